@@ -1,0 +1,52 @@
+# Everything a newcomer, a developer and CI do, by one name each. `make help` lists it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test check lock clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+# ensurepip is a package of its own on Debian; tools/venv.sh installs it where it may.
+$(BIN)/python: tools/venv.sh
+	@PYTHON=$(PYTHON) tools/venv.sh $(VENV)
+
+$(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
+	@echo "setup: installing the pinned packages into $(VENV)"
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
+	@touch $@
+
+setup: $(VENV)/.runtime  ## install what running needs into .venv
+
+setup-dev: $(VENV)/.dev  ## install what testing needs too
+
+run: setup  ## the demo: everything on this machine, with a lab to look at (ARGS=--once to stop when done)
+	@$(BIN)/cobalt up --demo $(ARGS)
+
+test: setup-dev  ## the whole test suite; installs PostgreSQL when there is none
+	@tools/postgres.sh
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup-dev  ## ruff, mypy --strict, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: setup-dev  ## pin every dependency again, with hashes
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --group dev pyproject.toml -o requirements-dev.lock
+
+clean:  ## remove what setup and the tools made
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

@@ -1,0 +1,49 @@
+"""Every exception that is our own fault or our surroundings'. What a peer, a provider or an input line does is an
+outcome (see contracts.py), never one of these.
+"""
+
+from typing import ClassVar
+
+
+class CobaltError(Exception):
+    """Something went wrong inside Cobalt."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        """Return the message given, else the class's docstring: one clear line either way."""
+        return super().__str__() or (type(self).__doc__ or "").strip()
+
+
+class ConfigurationError(CobaltError):
+    """A setting or an argument cannot be used."""
+
+    exit_code = 2
+
+
+class DatabaseUnavailableError(CobaltError):
+    """The database does not answer."""
+
+
+class BrokerUnavailableError(CobaltError):
+    """Redis does not answer."""
+
+
+class AlreadyRunningError(CobaltError):
+    """Another Cobalt is already running on this state folder."""
+
+
+class CheckpointMovedError(CobaltError):
+    """Another process is ingesting the same source: its checkpoint moved meanwhile."""
+
+
+class JournalError(CobaltError):
+    """The journal cannot be written or read."""
+
+
+class GeodbError(CobaltError):
+    """No geolocation database could be fetched or read."""
+
+
+class OutOfScopeError(CobaltError):
+    """A probe was asked to reach an address outside the scope."""

@@ -1,0 +1,116 @@
+"""The one reader of the environment.
+
+Every setting has a default that works on a laptop; docs/settings.md lists them.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from cobalt_tasks.errors import ConfigurationError
+
+PROVIDERS = ("mmdb", "ip-api", "ipinfo", "ipgeolocation")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the environment says, checked. Lists are comma-separated there."""
+
+    home: Path
+    database_url: str
+    broker_url: str
+    scope: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    resolvers: tuple[str, ...] = ()
+    geo_providers: tuple[str, ...] = PROVIDERS
+    ipapi_url: str = "http://ip-api.com"
+    ipinfo_url: str = "https://ipinfo.io"
+    ipgeolocation_url: str = "https://api.ipgeolocation.io"
+    ipinfo_token: str | None = None
+    ipgeolocation_api_key: str | None = None
+    refresh_active: bool = False
+    probe_timeout: float = 5.0
+
+    @property
+    def redis_socket(self) -> Path:
+        """The socket of the Redis that `cobalt up` starts."""
+        return self.home / "redis.sock"
+
+    @property
+    def geodb_folder(self) -> Path:
+        """Where the local geolocation databases lie."""
+        return self.home / "geodb"
+
+    @property
+    def journal_folder(self) -> Path:
+        """Where bytes from pipes are kept until the ledger has them."""
+        return self.home / "journal"
+
+
+_NAMES = {
+    "scope": "COBALT_SCOPE",
+    "exclude": "COBALT_EXCLUDE",
+    "resolvers": "COBALT_RESOLVERS",
+    "geo_providers": "COBALT_GEO_PROVIDERS",
+    "ipapi_url": "COBALT_IPAPI_URL",
+    "ipinfo_url": "COBALT_IPINFO_URL",
+    "ipgeolocation_url": "COBALT_IPGEOLOCATION_URL",
+    "ipinfo_token": "IPINFO_TOKEN",
+    "ipgeolocation_api_key": "IPGEOLOCATION_API_KEY",
+    "refresh_active": "COBALT_REFRESH_ACTIVE",
+    "probe_timeout": "COBALT_PROBE_TIMEOUT",
+}
+_LISTS = frozenset({"scope", "exclude", "resolvers", "geo_providers"})
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Raises:
+        ConfigurationError: a value cannot be used; the message names the variable, never a secret's value.
+
+    """
+    environ = os.environ if environ is None else environ
+    home = Path(environ.get("COBALT_HOME") or Path.home() / ".cobalt").expanduser().absolute()
+    values: dict[str, object] = {
+        "home": str(home),
+        "database_url": environ.get("COBALT_DATABASE_URL") or f"sqlite:///{home / 'cobalt.db'}",
+        "broker_url": environ.get("COBALT_BROKER_URL")
+        or environ.get("CELERY_BROKER_URL")
+        or f"redis+socket://{home / 'redis.sock'}",
+    }
+    for field, variable in _NAMES.items():
+        if text := environ.get(variable, "").strip():
+            values[field] = _split(text) if field in _LISTS else text
+    try:
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(_name_the_variable(str(error))) from None
+    for name in settings.geo_providers:
+        if name not in PROVIDERS:
+            message = f"COBALT_GEO_PROVIDERS: there is no provider {name!r}; there are {', '.join(PROVIDERS)}"
+            raise ConfigurationError(message)
+    return settings
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with what a child needs to see the same state."""
+    return {
+        **os.environ,
+        "COBALT_HOME": str(settings.home),
+        "COBALT_DATABASE_URL": settings.database_url,
+        "COBALT_BROKER_URL": settings.broker_url,
+        **({"COBALT_RESOLVERS": ",".join(settings.resolvers)} if settings.resolvers else {}),
+    }
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _name_the_variable(message: str) -> str:
+    for field, variable in _NAMES.items():
+        if f"$.{field}" in message:
+            return f"{variable}: {message.split(' - at ')[0]}"
+    return message

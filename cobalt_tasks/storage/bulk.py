@@ -1,0 +1,56 @@
+"""Many rows in one statement, the same for SQLite and PostgreSQL."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, Text, bindparam, case, cast, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeEngine
+
+ROWS = "rows"
+"""The parameter that carries the rows of `rows_of`: give it `encode(...)`."""
+
+
+def rows_of(connection: Connection, name: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
+    """Return a table made of the JSON rows in the parameter `ROWS`, to select from, join and update from.
+
+    Unlike an executemany it can be joined and returns what it changed; binary columns do not fit in JSON.
+    """
+    parameter = bindparam(ROWS, type_=Text())
+    value: ColumnElement[Any]
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(parameter).table_valued("value", name=f"{name}_json")
+        picked = [
+            cast(func.json_extract(each.c.value, f"$[{index}]"), column_type).label(column)
+            if column_type.python_type is not bool
+            else func.json_extract(each.c.value, f"$[{index}]", type_=column_type).label(column)
+            for index, (column, column_type) in enumerate(columns.items())
+        ]
+        return select(*picked).select_from(each).subquery(name)
+    each = func.json_array_elements(cast(parameter, postgresql.JSON)).table_valued("value", name=f"{name}_json")
+    picked = [
+        cast(each.c.value.op("->>")(index), column_type).label(column)
+        for index, (column, column_type) in enumerate(columns.items())
+    ]
+    return select(*picked).select_from(each).subquery(name)
+
+
+def encode(rows: Iterable[Sequence[object]]) -> dict[str, str]:
+    """Return the parameters for a statement that selects from `rows_of`."""
+    return {ROWS: msgspec.json.encode(list(rows)).decode()}
+
+
+def insert_into(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    """Return this database's own INSERT, the one that knows ON CONFLICT."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def later(left: ColumnElement[float], right: ColumnElement[float]) -> ColumnElement[float]:
+    """Return the greater of two columns; the two databases name that function differently."""
+    return case((left > right, left), else_=right)
+
+
+def earlier(left: ColumnElement[Any], right: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return the smaller of two columns."""
+    return case((left < right, left), else_=right)

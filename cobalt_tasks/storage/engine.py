@@ -1,0 +1,154 @@
+"""How the ledger is opened: SQLite for a laptop, PostgreSQL beyond, the same calls for both."""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Double
+
+from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
+
+T = TypeVar("T")
+
+_BUSY_SECONDS = 30
+_CONNECT_SECONDS = 5
+_TRIES = 8
+_READ_ONLY = "cobalt_read_only"
+_RETRYABLE = frozenset({"40001", "40P01"})
+"""PostgreSQL's serialization failure and deadlock."""
+
+
+class database_now(FunctionElement[float]):  # noqa: N801  # reads as the SQL it stands for
+    """The database's clock, in epoch seconds: the only clock leases and budgets go by."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(database_now, "sqlite")
+def _now_sqlite(*_args: object, **_options: object) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(database_now, "postgresql")
+def _now_postgresql(*_args: object, **_options: object) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+class Database:
+    """One process's connections to the ledger."""
+
+    def __init__(self, url: str) -> None:
+        """Open lazily: nothing is connected before the first query.
+
+        Raises:
+            ConfigurationError: the URL cannot be used.
+
+        """
+        try:
+            parsed = make_url(url)
+            if parsed.drivername in {"postgresql", "postgres"}:
+                parsed = parsed.set(drivername="postgresql+psycopg")
+            self.is_sqlite = parsed.get_backend_name() == "sqlite"
+            self.engine = _sqlite(parsed.database, url) if self.is_sqlite else _postgresql(parsed)
+        except (ArgumentError, NoSuchModuleError) as error:
+            message = "COBALT_DATABASE_URL: use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+            raise ConfigurationError(message) from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the ledger and writes nothing."""
+        with _named_errors(), self.engine.connect() as connection:
+            yield connection.execution_options(**{_READ_ONLY: True})
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a transaction that commits at the end of the block, or not at all."""
+        with _named_errors(), self.engine.begin() as connection:
+            yield connection
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction, again from its start when the database had to break a deadlock.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer, or deadlocks go on.
+
+        """
+        for tried in range(1, _TRIES + 1):
+            try:
+                with self.engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if not _is_retryable(error) or tried == _TRIES:
+                    raise _unavailable(error) from error
+                time.sleep(random.uniform(0, 0.02 * 2**tried))  # noqa: S311
+        raise AssertionError
+
+    def dispose(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: DBAPIError) -> Exception:
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        first_line = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+        return DatabaseUnavailableError(f"the database does not answer: {first_line}")
+    return error
+
+
+def _is_retryable(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _RETRYABLE or "database is locked" in str(error.orig)
+
+
+def _sqlite(file: str | None, url: str) -> Engine:
+    if file and file != ":memory:":
+        Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: DBAPIConnection, _record: object) -> None:
+        # The driver would begin transactions by itself, deferred, and then fail instead of waiting for the lock.
+        connection.isolation_level = None  # type: ignore[attr-defined]
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.execute("PRAGMA cache_size=-65536")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get(_READ_ONLY)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql(url: object) -> Engine:
+    return create_engine(
+        url,  # type: ignore[arg-type]
+        pool_pre_ping=True,
+        connect_args={
+            "connect_timeout": _CONNECT_SECONDS,
+            "options": "-c idle_in_transaction_session_timeout=30s -c timezone=UTC",
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+        },
+    )

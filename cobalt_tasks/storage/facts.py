@@ -1,0 +1,99 @@
+"""Facts about hosts and ports, written by workers and by ingest alike."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, func
+
+from cobalt_tasks.contracts import Banner, Certificate, Facts, Hostname, Location, Sighting
+from cobalt_tasks.storage.bulk import earlier, insert_into, later
+from cobalt_tasks.storage.models import banners, certificates, hostnames, locations, ports, sightings
+
+Row = dict[str, object]
+
+
+def write(connection: Connection, facts: Facts) -> None:
+    """Store facts; what is known already only moves its last_seen. Rows go in by key, so that writers cannot deadlock."""
+    _write_locations(connection, facts.locations)
+    _write_hostnames(connection, facts.hostnames)
+    _write_banners(connection, facts.banners)
+    _write_certificates(connection, facts.certificates)
+    _write_sightings(connection, facts.sightings)
+
+
+def banner_digest(service: str | None, raw: bytes) -> str:
+    """Return what tells two banners of one port apart: the same service saying the same bytes is the same banner."""
+    return f"{service or ''}:{hashlib.blake2b(raw, digest_size=12).hexdigest()}"
+
+
+def _write_locations(connection: Connection, facts: Sequence[Location]) -> None:
+    rows = _latest((msgspec.structs.asdict(fact) for fact in facts), ("address",))
+    _upsert(connection, locations, rows, ("address",), tuple(c.name for c in locations.c if c.name != "address"))
+
+
+def _write_hostnames(connection: Connection, facts: Sequence[Hostname]) -> None:
+    key = ("address", "name", "source")
+    _upsert(connection, hostnames, _latest(map(_seen, facts), key), key, keep=("confirmed",))
+
+
+def _write_banners(connection: Connection, facts: Sequence[Banner]) -> None:
+    key = ("address", "protocol", "port", "source", "digest")
+    rows = [{**_seen(fact), "digest": banner_digest(fact.service, fact.raw)} for fact in facts]
+    _upsert(connection, banners, _latest(rows, key), key, keep=("product", "version"))
+    _write_ports(connection, facts)
+
+
+def _write_ports(connection: Connection, facts: Sequence[Banner]) -> None:
+    key = ("address", "protocol", "port")
+    rows = []
+    for fact in facts:
+        row = _seen(fact)
+        picked = ("address", "protocol", "port", "service", "product", "version", "first_seen", "last_seen")
+        rows.append({**{name: row[name] for name in picked}, "banner": fact.text or None})
+    _upsert(connection, ports, _latest(rows, key), key, keep=("service", "product", "version", "banner"))
+
+
+def _write_certificates(connection: Connection, facts: Sequence[Certificate]) -> None:
+    rows = _latest(
+        ({**msgspec.structs.asdict(fact), "names": msgspec.json.encode(fact.names).decode()} for fact in facts),
+        ("fingerprint",),
+    )
+    if rows:
+        connection.execute(insert_into(connection, certificates).on_conflict_do_nothing(), rows)
+
+
+def _write_sightings(connection: Connection, facts: Sequence[Sighting]) -> None:
+    key = ("address", "protocol", "port", "fingerprint", "source")
+    _upsert(connection, sightings, _latest(map(_seen, facts), key), key)
+
+
+def _seen(fact: Hostname | Banner | Sighting) -> Row:
+    row = msgspec.structs.asdict(fact)
+    observed_at = row.pop("observed_at")
+    return {**row, "first_seen": observed_at, "last_seen": observed_at}
+
+
+def _latest(rows: Iterable[Row], key: Sequence[str]) -> list[Row]:
+    """Keep one row for each key, the last, in the order of the keys."""
+    return [row for _, row in sorted({tuple(row[name] for name in key): row for row in rows}.items())]
+
+
+def _upsert(  # noqa: PLR0913  # one statement in one place, instead of six
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Row],
+    key: Sequence[str],
+    replace: Sequence[str] = (),
+    keep: Sequence[str] = (),
+) -> None:
+    """Insert rows or update them: `replace` columns always, `keep` columns where the new row knows something."""
+    if not rows:
+        return
+    insert = insert_into(connection, table)
+    changes: dict[str, ColumnElement[object]] = {name: insert.excluded[name] for name in replace}
+    changes |= {name: func.coalesce(insert.excluded[name], table.c[name]) for name in keep}
+    if "last_seen" in table.c:
+        changes["first_seen"] = earlier(insert.excluded.first_seen, table.c.first_seen)
+        changes["last_seen"] = later(insert.excluded.last_seen, table.c.last_seen)
+    connection.execute(insert.on_conflict_do_update(index_elements=list(key), set_=changes), rows)

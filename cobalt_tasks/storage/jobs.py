@@ -1,0 +1,426 @@
+"""The state machine of jobs: every transition is one guarded statement here, and nowhere else.
+
+    pending → sent → running → done | failed | dead | cancelled
+
+A message only suggests work; `claim` gives leave to do it. All times are the database's.
+"""
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Select,
+    Text,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    text,
+    true,
+    update,
+)
+
+from cobalt_tasks.catalog import BY_NAME, Urgency
+from cobalt_tasks.contracts import ACTIVE_STATES, Job, NewJob, Outcome, State, Verdict
+from cobalt_tasks.storage.bulk import earlier, encode, insert_into, rows_of
+from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.models import ACTIVE, freshness, jobs
+
+MAX_ATTEMPTS = 3
+_LONGEST_DETAIL = 500
+
+_NEW_COLUMNS = {
+    "kind": Text(),
+    "address": Text(),
+    "protocol": Text(),
+    "port": Integer(),
+    "step": Integer(),
+    "forced": Boolean(),
+}
+_OUTCOME_COLUMNS = {
+    "id": BigInteger(),
+    "state": Text(),
+    "outcome": Text(),
+    "detail": Text(),
+    "alone": Boolean(),
+    "attempts": Integer(),
+    "waits_for": Text(),
+    "after": Double(),
+}
+_FRESHNESS_COLUMNS = {
+    "kind": Text(),
+    "address": Text(),
+    "protocol": Text(),
+    "port": Integer(),
+    "fresh_for": Double(),
+    "paused_for": Double(),
+}
+_CLAIMED = (jobs.c.id, jobs.c.kind, jobs.c.address, jobs.c.protocol, jobs.c.port, jobs.c.attempts, jobs.c.forced, jobs.c.alone)
+
+
+class Claim(Struct, frozen=True):
+    """The jobs one worker holds, and the token that proves it."""
+
+    token: str
+    jobs: list[Job]
+
+
+class Sent(Struct, frozen=True):
+    """A job marked as sent: its message is to follow."""
+
+    id: int
+    alone: bool
+    sent_at: float
+
+
+def create(connection: Connection, new: Iterable[NewJob]) -> int:
+    """Make jobs; return how many were made or made more urgent.
+
+    One that is active already keeps the more urgent step, the earlier start and the force flag, and is sent again.
+    One whose fact is fresh, or whose target is paused after a failure, is not made unless forced.
+    """
+    best: dict[tuple[str, str, str, int], tuple[int, bool]] = {}
+    for job in new:
+        key = (job.kind, job.address, job.protocol, job.port)
+        step, forced = best.get(key, (BY_NAME[job.kind].step(job.urgency), job.forced))
+        best[key] = (min(step, BY_NAME[job.kind].step(job.urgency)), forced or job.forced)
+    if not best:
+        return 0
+    rows = rows_of(connection, "new", _NEW_COLUMNS)
+    wanted = select(
+        rows.c.kind,
+        rows.c.address,
+        rows.c.protocol,
+        rows.c.port,
+        rows.c.step,
+        literal(State.PENDING.value, Text()),
+        rows.c.forced,
+        false(),
+        literal(0, Integer()),
+        database_now(),
+        database_now(),
+    ).where(or_(rows.c.forced, ~_is_fresh_or_paused(rows)))
+    columns = ["kind", "address", "protocol", "port", "step", "state", "forced", "alone", "attempts"]
+    insert = insert_into(connection, jobs).from_select([*columns, "not_before", "created_at"], wanted)
+    more_urgent = insert.excluded.step < jobs.c.step
+    statement = insert.on_conflict_do_update(
+        index_elements=["kind", "address", "protocol", "port"],
+        index_where=text(ACTIVE),
+        set_={
+            "step": earlier(insert.excluded.step, jobs.c.step),
+            "not_before": earlier(insert.excluded.not_before, jobs.c.not_before),
+            "forced": or_(jobs.c.forced, insert.excluded.forced),
+            "state": State.PENDING,
+        },
+        where=and_(
+            jobs.c.state.in_([State.PENDING, State.SENT]),
+            or_(
+                more_urgent,
+                and_(insert.excluded.forced, ~jobs.c.forced),
+                and_(insert.excluded.forced, insert.excluded.not_before < jobs.c.not_before),
+            ),
+        ),
+    ).returning(jobs.c.id)
+    ordered = [(*key, step, forced) for key, (step, forced) in sorted(best.items())]
+    return len(connection.execute(statement, encode(ordered)).all())
+
+
+def mark_sent(connection: Connection, kind: str, step: int, limit: int) -> list[Sent]:
+    """Take up to `limit` due jobs of one kind and step for sending, the longest waiting first."""
+    chosen = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.kind == kind,
+            jobs.c.step == step,
+            _is(State.PENDING),
+            jobs.c.waits_for.is_(None),
+            jobs.c.not_before <= database_now(),
+        )
+        .order_by(jobs.c.not_before)
+        .limit(limit)
+    )
+    statement = (
+        update(jobs)
+        .where(jobs.c.id.in_(_unlocked(chosen)))
+        .values(state=State.SENT, sent_at=database_now())
+        .returning(jobs.c.id, jobs.c.alone, jobs.c.sent_at)
+    )
+    return sorted((Sent(*row) for row in connection.execute(statement)), key=lambda sent: sent.id)
+
+
+def unmark_sent(connection: Connection, ids: Sequence[int]) -> None:
+    """Undo `mark_sent` for jobs whose message could not be sent; one that was claimed meanwhile is left alone."""
+    connection.execute(update(jobs).where(jobs.c.id.in_(ids), _is(State.SENT)).values(state=State.PENDING))
+
+
+def resend(connection: Connection, kind: str, step: int, sent_before: float) -> int:
+    """Take back jobs whose message is lost: sent before the oldest message that is still waiting."""
+    statement = (
+        update(jobs)
+        .where(jobs.c.kind == kind, jobs.c.step == step, _is(State.SENT), jobs.c.sent_at < sent_before)
+        .values(state=State.PENDING)
+    )
+    return connection.execute(statement).rowcount
+
+
+def claim(connection: Connection, ids: Sequence[int], lease: float) -> Claim:
+    """Claim the jobs a message named: those still unclaimed, due, and not fresh meanwhile. The rest is not ours."""
+    named = and_(
+        jobs.c.id.in_(ids),
+        jobs.c.state.in_([State.PENDING, State.SENT]),
+        jobs.c.waits_for.is_(None),
+        jobs.c.not_before <= database_now(),
+    )
+    token = uuid.uuid4().hex
+    wanted = select(jobs.c.id).where(named, or_(jobs.c.forced, ~_is_fresh_or_paused(jobs)))
+    claimed = _claim(connection, token, wanted.order_by(jobs.c.id), lease)
+    if len(claimed) < len(ids):
+        _end_superfluous(connection, named)
+    return Claim(token, claimed)
+
+
+def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int, lease: float) -> Claim:
+    """Claim up to `limit` jobs that wait for something shared, after it was reserved for them."""
+    token = uuid.uuid4().hex
+    wanted = (
+        select(jobs.c.id)
+        .where(
+            jobs.c.kind == kind,
+            _is(State.PENDING),
+            jobs.c.waits_for == waits_for,
+            jobs.c.not_before <= database_now(),
+        )
+        .order_by(jobs.c.step, jobs.c.not_before)
+        .limit(limit)
+    )
+    return Claim(token, _claim(connection, token, wanted, lease))
+
+
+def renew(connection: Connection, token: str, lease: float) -> int:
+    """Extend the lease of what this token still holds; return how many jobs that is."""
+    statement = update(jobs).where(_held_by(token)).values(lease_until=database_now() + lease)
+    return connection.execute(statement).rowcount
+
+
+def release(connection: Connection, token: str) -> int:
+    """Give back what this token holds, unharmed: a stopping worker does this, and it is no attempt."""
+    statement = update(jobs).where(_held_by(token)).values(state=State.PENDING, claim=None, lease_until=None)
+    return connection.execute(statement).rowcount
+
+
+def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> set[int]:
+    """Write the outcomes of a batch; return the ids that were still ours. Facts may be stored only for those.
+
+    A worker that was frozen past its lease gets nothing back.
+    """
+    if not outcomes:
+        return set()
+    rows = rows_of(connection, "outcomes", _OUTCOME_COLUMNS)
+    statement = (
+        update(jobs)
+        .where(jobs.c.id == rows.c.id, _held_by(token))
+        .values(
+            state=rows.c.state,
+            outcome=rows.c.outcome,
+            detail=rows.c.detail,
+            alone=rows.c.alone,
+            attempts=rows.c.attempts,
+            waits_for=rows.c.waits_for,
+            not_before=database_now() + rows.c.after,
+            claim=None,
+            lease_until=None,
+            finished_at=case((rows.c.state == State.PENDING, null()), else_=database_now()),
+        )
+        .returning(jobs.c.id)
+    )
+    ours = set(connection.execute(statement, encode(map(_outcome_row, outcomes))).scalars())
+    _remember_freshness(connection, [outcome for outcome in outcomes if outcome.job.id in ours])
+    return ours
+
+
+def take_back(connection: Connection) -> int:
+    """Take back what outlived its lease; return how many jobs that was.
+
+    It travels alone from now on. Only a lone run counts as an attempt, so that one poisonous target cannot condemn
+    its neighbours; after the last it is dead.
+    """
+    attempts = jobs.c.attempts + case((jobs.c.alone, 1), else_=0)
+    is_last = attempts >= MAX_ATTEMPTS
+    expired = select(jobs.c.id).where(_is(State.RUNNING), jobs.c.lease_until < database_now()).order_by(jobs.c.id)
+    statement = (
+        update(jobs)
+        .where(jobs.c.id.in_(_unlocked(expired)))
+        .values(
+            state=case((is_last, State.DEAD.value), else_=State.PENDING.value),
+            attempts=attempts,
+            alone=true(),
+            claim=None,
+            lease_until=None,
+            finished_at=case((is_last, database_now()), else_=null()),
+            outcome=case((is_last, "worker lost"), else_=null()),
+            detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),
+        )
+    )
+    return connection.execute(statement).rowcount
+
+
+def refresh(connection: Connection, kind: str, limit: int) -> int:
+    """Make refresh jobs for up to `limit` facts of a kind that have gone stale; return how many."""
+    stale = (
+        select(freshness.c.address, freshness.c.protocol, freshness.c.port)
+        .where(
+            freshness.c.kind == kind,
+            freshness.c.fresh_until < database_now(),
+            or_(freshness.c.paused_until.is_(None), freshness.c.paused_until < database_now()),
+            ~exists().where(_same_target(jobs, freshness), jobs.c.state.in_(ACTIVE_STATES)),
+        )
+        .order_by(freshness.c.fresh_until)
+        .limit(limit)
+    )
+    targets = connection.execute(stale).all()
+    return create(
+        connection,
+        [NewJob(kind=kind, address=a, protocol=proto, port=port, urgency=Urgency.REFRESH) for a, proto, port in targets],
+    )
+
+
+def _claim(connection: Connection, token: str, wanted: Select[tuple[int]], lease: float) -> list[Job]:
+    statement = (
+        update(jobs)
+        .where(jobs.c.id.in_(_unlocked(wanted)))
+        .values(
+            state=State.RUNNING,
+            claim=token,
+            waits_for=None,
+            started_at=database_now(),
+            lease_until=database_now() + lease,
+        )
+        .returning(*_CLAIMED)
+    )
+    return sorted((Job(**row._mapping) for row in connection.execute(statement)), key=lambda job: job.id)
+
+
+def _end_superfluous(connection: Connection, named: ColumnElement[bool]) -> None:
+    fresh = exists().where(_same_target(freshness, jobs), freshness.c.fresh_until > database_now())
+    paused = exists().where(_same_target(freshness, jobs), freshness.c.paused_until > database_now())
+    for reason, state, holds in (("fresh", State.DONE, fresh), ("paused", State.CANCELLED, paused)):
+        connection.execute(
+            update(jobs)
+            .where(named, ~jobs.c.forced, holds)
+            .values(state=state, outcome=reason, finished_at=database_now()),
+        )
+
+
+def _outcome_row(outcome: Outcome) -> tuple[object, ...]:
+    state, attempts, alone = _next_state(outcome)
+    detail = outcome.detail and outcome.detail[:_LONGEST_DETAIL]
+    return (
+        outcome.job.id,
+        state.value,
+        outcome.code,
+        detail,
+        alone,
+        attempts,
+        outcome.waits_for if outcome.verdict is Verdict.WAIT else None,
+        outcome.after or 0.0,
+    )
+
+
+def _next_state(outcome: Outcome) -> tuple[State, int, bool]:
+    job = outcome.job
+    match outcome.verdict:
+        case Verdict.DONE:
+            return State.DONE, job.attempts, job.alone
+        case Verdict.FAILED:
+            return State.FAILED, job.attempts, job.alone
+        case Verdict.WAIT:
+            return State.PENDING, job.attempts, job.alone
+        case Verdict.RETRY:
+            attempts = job.attempts + 1
+            return (State.FAILED if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, job.alone
+        case Verdict.FAULT:
+            attempts = job.attempts + job.alone
+            return (State.DEAD if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, True
+
+
+def _remember_freshness(connection: Connection, outcomes: Sequence[Outcome]) -> None:
+    rows = [row for outcome in sorted(outcomes, key=_target) if (row := _freshness_row(outcome))]
+    if not rows:
+        return
+    new = rows_of(connection, "facts", _FRESHNESS_COLUMNS)
+    selected = select(
+        new.c.kind,
+        new.c.address,
+        new.c.protocol,
+        new.c.port,
+        database_now() + new.c.fresh_for,
+        database_now() + new.c.paused_for,
+    ).where(true())
+    insert = insert_into(connection, freshness).from_select(
+        ["kind", "address", "protocol", "port", "fresh_until", "paused_until"],
+        selected,
+    )
+    statement = insert.on_conflict_do_update(
+        index_elements=["kind", "address", "protocol", "port"],
+        set_={
+            # A failure makes nothing fresh, and takes no freshness away.
+            "fresh_until": func.coalesce(insert.excluded.fresh_until, freshness.c.fresh_until),
+            "paused_until": insert.excluded.paused_until,
+        },
+    )
+    connection.execute(statement, encode(rows))
+
+
+def _freshness_row(outcome: Outcome) -> tuple[object, ...] | None:
+    kind = BY_NAME[outcome.job.kind]
+    match _next_state(outcome)[0]:
+        case State.DONE:
+            fresh_for = kind.fresh_for if outcome.fresh_for is None else outcome.fresh_for
+            return (*_target(outcome), fresh_for, None)
+        case State.FAILED:
+            return (*_target(outcome), None, kind.pause)
+    return None
+
+
+def _target(outcome: Outcome) -> tuple[str, str, str, int]:
+    job = outcome.job
+    return job.kind, job.address, job.protocol, job.port
+
+
+def _same_target(left: Any, right: Any) -> ColumnElement[bool]:
+    return and_(*(left.c[name] == right.c[name] for name in ("kind", "address", "protocol", "port")))
+
+
+def _is_fresh_or_paused(target: Any) -> ColumnElement[bool]:
+    return exists().where(
+        _same_target(freshness, target),
+        or_(freshness.c.fresh_until > database_now(), freshness.c.paused_until > database_now()),
+    )
+
+
+def _held_by(token: str) -> ColumnElement[bool]:
+    return and_(jobs.c.claim == token, _is(State.RUNNING), jobs.c.lease_until > database_now())
+
+
+def _is(state: State) -> ColumnElement[bool]:
+    # Written out, so that the database can use the partial index of that state.
+    return jobs.c.state == literal_column(f"'{state.value}'")
+
+
+def _unlocked(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
+    # SQLite has one writer at a time and leaves this out.
+    return chosen.with_for_update(skip_locked=True, of=jobs)

@@ -1,0 +1,341 @@
+"""The tables. Times are seconds since the epoch in UTC; absent parts of a job's target are '' and 0, so that unique
+keys hold on every database.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+# SQLite counts rows by itself only in a column of this very type.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+# Input -------------------------------------------------------------------------------------------------------------
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("generation", Integer, nullable=False, server_default="1"),
+    Column("format", Text),
+    # A file is known again by device, inode and the fingerprints of its first bytes and of those before the checkpoint.
+    Column("device", BigInteger),
+    Column("inode", BigInteger),
+    Column("head", Text),
+    Column("head_length", Integer, nullable=False, server_default="0"),
+    Column("tail", Text),
+    Column("position", BigInteger, nullable=False, server_default="0"),
+    Column("parser_state", Text),
+    Column("provisional", Text),
+    # The ledger: read = accepted + duplicates + rejected + ignored.
+    Column("read", BigInteger, nullable=False, server_default="0"),
+    Column("accepted", BigInteger, nullable=False, server_default="0"),
+    Column("duplicates", BigInteger, nullable=False, server_default="0"),
+    Column("rejected", BigInteger, nullable=False, server_default="0"),
+    Column("ignored", BigInteger, nullable=False, server_default="0"),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Index("ix_sources_device_inode", "device", "inode"),
+    Index("ix_sources_name", "name"),
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("source_id", RowId, ForeignKey("sources.id", ondelete="CASCADE"), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("line", LargeBinary, nullable=False),
+    Column("arrived_at", Double, nullable=False),
+    Index("ix_rejects_source_id", "source_id"),
+)
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("source_id", RowId, nullable=False),
+    Column("observed_at", Double, nullable=False),
+    Column("arrived_at", Double, nullable=False),
+    Column("src_ip", Text, nullable=False),
+    Column("src_port", Integer),
+    Column("dst_ip", Text, nullable=False),
+    Column("dst_port", Integer, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("process", Text),
+    Column("identity", Text),
+    Column("details", Text),
+    Index("ix_observations_arrived_at", "arrived_at"),
+    Index(
+        "uq_observations_source_id_identity",
+        "source_id",
+        "identity",
+        unique=True,
+        sqlite_where=text("identity IS NOT NULL"),
+        postgresql_where=text("identity IS NOT NULL"),
+    ),
+)
+
+discoveries = Table(
+    "discoveries",
+    metadata,
+    Column("source_id", RowId, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    # '' for "is open"; else the service's name and a digest of the banner: the same again is a duplicate.
+    Column("banner_key", Text, nullable=False),
+    Column("observed_at", Double, nullable=False),
+    Column("arrived_at", Double, nullable=False),
+    Column("reason", Text),
+    Column("ttl", Integer),
+    PrimaryKeyConstraint("source_id", "address", "protocol", "port", "banner_key"),
+)
+
+# What is known -----------------------------------------------------------------------------------------------------
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    # Reported by a scan of the user's own, and so in scope as long as no scope is set.
+    Column("discovered", Boolean, nullable=False),
+    Index("ix_hosts_last_seen", "last_seen"),
+)
+
+ports = Table(
+    "ports",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("service", Text),
+    Column("product", Text),
+    Column("version", Text),
+    Column("banner", Text),
+    PrimaryKeyConstraint("address", "protocol", "port"),
+)
+
+locations = Table(
+    "locations",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("country_code", Text),
+    Column("country_name", Text),
+    Column("region", Text),
+    Column("city", Text),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("timezone", Text),
+    Column("asn", BigInteger),
+    Column("organisation", Text),
+    Column("isp", Text),
+    Column("provider", Text, nullable=False),
+    Column("sources", Text),
+    Column("fetched_at", Double, nullable=False),
+    Column("database_built", Double),
+    Column("raw", Text),
+    Index("ix_locations_fetched_at", "fetched_at"),
+)
+
+hostnames = Table(
+    "hostnames",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("confirmed", Boolean),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    PrimaryKeyConstraint("address", "name", "source"),
+    Index("ix_hostnames_name", "name"),
+)
+
+banners = Table(
+    "banners",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("service", Text),
+    Column("product", Text),
+    Column("version", Text),
+    Column("text", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    PrimaryKeyConstraint("address", "protocol", "port", "source", "digest"),
+)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("der", LargeBinary, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("not_after", Double, nullable=False),
+    Column("self_signed", Boolean, nullable=False),
+    Column("names", Text, nullable=False),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    PrimaryKeyConstraint("address", "protocol", "port", "fingerprint", "source"),
+    Index("ix_sightings_fingerprint", "fingerprint"),
+)
+
+# Work --------------------------------------------------------------------------------------------------------------
+
+ACTIVE = "state IN ('pending', 'sent', 'running')"
+SENDABLE = "state = 'pending' AND waits_for IS NULL"
+WAITING = "state = 'pending' AND waits_for IS NOT NULL"
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    # Waits for something shared (a provider's budget): dispatch leaves it to whoever reserves that.
+    Column("waits_for", Text),
+    # A job taken back travels alone, and only lone runs count as attempts.
+    Column("alone", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("claim", Text),
+    Column("lease_until", Double),
+    Column("created_at", Double, nullable=False),
+    Column("sent_at", Double),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("outcome", Text),
+    Column("detail", Text),
+    Index(
+        "uq_jobs_active",
+        "kind",
+        "address",
+        "protocol",
+        "port",
+        unique=True,
+        sqlite_where=text(ACTIVE),
+        postgresql_where=text(ACTIVE),
+    ),
+    Index(
+        "ix_jobs_sendable",
+        "kind",
+        "step",
+        "not_before",
+        sqlite_where=text(SENDABLE),
+        postgresql_where=text(SENDABLE),
+    ),
+    Index(
+        "ix_jobs_waiting",
+        "waits_for",
+        "step",
+        "not_before",
+        sqlite_where=text(WAITING),
+        postgresql_where=text(WAITING),
+    ),
+    Index(
+        "ix_jobs_sent",
+        "kind",
+        "step",
+        "sent_at",
+        sqlite_where=text("state = 'sent'"),
+        postgresql_where=text("state = 'sent'"),
+    ),
+    Index(
+        "ix_jobs_leases",
+        "lease_until",
+        sqlite_where=text("state = 'running'"),
+        postgresql_where=text("state = 'running'"),
+    ),
+    Index("ix_jobs_address", "address"),
+    Index("ix_jobs_finished_at", "finished_at"),
+)
+
+freshness = Table(
+    "freshness",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("fresh_until", Double),
+    Column("paused_until", Double),
+    PrimaryKeyConstraint("kind", "address", "protocol", "port"),
+    Index("ix_freshness_kind_fresh_until", "kind", "fresh_until"),
+)
+
+# A provider's calls, shared by all workers: reserved by a guarded UPDATE before any job is claimed for them.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("provider", Text, nullable=False),
+    # The length of the window in seconds; a provider may have one for a minute and one for a day.
+    Column("window", Double, nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("used", Integer, nullable=False),
+    Column("resets_at", Double, nullable=False),
+    PrimaryKeyConstraint("provider", "window"),
+)
+
+breakers = Table(
+    "breakers",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("open_until", Double, nullable=False),
+    Column("reason", Text),
+)
+
+locks = Table(
+    "locks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("held_until", Double, nullable=False),
+)

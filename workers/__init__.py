@@ -1,0 +1,1 @@
+"""Code that runs only in the worker pools: tasks, their life cycle, and the probes."""
