@@ -1,0 +1,50 @@
+"""Bytes and names from the network, made into text that can be stored and shown. All of it stays data."""
+
+import re
+from ipaddress import ip_address
+from typing import Final
+
+LONGEST: Final = 4096
+"""Bytes of an answer that are made printable; text is at most four times as long."""
+
+_LONGEST_NAME: Final = 253
+"""RFC 1035 2.3.4, in presentation form without the final dot."""
+
+_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+
+
+def printable(raw: bytes) -> str:
+    r"""Return what can be read of bytes: valid UTF-8 and line ends are kept, all else is written as \xNN.
+
+    The text holds no NUL, no control and no direction-changing character, and has no trailing whitespace.
+    """
+    text = raw[:LONGEST].decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    return "".join(map(_shown, text)).rstrip()
+
+
+def hostname(text: str, *, wildcard: bool = False) -> str | None:
+    """Return a host name in lower case without its final dot, or None when it is none (RFC 1123 2.1, RFC 2181 11).
+
+    A name has at least two labels and is no address. `wildcard` lets `*.example.com` pass (RFC 6125 6.4.3).
+    """
+    name = text[: _LONGEST_NAME + 2].lower().removesuffix(".")
+    labels = name.removeprefix("*.").split(".") if wildcard else name.split(".")
+    # A last label of digits only would be an address written badly.
+    if len(name) > _LONGEST_NAME or len(labels) < 2 or labels[-1].isdigit():  # noqa: PLR2004  # a name has a dot
+        return None
+    return name if all(_LABEL.fullmatch(label) for label in labels) else None
+
+
+def is_address(text: str) -> bool:
+    """Tell whether text is an IPv4 or IPv6 address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(character: str) -> str:
+    if character.isprintable() or character in "\n\t":
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in character.encode())
