@@ -69,7 +69,16 @@ _FRESHNESS_COLUMNS = {
     "fresh_for": Double(),
     "paused_for": Double(),
 }
-_CLAIMED = (jobs.c.id, jobs.c.kind, jobs.c.address, jobs.c.protocol, jobs.c.port, jobs.c.attempts, jobs.c.forced, jobs.c.alone)
+_CLAIMED = (
+    jobs.c.id,
+    jobs.c.kind,
+    jobs.c.address,
+    jobs.c.protocol,
+    jobs.c.port,
+    jobs.c.attempts,
+    jobs.c.forced,
+    jobs.c.alone,
+)
 
 
 class Claim(Struct, frozen=True):
@@ -167,11 +176,15 @@ def unmark_sent(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(update(jobs).where(jobs.c.id.in_(ids), _is(State.SENT)).values(state=State.PENDING))
 
 
-def resend(connection: Connection, kind: str, step: int, sent_before: float) -> int:
-    """Take back jobs whose message is lost: sent before the oldest message that is still waiting."""
+def resend(connection: Connection, kind: str, step: int, oldest: float | None, grace: float) -> int:
+    """Take back jobs whose message is lost: sent more than `grace` seconds before the oldest message still waiting.
+
+    `oldest` is when that was sent, None when none waits.
+    """
+    cutoff = (database_now() if oldest is None else literal(oldest, Double())) - grace
     statement = (
         update(jobs)
-        .where(jobs.c.kind == kind, jobs.c.step == step, _is(State.SENT), jobs.c.sent_at < sent_before)
+        .where(jobs.c.kind == kind, jobs.c.step == step, _is(State.SENT), jobs.c.sent_at < cutoff)
         .values(state=State.PENDING)
     )
     return connection.execute(statement).rowcount
@@ -294,7 +307,10 @@ def refresh(connection: Connection, kind: str, limit: int) -> int:
     targets = connection.execute(stale).all()
     return create(
         connection,
-        [NewJob(kind=kind, address=a, protocol=proto, port=port, urgency=Urgency.REFRESH) for a, proto, port in targets],
+        [
+            NewJob(kind=kind, address=a, protocol=proto, port=port, urgency=Urgency.REFRESH)
+            for a, proto, port in targets
+        ],
     )
 
 

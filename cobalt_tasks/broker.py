@@ -1,0 +1,104 @@
+"""What Redis holds: the messages waiting in each queue, and the workers that take them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import redis
+
+from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS
+from cobalt_tasks.errors import BrokerUnavailableError
+
+SENT_AT = "cobalt_sent_at"
+"""The message header that says when its jobs were marked as sent, by the database's clock."""
+
+_SECONDS = 3
+_PRIORITY_SEPARATOR = "\x06\x16"
+"""kombu's mark between a queue's name and a step other than 0 in the name of a Redis list."""
+
+
+class Worker(msgspec.Struct, frozen=True):
+    """A worker that answered, and the queues it takes from."""
+
+    name: str
+    queues: list[str]
+
+
+class Broker:
+    """A look at Redis beside Celery. Every call has a deadline and raises BrokerUnavailableError past it."""
+
+    def __init__(self, url: str) -> None:
+        """Connect lazily; `redis+socket://` is Celery's name for a Unix socket."""
+        self._redis: redis.Redis = redis.Redis.from_url(
+            url.replace("redis+socket://", "unix://", 1),
+            socket_timeout=_SECONDS,
+            socket_connect_timeout=_SECONDS,
+        )
+
+    def ping(self) -> None:
+        """Return when Redis answers."""
+        with _named_errors():
+            self._redis.ping()
+
+    def depths(self) -> dict[str, int]:
+        """Return the number of messages waiting in each kind's queue."""
+        return {kind.name: sum(steps.values()) for kind, steps in zip(KINDS, self._lengths(), strict=True)}
+
+    def depth_by_step(self, kind: str) -> dict[int, int]:
+        """Return the number of messages waiting at each step of one kind's queue."""
+        return dict(zip(STEPS, self._ask("llen", [_list(kind, step) for step in STEPS]), strict=True))
+
+    def oldest(self, kind: str) -> dict[int, float | None]:
+        """Return when the oldest waiting message of each step was sent, None where none waits."""
+        messages = self._ask("lindex", [_list(kind, step) for step in STEPS], -1)
+        return {step: _sent_at(message) for step, message in zip(STEPS, messages, strict=True)}
+
+    def workers(self, seconds: float = 1.0) -> list[Worker]:
+        """Ask all workers who they are; those that do not answer within `seconds` are not there."""
+        from cobalt_tasks.celery import app  # noqa: PLC0415  # Celery is slow to import
+
+        self.ping()
+        with _named_errors():
+            answers = app.control.inspect(timeout=seconds).active_queues() or {}
+        return [Worker(name, sorted(queue["name"] for queue in queues)) for name, queues in sorted(answers.items())]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
+    def _lengths(self) -> list[dict[int, int]]:
+        lengths = iter(self._ask("llen", [_list(kind.name, step) for kind in KINDS for step in STEPS]))
+        return [{step: next(lengths) for step in STEPS} for _ in KINDS]
+
+    def _ask(self, command: str, keys: list[str], *arguments: object) -> list[Any]:
+        with _named_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in keys:
+                getattr(pipeline, command)(key, *arguments)
+            return list(pipeline.execute())
+
+
+QUEUES = (CONTROL_QUEUE, *(kind.name for kind in KINDS))
+
+
+@contextmanager
+def _named_errors() -> Iterator[None]:
+    try:
+        yield
+    except redis.AuthenticationError as error:
+        raise BrokerUnavailableError("Redis refuses the password in COBALT_BROKER_URL") from error
+    except (redis.RedisError, OSError) as error:
+        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise BrokerUnavailableError(f"Redis does not answer: {first_line}") from error
+
+
+def _list(queue: str, step: int) -> str:
+    return f"{queue}{_PRIORITY_SEPARATOR}{step}" if step else queue
+
+
+def _sent_at(message: bytes | None) -> float | None:
+    if message is None:
+        return None
+    value = msgspec.json.decode(message)["headers"].get(SENT_AT)
+    return float(value) if value is not None else 0.0

@@ -1,0 +1,107 @@
+"""Commit, then send: rows that are jobs become messages that suggest them.
+
+A message carries the ids of one kind's jobs at one step, several in a flood and one when there is one. The number of
+messages waiting is bounded for each queue and step; the rest stays pending in the ledger and follows as workers finish.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from cobalt_tasks.broker import SENT_AT, Broker
+from cobalt_tasks.catalog import BY_NAME, Kind, Urgency
+from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.jobs import Sent
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from kombu import Producer
+
+MESSAGES = 64
+"""Messages that may wait in one queue at one step; enough for workers never to starve, few enough to tell loss."""
+
+
+class Dispatcher:
+    """Sends what the ledger holds. Safe to use from any number of processes at once."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        """Connect lazily, to the broker of the settings."""
+        self.broker = Broker(settings.broker_url)
+        self._database = database
+
+    def top_up(self, kinds: Iterable[str]) -> int:
+        """Send due jobs of these kinds as far as there is room; return how many.
+
+        Raises:
+            BrokerUnavailableError: Redis does not answer; the jobs wait in the ledger.
+
+        """
+        return sum(self._top_up(BY_NAME[name]) for name in sorted(set(kinds)))
+
+    def ring(self, kind: str, times: int) -> None:
+        """Send messages without jobs: each wakes one worker, which takes jobs that waited for something shared.
+
+        Raises:
+            BrokerUnavailableError: Redis does not answer.
+
+        """
+        found = BY_NAME[kind]
+        room = max(0, MESSAGES - sum(self.broker.depth_by_step(kind).values()))
+        self._send(found, found.step(Urgency.ORDINARY), [[] for _ in range(min(times, room))])
+
+    def _top_up(self, kind: Kind) -> int:
+        sent = 0
+        for step, depth in self.broker.depth_by_step(kind.name).items():
+            room = MESSAGES - depth
+            if room <= 0 or not step_belongs_to(kind, step):
+                continue
+            limit = room * kind.batch
+            marked = self._database.write(lambda c, s=step, n=limit: jobs.mark_sent(c, kind.name, s, n))
+            if marked:
+                self._send(kind, step, _batches(marked, kind.batch))
+                sent += len(marked)
+        return sent
+
+    def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]]) -> None:
+        from cobalt_tasks.celery import app  # noqa: PLC0415  # Celery is slow to import, and views never send
+
+        try:
+            with app.producer_pool.acquire(block=True) as producer, producer.batch():
+                for batch in batches:
+                    _publish(app, producer, kind, step, batch)
+        except Exception as error:
+            ids = [job.id for batch in batches for job in batch]
+            self._database.write(lambda c: jobs.unmark_sent(c, ids))
+            if isinstance(error, app.connection_for_write().connection_errors + app.connection_for_write().channel_errors):
+                raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
+            raise
+
+
+def step_belongs_to(kind: Kind, step: int) -> bool:
+    """Tell whether jobs of a kind can have this step."""
+    return step in {kind.step(urgency) for urgency in Urgency}
+
+
+def _batches(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
+    together = [job for job in marked if not job.alone]
+    return [[job] for job in marked if job.alone] + [
+        together[start : start + size] for start in range(0, len(together), size)
+    ]
+
+
+def _publish(app: "Celery", producer: "Producer", kind: Kind, step: int, batch: Sequence[Sent]) -> None:
+    app.send_task(
+        kind.task,
+        args=([job.id for job in batch],),
+        producer=producer,
+        queue=kind.name,
+        priority=step,
+        retry=False,
+        ignore_result=True,
+        # Celery would otherwise write the arguments a second time, for people to read.
+        argsrepr=f"({len(batch)} jobs)",
+        kwargsrepr="{}",
+        headers={SENT_AT: min((job.sent_at for job in batch), default=None)},
+    )

@@ -1,0 +1,19 @@
+"""A lock by the database's clock: whoever takes it has it for a while, and losing its holder costs only that while."""
+
+from sqlalchemy import Connection
+
+from cobalt_tasks.storage.bulk import insert_into
+from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.models import locks
+
+
+def take(connection: Connection, name: str, seconds: float) -> bool:
+    """Take a lock for some seconds; tell whether that worked."""
+    until = database_now() + seconds
+    insert = insert_into(connection, locks).values(name=name, held_until=until)
+    statement = insert.on_conflict_do_update(
+        index_elements=["name"],
+        set_={"held_until": until},
+        where=locks.c.held_until <= database_now(),
+    ).returning(locks.c.name)
+    return connection.execute(statement).first() is not None

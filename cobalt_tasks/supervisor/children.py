@@ -1,0 +1,112 @@
+"""Processes that live and die with this one."""
+
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from msgspec import Struct
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 30.0
+_STEADY_SECONDS = 60.0
+"""A child that ran this long is well again: its next restart is prompt."""
+
+
+class Command(Struct, frozen=True, kw_only=True):
+    """How to start a child, and whether it is started again when it ends by itself."""
+
+    name: str
+    argv: Sequence[str]
+    restart: bool = True
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 10.0
+    stdin: int | IO[bytes] = subprocess.DEVNULL
+
+
+class Child:
+    """One running command, its output in a log file of its own."""
+
+    def __init__(self, command: Command, folder: Path, environment: Mapping[str, str], home: Path) -> None:
+        """Prepare; `start` starts it. The log goes to `folder`."""
+        self.command = command
+        self.log_file = folder / f"{command.name}.log"
+        self._environment = dict(environment)
+        self._home = home
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._pause = _FIRST_PAUSE
+        self._restart_at: float | None = None
+
+    def start(self) -> None:
+        """Start the process in a session of its own, so that Ctrl-C reaches it only through us, and in order."""
+        with self.log_file.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603  # our own commands
+                self.command.argv,
+                stdin=self.command.stdin,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self._home,
+                env=self._environment,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  # this process has one thread
+            )
+        self._started_at = time.monotonic()
+        self._restart_at = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number while it runs."""
+        return self._process.pid if self._process else None
+
+    def exit_code(self) -> int | None:
+        """Return how it ended, None while it runs or before it was started."""
+        return self._process.poll() if self._process else None
+
+    def tend(self) -> None:
+        """Start it again when it has ended by itself: at once after a steady run, ever later after a short one."""
+        code = self.exit_code()
+        if code is None or not self.command.restart:
+            return
+        now = time.monotonic()
+        if self._restart_at is None:
+            steady = now - self._started_at > _STEADY_SECONDS
+            self._pause = _FIRST_PAUSE if steady else min(self._pause * 2, _LONGEST_PAUSE)
+            self._restart_at = now + self._pause
+            log.warning("%s ended with %s; starting it again, see %s", self.command.name, code, self.log_file)
+        elif now >= self._restart_at:
+            self.start()
+
+    def ask_to_stop(self) -> None:
+        """Send it its signal."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(self.command.stop_signal)
+
+    def wait_or_kill(self) -> None:
+        """Wait for its grace period, then end its whole session."""
+        if self._process is None:
+            return
+        try:
+            self._process.wait(self.command.stop_seconds)
+        except subprocess.TimeoutExpired:
+            log.warning("%s did not stop within %.0f s", self.command.name, self.command.stop_seconds)
+        try:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        self._process.wait()
+
+
+def _die_with_parent() -> None:
+    """Let the kernel end this child should the parent be killed: no orphan keeps a port, a lock or a lease."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

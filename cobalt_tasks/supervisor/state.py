@@ -1,0 +1,54 @@
+"""The state folder: one Cobalt at a time, and what it needs free."""
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cobalt_tasks.errors import AlreadyRunningError, ConfigurationError
+
+
+@contextmanager
+def locked(home: Path) -> Iterator[None]:
+    """Hold the state folder for this process; the lock goes with it, however it ends.
+
+    Raises:
+        AlreadyRunningError: another process holds it.
+        ConfigurationError: the folder cannot be made or written.
+
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"COBALT_HOME: {home} cannot be used: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(handle, 20).decode(errors="replace").strip() or "unknown"
+            raise AlreadyRunningError(
+                f"Cobalt is already running on {home} (process {holder}); stop it, or set COBALT_HOME to another folder",
+            ) from None
+        os.truncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+        yield
+    finally:
+        os.close(handle)
+
+
+def require_free(port: int, option: str) -> None:
+    """See to it that nobody listens on a port of this machine.
+
+    Raises:
+        ConfigurationError: somebody does.
+
+    """
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise ConfigurationError(f"port {port} is taken: choose another with {option}") from error

@@ -1,0 +1,84 @@
+"""What each worker process has of its own: its connections, its probes' view of the network, its leases."""
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from celery import signals
+
+from cobalt_tasks import settings as environment
+from cobalt_tasks.addresses import Scope
+from cobalt_tasks.dispatch import Dispatcher
+from cobalt_tasks.errors import DatabaseUnavailableError
+from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.timing import LEASE_SECONDS, RENEW_SECONDS
+
+log = logging.getLogger(__name__)
+
+_PR_SET_PDEATHSIG = 1
+
+
+class Process:
+    """One process's own things, made at the first job and never shared with a child."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the ledger.
+
+        Raises:
+            ConfigurationError: a setting cannot be used.
+            DatabaseUnavailableError: the ledger does not answer.
+
+        """
+        self.settings = settings
+        self.scope = Scope(settings.scope, settings.exclude)
+        self.database: Database = open_ledger(settings)
+        self.dispatcher = Dispatcher(self.database, settings)
+        self.geolocator = Geolocator(settings)
+
+
+@cache
+def process() -> Process:
+    """Return this process's own things."""
+    return Process(environment.load())
+
+
+# A child made by fork must not use its parent's connections.
+os.register_at_fork(after_in_child=process.cache_clear)
+
+
+@contextmanager
+def holding(database: Database, token: str) -> Iterator[None]:
+    """Renew the leases of a claim from a thread for as long as the block lasts."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(RENEW_SECONDS):
+            try:
+                database.write(lambda c: jobs.renew(c, token, LEASE_SECONDS))
+            except DatabaseUnavailableError as error:
+                log.warning("a lease could not be renewed: %s", error)
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@signals.worker_process_init.connect
+def _die_with_parent(**_: object) -> None:
+    """Let a pool child end with its worker, even one that was killed: an orphan would hold its leases for nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,129 @@
+"""Binds each line of the catalog to its probe: claim, probe, one transaction back."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from cobalt_tasks.celery import app
+from cobalt_tasks.catalog import BY_NAME, CONTROL_QUEUE, KINDS, SWEEP_TASK
+from cobalt_tasks.contracts import Job, Outcome, Verdict
+from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.completion import complete
+from cobalt_tasks.storage.jobs import Claim
+from cobalt_tasks.sweep import sweep
+from cobalt_tasks.timing import JOB_SECONDS, LEASE_SECONDS
+from workers.lifecycle import Process, holding, process
+from workers.net import Net
+from workers.probes import banner, certificate, domain
+
+log = logging.getLogger(__name__)
+
+Probe = Callable[[Job, Net], Awaitable[Outcome]]
+Runner = Callable[[Process, Sequence[Job]], list[Outcome]]
+
+
+def each(probe: Probe) -> Runner:
+    """Return a runner that probes all jobs of a batch at once, each under its own deadline."""
+
+    def run(own: Process, batch: Sequence[Job]) -> list[Outcome]:
+        net = Net(own.scope, own.settings.probe_timeout, own.settings.resolvers)
+
+        async def together() -> list[Outcome]:
+            return await asyncio.gather(*(_guarded(probe, job, net) for job in batch))
+
+        return asyncio.run(together())
+
+    return run
+
+
+def locate(own: Process, batch: Sequence[Job]) -> list[Outcome]:
+    """Ask the local databases; what they do not know waits for a provider's budget."""
+    return own.geolocator.local(batch)
+
+
+RUNNERS: dict[str, Runner] = {
+    "banner": each(banner.probe),
+    "domain": each(domain.probe),
+    "geolocation": locate,
+    "certificate": each(certificate.probe),
+}
+
+
+def work(kind: str, ids: Sequence[int]) -> None:
+    """Do the jobs a message named, as far as they are still to be done; a message without any rings for a provider."""
+    own = process()
+    following = _work_named(own, kind, ids) if ids else _work_remotely(own)
+    try:
+        own.dispatcher.top_up({kind, *following})
+    except BrokerUnavailableError as error:
+        log.warning("nothing sent, the sweep will: %s", error)
+
+
+def _work_named(own: Process, kind: str, ids: Sequence[int]) -> set[str]:
+    claim = own.database.write(lambda c: jobs.claim(c, ids, LEASE_SECONDS))
+    return _do(own, claim, RUNNERS[kind])
+
+
+def _work_remotely(own: Process) -> set[str]:
+    """Spend one call of a geolocation provider on jobs that wait for it."""
+    call = own.geolocator.reserve(own.database, LEASE_SECONDS)
+    return _do(own, call.claim, lambda _, batch: call.ask(batch)) if call else set()
+
+
+def _do(own: Process, claim: Claim, run: Runner) -> set[str]:
+    if not claim.jobs:
+        return set()
+    with holding(own.database, claim.token):
+        outcomes = _outcomes(own, claim.jobs, run)
+        following = own.database.write(lambda c: complete(c, claim.token, outcomes))
+    log.info(
+        "%s: %d jobs, %d done",
+        claim.jobs[0].kind,
+        len(outcomes),
+        sum(outcome.verdict is Verdict.DONE for outcome in outcomes),
+    )
+    return following
+
+
+def _outcomes(own: Process, batch: Sequence[Job], run: Runner) -> list[Outcome]:
+    try:
+        return run(own, batch)
+    except Exception as error:
+        log.exception("a whole batch of %d jobs failed", len(batch))
+        return [_fault(job, error) for job in batch]
+
+
+async def _guarded(probe: Probe, job: Job, net: Net) -> Outcome:
+    try:
+        return await asyncio.wait_for(probe(job, net), JOB_SECONDS)
+    except TimeoutError:
+        return Outcome(job=job, verdict=Verdict.FAILED, code="timeout", detail=f"no end after {JOB_SECONDS:.0f} s")
+    except Exception as error:
+        log.exception("%s of %s failed", job.kind, job.address)
+        return _fault(job, error)
+
+
+def _fault(job: Job, error: Exception) -> Outcome:
+    return Outcome(job=job, verdict=Verdict.FAULT, code="fault", detail=f"{type(error).__name__}: {error}")
+
+
+def _bind(kind: str) -> None:
+    @app.task(name=BY_NAME[kind].task, max_retries=2, default_retry_delay=1)
+    def task(ids: list[int]) -> None:
+        work(kind, ids)
+
+
+for _kind in KINDS:
+    _bind(_kind.name)
+
+
+@app.task(name=SWEEP_TASK, queue=CONTROL_QUEUE)
+def control() -> None:
+    """Do one round of the sweep."""
+    own = process()
+    try:
+        sweep(own.database, own.dispatcher, own.settings)
+        own.dispatcher.ring("geolocation", own.geolocator.worthwhile_calls(own.database))
+    except BrokerUnavailableError as error:
+        log.warning("the sweep could not send: %s", error)
