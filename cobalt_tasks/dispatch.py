@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MESSAGES = 64
 """Messages that may wait in one queue at one step; enough for workers never to starve, few enough to tell loss."""
 
+RINGS = 16
+"""Messages without jobs that may wait beside those: a full queue must not keep a provider's budget from being used."""
+
 
 class Dispatcher:
     """Sends what the ledger holds. Safe to use from any number of processes at once."""
@@ -48,8 +51,10 @@ class Dispatcher:
 
         """
         found = BY_NAME[kind]
-        room = max(0, MESSAGES - sum(self.broker.depth_by_step(kind).values()))
-        self._send(found, found.step(Urgency.ORDINARY), [[] for _ in range(min(times, room))])
+        step = found.step(Urgency.ORDINARY)
+        room = MESSAGES + RINGS - self.broker.depth_by_step(kind)[step]
+        if room > 0 and times > 0:
+            self._send(found, step, [[]] * min(times, room, RINGS))
 
     def _top_up(self, kind: Kind) -> int:
         sent = 0
@@ -57,8 +62,7 @@ class Dispatcher:
             room = MESSAGES - depth
             if room <= 0 or not step_belongs_to(kind, step):
                 continue
-            limit = room * kind.batch
-            marked = self._database.write(lambda c, s=step, n=limit: jobs.mark_sent(c, kind.name, s, n))
+            marked = self._database.write(jobs.mark_sent, kind.name, step, room * kind.batch)
             if marked:
                 self._send(kind, step, _batches(marked, kind.batch))
                 sent += len(marked)
@@ -73,8 +77,10 @@ class Dispatcher:
                     _publish(app, producer, kind, step, batch)
         except Exception as error:
             ids = [job.id for batch in batches for job in batch]
-            self._database.write(lambda c: jobs.unmark_sent(c, ids))
-            if isinstance(error, app.connection_for_write().connection_errors + app.connection_for_write().channel_errors):
+            self._database.write(jobs.unmark_sent, ids)
+            if isinstance(
+                error, app.connection_for_write().connection_errors + app.connection_for_write().channel_errors
+            ):
                 raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
             raise
 
@@ -85,10 +91,9 @@ def step_belongs_to(kind: Kind, step: int) -> bool:
 
 
 def _batches(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
+    alone: list[Sequence[Sent]] = [[job] for job in marked if job.alone]
     together = [job for job in marked if not job.alone]
-    return [[job] for job in marked if job.alone] + [
-        together[start : start + size] for start in range(0, len(together), size)
-    ]
+    return alone + [together[start : start + size] for start in range(0, len(together), size)]
 
 
 def _publish(app: "Celery", producer: "Producer", kind: Kind, step: int, batch: Sequence[Sent]) -> None:

@@ -20,6 +20,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     home: Path
     database_url: str
     broker_url: str
+    broker_is_named: bool
     scope: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
@@ -73,12 +74,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     home = Path(environ.get("COBALT_HOME") or Path.home() / ".cobalt").expanduser().absolute()
+    broker = environ.get("COBALT_BROKER_URL") or environ.get("CELERY_BROKER_URL")
     values: dict[str, object] = {
         "home": str(home),
         "database_url": environ.get("COBALT_DATABASE_URL") or f"sqlite:///{home / 'cobalt.db'}",
-        "broker_url": environ.get("COBALT_BROKER_URL")
-        or environ.get("CELERY_BROKER_URL")
-        or f"redis+socket://{home / 'redis.sock'}",
+        "broker_url": broker or f"redis+socket://{home / 'redis.sock'}",
+        "broker_is_named": bool(broker),
     }
     for field, variable in _NAMES.items():
         if text := environ.get(variable, "").strip():
@@ -112,5 +113,5 @@ def _split(text: str) -> list[str]:
 def _name_the_variable(message: str) -> str:
     for field, variable in _NAMES.items():
         if f"$.{field}" in message:
-            return f"{variable}: {message.split(' - at ')[0]}"
+            return f"{variable}: {message.split(' - at ', maxsplit=1)[0]}"
     return message

@@ -4,7 +4,6 @@ send what is waiting. Harmless when several run at once.
 
 import logging
 
-
 from cobalt_tasks.catalog import KINDS, STEPS, Kind
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.settings import Settings
@@ -25,13 +24,13 @@ def sweep(database: Database, dispatcher: Dispatcher, settings: Settings) -> Non
         DatabaseUnavailableError: the database does not.
 
     """
-    if not database.write(lambda c: locks.take(c, "sweep", SWEEP_SECONDS / 2)):
+    if not database.write(locks.take, "sweep", SWEEP_SECONDS / 2):
         return
     if taken := database.write(jobs.take_back):
         log.warning("took back %d jobs whose worker was lost", taken)
     for kind in KINDS:
         if not kind.active or settings.refresh_active:
-            database.write(lambda c, k=kind: jobs.refresh(c, k.name, _REFRESHED_AT_ONCE))
+            database.write(jobs.refresh, kind.name, _REFRESHED_AT_ONCE)
         _resend_lost(database, dispatcher, kind)
     dispatcher.top_up(kind.name for kind in KINDS)
 
@@ -42,8 +41,6 @@ def _resend_lost(database: Database, dispatcher: Dispatcher, kind: Kind) -> None
     """
     oldest = dispatcher.broker.oldest(kind.name)
     for step in STEPS:
-        lost = database.write(
-            lambda c, s=step: jobs.resend(c, kind.name, s, oldest[s], LOST_AFTER_SECONDS),
-        )
+        lost = database.write(jobs.resend, kind.name, step, oldest[step], LOST_AFTER_SECONDS)
         if lost:
             log.warning("sending %d %s jobs again: their messages are lost", lost, kind.name)

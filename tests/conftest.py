@@ -54,7 +54,7 @@ def redis_server() -> Iterator[str]:
         stdout=subprocess.DEVNULL,
     )
     client = redis.Redis(port=port)
-    _wait_for(lambda: client.ping(), redis.ConnectionError)
+    _wait_for(client.ping, redis.ConnectionError)
     client.close()
     yield f"redis://127.0.0.1:{port}/0"
     server.terminate()
@@ -82,12 +82,12 @@ def postgres_server() -> Iterator[str]:
         shutil.chown(folder, "postgres")
         as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     data = folder / "data"
-    run = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
-    subprocess.run([*as_user, str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"], **run)
+    create = [*as_user, str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"]
+    subprocess.run(create, check=True, stdout=subprocess.DEVNULL, cwd="/")
     port = free_port()
+    options = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"]
     server = subprocess.Popen(
-        [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder)]
-        + ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"],
+        [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), *options],
         stderr=subprocess.DEVNULL,
         cwd="/",
     )

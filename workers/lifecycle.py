@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from functools import cache
 
 from celery import signals
+from cobalt_tasks.geolocation.chain import Geolocator
 
 from cobalt_tasks import settings as environment
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.errors import DatabaseUnavailableError
-from cobalt_tasks.geolocation.chain import Geolocator
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database
@@ -64,7 +64,7 @@ def holding(database: Database, token: str) -> Iterator[None]:
     def renew() -> None:
         while not done.wait(RENEW_SECONDS):
             try:
-                database.write(lambda c: jobs.renew(c, token, LEASE_SECONDS))
+                database.write(jobs.renew, token, LEASE_SECONDS)
             except DatabaseUnavailableError as error:
                 log.warning("a lease could not be renewed: %s", error)
 

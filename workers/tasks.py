@@ -4,8 +4,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from cobalt_tasks.celery import app
 from cobalt_tasks.catalog import BY_NAME, CONTROL_QUEUE, KINDS, SWEEP_TASK
+from cobalt_tasks.celery import app
 from cobalt_tasks.contracts import Job, Outcome, Verdict
 from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.storage import jobs
@@ -61,7 +61,7 @@ def work(kind: str, ids: Sequence[int]) -> None:
 
 
 def _work_named(own: Process, kind: str, ids: Sequence[int]) -> set[str]:
-    claim = own.database.write(lambda c: jobs.claim(c, ids, LEASE_SECONDS))
+    claim = own.database.write(jobs.claim, ids, LEASE_SECONDS)
     return _do(own, claim, RUNNERS[kind])
 
 
@@ -76,7 +76,7 @@ def _do(own: Process, claim: Claim, run: Runner) -> set[str]:
         return set()
     with holding(own.database, claim.token):
         outcomes = _outcomes(own, claim.jobs, run)
-        following = own.database.write(lambda c: complete(c, claim.token, outcomes))
+        following = own.database.write(complete, claim.token, outcomes)
     log.info(
         "%s: %d jobs, %d done",
         claim.jobs[0].kind,

@@ -18,7 +18,6 @@ def rows_of(connection: Connection, name: str, columns: Mapping[str, TypeEngine[
     Unlike an executemany it can be joined and returns what it changed; binary columns do not fit in JSON.
     """
     parameter = bindparam(ROWS, type_=Text())
-    value: ColumnElement[Any]
     if connection.dialect.name == "sqlite":
         each = func.json_each(parameter).table_valued("value", name=f"{name}_json")
         picked = [

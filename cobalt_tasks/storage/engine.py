@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -16,6 +16,7 @@ from sqlalchemy.types import Double
 
 from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _BUSY_SECONDS = 30
@@ -75,8 +76,8 @@ class Database:
         with _named_errors(), self.engine.begin() as connection:
             yield connection
 
-    def write(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` in a transaction, again from its start when the database had to break a deadlock.
+    def write(self, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `work(connection, …)` in a transaction, again from its start when the database had to break a deadlock.
 
         Raises:
             DatabaseUnavailableError: the database does not answer, or deadlocks go on.
@@ -85,7 +86,7 @@ class Database:
         for tried in range(1, _TRIES + 1):
             try:
                 with self.engine.begin() as connection:
-                    return work(connection)
+                    return work(connection, *args, **kwargs)
             except DBAPIError as error:
                 if not _is_retryable(error) or tried == _TRIES:
                     raise _unavailable(error) from error

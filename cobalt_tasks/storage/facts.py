@@ -29,7 +29,8 @@ def banner_digest(service: str | None, raw: bytes) -> str:
 
 def _write_locations(connection: Connection, facts: Sequence[Location]) -> None:
     rows = _latest((msgspec.structs.asdict(fact) for fact in facts), ("address",))
-    _upsert(connection, locations, rows, ("address",), tuple(c.name for c in locations.c if c.name != "address"))
+    replace = tuple(column.name for column in locations.c if column.name != "address")
+    _upsert(connection, locations, rows, ("address",), replace=replace)
 
 
 def _write_hostnames(connection: Connection, facts: Sequence[Hostname]) -> None:
@@ -84,6 +85,7 @@ def _upsert(  # noqa: PLR0913  # one statement in one place, instead of six
     table: Table,
     rows: Sequence[Row],
     key: Sequence[str],
+    *,
     replace: Sequence[str] = (),
     keep: Sequence[str] = (),
 ) -> None:

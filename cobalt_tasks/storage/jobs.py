@@ -327,7 +327,7 @@ def _claim(connection: Connection, token: str, wanted: Select[tuple[int]], lease
         )
         .returning(*_CLAIMED)
     )
-    return sorted((Job(**row._mapping) for row in connection.execute(statement)), key=lambda job: job.id)
+    return sorted((Job(**row) for row in connection.execute(statement).mappings()), key=lambda job: job.id)
 
 
 def _end_superfluous(connection: Connection, named: ColumnElement[bool]) -> None:

@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("window", sa.Double(), nullable=False),
         sa.Column("calls", sa.Integer(), nullable=False),
         sa.Column("used", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.Double(), nullable=False),
         sa.Column("resets_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("provider", "window", name=op.f("pk_budgets")),
     )

@@ -1,0 +1,18 @@
+"""`cobalt db`: the ledger's schema."""
+
+import click
+
+
+@click.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command(epilog="Example: cobalt db upgrade")
+def upgrade() -> None:
+    """Create the tables, or bring them up to date. Every other command does this too, when it is needed."""
+    from cobalt_tasks import settings as environment
+    from cobalt_tasks.storage import schema
+
+    schema.open_ledger(environment.load())
+    click.echo(f"the database is at revision {schema.HEAD}")

@@ -1,0 +1,53 @@
+"""How far the jobs are: a bar on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from cobalt_tasks.contracts import FINAL_STATES
+
+_LINE_SECONDS = 5.0
+
+
+class Progress:
+    """Shows job counts as they change, on standard error."""
+
+    def __init__(self, *, enabled: bool) -> None:
+        """Show nothing unless enabled."""
+        self._enabled = enabled
+        self._bar: Bar | None = None
+        self._said_at = 0.0
+        self._said = (-1, -1)
+
+    def __enter__(self) -> Self:
+        """Take the terminal's last line, where there is a terminal."""
+        if self._enabled and sys.stderr.isatty():
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("jobs", total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        """Give the terminal back."""
+        if self._bar:
+            self._bar.stop()
+
+    def show(self, counts: Mapping[str, Mapping[str, int]]) -> None:
+        """Show counts of jobs by kind and state."""
+        total = sum(sum(states.values()) for states in counts.values())
+        final = sum(states.get(state, 0) for states in counts.values() for state in FINAL_STATES)
+        if self._bar:
+            self._bar.update(self._task, completed=final, total=total or None)
+        elif self._enabled and (final, total) != self._said and time.monotonic() - self._said_at >= _LINE_SECONDS:
+            click.echo(f"jobs: {final} of {total} final", err=True)
+            self._said, self._said_at = (final, total), time.monotonic()

@@ -1,0 +1,226 @@
+"""Starts the parts in order, tends them, shows progress, and ends them in the opposite order."""
+
+import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import msgspec
+
+from cobalt_tasks import lab
+from cobalt_tasks.broker import QUEUES, Broker
+from cobalt_tasks.contracts import ACTIVE_STATES
+from cobalt_tasks.errors import BrokerUnavailableError, CobaltError
+from cobalt_tasks.settings import Settings, environment
+from cobalt_tasks.storage import overview
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.supervisor import redis_server
+from cobalt_tasks.supervisor.children import Child, Command
+from cobalt_tasks.supervisor.progress import Progress
+from cobalt_tasks.supervisor.state import locked, require_free
+
+_TICK = 0.25
+_BROKER_SECONDS = 15.0
+_CLEAN_INGEST = (0, 3)
+
+log = logging.getLogger(__name__)
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the user asked `cobalt up` to do."""
+
+    port: int = 8080
+    flower_port: int = 5555
+    concurrency: int = 2
+    demo: bool = False
+    once: bool = False
+
+
+class Stop(Exception):  # noqa: N818  # a request, not an error
+    """Ctrl-C or SIGTERM."""
+
+
+def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
+    """Run everything until it is stopped, or with `once` until every job is final; return the exit code.
+
+    `own_broker`: start a Redis of our own, since none was named.
+
+    Raises:
+        AlreadyRunningError, ConfigurationError: it cannot be started here.
+
+    """
+    with locked(settings.home):
+        require_free(plan.port, "--port")
+        require_free(plan.flower_port, "--flower-port")
+        first = [redis_server.command(settings)] if own_broker else []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stop)
+        return _Everything(settings, plan).run(first)
+
+
+class _Everything:
+    def __init__(self, settings: Settings, plan: Plan) -> None:
+        self._settings = settings
+        self._plan = plan
+        self._logs = settings.home / "logs"
+        self._logs.mkdir(exist_ok=True)
+        self._environment = environment(settings)
+        self._children: list[Child] = []
+        self._ingests: list[Child] = []
+
+    def run(self, first: Sequence[Command]) -> int:
+        try:
+            database = self._start(first)
+            return self._watch(database)
+        except Stop:
+            click.echo("stopping …", err=True)
+            return 0
+        finally:
+            self._end()
+
+    def _start(self, first: Sequence[Command]) -> Database:
+        plan = self._plan
+        for command in first:
+            self._add(command)
+        _wait_for_broker(self._settings)
+        database = open_ledger(self._settings)
+        if plan.demo:
+            self._fetch_geodb()
+            self._add(Command(name="lab", argv=[sys.executable, "-m", "cobalt_tasks.lab"]))
+        for command in _services(self._settings, plan):
+            self._add(command)
+        for command in self._inputs():
+            self._ingests.append(self._add(command))
+        self._announce()
+        return database
+
+    def _add(self, command: Command) -> Child:
+        child = Child(command, self._logs, self._environment, self._settings.home)
+        child.start()
+        self._children.append(child)
+        return child
+
+    def _inputs(self) -> list[Command]:
+        cobalt = [sys.executable, "-m", "cobalt_tasks"]
+        if self._plan.demo:
+            scan, capture = lab.write_inputs(self._settings.home / "demo")
+            return [
+                Command(name="ingest-scan", argv=[*cobalt, "ingest", "masscan", str(scan)], restart=False),
+                Command(name="ingest-capture", argv=[*cobalt, "ingest", "capture", str(capture)], restart=False),
+            ]
+        if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+            return []
+        return [Command(name="ingest", argv=[*cobalt, "ingest", "auto", "-"], restart=False, stdin=sys.stdin.buffer)]
+
+    def _fetch_geodb(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "cobalt_tasks", "geodb", "update", "--if-older-than", "30"],
+            env=self._environment,
+            check=False,
+        )
+        if done.returncode:
+            click.secho(
+                "NO GEOLOCATION DATA: addresses are located by online providers only, or not at all. "
+                "Try again later with: cobalt geodb update",
+                fg="yellow",
+                bold=True,
+                err=True,
+            )
+
+    def _announce(self) -> None:
+        click.echo(f"Cobalt is running on {self._settings.home}", err=True)
+        click.echo(f"  page    http://127.0.0.1:{self._plan.port}", err=True)
+        click.echo(f"  Flower  http://127.0.0.1:{self._plan.flower_port}", err=True)
+        click.echo(f"  logs    {self._logs}", err=True)
+
+    def _watch(self, database: Database) -> int:
+        finite = bool(self._ingests)
+        with Progress(enabled=finite) as progress:
+            while finite and not self._is_finished(database, progress):
+                self._tend()
+        if finite:
+            self._show_status()
+        if self._plan.once:
+            return 0
+        click.echo("serving; Ctrl-C stops it", err=True)
+        while True:
+            self._tend()
+
+    def _is_finished(self, database: Database, progress: Progress) -> bool:
+        counts = _job_counts(database)
+        progress.show(counts)
+        if any(child.exit_code() is None for child in self._ingests):
+            return False
+        for child in self._ingests:
+            if child.exit_code() not in _CLEAN_INGEST:
+                raise CobaltError(f"{child.command.name} failed, see {child.log_file}")
+        return not any(states.get(state) for states in counts.values() for state in ACTIVE_STATES)
+
+    def _tend(self) -> None:
+        for child in self._children:
+            child.tend()
+        time.sleep(_TICK)
+
+    def _show_status(self) -> None:
+        for child in self._ingests:
+            sys.stderr.write(_last_line(child.log_file))
+        subprocess.run(
+            [sys.executable, "-m", "cobalt_tasks", "status"],
+            env=self._environment,
+            check=False,
+        )
+
+    def _end(self) -> None:
+        """End the children, the last started first, so that nothing loses what it still writes to."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        for child in reversed(self._children):
+            child.ask_to_stop()
+            child.wait_or_kill()
+
+
+def _services(settings: Settings, plan: Plan) -> list[Command]:
+    celery = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
+    worker = [*celery, "worker", "-Q", ",".join(QUEUES), "-c", str(plan.concurrency), "-n", "cobalt@%h", "-l", "INFO"]
+    flower = [*celery, "flower", "--address=127.0.0.1", f"--port={plan.flower_port}"]
+    page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--port", str(plan.port)]
+    schedule = settings.home / "beat-schedule"
+    return [
+        Command(name="worker", argv=worker),
+        Command(name="beat", argv=[*celery, "beat", "--pidfile=", "-s", str(schedule), "-l", "INFO"]),
+        Command(name="flower", argv=flower),
+        Command(name="page", argv=page),
+    ]
+
+
+def _job_counts(database: Database) -> dict[str, dict[str, int]]:
+    with database.reading() as connection:
+        return overview.jobs_by_kind(connection)
+
+
+def _wait_for_broker(settings: Settings) -> None:
+    broker = Broker(settings.broker_url)
+    deadline = time.monotonic() + _BROKER_SECONDS
+    while True:
+        try:
+            broker.ping()
+        except BrokerUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return broker.close()
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(errors="replace").strip().splitlines()
+    return f"{lines[-1]}\n" if lines else ""
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise Stop

@@ -1,0 +1,255 @@
+"""The state machine of jobs, on every database."""
+
+import time
+
+import pytest
+from sqlalchemy import select, update
+
+from cobalt_tasks.catalog import DAY, HOUR, Urgency
+from cobalt_tasks.contracts import Banner, Facts, Job, NewJob, Outcome, State, Verdict
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.completion import complete
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.models import banners, freshness
+from cobalt_tasks.storage.models import jobs as table
+
+ADDRESS = "192.0.2.10"
+LEASE = 15.0
+
+
+def banner_job(port: int = 22, **options: object) -> NewJob:
+    """A banner job for one port."""
+    return NewJob(kind="banner", address=ADDRESS, protocol="tcp", port=port, **options)
+
+
+def rows(database: Database) -> list[dict[str, object]]:
+    """Every job, the oldest first."""
+    with database.reading() as connection:
+        return [dict(row) for row in connection.execute(select(table).order_by(table.c.id)).mappings()]
+
+
+def states(database: Database) -> list[str]:
+    """Every job's state, the oldest first."""
+    return [row["state"] for row in rows(database)]
+
+
+def send_and_claim(database: Database, *, lease: float = LEASE) -> jobs.Claim:
+    """Send every ordinary banner job, and claim it as a worker would."""
+    sent = database.write(jobs.mark_sent, "banner", 1, 100)
+    return database.write(jobs.claim, [job.id for job in sent], lease)
+
+
+def outcome(job: Job, verdict: Verdict, **options: object) -> Outcome:
+    """An outcome with any code."""
+    return Outcome(job=job, verdict=verdict, code="any", **options)
+
+
+def expire_leases(database: Database) -> None:
+    """Let every lease be over, as if its worker had been dead that long."""
+    with database.writing() as connection:
+        connection.execute(update(table).values(lease_until=time.time() - 1))
+
+
+def test_one_active_job_for_each_target(database: Database) -> None:
+    """The same job twice, in one call or in two, is one row. Break: the index uq_jobs_active."""
+    assert database.write(jobs.create, [banner_job(), banner_job()]) == 1
+    assert database.write(jobs.create, [banner_job()]) == 0
+    assert states(database) == ["pending"]
+
+
+def test_a_more_urgent_request_moves_an_active_job_ahead_and_sends_it_again(database: Database) -> None:
+    """A conflict keeps the smaller step and the force flag. Break: the DO UPDATE in jobs.create."""
+    database.write(jobs.create, [banner_job()])
+    database.write(jobs.mark_sent, "banner", 1, 10)
+    assert database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE, forced=True)]) == 1
+    (row,) = rows(database)
+    assert (row["state"], row["step"], row["forced"]) == ("pending", 0, True)
+    assert database.write(jobs.create, [banner_job(urgency=Urgency.REFRESH)]) == 0
+    assert rows(database)[0]["step"] == 0
+
+
+def test_a_running_job_is_not_sent_again(database: Database) -> None:
+    """A request for what is being done changes nothing, and sending never overwrites running."""
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database)
+    database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE)])
+    database.write(jobs.unmark_sent, [claim.jobs[0].id])
+    assert states(database) == ["running"]
+    assert database.write(jobs.mark_sent, "banner", 0, 10) == []
+
+
+def test_a_message_delivered_twice_does_nothing_the_second_time(database: Database) -> None:
+    """Only the first claim gets the jobs. Break: the state condition in jobs.claim."""
+    database.write(jobs.create, [banner_job(port) for port in (22, 80)])
+    first = send_and_claim(database)
+    ids = [job.id for job in first.jobs]
+    assert len(ids) == 2
+    assert database.write(jobs.claim, ids, LEASE).jobs == []
+    database.write(jobs.finish, first.token, [outcome(job, Verdict.DONE) for job in first.jobs])
+    assert database.write(jobs.claim, ids, LEASE).jobs == []
+
+
+def test_a_fresh_fact_makes_no_job_unless_forced(database: Database) -> None:
+    """Done makes fresh for the catalog's time. Break: the freshness condition in jobs.create."""
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database)
+    database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.DONE)])
+    with database.reading() as connection:
+        row = connection.execute(select(freshness)).mappings().one()
+    assert row["fresh_until"] == pytest.approx(time.time() + DAY, abs=5)
+    assert database.write(jobs.create, [banner_job()]) == 0
+    assert database.write(jobs.create, [banner_job(forced=True)]) == 1
+
+
+def test_a_failure_pauses_and_never_makes_fresh(database: Database) -> None:
+    """A failed answer keeps new jobs away for the pause only. Break: the two columns of freshness mixed up."""
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database)
+    database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.FAILED)])
+    with database.reading() as connection:
+        row = connection.execute(select(freshness)).mappings().one()
+    assert row["fresh_until"] is None
+    assert row["paused_until"] == pytest.approx(time.time() + HOUR, abs=5)
+    assert database.write(jobs.create, [banner_job()]) == 0
+
+
+def test_a_job_whose_fact_became_fresh_meanwhile_ends_without_work(database: Database) -> None:
+    """Freshness is checked again when a job is claimed. Break: the condition in jobs.claim."""
+    database.write(jobs.create, [banner_job()])
+    with database.writing() as connection:
+        connection.execute(
+            freshness.insert().values(
+                kind="banner",
+                address=ADDRESS,
+                protocol="tcp",
+                port=22,
+                fresh_until=time.time() + 60,
+            ),
+        )
+    assert send_and_claim(database).jobs == []
+    (row,) = rows(database)
+    assert (row["state"], row["outcome"]) == ("done", "fresh")
+
+
+def test_a_worker_frozen_past_its_lease_writes_nothing(database: Database) -> None:
+    """Neither outcome nor fact of an expired claim is stored, taken back or not. Break: lease_until in jobs._held_by."""
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database)
+    fact = Banner(address=ADDRESS, protocol="tcp", port=22, source="probe", observed_at=1.0, text="x", raw=b"x")
+    late = [outcome(claim.jobs[0], Verdict.DONE, facts=Facts(banners=[fact]))]
+    expire_leases(database)
+    database.write(complete, claim.token, late)
+    assert states(database) == ["running"]
+    assert database.write(jobs.take_back) == 1
+    again = send_and_claim(database)
+    database.write(complete, claim.token, late)
+    assert states(database) == ["running"]
+    with database.reading() as connection:
+        assert connection.execute(select(banners)).all() == []
+    database.write(complete, again.token, [outcome(again.jobs[0], Verdict.DONE, facts=Facts(banners=[fact]))])
+    assert states(database) == ["done"]
+
+
+def test_a_renewed_lease_holds(database: Database) -> None:
+    """Only the holder's token renews, and nothing is taken back while it does."""
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database, lease=0.3)
+    assert database.write(jobs.renew, "somebody else's", LEASE) == 0
+    assert database.write(jobs.renew, claim.token, LEASE) == 1
+    time.sleep(0.4)
+    assert database.write(jobs.take_back) == 0
+    assert database.write(jobs.renew, claim.token, LEASE) == 1
+
+
+def test_a_released_job_is_pending_and_unharmed(database: Database) -> None:
+    """Handing back is no attempt and makes nobody travel alone."""
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database)
+    assert database.write(jobs.release, claim.token) == 1
+    (row,) = rows(database)
+    assert (row["state"], row["attempts"], row["alone"]) == ("pending", 0, False)
+
+
+def test_only_lone_runs_count_and_the_last_is_death(database: Database) -> None:
+    """A lost batch condemns nobody; a job lost alone three times is dead. Break: `alone` in jobs.take_back."""
+    database.write(jobs.create, [banner_job()])
+    seen = []
+    for _ in range(4):
+        send_and_claim(database)
+        expire_leases(database)
+        database.write(jobs.take_back)
+        (row,) = rows(database)
+        seen.append((row["state"], row["attempts"], row["alone"]))
+    assert seen == [("pending", 0, True), ("pending", 1, True), ("pending", 2, True), ("dead", 3, True)]
+
+
+def test_a_fault_of_ours_isolates_the_job(database: Database) -> None:
+    """Our own failure is dead after three lone runs, and says why."""
+    database.write(jobs.create, [banner_job()])
+    for _ in range(4):
+        claim = send_and_claim(database)
+        database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.FAULT, detail="why")])
+    (row,) = rows(database)
+    assert (row["state"], row["detail"]) == ("dead", "why")
+
+
+def test_a_retry_waits_and_ends_as_failed(database: Database) -> None:
+    """A retry is not due before its pause, and the third is a failure."""
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database)
+    database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.RETRY, after=60.0)])
+    assert send_and_claim(database).jobs == []
+    for _ in range(2):
+        with database.writing() as connection:
+            connection.execute(update(table).values(not_before=0.0))
+        claim = send_and_claim(database)
+        database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.RETRY, after=60.0)])
+    assert states(database) == ["failed"]
+
+
+def test_waiting_for_something_shared_is_no_attempt(database: Database) -> None:
+    """A waiting job is not sent, only claimed by whoever reserved what it waits for."""
+    database.write(jobs.create, [NewJob(kind="geolocation", address="8.8.8.8")])
+    (sent,) = database.write(jobs.mark_sent, "geolocation", 3, 10)
+    claim = database.write(jobs.claim, [sent.id], LEASE)
+    waits = [outcome(claim.jobs[0], Verdict.WAIT, waits_for="budget")]
+    database.write(jobs.finish, claim.token, waits)
+    (row,) = rows(database)
+    assert (row["state"], row["waits_for"], row["attempts"]) == ("pending", "budget", 0)
+    assert database.write(jobs.mark_sent, "geolocation", 3, 10) == []
+    assert database.write(jobs.claim, [sent.id], LEASE).jobs == []
+    assert len(database.write(jobs.claim_waiting, "geolocation", "budget", 10, LEASE).jobs) == 1
+
+
+def test_lost_messages_are_told_from_waiting_ones(database: Database) -> None:
+    """Only what was sent before the oldest waiting message is sent again."""
+    database.write(jobs.create, [banner_job(port) for port in (22, 80)])
+    first = database.write(jobs.mark_sent, "banner", 1, 1)
+    time.sleep(0.02)
+    second = database.write(jobs.mark_sent, "banner", 1, 1)
+    assert database.write(jobs.resend, "banner", 1, first[0].sent_at, 0.0) == 0
+    assert database.write(jobs.resend, "banner", 1, second[0].sent_at, 0.0) == 1
+    assert sorted(states(database)) == ["pending", "sent"]
+    time.sleep(0.02)
+    assert database.write(jobs.resend, "banner", 1, None, 0.0) == 1
+    assert states(database) == ["pending", "pending"]
+
+
+def test_stale_facts_are_refreshed_at_the_lowest_urgency_once(database: Database) -> None:
+    """What is over its time gets one refresh job; what is paused or active gets none."""
+    with database.writing() as connection:
+        for number, (fresh, paused) in enumerate([(1.0, None), (1.0, time.time() + 60), (time.time() + 60, None)]):
+            connection.execute(
+                freshness.insert().values(
+                    kind="geolocation",
+                    address=f"8.8.8.{number}",
+                    protocol="",
+                    port=0,
+                    fresh_until=fresh,
+                    paused_until=paused,
+                ),
+            )
+    assert database.write(jobs.refresh, "geolocation", 10) == 1
+    assert database.write(jobs.refresh, "geolocation", 10) == 0
+    (row,) = rows(database)
+    assert (row["address"], row["step"], row["state"]) == ("8.8.8.0", 7, State.PENDING)
