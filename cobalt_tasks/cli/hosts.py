@@ -1,0 +1,51 @@
+"""`cobalt hosts`."""
+
+import click
+
+from cobalt_tasks.addresses import canonical
+from cobalt_tasks.errors import ConfigurationError
+
+
+@click.command()
+@click.argument("address", metavar="[IP]", required=False)
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Hosts in the list.")
+@click.option("--country", help="Only hosts in this country: two letters, such as NL.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Only hosts with this port.")
+@click.option("--service", help="Only hosts with this service, such as ssh.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+def hosts(  # noqa: PLR0917  # Click gives them by name
+    address: str | None, limit: int, country: str | None, port: int | None, service: str | None, as_json: bool
+) -> None:
+    """List hosts, the last seen first, or show all that is known about one.
+
+    \b
+    Example:
+      cobalt hosts --country NL --service ssh
+      cobalt hosts 192.0.2.10
+      cobalt hosts 192.0.2.10 --json | jq '.certificates[].names'
+    """  # noqa: D301  # Click's mark for "do not wrap"
+    wanted = None
+    if address is not None and (wanted := canonical(address)) is None:
+        raise ConfigurationError(f"{address!r} is no IP address")
+    from cobalt_tasks.settings import load
+    from cobalt_tasks.storage.inventory import Filter
+    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.views import hosts as views
+
+    only = Filter(country=country.upper() if country else None, port=port, service=service)
+    database = open_ledger(load())
+    try:
+        shown = views.host(database, wanted) if wanted else views.host_list(database, limit, only)
+    finally:
+        database.dispose()
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(shown), indent=2).decode())
+        return
+    from cobalt_tasks.views import terminal
+
+    if isinstance(shown, dict):
+        terminal.print_host(shown)
+    else:
+        terminal.print_hosts(shown)

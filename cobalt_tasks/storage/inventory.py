@@ -1,0 +1,211 @@
+"""What is known about hosts: pages of them, and one in full. Read by the views."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy.sql.selectable import Select
+
+from cobalt_tasks.storage.models import banners, certificates, hostnames, hosts, jobs, locations, ports, sightings
+
+Row = dict[str, Any]
+
+LOCATION = (
+    "country_code",
+    "country_name",
+    "region",
+    "city",
+    "latitude",
+    "longitude",
+    "timezone",
+    "asn",
+    "organisation",
+    "isp",
+    "provider",
+)
+"""The columns of a location that every view shows."""
+
+_NAMES_SHOWN = 20
+_PORTS_SHOWN = 50
+_IN_FULL = 500
+
+
+class Filter(Struct, frozen=True, kw_only=True):
+    """Which hosts: in a country (two letters), with a port, with a service."""
+
+    country: str | None = None
+    port: int | None = None
+    service: str | None = None
+
+
+EVERY = Filter()
+
+
+class After(Struct, frozen=True):
+    """Where the next page begins: behind this host, in the order of the pages."""
+
+    last_seen: float
+    address: str
+
+
+def page(connection: Connection, limit: int, *, only: Filter = EVERY, after: After | None = None) -> list[Row]:
+    """Return hosts, the last seen first: location, names, ports with their services.
+
+    A host shows at most 20 names and 50 ports here; `one` has more.
+    """
+    chosen = (
+        select(hosts.c.address, hosts.c.first_seen, hosts.c.last_seen, hosts.c.discovered, *_location())
+        .outerjoin(locations, locations.c.address == hosts.c.address)
+        .order_by(hosts.c.last_seen.desc(), hosts.c.address)
+        .limit(limit)
+    )
+    if after:
+        behind = and_(hosts.c.last_seen == after.last_seen, hosts.c.address > after.address)
+        chosen = chosen.where(hosts.c.last_seen <= after.last_seen, or_(hosts.c.last_seen < after.last_seen, behind))
+    found = [dict(row) for row in connection.execute(_filtered(chosen, only)).mappings()]
+    _add_names_and_ports(connection, found)
+    return found
+
+
+def one(connection: Connection, address: str) -> Row | None:
+    """Return all that is known about one address, or None: ports, banners, certificates, names, location, jobs.
+
+    Each list holds at most 500 rows, the latest first.
+    """
+    chosen = (
+        select(
+            hosts.c.address,
+            hosts.c.first_seen,
+            hosts.c.last_seen,
+            hosts.c.discovered,
+            *_location(),
+            locations.c.sources.label("location_sources"),
+            locations.c.fetched_at.label("located_at"),
+            locations.c.database_built,
+        )
+        .outerjoin(locations, locations.c.address == hosts.c.address)
+        .where(hosts.c.address == address)
+    )
+    row = connection.execute(chosen).mappings().one_or_none()
+    if row is None:
+        return None
+    return {
+        **row,
+        "location_sources": msgspec.json.decode(row["location_sources"]) if row["location_sources"] else None,
+        "hostnames": _of(connection, hostnames.c, ("name", "source", "confirmed", "first_seen", "last_seen"), address),
+        "ports": _ports_in_full(connection, address),
+        "banners": _of(connection, banners.c, _BANNER, address),
+        "certificates": _certificates(connection, address),
+        "jobs": _jobs(connection, address),
+    }
+
+
+def names_of(connection: Connection, addresses: Sequence[str], limit: int = _NAMES_SHOWN) -> dict[str, list[str]]:
+    """Return up to `limit` names of each address, confirmed ones first, then what its owner says (PTR)."""
+    rank = func.row_number().over(
+        partition_by=hostnames.c.address,
+        order_by=(
+            hostnames.c.confirmed.is_(True).desc(),
+            (hostnames.c.source == "ptr").desc(),
+            hostnames.c.last_seen.desc(),
+            hostnames.c.name,
+        ),
+    )
+    ranked = (
+        select(hostnames.c.address, hostnames.c.name, rank.label("rank"))
+        .where(hostnames.c.address.in_(addresses))
+        .subquery()
+    )
+    found: dict[str, list[str]] = {}
+    for address, name in connection.execute(
+        select(ranked.c.address, ranked.c.name).where(ranked.c.rank <= limit).order_by(ranked.c.address, ranked.c.rank),
+    ):
+        names = found.setdefault(address, [])
+        if name not in names:
+            names.append(name)
+    return found
+
+
+_BANNER = ("protocol", "port", "source", "service", "product", "version", "text", "first_seen", "last_seen")
+_PORT = ("protocol", "port", "service", "product", "version", "banner", "first_seen", "last_seen")
+_JOB = ("id", "kind", "protocol", "port", "step", "state", "attempts", "created_at", "finished_at", "outcome", "detail")
+
+
+def _location() -> list[ColumnElement[Any]]:
+    return [locations.c[name] for name in LOCATION]
+
+
+def _filtered(chosen: Select[Any], only: Filter) -> Select[Any]:
+    if only.country:
+        chosen = chosen.where(locations.c.country_code == only.country)
+    if only.port is not None or only.service:
+        wanted = [ports.c.address == hosts.c.address]
+        if only.port is not None:
+            wanted.append(ports.c.port == only.port)
+        if only.service:
+            wanted.append(ports.c.service == only.service)
+        chosen = chosen.where(exists().where(*wanted))
+    return chosen
+
+
+def _add_names_and_ports(connection: Connection, found: list[Row]) -> None:
+    addresses = [row["address"] for row in found]
+    names = names_of(connection, addresses)
+    rank = func.row_number().over(partition_by=ports.c.address, order_by=(ports.c.port, ports.c.protocol))
+    columns = [ports.c[name] for name in ("address", "protocol", "port", "service", "product", "version")]
+    ranked = select(*columns, rank.label("rank")).where(ports.c.address.in_(addresses)).subquery()
+    services: dict[str, list[Row]] = {}
+    for row in connection.execute(
+        select(ranked).where(ranked.c.rank <= _PORTS_SHOWN).order_by(ranked.c.address, ranked.c.rank),
+    ).mappings():
+        shown = {name: row[name] for name in ("protocol", "port", "service", "product", "version")}
+        services.setdefault(row["address"], []).append(shown)
+    for host in found:
+        host["names"] = names.get(host["address"], [])
+        host["ports"] = services.get(host["address"], [])
+
+
+def _of(connection: Connection, columns: Any, names: Sequence[str], address: str) -> list[Row]:
+    chosen = (
+        select(*(columns[name] for name in names))
+        .where(columns.address == address)
+        .order_by(columns.last_seen.desc(), *(columns[name] for name in names[:3]))
+        .limit(_IN_FULL)
+    )
+    return [dict(row) for row in connection.execute(chosen).mappings()]
+
+
+def _ports_in_full(connection: Connection, address: str) -> list[Row]:
+    chosen = (
+        select(*(ports.c[name] for name in _PORT))
+        .where(ports.c.address == address)
+        .order_by(ports.c.port, ports.c.protocol)
+        .limit(_IN_FULL)
+    )
+    return [dict(row) for row in connection.execute(chosen).mappings()]
+
+
+def _certificates(connection: Connection, address: str) -> list[Row]:
+    seen = [sightings.c[name] for name in ("protocol", "port", "source", "first_seen", "last_seen")]
+    said = [certificates.c[column.name] for column in certificates.c if column.name != "der"]
+    chosen = (
+        select(*said, *seen)
+        .join(sightings, sightings.c.fingerprint == certificates.c.fingerprint)
+        .where(sightings.c.address == address)
+        .order_by(sightings.c.last_seen.desc(), sightings.c.port)
+        .limit(_IN_FULL)
+    )
+    rows = connection.execute(chosen).mappings()
+    return [{**row, "names": msgspec.json.decode(row["names"])} for row in rows]
+
+
+def _jobs(connection: Connection, address: str) -> list[Row]:
+    chosen = (
+        select(*(jobs.c[name] for name in _JOB))
+        .where(jobs.c.address == address)
+        .order_by(jobs.c.id.desc())
+        .limit(_IN_FULL)
+    )
+    return [dict(row) for row in connection.execute(chosen).mappings()]

@@ -1,0 +1,268 @@
+"""Figures about the whole ledger: what came in, what is known, what is to be done. Read by the views.
+
+The counts walk whole tables (a million jobs take about a second); a caller that repeats them keeps them for a while.
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, distinct, func, literal_column, or_, select, union
+
+from cobalt_tasks.catalog import KINDS, Urgency
+from cobalt_tasks.contracts import State
+from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.models import (
+    breakers,
+    budgets,
+    certificates,
+    freshness,
+    hostnames,
+    hosts,
+    jobs,
+    locations,
+    observations,
+    ports,
+    rejects,
+    sources,
+)
+
+_GEOLOCATION = "geolocation"
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """The ledger of one source: read = accepted + duplicates + rejected + ignored."""
+
+    name: str
+    generation: int
+    format: str | None
+    read: int
+    accepted: int
+    duplicates: int
+    rejected: int
+    ignored: int
+    updated_at: float
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """How much is known. `domains` are different names, on however many hosts."""
+
+    connections: int
+    hosts: int
+    ports: int
+    domains: int
+    certificates: int
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """How many hosts have a location, of those that may have one."""
+
+    hosts: int
+    located: int
+    coverage: float
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """Jobs of one kind started and finished within the last minute."""
+
+    started: int
+    finished: int
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """What a geolocation service still allows; `open` is its circuit breaker's word, open means not asked.
+
+    `remaining` and `resets_in` (seconds) are those of the tightest window, None for a provider without a budget.
+    """
+
+    remaining: int | None
+    resets_in: float | None
+    open: bool
+    reason: str | None = None
+
+
+class Traffic(Struct, frozen=True, kw_only=True):
+    """What arrived within a window of time, really counted: connections, and the countries of their far ends."""
+
+    connections: int
+    countries: int
+
+
+def now(connection: Connection) -> float:
+    """Return the database's clock."""
+    return float(connection.execute(select(database_now())).scalar_one())
+
+
+def source_ledgers(connection: Connection, limit: int) -> list[Source]:
+    """Return the ledgers of the `limit` sources that moved last, the latest first."""
+    columns = [sources.c[name] for name in Source.__struct_fields__]
+    latest = select(*columns).order_by(sources.c.updated_at.desc(), sources.c.id.desc()).limit(limit)
+    return [Source(**row) for row in connection.execute(latest).mappings()]
+
+
+def ledger_sum(connection: Connection) -> dict[str, int]:
+    """Return the counters of all sources together, and how many sources there are."""
+    names = ("read", "accepted", "duplicates", "rejected", "ignored")
+    sums = select(func.count().label("sources"), *(func.coalesce(func.sum(sources.c[n]), 0).label(n) for n in names))
+    return {name: int(value) for name, value in connection.execute(sums).mappings().one().items()}
+
+
+def totals(connection: Connection) -> Totals:
+    """Count what is known."""
+    counts = (
+        select(func.count()).select_from(observations),
+        select(func.count()).select_from(hosts),
+        select(func.count()).select_from(ports),
+        select(func.count(distinct(hostnames.c.name))),
+        select(func.count()).select_from(certificates),
+    )
+    row = connection.execute(select(*(count.scalar_subquery() for count in counts))).one()
+    return Totals(**dict(zip(Totals.__struct_fields__, row, strict=True)))
+
+
+def jobs_by_kind(connection: Connection) -> dict[str, dict[str, int]]:
+    """Count the jobs of each kind in each state; kinds and states of the catalog are all there, with 0 if need be."""
+    counted = {kind.name: {state.value: 0 for state in State} for kind in KINDS}
+    for kind, state, count in connection.execute(
+        select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state),
+    ):
+        counted.setdefault(kind, {})[state] = count
+    return counted
+
+
+def oldest_waiting(connection: Connection) -> dict[str, float | None]:
+    """Return for how many seconds the first job of each kind that is not started has been due, None when none waits.
+
+    Indexes answer this, whatever the backlog. Of a sent job the moment it was sent counts.
+    """
+    found = {}
+    for kind in KINDS:
+        # The least of each step is one seek in the index of that state; the least of all of them would be a walk.
+        firsts = [first.scalar_subquery() for step in map(kind.step, Urgency) for first in _first_due(kind.name, step)]
+        clock, *due = connection.execute(select(database_now(), *firsts)).one()
+        oldest = min((moment for moment in due if moment is not None), default=None)
+        found[kind.name] = None if oldest is None else max(0.0, clock - oldest)
+    return found
+
+
+def pace(connection: Connection, seconds: float = 60.0) -> dict[str, Pace]:
+    """Count the jobs started and finished within the last `seconds`; only those rows are looked at."""
+    since = now(connection) - seconds
+    finished = (
+        select(jobs.c.kind, func.count(), func.sum(case((jobs.c.started_at > since, 1), else_=0)))
+        .where(jobs.c.finished_at > since)
+        .group_by(jobs.c.kind)
+    )
+    running = (
+        select(jobs.c.kind, func.count()).where(_is(State.RUNNING), jobs.c.started_at > since).group_by(jobs.c.kind)
+    )
+    counts = {kind.name: [0, 0] for kind in KINDS}
+    for kind, ended, begun in connection.execute(finished):
+        counts.setdefault(kind, [0, 0])
+        counts[kind][0] += int(begun)
+        counts[kind][1] += ended
+    for kind, begun in connection.execute(running):
+        counts.setdefault(kind, [0, 0])[0] += begun
+    return {kind: Pace(started=started, finished=ended) for kind, (started, ended) in counts.items()}
+
+
+def coverage(connection: Connection) -> Coverage:
+    """Return how many hosts are located, of those that ever had geolocation work.
+
+    An address that is not public gets no such work and does not count; a failed look-up does.
+    """
+    worked_on = union(
+        select(jobs.c.address).where(jobs.c.kind == _GEOLOCATION),
+        select(freshness.c.address).where(freshness.c.kind == _GEOLOCATION),
+        select(locations.c.address),
+    ).subquery()
+    counted = select(
+        select(func.count()).select_from(worked_on).scalar_subquery(),
+        select(func.count()).where(is_located()).scalar_subquery(),
+    )
+    all_hosts, located = connection.execute(counted).one()
+    return Coverage(hosts=all_hosts, located=located, coverage=located / all_hosts if all_hosts else 0.0)
+
+
+def is_located() -> ColumnElement[bool]:
+    """Tell a location that says something from an empty answer."""
+    return or_(locations.c.country_code.is_not(None), locations.c.latitude.is_not(None))
+
+
+def countries(connection: Connection) -> int:
+    """Count the countries hosts were located in."""
+    return int(connection.execute(select(func.count(distinct(locations.c.country_code)))).scalar_one())
+
+
+def providers(connection: Connection, names: Sequence[str]) -> dict[str, Provider]:
+    """Return the budget and breaker of the named providers and of every other that has a row."""
+    clock = now(connection)
+    tightest: dict[str, tuple[int, float]] = {}
+    for name, calls, used, resets_at in connection.execute(
+        select(budgets.c.provider, budgets.c.calls, budgets.c.used, budgets.c.resets_at),
+    ):
+        remaining = calls if resets_at <= clock else max(0, calls - used)
+        left = (remaining, max(0.0, resets_at - clock))
+        tightest[name] = min(tightest.get(name, left), left)
+    closed_doors = {
+        name: (open_until > clock, reason)
+        for name, open_until, reason in connection.execute(
+            select(breakers.c.provider, breakers.c.open_until, breakers.c.reason),
+        )
+    }
+    found = {}
+    for name in dict.fromkeys((*names, *sorted(tightest), *sorted(closed_doors))):
+        remaining, resets_in = tightest.get(name, (None, None))
+        is_open, reason = closed_doors.get(name, (False, None))
+        found[name] = Provider(
+            remaining=remaining, resets_in=resets_in, open=is_open, reason=reason if is_open else None
+        )
+    return found
+
+
+def last_input(connection: Connection) -> float | None:
+    """Return when anything last came in from any source: a connection, a discovery, a heartbeat."""
+    newest = connection.execute(select(func.max(sources.c.updated_at)).where(sources.c.read > 0)).scalar_one()
+    arrived = connection.execute(select(func.max(observations.c.arrived_at))).scalar_one()
+    return max((float(value) for value in (newest, arrived) if value is not None), default=None)
+
+
+def traffic(connection: Connection, since: float) -> Traffic:
+    """Count what has arrived after `since`."""
+    recent = observations.c.arrived_at > since
+    connections = select(func.count()).select_from(observations).where(recent)
+    peers = select(observations.c.dst_ip).where(recent).distinct().subquery()
+    seen = select(func.count(distinct(locations.c.country_code))).join(peers, peers.c.dst_ip == locations.c.address)
+    row = connection.execute(select(connections.scalar_subquery(), seen.scalar_subquery())).one()
+    return Traffic(connections=row[0], countries=row[1])
+
+
+def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
+    """Return the latest refused lines: source, position, reason, arrived_at; not the lines themselves."""
+    latest = (
+        select(sources.c.name.label("source"), rejects.c.position, rejects.c.reason, rejects.c.arrived_at)
+        .join(sources, and_(sources.c.id == rejects.c.source_id))
+        .order_by(rejects.c.id.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in connection.execute(latest).mappings()]
+
+
+def databases_used(connection: Connection) -> float | None:
+    """Return the build time of the newest local geolocation database an answer came from."""
+    built = connection.execute(select(func.max(locations.c.database_built))).scalar_one()
+    return None if built is None else float(built)
+
+
+def _first_due(kind: str, step: int) -> list[Select[tuple[float | None]]]:
+    due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.step == step, _is(State.PENDING))
+    sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.step == step, _is(State.SENT))
+    # One job that waits for a provider's budget stands for all of them: its index begins with the provider's name.
+    shared = select(func.min(jobs.c.not_before)).where(
+        jobs.c.kind == kind, jobs.c.step == step, _is(State.PENDING), jobs.c.waits_for.is_not(None)
+    )
+    return [due.where(jobs.c.waits_for.is_(None)), sent, shared]
+
+
+def _is(state: State) -> ColumnElement[bool]:
+    # Written out, so that the database can use the partial index of that state.
+    return jobs.c.state == literal_column(f"'{state.value}'")

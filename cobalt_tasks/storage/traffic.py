@@ -1,0 +1,110 @@
+"""Connections and jobs as the views list them: the newest first, enriched with what is known by now."""
+
+from collections.abc import Collection
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, or_, select
+
+from cobalt_tasks.contracts import State
+from cobalt_tasks.storage.inventory import LOCATION, names_of
+from cobalt_tasks.storage.models import jobs, locations, observations, sources
+
+Row = dict[str, Any]
+
+LOOKED_THROUGH = 100_000
+"""The newest observations that are looked through for those of one host: addresses have no index there, it would slow
+every line that is read.
+"""
+
+_OBSERVATION = ("id", "arrived_at", "observed_at", "src_ip", "src_port", "dst_ip", "dst_port", "protocol", "process")
+_JOB = tuple(column.name for column in jobs.c if column.name != "claim")
+
+
+class JobFilter(Struct, frozen=True, kw_only=True):
+    """Which jobs: of a kind, in a state, about an address."""
+
+    kind: str | None = None
+    state: str | None = None
+    address: str | None = None
+
+
+EVERY = JobFilter()
+
+
+def connections(
+    connection: Connection, limit: int, *, since: float | None = None, before: int | None = None
+) -> list[Row]:
+    """Return observations, the newest first, each with the location and name of its far end (`dst_…`).
+
+    `since` bounds arrived_at from below, `before` the id from above. `geo_failed` says that looking the far end up
+    came to a final answer, and it was none.
+    """
+    chosen = _connections().order_by(observations.c.id.desc()).limit(limit)
+    if since is not None:
+        chosen = _connections().order_by(observations.c.arrived_at.desc(), observations.c.id.desc()).limit(limit)
+        chosen = chosen.where(observations.c.arrived_at > since)
+    if before is not None:
+        chosen = chosen.where(observations.c.id < before)
+    return _enriched(connection, [dict(row) for row in connection.execute(chosen).mappings()])
+
+
+def connections_of(connection: Connection, address: str, limit: int) -> list[Row]:
+    """Return the newest connections from or to an address, of the last 100,000 of all."""
+    newest = connection.execute(
+        select(observations.c.id).order_by(observations.c.id.desc()).limit(1),
+    ).scalar_one_or_none()
+    chosen = (
+        _connections()
+        .where(
+            observations.c.id > (newest or 0) - LOOKED_THROUGH,
+            or_(observations.c.src_ip == address, observations.c.dst_ip == address),
+        )
+        .order_by(observations.c.id.desc())
+        .limit(limit)
+    )
+    return _enriched(connection, [dict(row) for row in connection.execute(chosen).mappings()])
+
+
+def job_page(connection: Connection, limit: int, *, only: JobFilter = EVERY, before: int | None = None) -> list[Row]:
+    """Return jobs, the newest first; `before` is the id of the last one of the page before."""
+    chosen = select(*(jobs.c[name] for name in _JOB)).order_by(jobs.c.id.desc()).limit(limit)
+    for name in JobFilter.__struct_fields__:
+        if (value := getattr(only, name)) is not None:
+            chosen = chosen.where(jobs.c[name] == value)
+    if before is not None:
+        chosen = chosen.where(jobs.c.id < before)
+    return [dict(row) for row in connection.execute(chosen).mappings()]
+
+
+def _connections() -> Any:
+    return (
+        select(
+            *(observations.c[name] for name in _OBSERVATION),
+            sources.c.name.label("source"),
+            *(locations.c[name].label(f"dst_{name}") for name in LOCATION),
+        )
+        .outerjoin(sources, sources.c.id == observations.c.source_id)
+        .outerjoin(locations, locations.c.address == observations.c.dst_ip)
+    )
+
+
+def _enriched(connection: Connection, rows: list[Row]) -> list[Row]:
+    addresses = {row["dst_ip"] for row in rows}
+    names = names_of(connection, sorted(addresses), limit=1)
+    failed = _failed_look_ups(connection, {row["dst_ip"] for row in rows if row["dst_provider"] is None})
+    for row in rows:
+        row["dst_hostname"] = next(iter(names.get(row["dst_ip"], [])), None)
+        row["geo_failed"] = row["dst_ip"] in failed
+    return rows
+
+
+def _failed_look_ups(connection: Connection, addresses: Collection[str]) -> set[str]:
+    if not addresses:
+        return set()
+    ended = select(jobs.c.address).where(
+        jobs.c.address.in_(sorted(addresses)),
+        jobs.c.kind == "geolocation",
+        jobs.c.state.in_([State.FAILED.value, State.DEAD.value]),
+    )
+    return set(connection.execute(ended).scalars())

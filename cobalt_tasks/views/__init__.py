@@ -1,0 +1,1 @@
+"""What people and programs see of the ledger: commands, exports, metrics, the HTTP API and the page. Nothing here writes."""

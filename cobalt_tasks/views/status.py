@@ -1,0 +1,158 @@
+"""The state of everything in one document: what `cobalt status --json` prints and /api/status answers.
+
+Its keys stay; new ones may be added.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import closing
+
+from msgspec import Struct
+
+from cobalt_tasks.broker import Broker, Worker
+from cobalt_tasks.catalog import KINDS
+from cobalt_tasks.contracts import State
+from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import overview
+from cobalt_tasks.storage.engine import Database
+
+_SOURCES_SHOWN = 100
+_REJECTS_SHOWN = 10
+
+
+class Queue(Struct, frozen=True, kw_only=True):
+    """One kind's queue. `messages` wait in Redis (None: it does not answer), `jobs` in the ledger, sent or not.
+
+    One message carries many jobs. `oldest_seconds` is how long the first job has been due; `started_per_minute` and
+    `finished_per_minute` are of the last minute; `minutes_behind` is jobs by that pace, None when nothing finished.
+    """
+
+    messages: int | None
+    jobs: int
+    oldest_seconds: float | None
+    started_per_minute: int
+    finished_per_minute: int
+    minutes_behind: float | None
+
+
+class WorkerState(Struct, frozen=True, kw_only=True):
+    """A worker, whether it answered just now, and the queues it takes from."""
+
+    name: str
+    alive: bool
+    queues: Sequence[str]
+
+
+class Pulse(Struct, frozen=True, kw_only=True):
+    """What Redis and the workers say. `trouble` is why the broker does not answer."""
+
+    messages: dict[str, int] | None
+    workers: Sequence[WorkerState]
+    trouble: str | None = None
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """The part of the status that is slow to count in a large ledger."""
+
+    totals: overview.Totals
+    jobs: dict[str, dict[str, int]]
+    geolocation: overview.Coverage
+    countries: int
+
+
+class Status(Struct, frozen=True, kw_only=True):
+    """The state of everything. Times are epoch seconds."""
+
+    at: float
+    sources: Sequence[overview.Source]
+    ledger: dict[str, int]
+    connections: int
+    hosts: int
+    ports: int
+    domains: int
+    certificates: int
+    jobs: dict[str, dict[str, int]]
+    queues: dict[str, Queue]
+    geolocation: overview.Coverage
+    countries: int
+    providers: dict[str, overview.Provider]
+    workers: Sequence[WorkerState]
+    broker: str | None
+    rejects: Sequence[dict[str, object]]
+    geodb_built: float | None
+
+
+def collect(database: Database, settings: Settings) -> Status:
+    """Ask the ledger, Redis and the workers; a broker that does not answer is part of the answer.
+
+    Raises:
+        DatabaseUnavailableError: the database does not answer.
+
+    """
+    pulse = feel_pulse(settings.broker_url)
+    return assemble(database, settings, count(database), pulse)
+
+
+def count(database: Database) -> Counts:
+    """Count what is slow to count."""
+    with database.reading() as connection:
+        return Counts(
+            totals=overview.totals(connection),
+            jobs=overview.jobs_by_kind(connection),
+            geolocation=overview.coverage(connection),
+            countries=overview.countries(connection),
+        )
+
+
+def assemble(database: Database, settings: Settings, counts: Counts, pulse: Pulse) -> Status:
+    """Put the parts together with what is fast to ask."""
+    with database.reading() as connection:
+        pace = overview.pace(connection)
+        oldest = overview.oldest_waiting(connection)
+        return Status(
+            at=time.time(),
+            sources=overview.source_ledgers(connection, _SOURCES_SHOWN),
+            ledger=overview.ledger_sum(connection),
+            connections=counts.totals.connections,
+            hosts=counts.totals.hosts,
+            ports=counts.totals.ports,
+            domains=counts.totals.domains,
+            certificates=counts.totals.certificates,
+            jobs=counts.jobs,
+            queues={kind.name: _queue(kind.name, counts, pulse, pace[kind.name], oldest) for kind in KINDS},
+            geolocation=counts.geolocation,
+            countries=counts.countries,
+            providers=overview.providers(connection, settings.geo_providers),
+            workers=pulse.workers,
+            broker=pulse.trouble,
+            rejects=overview.last_rejects(connection, _REJECTS_SHOWN),
+            geodb_built=overview.databases_used(connection),
+        )
+
+
+def feel_pulse(broker_url: str) -> Pulse:
+    """Ask Redis for its queues and every worker whether it is there; this takes about a second."""
+    with closing(Broker(broker_url)) as broker:
+        try:
+            return Pulse(messages=broker.depths(), workers=[alive(worker) for worker in broker.workers()])
+        except BrokerUnavailableError as error:
+            return Pulse(messages=None, workers=(), trouble=str(error))
+
+
+def alive(worker: Worker) -> WorkerState:
+    """Return the state of a worker that answered."""
+    return WorkerState(name=worker.name, alive=True, queues=worker.queues)
+
+
+def _queue(kind: str, counts: Counts, pulse: Pulse, pace: overview.Pace, oldest: dict[str, float | None]) -> Queue:
+    states = counts.jobs[kind]
+    waiting = states[State.PENDING] + states[State.SENT]
+    return Queue(
+        messages=None if pulse.messages is None else pulse.messages[kind],
+        jobs=waiting,
+        oldest_seconds=oldest[kind],
+        started_per_minute=pace.started,
+        finished_per_minute=pace.finished,
+        minutes_behind=waiting / pace.finished if pace.finished else None,
+    )

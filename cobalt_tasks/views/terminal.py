@@ -1,0 +1,242 @@
+"""Status and hosts as tables for people: coloured on a terminal, plain elsewhere, within 80 columns."""
+
+import io
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from cobalt_tasks.contracts import State
+from cobalt_tasks.views.status import Status
+from cobalt_tasks.views.text import ago, iso, printable
+
+_SOURCES_SHOWN = 15
+_NAMES_SHOWN = 3
+_PORTS_SHOWN = 6
+_WIDEST = 140
+_STATE_STYLES = {State.DONE: "green", State.FAILED: "yellow", State.DEAD: "bold red", State.RUNNING: "cyan"}
+_COUNTERS = ("read", "accepted", "duplicates", "rejected", "ignored")
+
+
+def print_status(status: Status) -> None:
+    """Print the status, one table after the other; a part of which there is nothing says so in a line."""
+    console = _console()
+    for title, part in (
+        ("Sources", _sources(status)),
+        ("Known", _known(status)),
+        ("Jobs", _jobs(status)),
+        ("Queues", _queues(status)),
+        ("Providers", _providers(status)),
+        ("Workers", _workers(status)),
+    ):
+        console.print(Text(title, style="bold"))
+        console.print(Padding(part, (0, 0, 1, 2), expand=False))
+
+
+def print_hosts(hosts: Sequence[Mapping[str, Any]]) -> None:
+    """Print a list of hosts, one or more lines each."""
+    console = _console()
+    if not hosts:
+        console.print("No hosts yet: cobalt ingest brings them.")
+        return
+    table = _table(("Address", "left"), ("Place", "left"), ("Ports", "left"), ("Names", "left"))
+    for host in hosts:
+        ports = [_service(port) for port in host["ports"]]
+        names = host["names"]
+        table.add_row(
+            _text(host["address"]),
+            _text(_place(host)),
+            _text(_some(ports, _PORTS_SHOWN)),
+            _text(_some(names, _NAMES_SHOWN)),
+        )
+    console.print(table)
+
+
+def print_host(host: Mapping[str, Any]) -> None:
+    """Print all that is known about one host."""
+    console = _console()
+    console.print(Text(printable(host["address"]), style="bold"))
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _about(host):
+        facts.add_row(Text(name, style="dim"), _text(value))
+    console.print(Padding(facts, (0, 0, 1, 2), expand=False))
+    sections: Iterable[tuple[str, Sequence[str], list[list[str]]]] = (
+        ("Ports", ("Port", "Service", "Banner"), [_port_row(port) for port in host["ports"]]),
+        ("Banners", ("Port", "From", "Said"), [_banner_row(banner) for banner in host["banners"]]),
+        ("Certificates", ("Port", "Subject, issuer, names", "Valid until"), list(map(_cert_row, host["certificates"]))),
+        ("Names", ("Name", "From", "Confirmed"), [_name_row(name) for name in host["hostnames"]]),
+        ("Jobs", ("Id", "Kind", "State", "Outcome", "Detail"), [_job_row(job) for job in host["jobs"]]),
+        ("Connections", ("Arrived", "From", "To", "Process"), [_connection_row(row) for row in host["connections"]]),
+    )
+    for title, columns, rows in sections:
+        if rows:
+            table = _table(*((column, "left") for column in columns))
+            for row in rows:
+                table.add_row(*map(_text, row))
+            console.print(Text(title, style="bold"))
+            console.print(Padding(table, (0, 0, 1, 2), expand=False))
+
+
+def _console() -> Console:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    console = Console(highlight=False)
+    console.width = min(console.width, _WIDEST)
+    return console
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for name, justify in columns:
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    return table
+
+
+def _text(value: object, style: str = "") -> Text:
+    return Text(printable(value), style=style)
+
+
+def _number(value: int | None, style: str = "") -> Text:
+    if value is None:
+        return Text("?", style="yellow")
+    return Text(f"{value:,}" if value else "·", style=style if value else "dim")
+
+
+def _sources(status: Status) -> RenderableType:
+    if not status.sources:
+        return "nothing was read yet: cobalt ingest FILE"
+    table = _table(("source", "left"), *((name, "right") for name in _COUNTERS))
+    for source in status.sources[:_SOURCES_SHOWN]:
+        name = source.name if source.generation == 1 else f"{source.name} (generation {source.generation})"
+        counters = [_number(getattr(source, counter)) for counter in _COUNTERS]
+        counters[3].stylize("yellow" if source.rejected else "dim")
+        table.add_row(_text(name), *counters)
+    if (count := status.ledger["sources"]) > len(status.sources[:_SOURCES_SHOWN]):
+        table.add_row(Text(f"all {count} sources", style="bold"), *(_number(status.ledger[name]) for name in _COUNTERS))
+    return table
+
+
+def _known(status: Status) -> RenderableType:
+    located = status.geolocation
+    counts = ("connections", "hosts", "ports", "domains", "certificates")
+    lines = [
+        " · ".join(f"{getattr(status, name):,} {name}" for name in counts),
+        f"located: {located.located:,} of {located.hosts:,} public hosts ({located.coverage:.0%}), "
+        f"{status.countries:,} countries",
+    ]
+    if status.geodb_built is not None:
+        lines.append(f"geolocation database: {ago(max(0.0, time.time() - status.geodb_built))} old")
+    return Text("\n".join(lines))
+
+
+def _jobs(status: Status) -> RenderableType:
+    table = _table(("kind", "left"), *((state.value, "right") for state in State))
+    for kind, states in status.jobs.items():
+        table.add_row(_text(kind), *(_number(states.get(s.value, 0), _STATE_STYLES.get(s, "")) for s in State))
+    return table
+
+
+def _queues(status: Status) -> RenderableType:
+    headings = ("messages", "jobs", "oldest", "started/min", "finished/min", "behind")
+    table = _table(("queue", "left"), *((heading, "right") for heading in headings))
+    for name, queue in status.queues.items():
+        behind = None if queue.minutes_behind is None else queue.minutes_behind * 60
+        table.add_row(
+            _text(name),
+            _number(queue.messages),
+            _number(queue.jobs),
+            ago(queue.oldest_seconds),
+            _number(queue.started_per_minute),
+            _number(queue.finished_per_minute),
+            ago(behind),
+        )
+    return table
+
+
+def _providers(status: Status) -> RenderableType:
+    table = _table(("provider", "left"), ("calls left", "right"), ("resets in", "right"), ("state", "left"))
+    for name, provider in status.providers.items():
+        remaining = Text("–", style="dim") if provider.remaining is None else Text(f"{provider.remaining:,}")
+        state = _text(f"not asked: {provider.reason or 'failures'}", "yellow") if provider.open else Text("ready")
+        table.add_row(_text(name), remaining, ago(provider.resets_in), state)
+    return table
+
+
+def _workers(status: Status) -> RenderableType:
+    if status.broker is not None:
+        return _text(status.broker, "red")
+    if not status.workers:
+        return Text("none answers: jobs wait in the ledger", style="yellow")
+    table = _table(("worker", "left"), ("state", "left"), ("queues", "left"))
+    for worker in status.workers:
+        state = Text("alive", style="green") if worker.alive else Text("gone", style="red")
+        table.add_row(_text(worker.name), state, _text(", ".join(worker.queues)))
+    return table
+
+
+def _place(host: Mapping[str, Any]) -> str:
+    parts = (host["city"], host["country_name"] or host["country_code"], host["organisation"])
+    return ", ".join(part for part in parts if part)
+
+
+def _service(port: Mapping[str, Any]) -> str:
+    protocol = "" if port["protocol"] == "tcp" else f"/{port['protocol']}"
+    return f"{port['port']}{protocol}" + (f" {port['service']}" if port["service"] else "")
+
+
+def _some(values: Sequence[str], limit: int) -> str:
+    rest = len(values) - limit
+    return ", ".join(values[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _about(host: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    yield "seen", f"{iso(host['first_seen'])} to {iso(host['last_seen'])}"
+    if not host["provider"]:
+        yield "location", "unknown"
+        return
+    place = ", ".join(
+        part for part in (host["city"], host["region"], host["country_name"], host["country_code"]) if part
+    )
+    yield "location", place or "unknown"
+    if host["latitude"] is not None:
+        yield "coordinates", f"{host['latitude']:.4f}, {host['longitude']:.4f}"
+    network = (f"AS{host['asn']}" if host["asn"] is not None else None, host["organisation"], host["isp"])
+    if any(network):
+        yield "network", " · ".join(dict.fromkeys(part for part in network if part))
+    yield "located by", f"{host['provider']}, {ago(max(0.0, time.time() - host['located_at']))} ago"
+
+
+def _port_row(port: Mapping[str, Any]) -> list[str]:
+    product = " ".join(part for part in (port["product"], port["version"]) if part)
+    service = " ".join(part for part in (port["service"], f"({product})" if product else "") if part)
+    return [f"{port['port']}/{port['protocol']}", service, port["banner"] or ""]
+
+
+def _banner_row(banner: Mapping[str, Any]) -> list[str]:
+    source = " ".join(part for part in (banner["source"], banner["service"]) if part)
+    return [f"{banner['port']}/{banner['protocol']}", source, banner["text"]]
+
+
+def _cert_row(certificate: Mapping[str, Any]) -> list[str]:
+    said = [certificate["subject"], f"by {certificate['issuer']}", *certificate["names"]]
+    until = (iso(certificate["not_after"]) or "")[:10] + (" (self-signed)" if certificate["self_signed"] else "")
+    return [f"{certificate['port']}/{certificate['protocol']}", "; ".join(said), until]
+
+
+def _name_row(name: Mapping[str, Any]) -> list[str]:
+    return [name["name"], name["source"], {True: "yes", False: "no", None: "not asked"}[name["confirmed"]]]
+
+
+def _job_row(job: Mapping[str, Any]) -> list[str]:
+    kind = f"{job['kind']} {job['port']}/{job['protocol']}" if job["port"] else job["kind"]
+    return [str(job["id"]), kind, job["state"], job["outcome"] or "", job["detail"] or ""]
+
+
+def _connection_row(row: Mapping[str, Any]) -> list[str]:
+    source = row["src_ip"] if row["src_port"] is None else f"{row['src_ip']} {row['src_port']}"
+    return [iso(row["arrived_at"]) or "", source, f"{row['dst_ip']} {row['dst_port']}", row["process"] or ""]
