@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import msgspec
 
-from cobalt_tasks import lab
 from cobalt_tasks.broker import QUEUES, Broker
 from cobalt_tasks.contracts import ACTIVE_STATES
 from cobalt_tasks.errors import BrokerUnavailableError, CobaltError
@@ -19,7 +18,7 @@ from cobalt_tasks.settings import Settings, environment
 from cobalt_tasks.storage import overview
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import open_ledger
-from cobalt_tasks.supervisor import redis_server
+from cobalt_tasks.supervisor import demo, redis_server
 from cobalt_tasks.supervisor.children import Child, Command
 from cobalt_tasks.supervisor.progress import Progress
 from cobalt_tasks.supervisor.state import locked, require_free
@@ -65,11 +64,11 @@ def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
 
 class _Everything:
     def __init__(self, settings: Settings, plan: Plan) -> None:
-        self._settings = settings
+        self._settings = demo.settings_for_lab(settings) if plan.demo else settings
         self._plan = plan
         self._logs = settings.home / "logs"
         self._logs.mkdir(exist_ok=True)
-        self._environment = environment(settings)
+        self._environment = environment(self._settings)
         self._children: list[Child] = []
         self._ingests: list[Child] = []
 
@@ -108,7 +107,7 @@ class _Everything:
     def _inputs(self) -> list[Command]:
         cobalt = [sys.executable, "-m", "cobalt_tasks"]
         if self._plan.demo:
-            scan, capture = lab.write_inputs(self._settings.home / "demo")
+            scan, capture = demo.write_inputs(self._settings.home / "demo")
             return [
                 Command(name="ingest-scan", argv=[*cobalt, "ingest", "masscan", str(scan)], restart=False),
                 Command(name="ingest-capture", argv=[*cobalt, "ingest", "capture", str(capture)], restart=False),

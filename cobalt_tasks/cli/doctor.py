@@ -1,0 +1,104 @@
+"""`cobalt doctor`: is everything there that work needs?"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from cobalt_tasks.errors import CobaltError
+
+if TYPE_CHECKING:
+    from cobalt_tasks.settings import Settings
+
+_WORKER_SECONDS = 2.0
+
+
+@click.command(epilog="Example: cobalt doctor && echo all is well")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option("--worker", is_flag=True, help="Only ask whether this host's worker answers: a container's healthcheck.")
+def doctor(as_json: bool, worker: bool) -> int:
+    """Check the settings, the database, Redis, the workers and the geolocation data; exit 1 when one is missing."""
+    import msgspec
+
+    checks = {"worker": _host_worker} if worker else _CHECKS
+    findings = {name: _examine(check) for name, check in checks.items()}
+    if as_json:
+        click.echo(msgspec.json.encode({name: {"ok": ok, "says": says} for name, (ok, says) in findings.items()}))
+    else:
+        for name, (ok, says) in findings.items():
+            click.echo(f"{'ok ' if ok else 'NOT'} {name:<12} {says}")
+    return 0 if all(ok for ok, _ in findings.values()) else 1
+
+
+def _examine(check: "Callable[[Settings], str]") -> tuple[bool, str]:
+    from cobalt_tasks import settings as environment
+
+    try:
+        return True, check(environment.load())
+    except CobaltError as error:
+        return False, str(error)
+
+
+def _settings(settings: "Settings") -> str:
+    from cobalt_tasks.addresses import Scope
+
+    Scope(settings.scope, settings.exclude)
+    return f"state in {settings.home}"
+
+
+def _database(settings: "Settings") -> str:
+    from cobalt_tasks.storage import schema
+
+    database = schema.open_ledger(settings)
+    return f"{database.engine.dialect.name}, revision {schema.HEAD}"
+
+
+def _broker(settings: "Settings") -> str:
+    from cobalt_tasks.broker import Broker
+
+    started = time.monotonic()
+    Broker(settings.broker_url).ping()
+    return f"answers in {(time.monotonic() - started) * 1000:.0f} ms"
+
+
+def _workers(settings: "Settings") -> str:
+    from cobalt_tasks.broker import QUEUES, Broker
+
+    workers = Broker(settings.broker_url).workers(_WORKER_SECONDS)
+    missing = set(QUEUES) - {queue for worker in workers for queue in worker.queues}
+    if missing:
+        raise CobaltError(f"no worker takes from {', '.join(sorted(missing))}")
+    return f"{len(workers)} answer"
+
+
+def _geodb(settings: "Settings") -> str:
+    if "mmdb" not in settings.geo_providers:
+        return "not wanted by COBALT_GEO_PROVIDERS"
+    if not any(settings.geodb_folder.glob("*.mmdb")):
+        raise CobaltError("no local database: run cobalt geodb update")
+    return f"in {settings.geodb_folder}"
+
+
+def _host_worker(_: "Settings") -> str:
+    import socket
+
+    from cobalt_tasks.celery import app
+
+    name = f"celery@{socket.gethostname()}"
+    try:
+        answers = app.control.ping(destination=[name], timeout=_WORKER_SECONDS)
+    except Exception as error:
+        raise CobaltError(f"Redis does not answer: {error}") from error
+    if not answers:
+        raise CobaltError(f"{name} does not answer")
+    return f"{name} answers"
+
+
+_CHECKS: "dict[str, Callable[[Settings], str]]" = {
+    "settings": _settings,
+    "database": _database,
+    "broker": _broker,
+    "workers": _workers,
+    "geolocation": _geodb,
+}

@@ -1,0 +1,153 @@
+"""`cobalt jobs`: look at jobs, try them again, cancel them, prune them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from cobalt_tasks.catalog import DAY, KINDS
+from cobalt_tasks.contracts import State
+
+_KINDS = click.Choice([kind.name for kind in KINDS])
+_STATES = click.Choice([state.value for state in State])
+
+
+@click.group()
+def jobs() -> None:
+    """Look after jobs."""
+
+
+def _selecting(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which jobs are meant."""
+    for option in (
+        click.option("--address", help="Only jobs about this address."),
+        click.option("--state", type=_STATES, help="Only jobs in this state."),
+        click.option("--kind", type=_KINDS, help="Only jobs of this kind."),
+        click.argument("ids", nargs=-1, type=int),
+    ):
+        command = option(command)
+    return command
+
+
+@jobs.command("list", epilog="Example: cobalt jobs list --state failed --kind banner")
+@_selecting
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_(
+    ids: tuple[int, ...], kind: str | None, state: str | None, address: str | None, limit: int, as_json: bool
+) -> None:
+    """List jobs, the newest first."""
+    from cobalt_tasks.storage import job_admin
+
+    with _ledger().reading() as connection:
+        found = job_admin.find(connection, _selection(ids, kind, state, address), limit)
+    _print(found, as_json=as_json)
+
+
+@jobs.command(epilog="Example: cobalt jobs show 17")
+@click.argument("number", type=int)
+@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+def show(number: int, as_json: bool) -> None:
+    """Show all that is known of one job."""
+    import msgspec
+
+    from cobalt_tasks.storage import job_admin
+
+    with _ledger().reading() as connection:
+        found = job_admin.find(connection, _selection((number,)), 1)
+    if not found:
+        raise click.UsageError(f"there is no job {number}")
+    if as_json:
+        click.echo(msgspec.json.encode(found[0]))
+        return
+    for name, value in found[0].items():
+        if value is not None:
+            click.echo(f"{name:12} {_printable(value)}")
+
+
+@jobs.command(epilog="Example: cobalt jobs retry --state failed --kind certificate")
+@_selecting
+@click.option("--all", "everything", is_flag=True, help="Every failed, dead and cancelled job.")
+def retry(ids: tuple[int, ...], kind: str | None, state: str | None, address: str | None, everything: bool) -> None:
+    """Try failed, dead and cancelled jobs again, whatever their freshness or pause."""
+    from cobalt_tasks import settings as environment
+    from cobalt_tasks.dispatch import Dispatcher
+    from cobalt_tasks.errors import BrokerUnavailableError
+    from cobalt_tasks.storage import job_admin
+
+    selection = _named_selection(ids, kind, state, address, everything=everything)
+    database = _ledger()
+    count = database.write(job_admin.retry, selection)
+    click.echo(f"{count} jobs are pending again")
+    try:
+        Dispatcher(database, environment.load()).top_up(kind.name for kind in KINDS)
+    except BrokerUnavailableError as error:
+        click.echo(f"cobalt: {error}; they wait in the ledger", err=True)
+
+
+@jobs.command(epilog="Example: cobalt jobs cancel --kind banner --address 192.0.2.10")
+@_selecting
+@click.option("--all", "everything", is_flag=True, help="Every job that has not begun.")
+def cancel(ids: tuple[int, ...], kind: str | None, state: str | None, address: str | None, everything: bool) -> None:
+    """Cancel jobs that have not begun."""
+    from cobalt_tasks.storage import job_admin
+
+    selection = _named_selection(ids, kind, state, address, everything=everything)
+    click.echo(f"{_ledger().write(job_admin.cancel, selection)} jobs cancelled")
+
+
+@jobs.command(epilog="Example: cobalt jobs prune --older-than 90")
+@click.option("--older-than", "days", default=30.0, show_default=True, type=click.FloatRange(min=0), help="Days.")
+def prune(days: float) -> None:
+    """Delete the history of jobs that ended long ago. Facts stay."""
+    from cobalt_tasks.storage import job_admin
+
+    database = _ledger()
+    total = 0
+    while pruned := database.write(job_admin.prune, days * DAY):
+        total += pruned
+    click.echo(f"{total} jobs pruned")
+
+
+def _ledger() -> Any:
+    from cobalt_tasks import settings as environment
+    from cobalt_tasks.storage.schema import open_ledger
+
+    return open_ledger(environment.load())
+
+
+def _selection(
+    ids: tuple[int, ...], kind: str | None = None, state: str | None = None, address: str | None = None
+) -> Any:
+    from cobalt_tasks.addresses import canonical
+    from cobalt_tasks.storage.job_admin import Selection
+
+    if address is not None and (spelled := canonical(address)) is None:
+        raise click.BadParameter(f"{address!r} is no address", param_hint="--address")
+    return Selection(ids=ids or None, kind=kind, state=state, address=spelled if address else None)
+
+
+def _named_selection(
+    ids: tuple[int, ...], kind: str | None, state: str | None, address: str | None, *, everything: bool
+) -> Any:
+    selection = _selection(ids, kind, state, address)
+    if selection.is_everything and not everything:
+        raise click.UsageError("say which jobs: their numbers, --kind, --state, --address, or --all")
+    return selection
+
+
+def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:
+    import msgspec
+
+    for job in found:
+        if as_json:
+            click.echo(msgspec.json.encode(job))
+            continue
+        target = job["address"] + (f" {job['port']}/{job['protocol']}" if job["port"] else "")
+        line = f"{job['id']:>8}  {job['kind']:<12} {job['state']:<10} {target:<32} {job['outcome'] or ''}"
+        click.echo(f"{line}  {_printable(job['detail'] or '')}".rstrip())
+
+
+def _printable(value: object) -> str:
+    """Keep what a peer said from speaking to the terminal."""
+    return "".join(char if char.isprintable() else "?" for char in str(value))
