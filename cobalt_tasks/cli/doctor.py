@@ -1,7 +1,6 @@
 """`cobalt doctor`: is everything there that work needs?"""
 
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -9,19 +8,23 @@ import click
 from cobalt_tasks.errors import CobaltError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cobalt_tasks.settings import Settings
 
 _WORKER_SECONDS = 2.0
+_LATE_SWEEPS = 6
 
 
 @click.command(epilog="Example: cobalt doctor && echo all is well")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@click.option("--worker", is_flag=True, help="Only ask whether this host's worker answers: a container's healthcheck.")
-def doctor(as_json: bool, worker: bool) -> int:
+@click.option("--worker", "only", flag_value="worker", help="Only ask whether this host's own worker answers.")
+@click.option("--sweep", "only", flag_value="sweep", help="Only ask whether beat has a sweep done every few seconds.")
+def doctor(as_json: bool, only: str | None) -> int:
     """Check the settings, the database, Redis, the workers and the geolocation data; exit 1 when one is missing."""
     import msgspec
 
-    checks = {"worker": _host_worker} if worker else _CHECKS
+    checks = {only: {**_CHECKS, "worker": _host_worker}[only]} if only else _CHECKS
     findings = {name: _examine(check) for name, check in checks.items()}
     if as_json:
         click.echo(msgspec.json.encode({name: {"ok": ok, "says": says} for name, (ok, says) in findings.items()}))
@@ -72,6 +75,17 @@ def _workers(settings: "Settings") -> str:
     return f"{len(workers)} answer"
 
 
+def _sweep(settings: "Settings") -> str:
+    from cobalt_tasks.storage import locks, schema
+    from cobalt_tasks.timing import SWEEP_SECONDS
+
+    with schema.open_ledger(settings).reading() as connection:
+        age = locks.last_taken(connection, "sweep")
+    if age is None or age > _LATE_SWEEPS * SWEEP_SECONDS:
+        raise CobaltError("no sweep is being done: start celery -A cobalt_tasks beat, and a worker with -Q control")
+    return "done every few seconds"
+
+
 def _geodb(settings: "Settings") -> str:
     if "mmdb" not in settings.geo_providers:
         return "not wanted by COBALT_GEO_PROVIDERS"
@@ -100,5 +114,6 @@ _CHECKS: "dict[str, Callable[[Settings], str]]" = {
     "database": _database,
     "broker": _broker,
     "workers": _workers,
+    "sweep": _sweep,
     "geolocation": _geodb,
 }

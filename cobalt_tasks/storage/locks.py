@@ -1,6 +1,6 @@
 """A lock by the database's clock: whoever takes it has it for a while, and losing its holder costs only that while."""
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from cobalt_tasks.storage.bulk import insert_into
 from cobalt_tasks.storage.engine import database_now
@@ -17,3 +17,10 @@ def take(connection: Connection, name: str, seconds: float) -> bool:
         where=locks.c.held_until <= database_now(),
     ).returning(locks.c.name)
     return connection.execute(statement).first() is not None
+
+
+def last_taken(connection: Connection, name: str) -> float | None:
+    """Return how many seconds ago a lock was over, negative while it is held; None when it was never taken."""
+    query = select(database_now() - locks.c.held_until).where(locks.c.name == name)
+    age: float | None = connection.execute(query).scalar()
+    return age
