@@ -1,0 +1,23 @@
+"""The outcomes of targets that gave no answer."""
+
+from typing import Final
+
+from cobalt_tasks.contracts import Job, Outcome, Verdict
+from workers.net import Status
+
+_PAUSE: Final = 30.0
+"""Seconds until this machine may have sockets again."""
+
+
+def unreached(job: Job, status: Status, detail: str | None = None) -> Outcome:
+    """Return the outcome of a connection that did not come to an answer."""
+    if status is Status.EXHAUSTED:
+        return Outcome(job=job, verdict=Verdict.RETRY, code=status, detail="no free socket here", after=_PAUSE)
+    return Outcome(job=job, verdict=Verdict.FAILED, code=status, detail=detail)
+
+
+def out_of_scope(job: Job) -> Outcome:
+    """Return the outcome of a target that must not receive a packet."""
+    return Outcome(
+        job=job, verdict=Verdict.FAILED, code="out of scope", detail="COBALT_SCOPE or COBALT_EXCLUDE forbids it"
+    )
