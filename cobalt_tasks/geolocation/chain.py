@@ -1,0 +1,284 @@
+"""The chain of providers: local databases first, then whoever has budget left, in the order of COBALT_GEO_PROVIDERS.
+
+What the local databases do not know waits in the ledger for a provider's budget. A call is reserved first, then as many
+jobs are claimed as it takes, so that no worker ever sleeps and no backlog is churned through claims.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection
+
+from cobalt_tasks.addresses import is_public
+from cobalt_tasks.catalog import DAY
+from cobalt_tasks.contracts import Facts, Job, Location, Outcome, Verdict
+from cobalt_tasks.geolocation import mmdb
+from cobalt_tasks.geolocation.ipapi import IpApi
+from cobalt_tasks.geolocation.mmdb import LocalDatabases
+from cobalt_tasks.geolocation.place import Place, located, raw_text
+from cobalt_tasks.geolocation.provider import ASK_SECONDS, Answer, Failure, Provider, ProviderError
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import budgets, jobs
+from cobalt_tasks.storage.budgets import Reservation
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.jobs import Claim
+
+KIND: Final = "geolocation"
+BUDGET: Final = "budget"
+"""What a job waits for (`Outcome.waits_for`) when only a remote provider could know."""
+
+NEGATIVE_SECONDS: Final = DAY
+"""How long "there is nothing to know about it" stays good."""
+
+_FULL_WAIT_SECONDS = 2.0
+"""How long jobs wait for a call to be filled."""
+
+_TRIAL_SECONDS = ASK_SECONDS + 3.0
+"""How long everybody waits for what comes of the one call that tries a provider again."""
+
+_MOST_CALLS = 32
+_LOCAL_BATCH = 250
+_RETRY_SECONDS = (2.0, 5.0)
+
+_PAUSES: Final[dict[Failure, tuple[float, float]]] = {
+    # First pause and longest. Refused connections cost nothing, and look-ups without any provider are to end soon.
+    "unreachable": (2.0, 10.0),
+    "bad": (5.0, 300.0),
+    "busy": (60.0, 3600.0),
+    "denied": (300.0, 3600.0),
+}
+_LONGEST_TOLD = DAY
+
+log = logging.getLogger(__name__)
+
+
+class Call:
+    """One reserved call and the jobs claimed for it: finish `claim` with the outcomes of `ask`."""
+
+    def __init__(
+        self,
+        chain: "Geolocator",
+        database: Database,
+        claim: Claim,
+        call: tuple[Provider, Reservation] | None,
+    ) -> None:
+        """Hold what was reserved; without a call every job learns that there is no provider."""
+        self.claim = claim
+        self._chain = chain
+        self._database = database
+        self._call = call
+
+    def ask(self, batch: Sequence[Job]) -> list[Outcome]:
+        """Make the call and settle its budget; return one outcome for each job. Takes at most `ASK_SECONDS`."""
+        if self._call is None:
+            return [_no_provider(job, "none is configured") for job in batch]
+        provider, reservation = self._call
+        known, unknown = self._chain.sorted_out(batch)
+        if not unknown:
+            self._database.write(lambda c: budgets.give_back(c, reservation, reservation.calls))
+            return known
+        try:
+            answer = provider.ask([job.address for job in unknown])
+        except ProviderError as error:
+            return known + self._failed(provider, reservation, unknown, error)
+        self._database.write(lambda c: _settle(c, reservation, answer))
+        now = time.time()
+        return known + [self._chain.outcome(job, provider.name, answer, now) for job in unknown]
+
+    def _failed(
+        self,
+        provider: Provider,
+        reservation: Reservation,
+        batch: Sequence[Job],
+        error: ProviderError,
+    ) -> list[Outcome]:
+        log.warning("%s: %s", provider.name, error)
+        others = [each.name for each in self._chain.providers if each.name != provider.name]
+
+        def settle(connection: Connection) -> list[str]:
+            budgets.correct(connection, reservation, 0 if error.failure == "busy" else None, _told(error))
+            budgets.failed(connection, reservation, str(error), lambda failures: _pause(error, failures))
+            return budgets.healthy(connection, others)
+
+        is_shared = bool(self._database.write(settle)) or error.failure == "busy"
+        return [self._chain.without(job, f"{provider.name}: {error}", waits=is_shared) for job in batch]
+
+
+class Geolocator:
+    """One process's way to locations. Not for several threads at once.
+
+    A worker calls `local` with the jobs it claimed, and commits the outcomes: found, or waiting for a budget. The sweep
+    asks `worthwhile_calls` how many workers to wake for those; each calls `reserve`, and commits what `Call.ask` brings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        """Open and connect nothing yet."""
+        names = settings.geo_providers
+        self.databases = LocalDatabases(settings.geodb_folder) if mmdb.NAME in names else None
+        self.providers: list[Provider] = [made for name in names if (made := _provider(name, settings))]
+        self._is_local_first = not self.providers or names[0] == mmdb.NAME
+
+    def local(self, batch: Sequence[Job]) -> list[Outcome]:
+        """Look jobs up in the databases of this machine.
+
+        What they do not know waits for a provider's budget (`Verdict.WAIT`). Where no provider is configured, it is
+        retried as long as there is no database either, and unknown for good when there is one.
+        """
+        known, unknown = self.sorted_out(batch)
+        if self.providers:
+            return known + [_waits(job) for job in unknown]
+        if self.databases is not None and self.databases.refresh():
+            return known + [_failed(job, "unknown", "no local database knows the address") for job in unknown]
+        return known + [_no_provider(job, "no database is installed, run `cobalt geodb update`") for job in unknown]
+
+    def worthwhile_calls(self, database: Database) -> int:
+        """Return how many calls to remote providers could be made now, and would be filled or have waited enough."""
+        largest = max((provider.batch for provider in self.providers), default=_LOCAL_BATCH)
+        with database.reading() as connection:
+            waiting = budgets.waiting(connection, KIND, BUDGET, _MOST_CALLS * largest)
+            if not waiting.jobs or not self.providers:
+                return min(1, waiting.jobs)
+            calls, left = 0, waiting.jobs
+            for provider in self.providers:
+                filled = _filled(left, waiting.oldest_seconds, provider.batch)
+                allowed = budgets.capacity(connection, provider.name, provider.limits)
+                if allowed is not None and provider.counts_addresses:
+                    allowed = -(-allowed // provider.batch)
+                possible = min(filled, _MOST_CALLS - calls, filled if allowed is None else allowed)
+                calls += possible
+                left -= possible * provider.batch
+                if left <= 0:
+                    break
+        return calls
+
+    def reserve(self, database: Database, lease: float) -> Call | None:
+        """Reserve one call from the first provider that has one left, and claim the jobs for it; None when none has, or
+        nobody has waited enough.
+        """
+        try:
+            return database.write(lambda connection: self._reserve(database, connection, lease))
+        except _NobodyWaitsError:
+            return None
+
+    def sorted_out(self, batch: Sequence[Job]) -> tuple[list[Outcome], list[Job]]:
+        """Return the outcomes of the jobs that need nobody's help, and the other jobs."""
+        if self.databases is not None:
+            self.databases.refresh()
+        now = time.time()
+        known: list[Outcome] = []
+        unknown: list[Job] = []
+        for job in batch:
+            if not is_public(job.address):
+                known.append(_failed(job, "not public", "not a global unicast address: nobody is asked about it"))
+            elif self._is_local_first and (location := self._locate(job.address, now)):
+                known.append(_found(job, location))
+            else:
+                unknown.append(job)
+        return known, unknown
+
+    def outcome(self, job: Job, name: str, answer: Answer, now: float) -> Outcome:
+        """Return what an answer means for one job. What it leaves open is completed from the local databases."""
+        if job.address not in answer.places and job.address not in answer.negative:
+            return self.without(job, f"{name} left it out", waits=False)
+        place, raw = answer.places.get(job.address, (Place(), None))
+        if place.is_located:
+            said = [(name, place), *(self.databases.said(job.address) if self.databases else ())]
+            return _found(job, located(job.address, said, fetched_at=now, raw=raw_text(raw)))
+        if location := self._locate(job.address, now):
+            return _found(job, location)
+        reason = answer.negative.get(job.address, "nothing known")
+        return Outcome(
+            job=job,
+            verdict=Verdict.DONE,
+            code="nothing known",
+            detail=f"{name}: {reason}",
+            fresh_for=NEGATIVE_SECONDS,
+        )
+
+    def without(self, job: Job, reason: str, *, waits: bool) -> Outcome:
+        """Return the outcome of a job whose provider failed: it waits for another one, or the attempt is lost."""
+        if location := self._locate(job.address, time.time()):
+            return _found(job, location)
+        return _waits(job) if waits else _no_provider(job, reason)
+
+    def _locate(self, address: str, now: float) -> Location | None:
+        return self.databases.locate(address, now) if self.databases is not None else None
+
+    def _reserve(self, database: Database, connection: Connection, lease: float) -> Call | None:
+        largest = max((provider.batch for provider in self.providers), default=_LOCAL_BATCH)
+        waiting = budgets.waiting(connection, KIND, BUDGET, largest)
+        if not self.providers:
+            return Call(self, database, jobs.claim_waiting(connection, KIND, BUDGET, _LOCAL_BATCH, lease), None)
+        for provider in self.providers:
+            if not _filled(waiting.jobs, waiting.oldest_seconds, provider.batch):
+                continue
+            wanted = min(waiting.jobs, provider.batch)
+            calls = wanted if provider.counts_addresses else 1
+            reservation = budgets.reserve(connection, provider.name, provider.limits, calls, _TRIAL_SECONDS)
+            if reservation is None:
+                continue
+            limit = reservation.calls if provider.counts_addresses else provider.batch
+            claim = jobs.claim_waiting(connection, KIND, BUDGET, limit, lease)
+            if not claim.jobs:
+                # Others were faster; the reservation goes with this transaction.
+                raise _NobodyWaitsError
+            if provider.counts_addresses and len(claim.jobs) < reservation.calls:
+                budgets.give_back(connection, reservation, reservation.calls - len(claim.jobs))
+            return Call(self, database, claim, (provider, reservation))
+        return None
+
+
+class _NobodyWaitsError(Exception):
+    """There is nothing to claim after all."""
+
+
+def _provider(name: str, settings: Settings) -> Provider | None:
+    match name:
+        case "ip-api":
+            return IpApi(settings.ipapi_url)
+        case _:
+            return None
+
+
+def _filled(waiting: int, oldest_seconds: float, batch: int) -> int:
+    """Return how many calls jobs fill; the last may be part empty when they have waited enough."""
+    full, rest = divmod(waiting, batch)
+    return full + bool(rest and oldest_seconds >= _FULL_WAIT_SECONDS)
+
+
+def _settle(connection: Connection, reservation: Reservation, answer: Answer) -> None:
+    budgets.correct(connection, reservation, answer.remaining, answer.resets_in)
+    budgets.succeeded(connection, reservation)
+
+
+def _told(error: ProviderError) -> float | None:
+    return None if error.resets_in is None else min(error.resets_in, _LONGEST_TOLD)
+
+
+def _pause(error: ProviderError, failures: int) -> float:
+    """Return how long nobody asks a provider after so many failures in a row."""
+    first, longest = _PAUSES[error.failure]
+    # Not all at once when several machines have breakers of their own.
+    pause = min(longest, first * 2.0 ** min(failures - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311
+    told = _told(error)
+    return pause if told is None or failures > 1 else told
+
+
+def _found(job: Job, location: Location) -> Outcome:
+    return Outcome(job=job, verdict=Verdict.DONE, code="located", facts=Facts(locations=[location]))
+
+
+def _failed(job: Job, code: str, detail: str) -> Outcome:
+    return Outcome(job=job, verdict=Verdict.FAILED, code=code, detail=detail)
+
+
+def _waits(job: Job) -> Outcome:
+    return Outcome(job=job, verdict=Verdict.WAIT, code="no budget", waits_for=BUDGET)
+
+
+def _no_provider(job: Job, detail: str) -> Outcome:
+    after = random.uniform(*_RETRY_SECONDS)  # noqa: S311
+    return Outcome(job=job, verdict=Verdict.RETRY, code="no provider", detail=detail, after=after)

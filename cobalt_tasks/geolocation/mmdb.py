@@ -1,0 +1,128 @@
+"""The provider `mmdb`: the databases on this machine. It knows no budget and is always asked first by default."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import maxminddb
+
+from cobalt_tasks.contracts import Location
+from cobalt_tasks.errors import GeodbError
+from cobalt_tasks.geolocation import layouts
+from cobalt_tasks.geolocation.asntable import AsnTable
+from cobalt_tasks.geolocation.manifest import ROLES, Installed, Manifest, load, signature
+from cobalt_tasks.geolocation.place import Place, located, place_of, raw_text
+
+NAME = "mmdb"
+
+log = logging.getLogger(__name__)
+
+_Source = tuple[str, float, list["maxminddb.Reader | AsnTable"], list["maxminddb.Reader | AsnTable"]]
+
+
+class LocalDatabases:
+    """The databases of a folder, opened when first asked and again whenever they were replaced. Not for several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open nothing yet."""
+        self._folder = folder
+        self._signature: tuple[int, int, int] | None = None
+        self._sources: list[_Source] = []
+        self.manifest = Manifest()
+
+    def refresh(self) -> bool:
+        """Open what is new since the last call; tell whether there is any database."""
+        found = signature(self._folder)
+        if found != self._signature:
+            self._signature = found
+            self._open()
+        return bool(self._sources)
+
+    @property
+    def built(self) -> float | None:
+        """The build time of the first database that is asked."""
+        return self._sources[0][1] if self._sources else None
+
+    def locate(self, address: str, now: float) -> Location | None:
+        """Return where an address is, of all databases put together; None when none of them knows."""
+        found = self._look_up(address)
+        if not any(place.is_located for _, _, place, _ in found):
+            return None
+        _, built, first, _ = found[0]
+        said = [(NAME, first), *((f"{NAME}:{title}", place) for title, _, place, _ in found[1:])]
+        raw = raw_text({title: record for title, _, _, record in found})
+        return located(address, said, fetched_at=now, database_built=built, raw=raw)
+
+    def said(self, address: str) -> list[tuple[str, Place]]:
+        """Return what each database says about an address, to complete what somebody else does."""
+        return [(f"{NAME}:{title}", place) for title, _, place, _ in self._look_up(address)]
+
+    def _look_up(self, address: str) -> list[tuple[str, float, Place, object]]:
+        found = []
+        for title, built, fours, sixes in self._sources:
+            record = self._record(sixes if ":" in address else fours, address)
+            if record is not None:
+                is_network = isinstance(record, tuple)
+                place = place_of(asn=record[0], organisation=record[1]) if is_network else layouts.read(record)
+                found.append((title, built, place, record))
+        return found
+
+    def _record(self, readers: "list[maxminddb.Reader | AsnTable]", address: str) -> Any:
+        for reader in readers:
+            try:
+                record: Any = reader.get(address)
+            except maxminddb.InvalidDatabaseError as error:
+                log.warning("a geolocation database is damaged, run `cobalt geodb update`: %s", error)
+                continue
+            if record is not None:
+                return record
+        return None
+
+    def _open(self) -> None:
+        try:
+            self.manifest = load(self._folder)
+        except GeodbError as error:
+            log.warning("no local geolocation: %s", error)
+            self.manifest = Manifest()
+        databases = [found for role in ROLES if (found := self.manifest.of(role))]
+        self._sources = [source for each in databases if (source := self._source(each))]
+        for each in databases:
+            if each.is_old():
+                log.warning(
+                    "the %s database %s is %.0f days old: run `cobalt geodb update`",
+                    each.role,
+                    each.title,
+                    each.age_days(),
+                )
+
+    def _source(self, database: Installed) -> _Source | None:
+        fours: list[maxminddb.Reader | AsnTable] = []
+        sixes: list[maxminddb.Reader | AsnTable] = []
+        for file in database.files:
+            try:
+                reader = open_file(self._folder / file.name)
+            except (OSError, GeodbError) as error:
+                log.warning("a geolocation database cannot be opened, run `cobalt geodb update`: %s", error)
+                continue
+            if isinstance(reader, AsnTable) or reader.metadata().ip_version != 4:  # noqa: PLR2004
+                sixes.append(reader)
+            fours.append(reader)
+        # A file of IPv4 only answers for IPv4 before one that merely could.
+        fours.sort(key=lambda reader: reader in sixes)
+        return (database.title, database.built, fours, sixes) if fours else None
+
+
+def open_file(path: Path) -> "maxminddb.Reader | AsnTable":
+    """Open one database file, of either kind, with the reader written in C.
+
+    Raises:
+        GeodbError: it is no database.
+        OSError: it cannot be read.
+
+    """
+    if path.suffix == ".asn":
+        return AsnTable(path)
+    try:
+        return maxminddb.open_database(path, maxminddb.MODE_MMAP_EXT)
+    except (maxminddb.InvalidDatabaseError, ValueError) as error:
+        raise GeodbError(f"{path.name} is no database in MaxMind's format: {error}") from error

@@ -1,0 +1,129 @@
+"""What a remote provider is to the rest: a name, a batch size, its limits, and one way of asking."""
+
+from collections.abc import Sequence
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+from cobalt_tasks.geolocation.place import Place
+from cobalt_tasks.geolocation.transport import BadReplyError, Reply, Transport, UnreachableError
+from cobalt_tasks.storage.budgets import Limit
+
+ASK_SECONDS: Final = 12.0
+"""The whole of one call, from the first packet to the last byte; less than a lease."""
+
+Failure = Literal["unreachable", "bad", "busy", "denied"]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What one call brought, by address.
+
+    Attributes:
+        places: what is known, with the raw answer. An address without any entry was left out by the provider.
+        negative: addresses about which there will never be anything to know, and why ("private range").
+        remaining: calls the provider says are left in its shortest window.
+        resets_in: seconds until that window ends, as the provider says.
+
+    """
+
+    places: dict[str, tuple[Place, object]]
+    negative: dict[str, str] = {}
+    remaining: int | None = None
+    resets_in: float | None = None
+
+
+class ProviderError(Exception):
+    """A call that brought nothing.
+
+    Attributes:
+        failure: unreachable (nobody answered), bad (what came is no answer), busy (over the limit), denied (no leave).
+        resets_in: seconds the provider wants to be left alone, if it said so.
+
+    """
+
+    def __init__(self, failure: Failure, reason: str, resets_in: float | None = None) -> None:
+        """Keep the reason, one line."""
+        super().__init__(reason)
+        self.failure: Failure = failure
+        self.resets_in = resets_in
+
+
+class Provider(Protocol):
+    """A remote geolocation service."""
+
+    @property
+    def name(self) -> str:
+        """As in COBALT_GEO_PROVIDERS."""
+        ...
+
+    @property
+    def batch(self) -> int:
+        """The most addresses one call takes."""
+        ...
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The windows its calls are counted in; none means as many as wanted."""
+        ...
+
+    @property
+    def counts_addresses(self) -> bool:
+        """Whether every address of a call counts, not the call."""
+        ...
+
+    def ask(self, addresses: Sequence[str]) -> Answer:
+        """Make one call for at most `batch` addresses.
+
+        Raises:
+            ProviderError: it brought nothing.
+
+        """
+        ...
+
+
+def exchange(  # noqa: PLR0913  # a request has as many parts
+    transport: Transport,
+    method: str,
+    url: str,
+    *,
+    largest: int,
+    parameters: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+) -> Reply:
+    """Make one call; give its answer when that is 200.
+
+    Raises:
+        ProviderError: anything else.
+
+    """
+    try:
+        reply = transport.ask(
+            method,
+            url,
+            seconds=ASK_SECONDS,
+            largest=largest,
+            parameters=parameters,
+            headers=headers,
+            body=body,
+        )
+    except UnreachableError as error:
+        raise ProviderError("unreachable", str(error)) from error
+    except BadReplyError as error:
+        raise ProviderError("bad", str(error)) from error
+    match reply.status:
+        case 200:
+            return reply
+        case 429:
+            wanted = seconds(reply.headers.get("retry-after")) or seconds(reply.headers.get("x-ttl"))
+            raise ProviderError("busy", "over the limit (429)", wanted)
+        case 401 | 403:
+            raise ProviderError("denied", f"no leave to ask ({reply.status})")
+        case status:
+            raise ProviderError("bad", f"answered {status}")
+
+
+def seconds(text: str | None) -> float | None:
+    """Read a number of seconds, or of calls, from a header; None when it is none anybody means."""
+    longest = 9
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) <= longest else None
