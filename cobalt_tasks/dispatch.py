@@ -7,6 +7,8 @@ messages waiting is bounded for each queue and step; the rest stays pending in t
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from kombu.exceptions import KombuError
+
 from cobalt_tasks.broker import SENT_AT, Broker
 from cobalt_tasks.catalog import BY_NAME, Kind, Urgency
 from cobalt_tasks.errors import BrokerUnavailableError
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 MESSAGES = 64
 """Messages that may wait in one queue at one step; enough for workers never to starve, few enough to tell loss."""
 
+_POOL_SECONDS = 5.0
+
 RINGS = 16
 """Messages without jobs that may wait beside those: a full queue must not keep a provider's budget from being used."""
 
@@ -32,6 +36,7 @@ class Dispatcher:
     def __init__(self, database: Database, settings: Settings) -> None:
         """Connect lazily, to the broker of the settings."""
         self.broker = Broker(settings.broker_url)
+        self._broker_url = settings.broker_url
         self._database = database
 
     def top_up(self, kinds: Iterable[str]) -> int:
@@ -69,20 +74,23 @@ class Dispatcher:
         return sent
 
     def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]]) -> None:
-        from cobalt_tasks.celery import app  # noqa: PLC0415  # Celery is slow to import, and views never send
+        # Celery is slow to import, and views never send.
+        from kombu.pools import producers  # noqa: PLC0415
 
+        from cobalt_tasks.celery import app  # noqa: PLC0415
+
+        connection = app.connection_for_write(self._broker_url)
+        sent = False
         try:
-            with app.producer_pool.acquire(block=True) as producer, producer.batch():
+            with producers[connection].acquire(block=True, timeout=_POOL_SECONDS) as producer, producer.batch():
                 for batch in batches:
                     _publish(app, producer, kind, step, batch)
-        except Exception as error:
-            ids = [job.id for batch in batches for job in batch]
-            self._database.write(jobs.unmark_sent, ids)
-            if isinstance(
-                error, app.connection_for_write().connection_errors + app.connection_for_write().channel_errors
-            ):
-                raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
-            raise
+            sent = True
+        except (*connection.connection_errors, *connection.channel_errors, KombuError) as error:
+            raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
+        finally:
+            if not sent:
+                self._database.write(jobs.unmark_sent, [job.id for batch in batches for job in batch])
 
 
 def step_belongs_to(kind: Kind, step: int) -> bool:

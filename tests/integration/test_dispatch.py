@@ -1,0 +1,153 @@
+"""From rows to messages, over a real Redis."""
+
+import time
+
+import msgspec
+import pytest
+import redis
+from sqlalchemy import func, select
+
+from cobalt_tasks import settings as environment
+from cobalt_tasks.broker import SENT_AT
+from cobalt_tasks.catalog import BY_NAME, Urgency
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.dispatch import MESSAGES, RINGS, Dispatcher
+from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.sweep import sweep
+
+
+def fill(database: Database, count: int, urgency: Urgency = Urgency.ORDINARY) -> None:
+    """Make banner jobs."""
+    new = [
+        NewJob(kind="banner", address="192.0.2.1", protocol="tcp", port=port, urgency=urgency)
+        for port in range(1, count + 1)
+    ]
+    database.write(jobs.create, new)
+
+
+def counts(database: Database) -> dict[str, int]:
+    """Jobs by state."""
+    with database.reading() as connection:
+        return dict(connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).all())
+
+
+def messages(url: str, key: str = "banner\x06\x161") -> list[dict[str, object]]:
+    """The messages waiting in one Redis list."""
+    client = redis.Redis.from_url(url)
+    try:
+        return [msgspec.json.decode(message) for message in client.lrange(key, 0, -1)]
+    finally:
+        client.close()
+
+
+@pytest.fixture
+def dispatcher(database: Database, redis_url: str) -> Dispatcher:
+    """A dispatcher on the private Redis."""
+    return Dispatcher(database, environment.load())
+
+
+def test_a_lone_job_travels_at_once_and_a_flood_in_batches(database: Database, dispatcher: Dispatcher) -> None:
+    """One job makes one message; many make as few as the catalog's batch allows."""
+    fill(database, 1)
+    assert dispatcher.top_up(["banner"]) == 1
+    assert dispatcher.broker.depths()["banner"] == 1
+    batch = BY_NAME["banner"].batch
+    fill(database, 3 * batch + 1)
+    assert dispatcher.top_up(["banner"]) == 3 * batch
+    assert dispatcher.broker.depths()["banner"] == 1 + 3
+
+
+def test_messages_are_bounded_and_the_rest_waits_in_the_ledger(database: Database, dispatcher: Dispatcher) -> None:
+    """No more than MESSAGES wait in a queue at a step. Break: `room` in Dispatcher._top_up."""
+    batch = BY_NAME["banner"].batch
+    fill(database, MESSAGES * batch + 10)
+    dispatcher.top_up(["banner"])
+    dispatcher.top_up(["banner"])
+    assert dispatcher.broker.depths()["banner"] == MESSAGES
+    assert counts(database) == {"sent": MESSAGES * batch, "pending": 10}
+
+
+def test_a_full_queue_does_not_hold_up_a_more_urgent_step(database: Database, dispatcher: Dispatcher) -> None:
+    """The bound is per step: refreshes cannot keep an interactive request out."""
+    fill(database, MESSAGES * BY_NAME["banner"].batch + 1, Urgency.REFRESH)
+    dispatcher.top_up(["banner"])
+    fill(database, 1, Urgency.INTERACTIVE)
+    assert dispatcher.top_up(["banner"]) == 1
+    assert dispatcher.broker.depth_by_step("banner")[0] == 1
+
+
+def test_a_message_says_when_its_jobs_were_sent(dispatcher: Dispatcher, database: Database, redis_url: str) -> None:
+    """The header carries the database's time, and the oldest message's is found."""
+    fill(database, 1)
+    dispatcher.top_up(["banner"])
+    (message,) = messages(redis_url)
+    assert message["headers"][SENT_AT] == pytest.approx(time.time(), abs=5)
+    assert message["headers"]["ignore_result"] is True
+    assert dispatcher.broker.oldest("banner")[1] == message["headers"][SENT_AT]
+
+
+def test_without_redis_the_jobs_wait(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dispatcher that cannot send says so quickly, and leaves every job pending."""
+    monkeypatch.setenv("COBALT_BROKER_URL", "redis://127.0.0.1:1/0")
+    fill(database, 3)
+    started = time.monotonic()
+    with pytest.raises(BrokerUnavailableError):
+        Dispatcher(database, environment.load()).top_up(["banner"])
+    assert time.monotonic() - started < 5
+    assert counts(database) == {"pending": 3}
+
+
+def test_redis_that_takes_no_more_leaves_the_jobs_pending(dispatcher: Dispatcher, database: Database, redis_url: str) -> None:
+    """Out of memory while publishing: nothing is marked as sent that was not. Break: `finally` in Dispatcher._send."""
+    fill(database, 3)
+    client = redis.Redis.from_url(redis_url)
+    client.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(BrokerUnavailableError):
+            dispatcher.top_up(["banner"])
+    finally:
+        client.config_set("maxmemory", 0)
+        client.close()
+    assert counts(database) == {"pending": 3}
+    assert dispatcher.top_up(["banner"]) == 3
+
+
+def test_rings_are_bounded(dispatcher: Dispatcher, redis_url: str) -> None:
+    """Calls for a provider do not pile up while nobody answers them."""
+    for _ in range(10):
+        dispatcher.ring("geolocation", 100)
+    assert dispatcher.broker.depths()["geolocation"] <= MESSAGES + RINGS
+
+
+def test_after_flushall_everything_is_sent_again_without_a_flood(
+    dispatcher: Dispatcher,
+    database: Database,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sweep finds out that the messages are gone. Break: sweep._resend_lost."""
+    monkeypatch.setattr("cobalt_tasks.sweep.LOST_AFTER_SECONDS", 0.0)
+    fill(database, 100)
+    dispatcher.top_up(["banner"])
+    before = dispatcher.broker.depths()["banner"]
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    client.close()
+    time.sleep(0.05)
+    sweep(database, dispatcher, environment.load())
+    assert dispatcher.broker.depths()["banner"] == before
+    assert counts(database) == {"sent": 100}
+
+
+def test_a_second_sweep_right_after_does_nothing(
+    dispatcher: Dispatcher,
+    database: Database,
+) -> None:
+    """Two beats do no harm: the lock in the database lets one through. Break: locks.take in sweep."""
+    sweep(database, dispatcher, environment.load())
+    fill(database, 1)
+    sweep(database, dispatcher, environment.load())
+    assert counts(database) == {"pending": 1}
