@@ -25,7 +25,9 @@ _MOST_CONFIRMED: Final = 8
 _ADDRESS_RECORDS: Final = (dns.rdtypes.IN.A.A, dns.rdtypes.IN.AAAA.AAAA)
 _SHORTEST_FRESH: Final = 5 * MINUTE
 _LONGEST_FRESH: Final = DAY
-_RETRY: Final = MINUTE
+_RETRY: Final = 5.0
+"""Seconds to the second attempt; each further one waits four times as long."""
+
 _SAFE: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -39,7 +41,11 @@ async def probe(job: Job, net: Net) -> Outcome:
         match answer.reply:
             case Reply.SILENT:
                 return Outcome(
-                    job=job, verdict=Verdict.RETRY, code="no resolver", detail="no answer in time", after=_RETRY
+                    job=job,
+                    verdict=Verdict.RETRY,
+                    code="no resolver",
+                    detail="no answer in time",
+                    after=_RETRY * 4**job.attempts,
                 )
             case Reply.BROKEN:
                 return Outcome(job=job, verdict=Verdict.FAILED, code="broken", detail="the resolver cannot tell")

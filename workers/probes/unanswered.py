@@ -12,8 +12,8 @@ _PAUSE: Final = 30.0
 def unreached(job: Job, status: Status, detail: str | None = None) -> Outcome:
     """Return the outcome of a connection that did not come to an answer."""
     if status is Status.EXHAUSTED:
-        return Outcome(job=job, verdict=Verdict.RETRY, code=status, detail="no free socket here", after=_PAUSE)
-    return Outcome(job=job, verdict=Verdict.FAILED, code=status, detail=detail)
+        return Outcome(job=job, verdict=Verdict.RETRY, code=status.value, detail="no free socket here", after=_PAUSE)
+    return Outcome(job=job, verdict=Verdict.FAILED, code=status.value, detail=detail)
 
 
 def out_of_scope(job: Job) -> Outcome:

@@ -1,0 +1,61 @@
+"""Who lives where in the lab: one table, nothing else knows an address or a port."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from msgspec import Struct
+
+
+class Place(Struct, frozen=True):
+    """One service of the lab. The kinds are those of services.py, and `silent`, `refusing` and `dns`."""
+
+    kind: str
+    address: str
+    port: int
+
+
+PLACES: Final = (
+    Place("openssh", "127.77.0.10", 22022),
+    Place("dropbear", "127.77.0.11", 22023),
+    Place("ftp", "127.77.0.12", 21021),
+    Place("smtp", "127.77.0.13", 25025),
+    Place("pop3", "127.77.0.13", 21110),
+    Place("imap", "127.77.0.13", 21143),
+    Place("mysql", "127.77.0.14", 23306),
+    Place("http", "127.77.0.15", 28080),
+    Place("https", "127.77.0.15", 28443),
+    Place("redirect", "127.77.0.16", 28081),
+    Place("silent", "127.77.0.17", 27777),
+    Place("refusing", "127.77.0.18", 27778),
+    Place("dns", "127.77.0.53", 25353),
+)
+
+DOMAIN: Final = "lab.example"
+
+NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "127.77.0.10": ("bastion.lab.example",),
+    "127.77.0.11": ("router.lab.example",),
+    "127.77.0.12": ("files.lab.example",),
+    "127.77.0.13": ("mail.lab.example",),
+    "127.77.0.14": ("db.lab.example",),
+    "127.77.0.15": ("shop.lab.example", "www.lab.example"),
+    "127.77.0.16": ("old.lab.example",),
+    "127.77.0.17": ("liar.lab.example",),
+    "127.77.0.53": ("ns.lab.example",),
+}
+"""The PTR names of the lab; 127.77.0.18 has none."""
+
+ADDRESSES: Final = {name: address for address, names in NAMES.items() for name in names} | {
+    # Its PTR name does not lead back: anybody can claim any name for their own address.
+    "liar.lab.example": "127.77.0.99",
+}
+
+CERTIFICATE_NAMES: Final = ("www.lab.example", "shop.lab.example", "lab.example", "*.api.lab.example")
+
+
+def resolver_of(places: Iterable[Place]) -> str:
+    """Return the lab's DNS server as ADDRESS:PORT. It refuses questions about anything but the lab."""
+    return next(f"{place.address}:{place.port}" for place in places if place.kind == "dns")
+
+
+RESOLVER: Final = resolver_of(PLACES)
