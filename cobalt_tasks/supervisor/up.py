@@ -13,7 +13,7 @@ import msgspec
 
 from cobalt_tasks.broker import QUEUES, Broker
 from cobalt_tasks.contracts import ACTIVE_STATES
-from cobalt_tasks.errors import BrokerUnavailableError, CobaltError
+from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.settings import Settings, environment
 from cobalt_tasks.storage import overview
 from cobalt_tasks.storage.engine import Database
@@ -142,10 +142,13 @@ class _Everything:
         with Progress(enabled=finite) as progress:
             while finite and not self._is_finished(database, progress):
                 self._tend()
+        failed = [child for child in self._ingests if child.exit_code() not in _CLEAN_INGEST]
         if finite:
             self._show_status()
+        for child in failed:
+            click.echo(f"cobalt: {child.command.name} failed, see {child.log_file}", err=True)
         if self._plan.once:
-            return 0
+            return 1 if failed else 0
         click.echo("serving; Ctrl-C stops it", err=True)
         while True:
             self._tend()
@@ -155,9 +158,6 @@ class _Everything:
         progress.show(counts)
         if any(child.exit_code() is None for child in self._ingests):
             return False
-        for child in self._ingests:
-            if child.exit_code() not in _CLEAN_INGEST:
-                raise CobaltError(f"{child.command.name} failed, see {child.log_file}")
         return not any(states.get(state) for states in counts.values() for state in ACTIVE_STATES)
 
     def _tend(self) -> None:
