@@ -8,9 +8,8 @@ import logging
 import random
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
-
-from sqlalchemy import Connection
 
 from cobalt_tasks.addresses import is_public
 from cobalt_tasks.catalog import DAY
@@ -21,10 +20,10 @@ from cobalt_tasks.geolocation.mmdb import LocalDatabases
 from cobalt_tasks.geolocation.place import Place, located, raw_text
 from cobalt_tasks.geolocation.provider import ASK_SECONDS, Answer, Failure, Provider, ProviderError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import budgets, jobs
-from cobalt_tasks.storage.budgets import Reservation
+from cobalt_tasks.storage import budgets
+from cobalt_tasks.storage.budgets import Demand, NobodyWaitsError, Reservation, Word
 from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.jobs import Claim
+from cobalt_tasks.storage.jobs import Claim, claim_waiting
 
 KIND: Final = "geolocation"
 BUDGET: Final = "budget"
@@ -33,8 +32,7 @@ BUDGET: Final = "budget"
 NEGATIVE_SECONDS: Final = DAY
 """How long "there is nothing to know about it" stays good."""
 
-_FULL_WAIT_SECONDS = 2.0
-"""How long jobs wait for a call to be filled."""
+_DEMAND: Final = Demand(kind=KIND, waits_for=BUDGET, patience=2.0)
 
 _TRIAL_SECONDS = ASK_SECONDS + 3.0
 """How long everybody waits for what comes of the one call that tries a provider again."""
@@ -84,9 +82,9 @@ class Call:
             answer = provider.ask([job.address for job in unknown])
         except ProviderError as error:
             return known + self._failed(provider, reservation, unknown, error)
-        self._database.write(lambda c: _settle(c, reservation, answer))
+        self._database.write(lambda c: budgets.succeeded(c, reservation, answer.word))
         now = time.time()
-        return known + [self._chain.outcome(job, provider.name, answer, now) for job in unknown]
+        return known + [self._chain.outcome(job, provider.terms.provider, answer, now) for job in unknown]
 
     def _failed(
         self,
@@ -95,16 +93,16 @@ class Call:
         batch: Sequence[Job],
         error: ProviderError,
     ) -> list[Outcome]:
-        log.warning("%s: %s", provider.name, error)
-        others = [each.name for each in self._chain.providers if each.name != provider.name]
-
-        def settle(connection: Connection) -> list[str]:
-            budgets.correct(connection, reservation, 0 if error.failure == "busy" else None, _told(error))
-            budgets.failed(connection, reservation, str(error), lambda failures: _pause(error, failures))
-            return budgets.healthy(connection, others)
-
-        is_shared = bool(self._database.write(settle)) or error.failure == "busy"
-        return [self._chain.without(job, f"{provider.name}: {error}", waits=is_shared) for job in batch]
+        name = provider.terms.provider
+        log.warning("%s: %s", name, error)
+        is_busy = error.failure == "busy"
+        word = Word(remaining=0 if is_busy else None, resets_in=_told(error))
+        pause = partial(_pause, error)
+        self._database.write(lambda c: budgets.failed(c, reservation, str(error), pause, word))
+        with self._database.reading() as connection:
+            others = [each.terms.provider for each in self._chain.providers if each is not provider]
+            waits = is_busy or bool(budgets.healthy(connection, others))
+        return [self._chain.without(job, f"{name}: {error}", waits=waits) for job in batch]
 
 
 class Geolocator:
@@ -136,32 +134,27 @@ class Geolocator:
 
     def worthwhile_calls(self, database: Database) -> int:
         """Return how many calls to remote providers could be made now, and would be filled or have waited enough."""
-        largest = max((provider.batch for provider in self.providers), default=_LOCAL_BATCH)
         with database.reading() as connection:
-            waiting = budgets.waiting(connection, KIND, BUDGET, _MOST_CALLS * largest)
-            if not waiting.jobs or not self.providers:
-                return min(1, waiting.jobs)
-            calls, left = 0, waiting.jobs
-            for provider in self.providers:
-                filled = _filled(left, waiting.oldest_seconds, provider.batch)
-                allowed = budgets.capacity(connection, provider.name, provider.limits)
-                if allowed is not None and provider.counts_addresses:
-                    allowed = -(-allowed // provider.batch)
-                possible = min(filled, _MOST_CALLS - calls, filled if allowed is None else allowed)
-                calls += possible
-                left -= possible * provider.batch
-                if left <= 0:
-                    break
-        return calls
+            if not self.providers:
+                return min(1, budgets.waiting(connection, _DEMAND, 1).jobs)
+            return budgets.worthwhile(connection, _DEMAND, [each.terms for each in self.providers], _MOST_CALLS)
 
     def reserve(self, database: Database, lease: float) -> Call | None:
         """Reserve one call from the first provider that has one left, and claim the jobs for it; None when none has, or
         nobody has waited enough.
         """
+        if not self.providers:
+            claim = database.write(lambda c: claim_waiting(c, KIND, BUDGET, _LOCAL_BATCH, lease))
+            return Call(self, database, claim, None)
+        terms = [provider.terms for provider in self.providers]
         try:
-            return database.write(lambda connection: self._reserve(database, connection, lease))
-        except _NobodyWaitsError:
+            taken = database.write(lambda c: budgets.take(c, _DEMAND, terms, lease, _TRIAL_SECONDS))
+        except NobodyWaitsError:
             return None
+        if taken is None:
+            return None
+        provider = next(each for each in self.providers if each.terms.provider == taken.reservation.provider)
+        return Call(self, database, taken.claim, (provider, taken.reservation))
 
     def sorted_out(self, batch: Sequence[Job]) -> tuple[list[Outcome], list[Job]]:
         """Return the outcomes of the jobs that need nobody's help, and the other jobs."""
@@ -207,33 +200,6 @@ class Geolocator:
     def _locate(self, address: str, now: float) -> Location | None:
         return self.databases.locate(address, now) if self.databases is not None else None
 
-    def _reserve(self, database: Database, connection: Connection, lease: float) -> Call | None:
-        largest = max((provider.batch for provider in self.providers), default=_LOCAL_BATCH)
-        waiting = budgets.waiting(connection, KIND, BUDGET, largest)
-        if not self.providers:
-            return Call(self, database, jobs.claim_waiting(connection, KIND, BUDGET, _LOCAL_BATCH, lease), None)
-        for provider in self.providers:
-            if not _filled(waiting.jobs, waiting.oldest_seconds, provider.batch):
-                continue
-            wanted = min(waiting.jobs, provider.batch)
-            calls = wanted if provider.counts_addresses else 1
-            reservation = budgets.reserve(connection, provider.name, provider.limits, calls, _TRIAL_SECONDS)
-            if reservation is None:
-                continue
-            limit = reservation.calls if provider.counts_addresses else provider.batch
-            claim = jobs.claim_waiting(connection, KIND, BUDGET, limit, lease)
-            if not claim.jobs:
-                # Others were faster; the reservation goes with this transaction.
-                raise _NobodyWaitsError
-            if provider.counts_addresses and len(claim.jobs) < reservation.calls:
-                budgets.give_back(connection, reservation, reservation.calls - len(claim.jobs))
-            return Call(self, database, claim, (provider, reservation))
-        return None
-
-
-class _NobodyWaitsError(Exception):
-    """There is nothing to claim after all."""
-
 
 def _provider(name: str, settings: Settings) -> Provider | None:
     match name:
@@ -241,17 +207,6 @@ def _provider(name: str, settings: Settings) -> Provider | None:
             return IpApi(settings.ipapi_url)
         case _:
             return None
-
-
-def _filled(waiting: int, oldest_seconds: float, batch: int) -> int:
-    """Return how many calls jobs fill; the last may be part empty when they have waited enough."""
-    full, rest = divmod(waiting, batch)
-    return full + bool(rest and oldest_seconds >= _FULL_WAIT_SECONDS)
-
-
-def _settle(connection: Connection, reservation: Reservation, answer: Answer) -> None:
-    budgets.correct(connection, reservation, answer.remaining, answer.resets_in)
-    budgets.succeeded(connection, reservation)
 
 
 def _told(error: ProviderError) -> float | None:

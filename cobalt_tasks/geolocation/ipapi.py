@@ -15,9 +15,10 @@ from cobalt_tasks.addresses import canonical
 from cobalt_tasks.geolocation.place import Place, place_of, words
 from cobalt_tasks.geolocation.provider import Answer, ProviderError, exchange, seconds
 from cobalt_tasks.geolocation.transport import Transport
-from cobalt_tasks.storage.budgets import Limit
+from cobalt_tasks.storage.budgets import Limit, Terms, Word
 
 _FIELDS: Final = "status,message,country,countryCode,regionName,city,lat,lon,timezone,isp,org,as,query"
+_BATCH: Final = 100
 _LARGEST: Final = 1 << 20
 FREE: Final = (Limit(window=60.0, calls=15),)
 
@@ -41,16 +42,12 @@ class _Entry(Struct, rename="camel"):
 class IpApi:
     """The batch endpoint of ip-api.com, or of whatever speaks like it. One thread at a time."""
 
-    name = "ip-api"
-    batch = 100
-    counts_addresses = False
-
     def __init__(self, url: str, limits: tuple[Limit, ...] = FREE) -> None:
         """Connect to nobody yet."""
         parts = urlsplit(url)
         self._parameters = dict(parse_qsl(parts.query))
         self._url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/batch", query=""))
-        self.limits = () if "key" in self._parameters else limits
+        self.terms = Terms(provider="ip-api", batch=_BATCH, limits=() if "key" in self._parameters else limits)
         self._transport = Transport()
 
     def ask(self, addresses: Sequence[str]) -> Answer:
@@ -86,12 +83,11 @@ class IpApi:
                 places[address] = (_place(entry), original)
             else:
                 negative[address] = words(entry.message) or "nothing known"
-        return Answer(
-            places=places,
-            negative=negative,
+        word = Word(
             remaining=None if remaining is None else int(remaining),
             resets_in=seconds(reply.headers.get("x-ttl")),
         )
+        return Answer(places=places, negative=negative, word=word)
 
 
 def _place(entry: _Entry) -> Place:

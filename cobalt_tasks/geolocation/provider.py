@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from cobalt_tasks.geolocation.place import Place
 from cobalt_tasks.geolocation.transport import BadReplyError, Reply, Transport, UnreachableError
-from cobalt_tasks.storage.budgets import Limit
+from cobalt_tasks.storage.budgets import SILENCE, Terms, Word
 
 ASK_SECONDS: Final = 12.0
 """The whole of one call, from the first packet to the last byte; less than a lease."""
@@ -21,15 +21,13 @@ class Answer(Struct, frozen=True, kw_only=True):
     Attributes:
         places: what is known, with the raw answer. An address without any entry was left out by the provider.
         negative: addresses about which there will never be anything to know, and why ("private range").
-        remaining: calls the provider says are left in its shortest window.
-        resets_in: seconds until that window ends, as the provider says.
+        word: what the provider says of its budget.
 
     """
 
     places: dict[str, tuple[Place, object]]
     negative: dict[str, str] = {}
-    remaining: int | None = None
-    resets_in: float | None = None
+    word: Word = SILENCE
 
 
 class ProviderError(Exception):
@@ -52,27 +50,12 @@ class Provider(Protocol):
     """A remote geolocation service."""
 
     @property
-    def name(self) -> str:
-        """As in COBALT_GEO_PROVIDERS."""
-        ...
-
-    @property
-    def batch(self) -> int:
-        """The most addresses one call takes."""
-        ...
-
-    @property
-    def limits(self) -> tuple[Limit, ...]:
-        """The windows its calls are counted in; none means as many as wanted."""
-        ...
-
-    @property
-    def counts_addresses(self) -> bool:
-        """Whether every address of a call counts, not the call."""
+    def terms(self) -> Terms:
+        """Its name as in COBALT_GEO_PROVIDERS, what one call takes, and the windows it is counted in."""
         ...
 
     def ask(self, addresses: Sequence[str]) -> Answer:
-        """Make one call for at most `batch` addresses.
+        """Make one call for at most `terms.batch` addresses.
 
         Raises:
             ProviderError: it brought nothing.

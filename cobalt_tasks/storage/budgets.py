@@ -6,12 +6,15 @@ then one call at a time is let through, until one succeeds.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, select, text, update
 
 from cobalt_tasks.storage.bulk import insert_into, later
 from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.jobs import Claim, claim_waiting
 from cobalt_tasks.storage.models import WAITING, breakers, budgets, jobs
 
 
@@ -20,6 +23,28 @@ class Limit(Struct, frozen=True, kw_only=True):
 
     window: float
     calls: int
+
+
+class Terms(Struct, frozen=True, kw_only=True):
+    """On which terms a provider answers: at most `batch` addresses in a call, within every one of `limits`.
+
+    `counts_addresses`: every address of a call counts, not the call.
+    """
+
+    provider: str
+    batch: int
+    limits: tuple[Limit, ...] = ()
+    counts_addresses: bool = False
+
+
+class Word(Struct, frozen=True, kw_only=True):
+    """What a provider says of its shortest window: how many calls are left in it, and the seconds until it ends."""
+
+    remaining: int | None = None
+    resets_in: float | None = None
+
+
+SILENCE: Final = Word()
 
 
 class Reservation(Struct, frozen=True, kw_only=True):
@@ -41,22 +66,99 @@ class Waiting(Struct, frozen=True, kw_only=True):
     oldest_seconds: float
 
 
+class Demand(Struct, frozen=True, kw_only=True):
+    """Which jobs a call is for, and how many seconds they wait for it to be filled; then it is made part empty."""
+
+    kind: str
+    waits_for: str
+    patience: float
+
+    def calls(self, waiting: Waiting, batch: int) -> int:
+        """Return how many calls of a size the waiting jobs are worth."""
+        full, rest = divmod(waiting.jobs, batch)
+        return full + bool(rest and waiting.oldest_seconds >= self.patience)
+
+
+class Taken(Struct, frozen=True):
+    """A reserved call, and the jobs claimed for it."""
+
+    reservation: Reservation
+    claim: Claim
+
+
+class NobodyWaitsError(Exception):
+    """A call was reserved, but others have claimed every job meanwhile. Leave the transaction by this."""
+
+
 class _Breaker(Struct, frozen=True, kw_only=True):
     failures: int = 0
     is_open: bool = False
 
 
-def waiting(connection: Connection, kind: str, waits_for: str, limit: int) -> Waiting:
+def waiting(connection: Connection, demand: Demand, limit: int) -> Waiting:
     """Count the jobs that wait for something shared and are due."""
     due = (
         select(jobs.c.not_before)
-        .where(text(WAITING), jobs.c.kind == kind, jobs.c.waits_for == waits_for, jobs.c.not_before <= database_now())
+        .where(
+            text(WAITING),
+            jobs.c.kind == demand.kind,
+            jobs.c.waits_for == demand.waits_for,
+            jobs.c.not_before <= database_now(),
+        )
         .limit(limit)
         .subquery()
     )
     oldest = database_now() - func.min(due.c.not_before)
     count, seconds = connection.execute(select(func.count(), oldest).select_from(due)).one()
     return Waiting(jobs=count, oldest_seconds=seconds or 0.0)
+
+
+def worthwhile(connection: Connection, demand: Demand, terms: Sequence[Terms], most: int) -> int:
+    """Return how many calls could be made now, and would be filled or have waited enough; at most `most`."""
+    seen = waiting(connection, demand, most * max(each.batch for each in terms))
+    calls = 0
+    for each in terms:
+        allowed = capacity(connection, each.provider, each.limits)
+        if allowed is not None and each.counts_addresses:
+            allowed = -(-allowed // each.batch)
+        filled = demand.calls(seen, each.batch)
+        possible = min(filled, most - calls, filled if allowed is None else allowed)
+        calls += possible
+        seen = msgspec.structs.replace(seen, jobs=max(0, seen.jobs - possible * each.batch))
+    return calls
+
+
+def take(
+    connection: Connection,
+    demand: Demand,
+    terms: Sequence[Terms],
+    lease: float,
+    trial_seconds: float,
+) -> Taken | None:
+    """Reserve one call from the first provider that has one left, and claim the jobs for it.
+
+    Return None when no provider has, or nobody has waited enough.
+
+    Raises:
+        NobodyWaitsError: let it end the transaction, so that the reservation ends too.
+
+    """
+    seen = waiting(connection, demand, max(each.batch for each in terms))
+    for each in terms:
+        if not demand.calls(seen, each.batch):
+            continue
+        wanted = min(seen.jobs, each.batch) if each.counts_addresses else 1
+        reservation = reserve(connection, each.provider, each.limits, wanted, trial_seconds)
+        if reservation is None:
+            continue
+        limit = reservation.calls if each.counts_addresses else each.batch
+        claim = claim_waiting(connection, demand.kind, demand.waits_for, limit, lease)
+        if not claim.jobs:
+            raise NobodyWaitsError
+        if each.counts_addresses:
+            give_back(connection, reservation, reservation.calls - len(claim.jobs))
+        return Taken(reservation, claim)
+    return None
 
 
 def reserve(
@@ -105,13 +207,8 @@ def give_back(connection: Connection, reservation: Reservation, calls: int) -> N
         )
 
 
-def correct(
-    connection: Connection,
-    reservation: Reservation,
-    remaining: int | None = None,
-    resets_in: float | None = None,
-) -> None:
-    """Take the provider's word for its shortest window: how many calls are left in it, and when it ends.
+def correct(connection: Connection, reservation: Reservation, word: Word) -> None:
+    """Take the provider's word for the window a call was counted in.
 
     Never more than we believe, since other calls may still be on their way. Without a word, the call may have been
     counted as late as now, so the window lasts as long from now.
@@ -120,12 +217,12 @@ def correct(
         return
     window = min(reservation.windows)
     values: dict[str, object] = {}
-    if remaining is not None:
-        values["used"] = later(budgets.c.used, budgets.c.calls - remaining)
-    if resets_in is None:
+    if word.remaining is not None:
+        values["used"] = later(budgets.c.used, budgets.c.calls - word.remaining)
+    if word.resets_in is None:
         values["resets_at"] = later(budgets.c.resets_at, database_now() + window)
     else:
-        told = database_now() + resets_in
+        told = database_now() + word.resets_in
         # Whole seconds are told, so that the same end seems to move by less than one: then the later is taken.
         same = func.abs(told - budgets.c.resets_at) < 1.0
         values["resets_at"] = case((and_(same, budgets.c.resets_at > told), budgets.c.resets_at), else_=told)
@@ -134,16 +231,24 @@ def correct(
     )
 
 
-def succeeded(connection: Connection, reservation: Reservation) -> None:
-    """Close the breaker."""
+def succeeded(connection: Connection, reservation: Reservation, word: Word = SILENCE) -> None:
+    """Close the breaker, and take the provider's word for its window (see `correct`)."""
+    correct(connection, reservation, word)
     connection.execute(delete(breakers).where(breakers.c.provider == reservation.provider))
 
 
-def failed(connection: Connection, reservation: Reservation, reason: str, pause: Callable[[int], float]) -> int:
-    """Open the breaker; return how many failures in a row that makes.
+def failed(
+    connection: Connection,
+    reservation: Reservation,
+    reason: str,
+    pause: Callable[[int], float],
+    word: Word = SILENCE,
+) -> None:
+    """Open the breaker, and take the provider's word for its window (see `correct`).
 
-    `pause` gives the seconds for a number of failures. Calls that were on their way together fail together, and are one.
+    `pause` gives the seconds for a number of failures in a row. Calls that were on their way together are one failure.
     """
+    correct(connection, reservation, word)
     connection.execute(
         insert_into(connection, breakers)
         .values(provider=reservation.provider, failures=0, open_until=0.0)
@@ -151,14 +256,13 @@ def failed(connection: Connection, reservation: Reservation, reason: str, pause:
     )
     breaker = _breaker(connection, reservation.provider)
     if breaker.is_open and not reservation.is_trial:
-        return breaker.failures
+        return
     failures = breaker.failures + 1
     connection.execute(
         update(breakers)
         .where(breakers.c.provider == reservation.provider)
         .values(failures=failures, open_until=database_now() + pause(failures), reason=reason),
     )
-    return failures
 
 
 def healthy(connection: Connection, providers: Sequence[str]) -> list[str]:
