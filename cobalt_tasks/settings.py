@@ -32,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ipgeolocation_api_key: str | None = None
     refresh_active: bool = False
     probe_timeout: float = 5.0
+    dashboard_user: str | None = None
+    dashboard_password: str | None = None
 
     @property
     def redis_socket(self) -> Path:
@@ -61,6 +63,8 @@ _NAMES = {
     "ipgeolocation_api_key": "IPGEOLOCATION_API_KEY",
     "refresh_active": "COBALT_REFRESH_ACTIVE",
     "probe_timeout": "COBALT_PROBE_TIMEOUT",
+    "dashboard_user": "COBALT_DASHBOARD_USER",
+    "dashboard_password": "COBALT_DASHBOARD_PASSWORD",
 }
 _LISTS = frozenset({"scope", "exclude", "resolvers", "geo_providers"})
 

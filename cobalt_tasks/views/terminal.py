@@ -124,11 +124,9 @@ def _sources(status: Status) -> RenderableType:
 def _known(status: Status) -> RenderableType:
     located = status.geolocation
     counts = ("connections", "hosts", "ports", "domains", "certificates")
-    lines = [
-        " · ".join(f"{getattr(status, name):,} {name}" for name in counts),
-        f"located: {located.located:,} of {located.hosts:,} public hosts ({located.coverage:.0%}), "
-        f"{status.countries:,} countries",
-    ]
+    known = " · ".join(f"{getattr(status, name):,} {name}" for name in counts)
+    share = f"{located.located:,} of {located.hosts:,} public hosts located ({located.coverage:.0%})"
+    lines = [known, f"{share}, {status.countries:,} countries"]
     if status.geodb_built is not None:
         lines.append(f"geolocation database: {ago(max(0.0, time.time() - status.geodb_built))} old")
     return Text("\n".join(lines))

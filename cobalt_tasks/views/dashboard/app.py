@@ -1,0 +1,204 @@
+"""The web application: every route, its parameters and their bounds."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+
+from cobalt_tasks.addresses import canonical
+from cobalt_tasks.catalog import KINDS
+from cobalt_tasks.contracts import State
+from cobalt_tasks.errors import CobaltError, DatabaseUnavailableError
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage.inventory import After, Filter
+from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.storage.traffic import JobFilter
+from cobalt_tasks.views import hosts, metrics
+from cobalt_tasks.views.dashboard import lists
+from cobalt_tasks.views.dashboard.live import Live
+from cobalt_tasks.views.dashboard.security import BasicAuthentication, SecurityHeaders, credentials
+from cobalt_tasks.views.dashboard.stream import Streams
+
+STATIC = Path(__file__).parent / "static"
+
+_DESCRIPTION = (
+    "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, unless they say otherwise."
+)
+
+KindName = Annotated[str | None, Query(pattern=f"^({'|'.join(kind.name for kind in KINDS)})$")]
+
+Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
+Id = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only rows with a smaller id: the page's `next`.")]
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; it opens the ledger when it starts and closes it when it stops.
+
+    Raises:
+        ConfigurationError: the name or the password for the page is missing.
+
+    """
+    login = credentials(settings)
+    streams = Streams()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.live = Live(open_ledger(settings), settings)
+        app.state.live.begin()
+        yield
+        app.state.live.close()
+
+    app = FastAPI(
+        title="Cobalt", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan, version="1"
+    )
+    app.state.streams = streams
+    _add_documents(app)
+    _add_lists(app)
+    _add_pages(app)
+    app.add_exception_handler(CobaltError, _answer_error)
+    if login:
+        app.add_middleware(BasicAuthentication, user=login[0], password=login[1])
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _add_documents(app: FastAPI) -> None:
+    @app.get("/api/data", tags=["live"])
+    def data(request: Request, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Response:
+        """Return the connections of the last minute, health, metrics and the whole status in one document."""
+        return _json(_live(request).data(limit))
+
+    @app.get("/api/health", tags=["live"])
+    def health(request: Request) -> Response:
+        """Return "OK" while the ledger answers (else 503), and the state of every component. Needs no password."""
+        answers, state = _live(request).health()
+        document = {"status": "OK" if answers else "DEAD", "overall": state.overall, "components": state.components}
+        return _json(document, 200 if answers else 503)
+
+    @app.get("/api/status", tags=["live"])
+    def status(request: Request) -> Response:
+        """Return what `cobalt status --json` prints."""
+        return _json(_live(request).status())
+
+    @app.get("/api/queues", tags=["live"])
+    def queues(request: Request) -> Response:
+        """Return messages, waiting jobs, age and pace of every queue, the jobs by state, and the workers."""
+        state = _live(request).status()
+        return _json({"queues": state.queues, "jobs": state.jobs, "workers": state.workers, "broker": state.broker})
+
+    @app.get("/api/stream", tags=["live"])
+    async def stream(request: Request) -> Response:
+        """Send the document of /api/data every two seconds as server-sent events named `data`; `trouble` says why not."""
+        if not streams.has_room:
+            raise HTTPException(503, "too many streams are open; ask /api/data instead")
+        live = _live(request)
+        return StreamingResponse(
+            streams.events(live.shared_data),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},
+        )
+
+    streams: Streams = app.state.streams
+
+    @app.get("/metrics", tags=["live"])
+    def prometheus(request: Request) -> Response:
+        """Return the figures in Prometheus's text format."""
+        body, media_type = metrics.render(_live(request).status())
+        return Response(body, media_type=media_type)
+
+
+def _add_lists(app: FastAPI) -> None:
+    @app.get("/api/hosts", tags=["lists"])
+    def host_list(  # noqa: PLR0913, PLR0917  # FastAPI gives them by name
+        request: Request,
+        limit: Limit = 100,
+        country: Annotated[str | None, Query(pattern="^[A-Za-z]{2}$", description="Two letters, such as NL.")] = None,
+        port: Annotated[int | None, Query(ge=0, le=65535)] = None,
+        service: Annotated[str | None, Query(max_length=64, description="Such as ssh.")] = None,
+        after: Annotated[str | None, Query(max_length=100, description="The `next` of the page before.")] = None,
+    ) -> Response:
+        """Return hosts, the last seen first: location, names, ports with their services."""
+        only = Filter(country=country.upper() if country else None, port=port, service=service)
+        return _json(lists.hosts(_live(request).database, limit, only, _after(after)))
+
+    @app.get("/api/hosts/{ip}", tags=["lists"])
+    def host(request: Request, ip: str) -> Response:
+        """Return all that is known about one address."""
+        address = canonical(ip)
+        if address is None:
+            raise HTTPException(422, "this is no IP address")
+        return _json(hosts.host(_live(request).database, address))
+
+    @app.get("/api/connections", tags=["lists"])
+    def connections(
+        request: Request,
+        limit: Limit = 100,
+        before: Id = None,
+        seconds: Annotated[float | None, Query(gt=0, le=86400, description="Only what arrived of late.")] = None,
+    ) -> Response:
+        """Return connections, the newest first, with what is known of their far ends by now."""
+        return _json(lists.connections(_live(request).database, limit, before, seconds))
+
+    @app.get("/api/jobs", tags=["lists"])
+    def jobs(  # noqa: PLR0913, PLR0917  # FastAPI gives them by name
+        request: Request,
+        limit: Limit = 100,
+        before: Id = None,
+        kind: KindName = None,
+        state: State | None = None,
+        address: Annotated[str | None, Query(max_length=64)] = None,
+    ) -> Response:
+        """Return jobs, the newest first."""
+        wanted = None
+        if address is not None and (wanted := canonical(address)) is None:
+            raise HTTPException(422, "this is no IP address")
+        only = JobFilter(kind=kind, state=state, address=wanted)
+        return _json(lists.jobs(_live(request).database, limit, only, before))
+
+
+def _add_pages(app: FastAPI) -> None:
+    for path, file in (("/", "index.html"), ("/docs", "docs.html")):
+        app.add_api_route(path, _page(STATIC / file), include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+
+
+def _page(file: Path) -> Callable[[], Awaitable[FileResponse]]:
+    async def page() -> FileResponse:
+        return FileResponse(file, headers={"Cache-Control": "no-cache"})
+
+    return page
+
+
+def _live(request: Request) -> Live:
+    live: Live = request.app.state.live
+    return live
+
+
+def _json(document: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(document), status, media_type="application/json")
+
+
+def _after(text: str | None) -> After | None:
+    if text is None:
+        return None
+    moment, _, address = text.partition("~")
+    try:
+        return After(float(moment), address)
+    except ValueError:
+        raise HTTPException(422, "`after` is the `next` of the page before") from None
+
+
+def _answer_error(_request: Request, error: Exception) -> Response:
+    status = (
+        503
+        if isinstance(error, DatabaseUnavailableError)
+        else 404
+        if isinstance(error, hosts.UnknownHostError)
+        else 500
+    )
+    return JSONResponse({"detail": str(error)}, status)

@@ -1,0 +1,169 @@
+"""The shape of /api/data and /api/health. Programs rely on its keys: they may be added to, never renamed."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from cobalt_tasks.storage.overview import Traffic
+from cobalt_tasks.views.status import Status
+
+DEGRADED_AFTER = 15.0
+DEAD_AFTER = 30.0
+
+_UNKNOWN_COUNTRY = "??"
+_PERCENTAGES = {"ACTIVE": 100, "DEGRADED": 50, "DEAD": 0}
+
+Document = dict[str, Any]
+
+
+class Component(Struct, frozen=True, kw_only=True):
+    """ACTIVE, DEGRADED (no sign for 15 s) or DEAD (for 30 s); the age of its last sign in seconds, None for never."""
+
+    status: str
+    health_percentage: int
+    last_beat_age: float | None
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """The components, and their mean from 0 to 1."""
+
+    overall: float
+    components: dict[str, Component]
+
+
+class Data(Struct, frozen=True, kw_only=True):
+    """The answer of /api/data.
+
+    `connections` arrived within the last minute, the newest first; `latest_connections` are the newest of all when
+    there are none of those. Counts are counted, not measured by the lists.
+    """
+
+    timestamp: float
+    connections: Sequence[Document]
+    latest_connections: Sequence[Document]
+    geo_intelligence: Document
+    system_health: Health
+    metrics: Document
+    integration_status: dict[str, str]
+    status: Status
+
+
+def data(  # noqa: PLR0913  # the parts of one document
+    *,
+    status: Status,
+    recent: Traffic,
+    rows: Sequence[Mapping[str, Any]],
+    latest: Sequence[Mapping[str, Any]],
+    health: Health,
+    uptime: float,
+    last_input_age: float | None,
+) -> Data:
+    """Put the document together. Scores and zones come from evidence; as long as there is none they are 0 and none."""
+    connections = [connection(row) for row in rows]
+    zones: list[Document] = []
+    components = health.components
+    return Data(
+        timestamp=time.time(),
+        connections=connections,
+        latest_connections=[connection(row) for row in latest],
+        geo_intelligence={
+            "threat_zones": zones,
+            "statistics": {
+                "total_countries": status.countries,
+                "active_threats": sum(row["threat_score"] > 0.5 for row in connections),  # noqa: PLR2004  # the seed's
+            },
+        },
+        system_health=health,
+        metrics={
+            "total_connections": status.connections,
+            "recent_connections": recent.connections,
+            "active_countries": recent.countries,
+            "threat_zones": len(zones),
+            "uptime": uptime,
+            "buffer_age": last_input_age,
+            "geo_queue_size": status.queues["geolocation"].jobs,
+        },
+        integration_status={
+            "database": _integration(components["database"]),
+            "geo_engine": _integration(components["geo_engine"]),
+            "connection_monitor": _integration(components["connection_monitor"]),
+        },
+        status=status,
+    )
+
+
+def connection(row: Mapping[str, Any]) -> Document:
+    """Return one connection; `timestamp` is its arrival. An unknown country is "??", unknown coordinates are null."""
+    return {
+        "id": row["id"],
+        "timestamp": row["arrived_at"],
+        "observed_at": row["observed_at"],
+        "source": row["source"],
+        "src_ip": row["src_ip"],
+        "src_port": row["src_port"],
+        "dst_ip": row["dst_ip"],
+        "dst_port": row["dst_port"],
+        "dst_country": row["dst_country_code"] or _UNKNOWN_COUNTRY,
+        "dst_country_name": row["dst_country_name"],
+        "dst_city": row["dst_city"],
+        "dst_lat": row["dst_latitude"],
+        "dst_lon": row["dst_longitude"],
+        "dst_asn": row["dst_asn"],
+        "dst_org": row["dst_organisation"] or row["dst_isp"],
+        "dst_hostname": row["dst_hostname"],
+        "protocol": row["protocol"].upper(),
+        "process": row["process"],
+        "geo_failed": row["geo_failed"],
+        "threat_score": 0.0,
+        "reputation": {},
+    }
+
+
+def health(
+    *,
+    database_answers: bool,
+    broker_answers: bool,
+    worker_ages: Mapping[str, float],
+    input_age: float | None,
+    kinds: Sequence[str],
+) -> Health:
+    """Judge the components: by an answer just now, or by the age of the last sign of life.
+
+    `workers` is as healthy as the queue that went longest without a worker.
+    """
+    ages = [worker_ages.get(kind) for kind in kinds]
+    known = [age for age in ages if age is not None]
+    workers = _by_age(max(known)) if len(known) == len(ages) else _dead()
+    if workers.status == "DEAD" and any(age < DEGRADED_AFTER for age in known):
+        workers = Component(status="DEGRADED", health_percentage=50, last_beat_age=min(known))
+    components = {
+        "database": _by_answer(answers=database_answers),
+        "geo_engine": _by_age(worker_ages.get("geolocation")),
+        "dashboard": _by_answer(answers=True),
+        "connection_monitor": _by_age(input_age),
+        "broker": _by_answer(answers=broker_answers),
+        "workers": workers,
+    }
+    mean = sum(component.health_percentage for component in components.values()) / (100 * len(components))
+    return Health(overall=mean, components=components)
+
+
+def _by_answer(*, answers: bool) -> Component:
+    return _by_age(0.0) if answers else _dead()
+
+
+def _by_age(age: float | None) -> Component:
+    if age is None:
+        return _dead()
+    word = "ACTIVE" if age < DEGRADED_AFTER else "DEGRADED" if age < DEAD_AFTER else "DEAD"
+    return Component(status=word, health_percentage=_PERCENTAGES[word], last_beat_age=age)
+
+
+def _dead() -> Component:
+    return Component(status="DEAD", health_percentage=0, last_beat_age=None)
+
+
+def _integration(component: Component) -> str:
+    return "STANDBY" if component.status == "DEAD" else "ACTIVE"

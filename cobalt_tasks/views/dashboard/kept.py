@@ -1,0 +1,66 @@
+"""Values that are slow to get, kept for a while, so that looking often costs little."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_SHARE = 0.05
+"""The part of the time that may go into getting a value again and again."""
+
+
+class Kept(Generic[T]):
+    """One value, renewed by one thread at a time, however many ask for it.
+
+    It is kept for `seconds`, and longer when it is slow to get: getting it takes at most a twentieth of the time.
+    For `stale_for` seconds more the old one is given at once while the new one is being got; after that one waits.
+    """
+
+    def __init__(self, get: Callable[[], T], *, seconds: float, stale_for: float = 0.0) -> None:
+        """Get nothing yet."""
+        self._get = get
+        self._seconds = seconds
+        self._stale_for = stale_for
+        self._keep_until = 0.0
+        self._value: T | None = None
+        self._has_value = False
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="kept")
+        self._renewal: Future[T] | None = None
+
+    def value(self) -> T:
+        """Return the value; raises what getting it raised, when there is none that is good enough."""
+        with self._lock:
+            late = time.monotonic() - self._keep_until
+            if self._has_value and late < 0:
+                return self._value  # type: ignore[return-value]
+            renewal = self._renewal = self._renewal or self._threads.submit(self._renew)
+            if self._has_value and late < self._stale_for:
+                return self._value  # type: ignore[return-value]
+        return renewal.result()
+
+    def begin(self) -> None:
+        """Begin to get the value, and do not wait for it."""
+        with self._lock:
+            self._renewal = self._renewal or self._threads.submit(self._renew)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _renew(self) -> T:
+        began = time.monotonic()
+        try:
+            value = self._get()
+        except BaseException:
+            with self._lock:
+                self._renewal = None
+            raise
+        ended = time.monotonic()
+        with self._lock:
+            self._value, self._has_value, self._renewal = value, True, None
+            self._keep_until = ended + max(self._seconds, (ended - began) / _SHARE)
+        return value

@@ -1,0 +1,36 @@
+"""Pages of rows for the API: `items`, and `next` to ask for the page after, None on the last one."""
+
+import time
+from typing import Any
+
+from cobalt_tasks.storage import inventory, traffic
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.views.dashboard import contract
+
+Page = dict[str, Any]
+
+
+def hosts(database: Database, limit: int, only: inventory.Filter, after: inventory.After | None) -> Page:
+    """Return a page of hosts, the last seen first."""
+    with database.reading() as connection:
+        rows = inventory.page(connection, limit, only=only, after=after)
+    following = f"{rows[-1]['last_seen']!r}~{rows[-1]['address']}" if len(rows) == limit else None
+    return {"items": rows, "next": following}
+
+
+def connections(database: Database, limit: int, before: int | None, seconds: float | None) -> Page:
+    """Return a page of connections, the newest first."""
+    since = None if seconds is None else time.time() - seconds
+    with database.reading() as connection:
+        rows = traffic.connections(connection, limit, since=since, before=before)
+    return _page([contract.connection(row) for row in rows], limit)
+
+
+def jobs(database: Database, limit: int, only: traffic.JobFilter, before: int | None) -> Page:
+    """Return a page of jobs, the newest first."""
+    with database.reading() as connection:
+        return _page(traffic.job_page(connection, limit, only=only, before=before), limit)
+
+
+def _page(rows: list[dict[str, Any]], limit: int) -> Page:
+    return {"items": rows, "next": rows[-1]["id"] if len(rows) == limit else None}

@@ -1,0 +1,138 @@
+"""What the page and the API show: the ledger now, with the slow counts kept for a moment."""
+
+import time
+
+from msgspec import Struct
+
+from cobalt_tasks.catalog import KINDS
+from cobalt_tasks.errors import DatabaseUnavailableError
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import overview, traffic
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.views import status
+from cobalt_tasks.views.dashboard import contract
+from cobalt_tasks.views.dashboard.kept import Kept
+
+WINDOW_SECONDS = 60.0
+STREAMED_CONNECTIONS = 200
+_LATEST_CONNECTIONS = 50
+_COUNT_SECONDS = 2.0
+_PULSE_SECONDS = 5.0
+_STALE_SECONDS = 30.0
+_REMEMBERED_SECONDS = 600.0
+
+
+class Beats(Struct, frozen=True):
+    """The pulse, and when each queue was last seen to have a worker (this process's monotonic clock)."""
+
+    pulse: status.Pulse
+    queues: dict[str, float]
+
+
+class Live:
+    """One process's view of the ledger; every method may be called from any thread."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        """Ask nothing yet."""
+        self.database = database
+        self._settings = settings
+        self._started = time.monotonic()
+        self._queues: dict[str, float] = {}
+        self._workers: dict[str, tuple[float, status.WorkerState]] = {}
+        self._counts = Kept(lambda: status.count(database), seconds=_COUNT_SECONDS, stale_for=_STALE_SECONDS)
+        self._beats = Kept(self._feel, seconds=_PULSE_SECONDS, stale_for=_STALE_SECONDS)
+        self._traffic = Kept(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS)
+        self._data = Kept(lambda: self.data(STREAMED_CONNECTIONS), seconds=1.0)
+
+    def begin(self) -> None:
+        """Begin to get what takes longest, before anybody asks."""
+        self._beats.begin()
+        self._counts.begin()
+
+    def close(self) -> None:
+        """End the threads and close the connections."""
+        for kept in (self._counts, self._beats, self._traffic, self._data):
+            kept.close()
+        self.database.dispose()
+
+    def status(self) -> status.Status:
+        """Return the whole status. Counts may be some seconds old.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+
+        """
+        return status.assemble(self.database, self._settings, self._counts.value(), self._beats.value().pulse)
+
+    def data(self, limit: int) -> contract.Data:
+        """Return the answer of /api/data with at most `limit` connections of the last minute.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+
+        """
+        state = self.status()
+        recent = self._traffic.value()
+        since = time.time() - WINDOW_SECONDS
+        with self.database.reading() as connection:
+            rows = traffic.connections(connection, limit, since=since)
+            latest = [] if rows else traffic.connections(connection, _LATEST_CONNECTIONS)
+            last_input = overview.last_input(connection)
+        return contract.data(
+            status=state,
+            recent=recent,
+            rows=rows,
+            latest=latest,
+            health=self._health(last_input, database_answers=True),
+            uptime=time.monotonic() - self._started,
+            last_input_age=_age(last_input),
+        )
+
+    def shared_data(self) -> contract.Data:
+        """Return the same for everybody who watches, got once a second at most."""
+        return self._data.value()
+
+    def health(self) -> tuple[bool, contract.Health]:
+        """Return whether the ledger answers, and the health of the components."""
+        try:
+            with self.database.reading() as connection:
+                last_input = overview.last_input(connection)
+        except DatabaseUnavailableError:
+            return False, self._health(None, database_answers=False)
+        return True, self._health(last_input, database_answers=True)
+
+    def _health(self, last_input: float | None, *, database_answers: bool) -> contract.Health:
+        beats = self._beats.value()
+        now = time.monotonic()
+        return contract.health(
+            database_answers=database_answers,
+            broker_answers=beats.pulse.messages is not None,
+            worker_ages={queue: now - seen for queue, seen in beats.queues.items()},
+            input_age=_age(last_input),
+            kinds=[kind.name for kind in KINDS],
+        )
+
+    def _count_traffic(self) -> overview.Traffic:
+        with self.database.reading() as connection:
+            return overview.traffic(connection, time.time() - WINDOW_SECONDS)
+
+    def _feel(self) -> Beats:
+        """Feel the pulse, and remember workers that have gone for ten minutes. Called by one thread at a time."""
+        pulse = status.feel_pulse(self._settings.broker_url)
+        now = time.monotonic()
+        answered = {worker.name: (now, worker) for worker in pulse.workers}
+        self._workers = {
+            name: (seen, worker)
+            for name, (seen, worker) in (self._workers | answered).items()
+            if now - seen < _REMEMBERED_SECONDS
+        }
+        self._queues |= {queue: now for worker in pulse.workers for queue in worker.queues}
+        workers = [
+            status.WorkerState(name=name, alive=name in answered, queues=worker.queues)
+            for name, (_, worker) in sorted(self._workers.items())
+        ]
+        return Beats(status.Pulse(messages=pulse.messages, workers=workers, trouble=pulse.trouble), dict(self._queues))
+
+
+def _age(moment: float | None) -> float | None:
+    return None if moment is None else max(0.0, time.time() - moment)

@@ -1,0 +1,43 @@
+// The API's own description (/openapi.json), as plain text.
+
+import { byId, make, say } from "/static/dom.js";
+
+async function show() {
+  const answer = await fetch("/openapi.json");
+  if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
+  const api = await answer.json();
+  say(byId("about"), api.info.description);
+  for (const [path, methods] of Object.entries(api.paths)) {
+    for (const [method, operation] of Object.entries(methods)) byId("operations").append(describe(path, method, operation));
+  }
+}
+
+function describe(path, method, operation) {
+  const plain = !path.includes("{");
+  const title = make("h2", "mono");
+  const address = plain ? make("a", "", path) : make("span", "", path);
+  if (plain) address.href = path;
+  title.append(`${method.toUpperCase()} `, address);
+  const article = make("article", "operation", title, make("p", "", operation.description ?? operation.summary ?? ""));
+  const rows = (operation.parameters ?? []).map((parameter) =>
+    make("tr", "", make("th", "mono", parameter.name), make("td", "", bounds(parameter.schema)), make("td", "", parameter.description ?? "")));
+  if (rows.length) article.append(make("div", "scroll", make("table", "", make("tbody", "", ...rows))));
+  return article;
+}
+
+function bounds(schema) {
+  const one = (schema.anyOf ?? [schema]).find((option) => option.type !== "null") ?? schema;
+  const words = [one.type ?? one.$ref?.split("/").pop()];
+  if (one.enum) words.push(one.enum.join(" | "));
+  if (one.pattern) words.push(one.pattern);
+  if (one.minimum !== undefined) words.push(`from ${one.minimum}`);
+  if (one.maximum !== undefined) words.push(`to ${one.maximum}`);
+  if (one.maxLength !== undefined) words.push(`at most ${one.maxLength} characters`);
+  if (schema.default !== undefined) words.push(`default ${schema.default}`);
+  return words.filter(Boolean).join(", ");
+}
+
+show().catch((error) => {
+  say(byId("trouble"), `The description cannot be loaded: ${error.message}`);
+  byId("trouble").hidden = false;
+});

@@ -1,0 +1,58 @@
+// Where the data comes from: the stream; while it is down, /api/data every five seconds.
+
+const POLL_MILLISECONDS = 5000;
+const SILENCE_MILLISECONDS = 12000;
+
+/** Call `onData(document, how)` with each document, and `onTrouble(text)` when there is none and why. */
+export function follow(onData, onTrouble) {
+  let source = null;
+  let heard = Date.now();
+  let streaming = false;
+
+  const received = (text, how) => {
+    heard = Date.now();
+    onData(JSON.parse(text), how);
+  };
+
+  const open = () => {
+    source = new EventSource("/api/stream");
+    source.addEventListener("data", (event) => {
+      streaming = true;
+      received(event.data, "streaming");
+    });
+    source.addEventListener("trouble", (event) => {
+      streaming = true;
+      heard = Date.now();
+      onTrouble(JSON.parse(event.data));
+    });
+    source.onerror = () => {
+      streaming = false;
+    };
+  };
+
+  const poll = async () => {
+    try {
+      const answer = await fetch("/api/data?limit=200", { signal: AbortSignal.timeout(POLL_MILLISECONDS) });
+      if (!answer.ok) {
+        const detail = (await answer.json().catch(() => ({}))).detail;
+        onTrouble(typeof detail === "string" ? detail : `the server answers ${answer.status}`);
+        return;
+      }
+      if (!streaming) received(await answer.text(), "polling");
+    } catch {
+      onTrouble(`Cobalt's server does not answer. What you see is of ${new Date(heard).toLocaleTimeString()}.`);
+    }
+  };
+
+  setInterval(() => {
+    if (streaming && Date.now() - heard < SILENCE_MILLISECONDS) return;
+    streaming = false;
+    // A browser gives a stream up for good after an answer that is none; one that is silent hangs.
+    if (!source || source.readyState === EventSource.CLOSED || Date.now() - heard > SILENCE_MILLISECONDS) {
+      source?.close();
+      open();
+    }
+    poll();
+  }, POLL_MILLISECONDS);
+  open();
+}

@@ -1,0 +1,110 @@
+// Hosts: the list with its filter, and one in full.
+
+import { byId, fillRows, make, say } from "/static/dom.js";
+import * as words from "/static/words.js";
+
+const REFRESH_MILLISECONDS = 10000;
+const SHOWN = 100;
+
+/** Start the list; returns `{changed(count), open(address)}`. */
+export function startHosts(serverNow) {
+  const form = byId("host-filter");
+  let known = -1;
+  let lastLoad = 0;
+
+  async function load() {
+    lastLoad = Date.now();
+    const query = new URLSearchParams({ limit: SHOWN });
+    for (const [name, value] of new FormData(form)) if (value.trim()) query.set(name, value.trim());
+    const page = await ask(`/api/hosts?${query}`);
+    if (!page) return;
+    byId("hosts-empty").hidden = page.items.length > 0;
+    fillRows(byId("host-rows"), page.items.map(row));
+  }
+
+  const row = (host) => ({
+    key: host.address,
+    cells: [
+      { text: host.address, className: "mono", click: () => open(host.address) },
+      { text: brief(host.names, 2), title: host.names.join("\n"), className: "mono name" },
+      words.place(host.city, host.country_name ?? host.country_code),
+      { text: host.organisation ?? "", className: "name spare" },
+      { text: brief(host.ports.map(service), 5), className: "mono name" },
+      { text: words.length(serverNow() - host.last_seen), since: host.last_seen, title: words.moment(host.last_seen), className: "time" },
+    ],
+  });
+
+  async function open(address) {
+    const host = await ask(`/api/hosts/${encodeURIComponent(address)}`);
+    if (!host) return;
+    say(byId("host-title"), host.address);
+    byId("host-body").replaceChildren(...inFull(host));
+    if (!byId("host").open) byId("host").showModal();
+  }
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    load();
+  });
+  // A click beside the dialog closes it, as Escape does.
+  byId("host").addEventListener("click", (event) => {
+    if (event.target === byId("host")) byId("host").close();
+  });
+
+  return {
+    open,
+    changed(count) {
+      if (count !== known || Date.now() - lastLoad > REFRESH_MILLISECONDS) load();
+      known = count;
+    },
+  };
+}
+
+async function ask(url) {
+  try {
+    const answer = await fetch(url);
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    // The feed says that the server is gone.
+    return null;
+  }
+}
+
+const service = (port) => `${port.port}${port.protocol === "tcp" ? "" : `/${port.protocol}`}${port.service ? ` ${port.service}` : ""}`;
+
+const brief = (values, limit) => values.slice(0, limit).join(", ") + (values.length > limit ? ` +${values.length - limit}` : "");
+
+function inFull(host) {
+  const network = words.place(host.asn === null ? null : `AS${host.asn}`, host.organisation, host.isp);
+  const facts = [
+    ["Place", words.place(host.city, host.region, host.country_name ?? host.country_code) || "unknown"],
+    ["Coordinates", host.latitude === null ? null : `${host.latitude.toFixed(4)}, ${host.longitude.toFixed(4)}`],
+    ["Network", network],
+    ["Located by", host.provider ? `${host.provider}, ${words.moment(host.located_at)}` : null],
+    ["First seen", words.moment(host.first_seen)],
+    ["Last seen", words.moment(host.last_seen)],
+  ];
+  const list = make("dl");
+  for (const [name, text] of facts) if (text) list.append(make("dt", "", name), make("dd", "", text));
+  return [
+    list,
+    ...section("Names", ["Name", "From", "Confirmed"], host.hostnames.map((name) => [name.name, name.source, { true: "yes", false: "no" }[name.confirmed] ?? "not asked"])),
+    ...section("Ports", ["Port", "Service", "Says"], host.ports.map((port) => [`${port.port}/${port.protocol}`, [port.service, port.product, port.version].filter(Boolean).join(" "), port.banner ?? ""])),
+    ...section("Certificates", ["Port", "Subject", "Names", "Until"], host.certificates.map((seen) => [`${seen.port}/${seen.protocol}`, seen.subject, seen.names.join(", "), words.moment(seen.not_after) + (seen.self_signed ? " (self-signed)" : "")])),
+    ...section("Jobs", ["Kind", "State", "Outcome", "Detail"], host.jobs.map((job) => [job.port ? `${job.kind} ${job.port}` : job.kind, job.state, job.outcome ?? "", job.detail ?? ""])),
+    ...section("Connections", ["Arrived", "From", "To", "Process"], host.connections.map((row) => [words.moment(row.arrived_at), words.endpoint(row.src_ip, row.src_port), words.endpoint(row.dst_ip, row.dst_port), row.process ?? ""])),
+  ];
+}
+
+function section(title, columns, rows) {
+  if (!rows.length) return [];
+  const head = make("tr");
+  for (const column of columns) {
+    const cell = make("th", "", column);
+    cell.scope = "col";
+    head.append(cell);
+  }
+  const body = make("tbody");
+  for (const row of rows) body.append(make("tr", "", ...row.map((text) => make("td", "name", text))));
+  return [make("h3", "", title), make("div", "scroll", make("table", "", make("thead", "", head), body))];
+}

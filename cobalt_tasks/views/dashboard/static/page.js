@@ -1,0 +1,220 @@
+// The page: what arrives is put in its place.
+
+import { byId, dress, fillRows, keep, make, say } from "/static/dom.js";
+import { follow } from "/static/feed.js";
+import { startHosts } from "/static/hosts.js";
+import * as words from "/static/words.js";
+
+const STATES = ["pending", "sent", "running", "done", "failed", "dead", "cancelled"];
+const SPARE_STATES = new Set(["cancelled"]);
+const COMPONENTS = {
+  database: "Database",
+  broker: "Redis",
+  workers: "Workers",
+  geo_engine: "Geolocation",
+  connection_monitor: "Input",
+  dashboard: "Page",
+};
+
+let clockOffset = 0;
+let shown = null;
+let receivedAt = 0;
+
+/** The server's time in epoch seconds: this machine's clock may be wrong. */
+const serverNow = () => Date.now() / 1000 + clockOffset;
+
+const hosts = startHosts(serverNow);
+
+follow(show, (trouble) => {
+  say(byId("trouble"), trouble);
+  byId("trouble").hidden = false;
+  document.body.classList.add("old");
+  say(byId("link"), "");
+});
+
+setInterval(tick, 1000);
+
+function show(data, how) {
+  shown = data;
+  receivedAt = Date.now();
+  clockOffset = data.timestamp - Date.now() / 1000;
+  byId("trouble").hidden = true;
+  document.body.classList.remove("old");
+  say(byId("link"), how);
+  showTiles(data);
+  showConnections(data);
+  showQueues(data.status.queues);
+  showHealth(data.system_health);
+  showJobs(data.status);
+  showProviders(data.status.providers);
+  showWorkers(data.status);
+  showInput(data.status);
+  hosts.changed(data.status.hosts);
+  tick();
+}
+
+function tick() {
+  if (shown) {
+    const grown = (Date.now() - receivedAt) / 1000;
+    const age = words.age(shown.metrics.buffer_age === null ? null : shown.metrics.buffer_age + grown);
+    say(byId("age"), age.text);
+    dress(byId("age"), `badge ${age.level}`);
+  }
+  const now = serverNow();
+  for (const cell of document.querySelectorAll("[data-since]")) {
+    say(cell, words.length(now - Number(cell.dataset.since)));
+  }
+}
+
+function showTiles(data) {
+  const { status, metrics } = data;
+  const figures = {
+    recent: words.count(metrics.recent_connections),
+    connections: words.count(status.connections),
+    hosts: words.count(status.hosts),
+    ports: words.count(status.ports),
+    located: status.geolocation.hosts ? words.share(status.geolocation.coverage) : "–",
+    countries: words.count(status.countries),
+    domains: words.count(status.domains),
+    certificates: words.count(status.certificates),
+  };
+  for (const [name, text] of Object.entries(figures)) say(document.querySelector(`[data-figure="${name}"]`), text);
+}
+
+function showConnections(data) {
+  const live = data.connections;
+  const rows = live.length ? live : data.latest_connections;
+  const all = data.metrics.recent_connections;
+  const note = live.length
+    ? `${words.count(all)} in the last minute${all > live.length ? `, the latest ${words.count(live.length)} shown` : ""}`
+    : rows.length
+      ? "none in the last minute; the latest before that"
+      : "";
+  say(byId("connections-note"), note);
+  byId("connections-empty").hidden = rows.length > 0;
+  fillRows(byId("connection-rows"), rows.map(connectionRow));
+}
+
+function connectionRow(row) {
+  const name = row.dst_hostname ? `${row.dst_hostname} ` : "";
+  const country = row.dst_country === "??" ? (row.geo_failed ? "not found" : "…") : row.dst_country_name ?? row.dst_country;
+  return {
+    key: row.id,
+    cells: [
+      { text: words.length(serverNow() - row.timestamp), since: row.timestamp, title: words.moment(row.timestamp), className: "time" },
+      { text: words.endpoint(row.src_ip, row.src_port), className: "mono" },
+      { text: row.dst_hostname ?? row.dst_ip, title: `${name}${row.dst_ip}`, className: "mono name", click: () => hosts.open(row.dst_ip) },
+      { text: `${row.dst_port}/${row.protocol.toLowerCase()}`, className: "mono" },
+      { text: words.place(row.dst_city, country), className: row.dst_country === "??" ? "quiet" : "" },
+      { text: row.dst_org ?? "", className: "name" },
+      { text: row.process ?? "", className: "spare" },
+    ],
+  };
+}
+
+function showQueues(queues) {
+  keep(byId("queues"), Object.entries(queues), ([name]) => name, buildQueue, (item, [name, queue]) => {
+    const level = words.depth(queue.jobs);
+    const [head, bar, foot] = item.children;
+    say(head.children[0], name);
+    say(head.children[1], words.count(queue.jobs));
+    say(head.children[2], level.text);
+    dress(head.children[2], `badge ${level.level}`);
+    dress(bar, `bar ${level.level}`);
+    bar.firstElementChild.style.setProperty("--part", Math.min(1, Math.log10(1 + queue.jobs) / 5));
+    const messages = queue.messages === null ? "messages unknown" : `${words.count(queue.messages)} messages`;
+    const behind = queue.minutes_behind === null ? "" : ` · ${words.length(queue.minutes_behind * 60)} behind`;
+    say(foot, `${messages} · oldest ${words.length(queue.oldest_seconds)} · ${words.count(queue.finished_per_minute)}/min${queue.jobs ? behind : ""}`);
+  });
+}
+
+function buildQueue() {
+  const head = make("p", "line", make("strong"), make("span", "figure"), make("span", "badge"));
+  return make("li", "", head, make("div", "bar", make("span")), make("p", "quiet small"));
+}
+
+function showHealth(system) {
+  const level = system.overall > 0.9 ? "good" : system.overall > 0.5 ? "fair" : "bad";
+  say(byId("overall"), `health ${words.share(system.overall)}`);
+  dress(byId("overall"), `badge ${level}`);
+  const order = [...Object.keys(COMPONENTS), ...Object.keys(system.components)];
+  const items = [...new Set(order)].filter((name) => name in system.components);
+  keep(byId("health"), items, (name) => name, () => make("li", "", make("span", "dot"), make("strong"), make("span"), make("span", "quiet small")), (item, name) => {
+    const component = system.components[name];
+    dress(item.children[0], `dot ${words.health(component.status)}`);
+    say(item.children[1], COMPONENTS[name] ?? name);
+    say(item.children[2], component.status.toLowerCase());
+    const beat = component.last_beat_age;
+    say(item.children[3], beat === null ? "no sign yet" : beat < 1 ? "now" : `${words.length(beat)} ago`);
+  });
+}
+
+function showJobs(status) {
+  const rows = Object.entries(status.jobs).map(([kind, states]) => ({
+    key: kind,
+    cells: [
+      kind,
+      ...STATES.map((state) => ({
+        text: words.count(states[state] ?? 0),
+        className: `${states[state] ? `state-${state}` : "zero"}${SPARE_STATES.has(state) ? " spare" : ""}`,
+      })),
+      { text: words.count(status.queues[kind]?.finished_per_minute ?? 0), className: "spare" },
+    ],
+  }));
+  fillRows(byId("job-rows"), rows);
+  const waiting = Object.values(status.queues).reduce((sum, queue) => sum + queue.jobs, 0);
+  say(byId("jobs-note"), waiting ? `${words.count(waiting)} to do` : "nothing left to do");
+}
+
+function showProviders(providers) {
+  fillRows(byId("provider-rows"), Object.entries(providers).map(([name, provider]) => ({
+    key: name,
+    cells: [
+      name,
+      { text: provider.remaining === null ? "–" : words.count(provider.remaining), className: "number" },
+      { text: words.length(provider.resets_in), className: "number" },
+      provider.open
+        ? { text: `not asked: ${provider.reason ?? "failures"}`, className: "bad-text" }
+        : { text: "ready", className: "good-text" },
+    ],
+  })));
+}
+
+function showWorkers(status) {
+  const empty = byId("workers-empty");
+  empty.hidden = status.workers.length > 0 && status.broker === null;
+  say(empty, status.broker ?? "No worker answers; jobs wait in the ledger.");
+  fillRows(byId("worker-rows"), status.workers.map((worker) => ({
+    key: worker.name,
+    cells: [
+      { text: worker.name, className: "mono name" },
+      { text: worker.alive ? "alive" : "gone", className: worker.alive ? "good-text" : "bad-text" },
+      worker.queues.join(", "),
+    ],
+  })));
+}
+
+function showInput(status) {
+  const counters = ["read", "accepted", "duplicates", "rejected", "ignored"];
+  const cells = (row) => counters.map((name) => ({
+    text: words.count(row[name]),
+    className: !row[name] ? "zero" : name === "rejected" ? "state-failed" : "",
+  }));
+  fillRows(byId("source-rows"), status.sources.slice(0, 20).map((source) => ({
+    key: `${source.name}\n${source.generation}`,
+    cells: [{ text: source.generation > 1 ? `${source.name} (generation ${source.generation})` : source.name, className: "name", title: source.name }, ...cells(source)],
+  })));
+  const { sources, rejected } = status.ledger;
+  say(byId("input-note"), sources ? `${words.count(sources)} ${sources === 1 ? "source" : "sources"}` : "nothing was read yet");
+  byId("rejects").hidden = !status.rejects.length;
+  say(byId("rejects-summary"), `${words.count(rejected)} ${rejected === 1 ? "line was" : "lines were"} refused; the latest`);
+  fillRows(byId("reject-rows"), status.rejects.map((reject) => ({
+    key: `${reject.source}\n${reject.position}\n${reject.arrived_at}`,
+    cells: [
+      { text: words.length(serverNow() - reject.arrived_at), since: reject.arrived_at, className: "time" },
+      { text: reject.source, className: "name", title: reject.source },
+      { text: words.count(reject.position), className: "number" },
+      reject.reason,
+    ],
+  })));
+}
