@@ -7,6 +7,7 @@ messages waiting is bounded for each queue and step; the rest stays pending in t
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import redis
 from kombu.exceptions import KombuError
 
 from cobalt_tasks.broker import SENT_AT, Broker
@@ -25,6 +26,8 @@ MESSAGES = 64
 """Messages that may wait in one queue at one step; enough for workers never to starve, few enough to tell loss."""
 
 _POOL_SECONDS = 5.0
+
+_TROUBLE = (KombuError, redis.RedisError, OSError)
 
 RINGS = 16
 """Messages without jobs that may wait beside those: a full queue must not keep a provider's budget from being used."""
@@ -86,7 +89,7 @@ class Dispatcher:
                 for batch in batches:
                     _publish(app, producer, kind, step, batch)
             sent = True
-        except (*connection.connection_errors, *connection.channel_errors, KombuError) as error:
+        except _TROUBLE as error:
             raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
         finally:
             if not sent:

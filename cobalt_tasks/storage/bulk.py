@@ -8,11 +8,14 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Table, Text, bindp
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
+Columns = Mapping[str, TypeEngine[Any]]
+"""The names and types of the columns in a row, in order."""
+
 ROWS = "rows"
 """The parameter that carries the rows of `rows_of`: give it `encode(...)`."""
 
 
-def rows_of(connection: Connection, name: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
+def rows_of(connection: Connection, name: str, columns: Columns) -> FromClause:
     """Return a table made of the JSON rows in the parameter `ROWS`, to select from, join and update from.
 
     Unlike an executemany it can be joined and returns what it changed; binary columns do not fit in JSON.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -141,9 +141,9 @@ def _sqlite(file: str | None, url: str) -> Engine:
     return engine
 
 
-def _postgresql(url: object) -> Engine:
+def _postgresql(url: URL) -> Engine:
     return create_engine(
-        url,  # type: ignore[arg-type]
+        url,
         pool_pre_ping=True,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,

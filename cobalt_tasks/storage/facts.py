@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, func
@@ -17,7 +18,8 @@ def write(connection: Connection, facts: Facts) -> None:
     """Store facts; what is known already only moves its last_seen. Rows go in by key, so that writers cannot deadlock."""
     _write_locations(connection, facts.locations)
     _write_hostnames(connection, facts.hostnames)
-    _write_banners(connection, facts.banners)
+    write_evidence(connection, facts.banners)
+    _write_ports(connection, facts.banners)
     _write_certificates(connection, facts.certificates)
     _write_sightings(connection, facts.sightings)
 
@@ -38,11 +40,11 @@ def _write_hostnames(connection: Connection, facts: Sequence[Hostname]) -> None:
     _upsert(connection, hostnames, _latest(map(_seen, facts), key), key, keep=("confirmed",))
 
 
-def _write_banners(connection: Connection, facts: Sequence[Banner]) -> None:
+def write_evidence(connection: Connection, facts: Sequence[Banner]) -> None:
+    """Store banners that say something about a port without naming its service: a page's title, a page."""
     key = ("address", "protocol", "port", "source", "digest")
     rows = [{**_seen(fact), "digest": banner_digest(fact.service, fact.raw)} for fact in facts]
     _upsert(connection, banners, _latest(rows, key), key, keep=("product", "version"))
-    _write_ports(connection, facts)
 
 
 def _write_ports(connection: Connection, facts: Sequence[Banner]) -> None:
@@ -93,7 +95,7 @@ def _upsert(  # noqa: PLR0913  # one statement in one place, instead of six
     if not rows:
         return
     insert = insert_into(connection, table)
-    changes: dict[str, ColumnElement[object]] = {name: insert.excluded[name] for name in replace}
+    changes: dict[str, ColumnElement[Any]] = {name: insert.excluded[name] for name in replace}
     changes |= {name: func.coalesce(insert.excluded[name], table.c[name]) for name in keep}
     if "last_seen" in table.c:
         changes["first_seen"] = earlier(insert.excluded.first_seen, table.c.first_seen)

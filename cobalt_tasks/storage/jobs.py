@@ -36,14 +36,14 @@ from sqlalchemy import (
 
 from cobalt_tasks.catalog import BY_NAME, Urgency
 from cobalt_tasks.contracts import ACTIVE_STATES, Job, NewJob, Outcome, State, Verdict
-from cobalt_tasks.storage.bulk import earlier, encode, insert_into, rows_of
+from cobalt_tasks.storage.bulk import Columns, earlier, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.models import ACTIVE, freshness, jobs
 
 MAX_ATTEMPTS = 3
 _LONGEST_DETAIL = 500
 
-_NEW_COLUMNS = {
+_NEW_COLUMNS: Columns = {
     "kind": Text(),
     "address": Text(),
     "protocol": Text(),
@@ -51,7 +51,7 @@ _NEW_COLUMNS = {
     "step": Integer(),
     "forced": Boolean(),
 }
-_OUTCOME_COLUMNS = {
+_OUTCOME_COLUMNS: Columns = {
     "id": BigInteger(),
     "state": Text(),
     "outcome": Text(),
@@ -61,7 +61,7 @@ _OUTCOME_COLUMNS = {
     "waits_for": Text(),
     "after": Double(),
 }
-_FRESHNESS_COLUMNS = {
+_FRESHNESS_COLUMNS: Columns = {
     "kind": Text(),
     "address": Text(),
     "protocol": Text(),
