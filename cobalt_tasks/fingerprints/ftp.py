@@ -18,9 +18,9 @@ _PRODUCTS = (
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """A greeting that says FTP, in its first or a later line."""
+    """A greeting that says FTP or a product of it, in its first or a later line."""
     found = _GREETING.match(raw)
-    if not found or b"FTP" not in raw.upper():
-        return None
     product, version = first_product(raw, _PRODUCTS)
+    if not found or (not product and b"FTP" not in raw.upper()):
+        return None
     return Fingerprint("ftp", product, version, dotted_name(found[1]))

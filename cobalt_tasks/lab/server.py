@@ -1,6 +1,7 @@
 """The lab as one asyncio server: every place of the table, bounded, and gone without a trace when stopped."""
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -73,7 +74,7 @@ class Lab:
         try:
             return msgspec.structs.replace(place, port=await self._listen(place, port))
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = os.strerror(error.errno) if error.errno else str(error)
             raise LabError(f"the lab cannot listen on {place.address} port {port}: {reason}") from None
 
     async def _listen(self, place: Place, port: int) -> int:

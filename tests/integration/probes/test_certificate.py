@@ -1,0 +1,159 @@
+"""The certificate probe against real TLS servers, and others."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cobalt_tasks.addresses import Scope
+from cobalt_tasks.catalog import DAY
+from cobalt_tasks.contracts import Job, Verdict
+from cobalt_tasks.lab import identity
+from workers.net import Net
+from workers.probes import certificate, starttls
+
+Against = Callable[..., Any]
+Saying = Callable[..., Any]
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> ssl.SSLContext:
+    """A TLS server's, with a certificate of several names."""
+    return identity.context(tmp_path, "127.0.0.1")
+
+
+def test_all_names(against: Against, saying: Saying, context: ssl.SSLContext) -> None:
+    """The certificate, where it was seen, and each host name in it are facts; wildcards and addresses no host names."""
+    run = against(certificate.probe, saying([1.0]), context=context)
+    assert (run.outcome.verdict, run.outcome.code) == (Verdict.DONE, "open")
+    (found,) = run.outcome.facts.certificates
+    assert found.names == ("*.api.lab.example", "127.0.0.1", "lab.example", "shop.lab.example", "www.lab.example")
+    assert found.self_signed
+    (sighting,) = run.outcome.facts.sightings
+    assert sighting.fingerprint == found.fingerprint
+    assert (sighting.address, sighting.protocol, sighting.source) == ("127.0.0.1", "tcp", "probe")
+    names = run.outcome.facts.hostnames
+    assert [name.name for name in names] == ["lab.example", "shop.lab.example", "www.lab.example"]
+    assert {name.source for name in names} == {"certificate"}
+    assert run.outcome.fresh_for == 7 * DAY
+    assert run.connections == 1
+    assert run.seconds < 1
+
+
+def test_an_expired_certificate_is_an_answer(
+    against: Against, saying: Saying, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is verified; what has expired is good for an hour."""
+    born = identity._now() - identity._LIFE * 2
+    with monkeypatch.context() as patch:
+        patch.setattr(identity, "_now", lambda: born)
+        context = identity.context(tmp_path, "127.0.0.1")
+    run = against(certificate.probe, saying([1.0]), context=context)
+    assert run.outcome.verdict is Verdict.DONE
+    assert run.outcome.facts.certificates[0].not_after < time.time()
+    assert run.outcome.fresh_for == 3600
+
+
+@pytest.mark.parametrize("name", ["www.example.com", None])
+def test_sni(against: Against, saying: Saying, context: ssl.SSLContext, name: str | None) -> None:
+    """SNI is a host name that is known, and nothing for a bare address."""
+    asked: list[str | None] = []
+    context.sni_callback = lambda _, server_name, __: asked.append(server_name)
+    against(certificate.probe, saying([1.0]), context=context, names={"127.0.0.1": name} if name else {})
+    assert asked == [name]
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ([b"SSH-2.0-OpenSSH_9.2p1\r\n", 10.0], "no tls"),
+        ([b"\x15\x03\x01\x00\x02\x02\x28"], "no tls"),
+        ([b"\x16\x03\x03\x40\x00" + b"\x02" * 20_000, 10.0], "no tls"),
+        ([60.0], "timeout"),
+    ],
+)
+def test_no_tls(against: Against, saying: Saying, script: list[bytes | float], code: str) -> None:
+    """Whatever else a port does instead of TLS is a final answer, in time."""
+    run = against(certificate.probe, saying(script))
+    assert (run.outcome.verdict, run.outcome.code) == (Verdict.FAILED, code)
+    assert run.seconds < 3
+
+
+def test_a_reset_in_the_handshake(against: Against) -> None:
+    """A server that hangs up in the middle of the handshake is told apart from one that speaks something else."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.transport.abort()
+
+    run = against(certificate.probe, handler)
+    assert (run.outcome.verdict, run.outcome.code) == (Verdict.FAILED, "reset")
+
+
+def test_an_endless_handshake(against: Against, saying: Saying) -> None:
+    """A server that sends handshake bytes for ever costs the deadline."""
+    record = b"\x16\x03\x03\x40\x00" + b"\x0b\xff\xff\xff" + b"\x00" * 16380
+    run = against(certificate.probe, saying([record, *[b"\x16\x03\x03\x00\x01\x00", 0.05] * 500]), within=1.0)
+    assert run.outcome.verdict is Verdict.FAILED
+    assert run.seconds < 1.5
+
+
+def test_out_of_scope(against: Against, saying: Saying, context: ssl.SSLContext) -> None:
+    """An excluded address sees no connection."""
+    run = against(certificate.probe, saying([1.0]), context=context, scope=Scope([], ["127.0.0.1"]))
+    assert (run.outcome.verdict, run.outcome.code) == (Verdict.FAILED, "out of scope")
+    assert run.connections == 0
+
+
+STARTTLS = [
+    (starttls.smtp, b"220 mx ESMTP\r\n", [(b"EHLO", b"250-mx\r\n250 STARTTLS\r\n"), (b"STARTTLS", b"220 go\r\n")]),
+    (starttls.imap, b"* OK ready\r\n", [(b"c1 STARTTLS", b"c1 OK go\r\n")]),
+    (starttls.pop3, b"+OK ready\r\n", [(b"STLS", b"+OK go\r\n")]),
+    (starttls.ftp, b"220 FTP\r\n", [(b"AUTH TLS", b"234 go\r\n")]),
+    (starttls.postgresql, b"", [(b"\x00\x00\x00\x08", b"S")]),
+]
+
+
+@pytest.mark.parametrize(("dialogue", "greeting", "steps"), STARTTLS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize("willing", [True, False])
+def test_starttls(  # noqa: PLR0917  # a table and its fixtures
+    make_job: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+    context: ssl.SSLContext,
+    dialogue: starttls.Dialogue,
+    greeting: bytes,
+    steps: list[tuple[bytes, bytes]],
+    willing: bool,
+) -> None:
+    """Ports that begin in the clear are asked for TLS in their own words; a refusal is a final answer."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        for expected, answer in steps:
+            assert (await reader.read(100)).startswith(expected)
+            writer.write(answer if willing else b"500 no\r\n")
+            await writer.drain()
+        if willing:
+            await writer.start_tls(context)
+            await reader.read()
+        writer.transport.abort()
+
+    async def main() -> Any:
+        server = await asyncio.start_server(handler, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setitem(starttls.PORTS, port, dialogue)
+        outcome = await certificate.probe(make_job("127.0.0.1", port), Net(Scope(), 5.0))
+        await asyncio.sleep(0.05)
+        server.close()
+        return outcome
+
+    outcome = asyncio.run(main())
+    if willing:
+        assert (outcome.verdict, outcome.code) == (Verdict.DONE, "open")
+        assert "www.lab.example" in outcome.facts.certificates[0].names
+    else:
+        assert (outcome.verdict, outcome.code) == (Verdict.FAILED, "no tls")
