@@ -1,0 +1,70 @@
+"""`cobalt sources`: where lines came from, and how far they were read."""
+
+import click
+
+
+@click.group()
+def sources() -> None:
+    """List sources with their ledgers, or forget one so that it is read anew.
+
+    \b
+    Example:
+      cobalt sources list
+      cobalt sources forget 3
+    """  # noqa: D301  # Click's mark for "do not wrap"
+
+
+@sources.command("list", epilog="Example: cobalt sources list --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """List every source: read = accepted + duplicates + rejected + ignored."""
+    import msgspec
+
+    from cobalt_tasks import settings
+    from cobalt_tasks.storage import sources as storage
+    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.text import printable
+
+    with open_ledger(settings.load()).reading() as connection:
+        found = storage.everything(connection)
+    if as_json:
+        hidden = ("device", "inode", "head", "head_length", "tail", "parser_state", "provisional")
+        rows = [
+            {name: value for name, value in msgspec.structs.asdict(each).items() if name not in hidden}
+            for each in found
+        ]
+        click.echo(msgspec.json.encode(rows).decode())
+        return
+    row = "{:>5} {:>4} {:<18} {:>10} {:>10} {:>10} {:>9} {:>9} {:>13}  {}".format
+    click.echo(row("id", "gen", "format", "read", "accepted", "duplicates", "rejected", "ignored", "position", "name"))
+    for each in found:
+        tally = each.tally
+        numbers = (tally.read, tally.accepted, tally.duplicates, tally.rejected, tally.ignored, each.position)
+        name = printable(each.name.encode())
+        click.echo(row(each.id, each.generation, each.format or "-", *numbers, name))
+
+
+@sources.command(epilog="Example: cobalt sources forget scan.json")
+@click.argument("source")
+def forget(source: str) -> None:
+    """Forget SOURCE (an id, or a name with all its generations): its checkpoint, records and rejects.
+
+    What is known about hosts and ports stays. Reading it again reads it from its beginning.
+    """
+    from pathlib import Path
+
+    from cobalt_tasks import settings
+    from cobalt_tasks.errors import ConfigurationError
+    from cobalt_tasks.storage import sources as storage
+    from cobalt_tasks.storage.schema import open_ledger
+
+    database = open_ledger(settings.load())
+    with database.reading() as connection:
+        named = {source, str(Path(source).absolute())}
+        found = [each for each in storage.everything(connection) if each.name in named or str(each.id) == source]
+    if not found:
+        raise ConfigurationError(f"there is no source {source!r}: cobalt sources list")
+    for each in found:
+        while database.write(lambda connection, id_=each.id: storage.forget_some(connection, id_)):  # type: ignore[misc]
+            pass
+        click.echo(f"forgot {each.name}, generation {each.generation}")

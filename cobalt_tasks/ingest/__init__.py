@@ -1,0 +1,1 @@
+"""The producer: takes what captures and scanners print, and loses nothing."""

@@ -1,0 +1,107 @@
+"""What a format made of a piece of input."""
+
+from typing import Any, Final
+
+from cobalt_tasks.contracts import Certificate, Discovery, Hostname, Observation, Sighting
+from cobalt_tasks.storage.facts import banner_digest
+from cobalt_tasks.storage.rejects import KEPT
+
+LONGEST_TEXT: Final = 4096
+"""Characters of any text of a line that are stored."""
+
+_LONGEST_REASON: Final = 300
+
+
+class RefusedError(ValueError):
+    """A record cannot be used; the message says why. It becomes a reject, never an error of ours."""
+
+
+class Batch:
+    """Records of one source, as rows (see storage/intake.py) where there are many, as contracts where there are few.
+
+    A format calls exactly one of `observe`, `discover`, `reject` and `ignore` for each record: so the ledger balances.
+    """
+
+    __slots__ = (
+        "arrived_at",
+        "certificates",
+        "discoveries",
+        "hostnames",
+        "identified",
+        "ignored",
+        "observations",
+        "rejects",
+        "sightings",
+        "source_id",
+        "spoken",
+        "tool",
+    )
+
+    def __init__(self, source_id: int, arrived_at: float, tool: str = "") -> None:
+        """Begin empty. `tool` names the program that wrote the input, for the facts taken from it."""
+        self.source_id = source_id
+        self.arrived_at = arrived_at
+        self.tool = tool
+        self.observations: list[tuple[Any, ...]] = []
+        self.identified: list[tuple[Any, ...]] = []
+        self.discoveries: list[tuple[Any, ...]] = []
+        self.rejects: list[tuple[Any, ...]] = []
+        self.spoken: list[Discovery] = []
+        self.hostnames: list[Hostname] = []
+        self.certificates: list[Certificate] = []
+        self.sightings: list[Sighting] = []
+        self.ignored = 0
+
+    @property
+    def records(self) -> int:
+        """How many records were read."""
+        seen = len(self.observations) + len(self.identified) + len(self.discoveries)
+        return seen + len(self.rejects) + self.ignored
+
+    def observe(self, seen: Observation) -> None:
+        """Take a connection seen in traffic."""
+        rows = self.observations if seen.identity is None else self.identified
+        rows.append(
+            (
+                self.source_id,
+                self.arrived_at if seen.observed_at is None else seen.observed_at,
+                self.arrived_at,
+                seen.src_ip,
+                seen.src_port,
+                seen.dst_ip,
+                seen.dst_port,
+                seen.protocol,
+                seen.process,
+                seen.identity,
+                seen.details,
+            ),
+        )
+
+    def discover(self, found: Discovery) -> None:
+        """Take an open port, or a banner read there."""
+        key = ""
+        if found.banner is not None:
+            key = banner_digest(found.service, found.banner)
+            self.spoken.append(found)
+        self.discoveries.append(
+            (
+                self.source_id,
+                found.address,
+                found.protocol,
+                found.port,
+                key,
+                self.arrived_at if found.observed_at is None else found.observed_at,
+                self.arrived_at,
+                found.reason,
+                found.ttl,
+            ),
+        )
+
+    def reject(self, position: int, reason: str, line: bytes) -> None:
+        """Keep a record that was refused, as far as it is kept."""
+        shown = reason.replace("\x00", "\\x00")[:_LONGEST_REASON]
+        self.rejects.append((self.source_id, position, shown, line[:KEPT], self.arrived_at))
+
+    def ignore(self, records: int = 1) -> None:
+        """Count what is understood and not wanted."""
+        self.ignored += records

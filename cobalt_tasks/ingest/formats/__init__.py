@@ -1,0 +1,41 @@
+"""The formats of input: one file each, and one line here."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.ingest.formats.base import Format
+from cobalt_tasks.ingest.formats.capture import Capture
+from cobalt_tasks.ingest.formats.masscan_json import MasscanJson
+from cobalt_tasks.ingest.formats.masscan_list import MasscanList
+
+FORMATS: Final[Sequence[type[Format]]] = (
+    Capture,
+    MasscanJson,
+    MasscanList,
+)
+BY_NAME: Final = {each.name: each for each in FORMATS}
+FAMILIES: Final = tuple(dict.fromkeys(each.family for each in FORMATS))
+
+SAMPLE: Final = 64 * 1024
+"""Bytes from the beginning of an input that are looked at to recognise it."""
+
+
+def named(name: str) -> type[Format]:
+    """Return a format by its name.
+
+    Raises:
+        ConfigurationError: there is none of that name.
+
+    """
+    if name not in BY_NAME:
+        raise ConfigurationError(f"there is no format {name!r}; there are {', '.join(BY_NAME)}")
+    return BY_NAME[name]
+
+
+def recognise(sample: bytes, family: str | None = None) -> type[Format] | None:
+    """Return the format that most of the beginning of an input looks like; the first in the table when two tie."""
+    sample = sample[:SAMPLE]
+    scores = {each: each.score(sample) for each in FORMATS if family in (None, each.family)}
+    best = max(scores, key=lambda each: scores[each])
+    return best if scores[best] > 0 else None

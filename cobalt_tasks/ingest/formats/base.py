@@ -1,0 +1,84 @@
+"""What a format is: how its input is cut into records, and what a record says."""
+
+from typing import ClassVar
+
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+
+BLANK = b" \t\r\n\v\f"
+
+
+class Format:
+    """One input format. An instance reads one source, and its state travels with the checkpoint.
+
+    Attributes:
+        name: what `--format` calls it.
+        family: what `cobalt ingest FAMILY` calls it and its relatives.
+        tool: the program that writes it, for the facts taken from it.
+
+    """
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    tool: ClassVar[str]
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Say how much of the beginning of an input looks like this format: 0 is not at all."""
+        raise NotImplementedError
+
+    @property
+    def state(self) -> str | None:
+        """What the next piece must know of those before, as text; None when each record stands for itself."""
+        return None
+
+    @state.setter
+    def state(self, text: str | None) -> None:
+        """Go on from a state."""
+
+    def split(self, data: bytes) -> int:
+        """Return how many bytes from the start are whole records."""
+        return data.rfind(b"\n") + 1
+
+    def resume(self, data: bytes) -> int:
+        """Return where the next record may begin after one that was too long, or 0 when that is not in these bytes."""
+        return data.find(b"\n") + 1
+
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read whole records, or what is left at the end of the input; `position` is that of the first byte.
+
+        Never raises for what the input holds: each record is observed, discovered, ignored or rejected.
+        """
+        raise NotImplementedError
+
+
+class LineFormat(Format):
+    """A format whose records are lines."""
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Count the lines of the sample that are surely of this format."""
+        return sum(1 for line in sample.split(b"\n") if cls.recognises(line.strip(BLANK)))
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Tell whether a stripped line is surely of this format."""
+        raise NotImplementedError
+
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read each line that is not blank."""
+        for line in data.split(b"\n"):
+            if stripped := line.strip(BLANK):
+                try:
+                    self.line(stripped, batch)
+                except RefusedError as refused:
+                    batch.reject(position, str(refused), line)
+            position += len(line) + 1
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read one stripped line.
+
+        Raises:
+            RefusedError: it is none of this format; nothing of it was counted.
+
+        """
+        raise NotImplementedError

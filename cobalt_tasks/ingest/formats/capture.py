@@ -1,0 +1,125 @@
+"""The seed's capture lines: one JSON object a line, `{"type": "connection", "src_ip": …, "dst_ip": …, "dst_port": …}`."""
+
+from typing import Any, ClassVar, Final
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from cobalt_tasks.contracts import Observation
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import LineFormat
+
+_REMEMBERED: Final = 4096
+_KNOWN_METADATA: Final = frozenset({"protocol", "process"})
+_LONGEST_PROCESS: Final = 256
+
+
+class _Line(Struct, gc=False):
+    type: str = ""
+    src_ip: str = ""
+    dst_ip: str = ""
+    dst_port: int | None = None
+    metadata: Raw | UnsetType = UNSET
+    timestamp: float | str | None = None
+    src_port: int | None = None
+    protocol: str | None = None
+    protocol_id: int | None = None
+    src_mac: Raw | UnsetType = UNSET
+    dst_mac: Raw | UnsetType = UNSET
+    device_vendor: Raw | UnsetType = UNSET
+    packet_size: Raw | UnsetType = UNSET
+
+
+_EXTRAS: Final = ("src_mac", "dst_mac", "device_vendor", "packet_size")
+_IGNORED: Final = frozenset({"heartbeat", "status", "summary"})
+_Metadata = tuple[str | None, str | None, dict[str, Any] | None]
+_decode = msgspec.json.Decoder(_Line).decode
+_decode_metadata = msgspec.json.Decoder(dict[str, Any] | None).decode
+
+
+class Capture(LineFormat):
+    """Connections, heartbeats, and the noise that `2>&1` mixes in."""
+
+    name: ClassVar = "capture"
+    family: ClassVar = "capture"
+    tool: ClassVar = "capture"
+
+    def __init__(self) -> None:
+        """Begin without remembered metadata."""
+        # Captures say the same of thousands of connections; what it means is worked out once.
+        self._metadata: dict[bytes, tuple[str, str | None, str | None]] = {}
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Tell a connection or a heartbeat."""
+        try:
+            return _decode(line).type in {"connection", "heartbeat"}
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read one line."""
+        try:
+            seen = _decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise RefusedError(explain(error)) from None
+        if seen.type != "connection":
+            if seen.type not in _IGNORED:
+                raise RefusedError(f"type is none of ours: {seen.type[:32]!r}" if seen.type else "type is missing")
+            batch.ignore()
+            return
+        protocol, process, details = self._describe(seen)
+        batch.observe(
+            Observation(
+                src_ip=values.address(seen.src_ip, "src_ip"),
+                dst_ip=values.address(seen.dst_ip, "dst_ip"),
+                dst_port=values.port(seen.dst_port, "dst_port"),
+                src_port=None if seen.src_port is None else values.port(seen.src_port, "src_port"),
+                observed_at=None if seen.timestamp is None else values.timestamp(seen.timestamp),
+                protocol=protocol,
+                process=process,
+                details=details,
+            ),
+        )
+
+    def _describe(self, seen: _Line) -> tuple[str, str | None, str | None]:
+        """Return protocol, process and the other details of a line."""
+        extras = {name: raw for name in _EXTRAS if (raw := getattr(seen, name)) is not UNSET}
+        if not extras and seen.protocol is None and seen.protocol_id is None:
+            text = b"" if seen.metadata is UNSET else bytes(seen.metadata)
+            known = self._metadata.get(text)
+            if known is None:
+                if len(self._metadata) >= _REMEMBERED:
+                    self._metadata.clear()
+                known = self._metadata[text] = _combine(seen, _metadata(text), {})
+            return known
+        return _combine(seen, _metadata(b"" if seen.metadata is UNSET else bytes(seen.metadata)), extras)
+
+
+def _metadata(text: bytes) -> _Metadata:
+    if not text:
+        return None, None, None
+    try:
+        found = _decode_metadata(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(f"metadata: {explain(error)}") from None
+    if not found:
+        return None, None, None
+    others = {name: value for name, value in found.items() if name not in _KNOWN_METADATA}
+    return found.get("protocol"), values.text(found.get("process"), _LONGEST_PROCESS), others or None
+
+
+def _combine(seen: _Line, metadata: _Metadata, extras: dict[str, Raw]) -> tuple[str, str | None, str | None]:
+    named, process, others = metadata
+    number = seen.protocol_id
+    said = next((each for each in (seen.protocol, named, number) if each not in (None, "")), "tcp")
+    details = {**extras, **(others or {})}
+    return values.protocol(said), process, values.text(msgspec.json.encode(details).decode()) if details else None
+
+
+def explain(error: Exception) -> str:
+    """Say in a few words what is wrong with a JSON line."""
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)
+    return "nested too deep" if isinstance(error, RecursionError) else f"no JSON: {error}"

@@ -1,0 +1,167 @@
+"""masscan -oJ and -oD: JSON of every age, with all its damage (masscan issues #122, #314, #493, #726, #717, #288).
+
+The file is never read as one document: records are lines, whatever brackets and commas stand between them.
+"""
+
+import re
+from typing import ClassVar, Final
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from cobalt_tasks.contracts import Discovery
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import BLANK, LineFormat
+from cobalt_tasks.ingest.formats.capture import explain
+from cobalt_tasks.ingest.formats.masscan_banner import from_code_points, is_open
+
+_SEPARATORS: Final = BLANK + b",[]"
+_BARE_KEY: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|([A-Za-z_]\w*)(?=\s*:)')
+_TRAILER: Final = re.compile(rb'\{\s*"?finished"?\s*:\s*1\s*\}')
+_RECORDS: Final = re.compile(rb"\}\s*,\s*(?=\{)")
+_LONGEST_SERVICE: Final = 64
+
+
+class _Service(Struct, gc=False):
+    name: str = "unknown"
+    banner: str = ""
+
+
+class _Port(Struct, gc=False):
+    port: int
+    proto: str = "tcp"
+    status: str | None = None
+    reason: str | None = None
+    ttl: int | None = None
+    service: _Service | None = None
+
+
+class _Data(Struct, gc=False):
+    status: str | None = None
+    reason: str | None = None
+    ttl: int | None = None
+    service_name: str = "unknown"
+    banner: str | None = None
+
+
+class _Record(Struct, gc=False):
+    ip: str
+    timestamp: str | float | None = None
+    ports: list[_Port] | None = None
+    port: int | None = None
+    proto: str = "tcp"
+    rec_type: str | UnsetType = UNSET
+    data: _Data | None = None
+
+
+_decode = msgspec.json.Decoder(_Record).decode
+
+
+class MasscanJson(LineFormat):
+    """-oJ (one element of an array a line) and -oD (one object a line)."""
+
+    name: ClassVar = "masscan-json"
+    family: ClassVar = "masscan"
+    tool: ClassVar = "masscan"
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Tell a record, whole or cut, by what only masscan writes."""
+        try:
+            record = _read(line.strip(_SEPARATORS))
+        except RefusedError:
+            return False
+        return record.rec_type is not UNSET or record.ports is not None
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read one line."""
+        line = line.strip(_SEPARATORS)
+        if not line or line.startswith(b"#") or _TRAILER.fullmatch(line):
+            return
+        try:
+            record = _read(line)
+        except RefusedError:
+            pieces = _RECORDS.sub(b"}\n", line).split(b"\n")
+            if len(pieces) == 1:
+                raise
+            # Rewritten by another program, with all records on one line.
+            for record in [_read(piece) for piece in pieces]:
+                _take(record, batch)
+            return
+        _take(record, batch)
+
+
+def _read(line: bytes) -> _Record:
+    try:
+        return _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if isinstance(error, msgspec.DecodeError) and line.startswith(b"{") and not line.startswith(b'{"'):
+            try:
+                return _decode(_BARE_KEY.sub(_quoted, line))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass
+        raise RefusedError(explain(error)) from None
+
+
+def _quoted(found: re.Match[bytes]) -> bytes:
+    return b'"%s"' % found[1] if found[1] else found[0]
+
+
+def _take(record: _Record, batch: Batch) -> None:
+    address = values.address(record.ip, "ip")
+    when = None if record.timestamp is None else values.timestamp(record.timestamp)
+    if record.ports is not None:
+        found = [_from_port(address, when, port) for port in record.ports]
+    elif record.data is not None:
+        found = [_from_data(address, when, record, record.data)]
+    else:
+        raise RefusedError("neither ports nor data")
+    for each in found or [None]:
+        if each is None:
+            batch.ignore()
+        else:
+            batch.discover(each)
+
+
+def _from_port(address: str, when: float | None, said: _Port) -> Discovery | None:
+    service = said.service
+    if service is None and not _wanted(said.status):
+        return None
+    return Discovery(
+        address=address,
+        protocol=values.protocol(said.proto),
+        port=values.port(said.port, "port"),
+        observed_at=when,
+        reason=values.text(said.reason, _LONGEST_SERVICE),
+        ttl=_ttl(said.ttl),
+        service=None if service is None else values.text(service.name, _LONGEST_SERVICE),
+        banner=None if service is None else from_code_points(service.banner),
+    )
+
+
+def _from_data(address: str, when: float | None, record: _Record, said: _Data) -> Discovery | None:
+    if said.banner is None and not _wanted(said.status):
+        return None
+    return Discovery(
+        address=address,
+        protocol=values.protocol(record.proto),
+        port=values.port(record.port, "port"),
+        observed_at=when,
+        reason=values.text(said.reason, _LONGEST_SERVICE),
+        ttl=_ttl(said.ttl),
+        service=None if said.banner is None else values.text(said.service_name, _LONGEST_SERVICE),
+        banner=None if said.banner is None else from_code_points(said.banner),
+    )
+
+
+def _wanted(status: str | None) -> bool:
+    # The oldest files have no status: all they hold is open.
+    wanted = is_open(status or "open")
+    if wanted is None:
+        raise RefusedError(f"status is none of masscan's: {(status or '')[:32]!r}")
+    return wanted
+
+
+def _ttl(value: int | None) -> int | None:
+    return value if value is None or 0 <= value <= 255 else None  # noqa: PLR2004  # one byte of the IP header

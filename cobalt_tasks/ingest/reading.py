@@ -1,0 +1,189 @@
+"""Reads one source from its checkpoint to its end: cut, parse, plan, commit, again. Whatever is held is bounded."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct, json
+
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.formats.base import BLANK, Format
+from cobalt_tasks.ingest.patience import Committer
+from cobalt_tasks.ingest.planning import Planner
+from cobalt_tasks.ingest.streams import PRINT, Stream, fingerprint
+from cobalt_tasks.storage import intake, provisional
+from cobalt_tasks.storage.intake import Intake
+from cobalt_tasks.storage.sources import Checkpoint, Source, Work
+
+LONGEST_RECORD: Final = 1 << 20
+"""Bytes of a record; a longer one is rejected, and skipped without being held."""
+
+_SMALLEST_PIECE: Final = 16 * 1024
+_LARGEST_PIECE: Final = 512 * 1024
+_SLOW_SECONDS: Final = 0.045
+_QUICK_SECONDS: Final = 0.025
+_WAIT_SECONDS: Final = 0.5
+
+
+class _State(Struct, omit_defaults=True):
+    """What the checkpoint keeps beside the position."""
+
+    skipping: bool = False
+    format: str | None = None
+
+
+class Reading:
+    """One source being read."""
+
+    def __init__(  # noqa: PLR0913  # what a reading consists of
+        self,
+        stream: Stream,
+        source: Source,
+        chosen: type[Format],
+        *,
+        planner: Planner,
+        committer: Committer,
+        stopping: Callable[[], bool],
+        moved: Callable[[Source, Source, Intake], None],
+    ) -> None:
+        """Stand at the checkpoint of `source`. `moved` is told each commit, and what it brought."""
+        self.source = source
+        self._stream = stream
+        self._format = chosen()
+        self._planner = planner
+        self._committer = committer
+        self._stopping = stopping
+        self._moved = moved
+        state = json.decode(source.parser_state, type=_State) if source.parser_state else _State()
+        self._format.state = state.format
+        self._skipping = state.skipping
+        self._position = source.position
+        self._buffer = b""
+        self._head, self._tail = stream.around(source.position)
+        self._piece = _LARGEST_PIECE // 4
+
+    def run(self) -> Source:
+        """Read to the end, or until asked to stop; return the source as the ledger has it."""
+        if not self._complete_last_line():
+            return self.source
+        while not self._stopping():
+            data = self._stream.read(self._piece)
+            if data:
+                self._take(data)
+            elif self._stream.ended():
+                self._finish()
+                break
+            else:
+                self._stream.wait(_WAIT_SECONDS)
+        return self.source
+
+    def _complete_last_line(self) -> bool:
+        """Take a provisional line back when more of the file has come; False when there is nothing new."""
+        trace = provisional.trace_of(self.source)
+        if trace is None:
+            return True
+        if len(self._stream.peek(self._position, trace.length + 1)) <= trace.length and self._stream.ended():
+            return False
+        source = self.source
+        self._commit(lambda connection: provisional.undo(connection, source), Intake())
+        return True
+
+    def _take(self, data: bytes) -> None:
+        if self._skipping:
+            data = self._skip(data)
+        self._buffer += data
+        whole = self._format.split(self._buffer)
+        if whole:
+            self._store(whole)
+        if len(self._buffer) > LONGEST_RECORD:
+            self._refuse_long()
+
+    def _store(self, length: int) -> None:
+        data, self._buffer = self._buffer[:length], self._buffer[length:]
+        batch = self._parse(data)
+        planned = self._planner.plan(batch)
+        source, checkpoint = self.source, self._advance(data)
+        began = time.monotonic()
+        self._commit(lambda connection: intake.store(connection, source, planned, checkpoint), planned)
+        self._pace(time.monotonic() - began)
+
+    def _finish(self) -> None:
+        """Take what is left without its end: provisionally from a file, which may grow; for good from a pipe."""
+        data = self._buffer
+        if not data.strip(BLANK):
+            return
+        if not self._stream.may_grow:
+            self._store(len(data))
+            return
+        state = self._format.state
+        batch = self._parse(data)
+        if batch.records == 0:
+            self._format.state = state
+            return
+        planned = self._planner.plan(batch)
+        # The line will be read again, with the state from before it.
+        self._format.state = state
+        source, checkpoint, length = self.source, self._checkpoint(), len(data)
+        self._commit(
+            lambda connection: provisional.store(
+                connection, source, planned, checkpoint, length=length, digest=fingerprint(data)
+            ),
+            planned,
+        )
+
+    def _refuse_long(self) -> None:
+        data, self._buffer = self._buffer, b""
+        batch = self._new_batch()
+        batch.reject(self._position, f"longer than {LONGEST_RECORD >> 20} MiB", data)
+        self._skipping = True
+        planned = self._planner.plan(batch)
+        source, checkpoint = self.source, self._advance(data)
+        self._commit(lambda connection: intake.store(connection, source, planned, checkpoint), planned)
+
+    def _skip(self, data: bytes) -> bytes:
+        """Pass over the rest of a long record; return what follows it."""
+        end = self._format.resume(data)
+        self._skipping = end == 0
+        passed, rest = (data[:end], data[end:]) if end else (data, b"")
+        source, checkpoint = self.source, self._advance(passed)
+        self._commit(lambda connection: intake.store(connection, source, Intake(), checkpoint), Intake())
+        return rest
+
+    def _new_batch(self) -> Batch:
+        return Batch(self.source.id, self._stream.arrival(self._position), self._format.tool)
+
+    def _parse(self, data: bytes) -> Batch:
+        batch = self._new_batch()
+        self._format.parse(data, self._position, batch)
+        return batch
+
+    def _advance(self, data: bytes) -> Checkpoint:
+        self._position += len(data)
+        if len(self._head) < PRINT:
+            self._head = (self._head + data)[:PRINT]
+        self._tail = (self._tail + data[-PRINT:])[-PRINT:]
+        return self._checkpoint()
+
+    def _checkpoint(self) -> Checkpoint:
+        state = _State(skipping=self._skipping, format=self._format.state)
+        return Checkpoint(
+            position=self._position,
+            format=self._format.name,
+            head=self._stream.key or fingerprint(self._head),
+            head_length=0 if self._stream.key else len(self._head),
+            tail=fingerprint(self._tail),
+            parser_state=None if state == _State() else json.encode(state).decode(),
+        )
+
+    def _commit(self, work: Work, planned: Intake) -> None:
+        before = self.source
+        self.source = self._committer.commit(before, self._position, work)
+        self._stream.release(self.source.position)
+        self._moved(before, self.source, planned)
+
+    def _pace(self, seconds: float) -> None:
+        """Keep transactions short enough for the workers to commit theirs in between."""
+        if seconds > _SLOW_SECONDS:
+            self._piece = max(_SMALLEST_PIECE, self._piece // 2)
+        elif seconds < _QUICK_SECONDS:
+            self._piece = min(_LARGEST_PIECE, self._piece * 2)

@@ -1,0 +1,52 @@
+"""Refused lines, read again: a newer version may understand them."""
+
+from contextlib import suppress
+
+from cobalt_tasks.dispatch import Dispatcher
+from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.ingest import formats
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.planning import Planner
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import intake, rejects
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.rejects import Rejected
+
+_AT_ONCE = 500
+
+
+def retry(database: Database, settings: Settings, source: str | None = None) -> tuple[int, int]:
+    """Read refused lines again; return how many were tried and how many became records."""
+    planner = Planner(settings)
+    tried = taken = after = 0
+    kinds: set[str] = set()
+    while True:
+        with database.reading() as connection:
+            found = rejects.listing(connection, source=source, after=after, limit=_AT_ONCE)
+        if not found:
+            break
+        after = found[-1].id
+        for each in found:
+            if each.format in formats.BY_NAME and each.is_whole:
+                tried += 1
+                made = _again(database, planner, each)
+                taken += made is not None
+                kinds |= made or set()
+    if kinds:
+        # Without a broker the jobs are in the ledger all the same, and the sweep sends them.
+        with suppress(BrokerUnavailableError):
+            Dispatcher(database, settings).top_up(kinds)
+    return tried, taken
+
+
+def _again(database: Database, planner: Planner, refused: Rejected) -> set[str] | None:
+    """Read one line again; return the kinds of jobs it made, or None when it is refused again."""
+    parser = formats.named(refused.format or "")()
+    batch = Batch(refused.source_id, refused.arrived_at, parser.tool)
+    parser.parse(refused.line, refused.position, batch)
+    if batch.rejects or not batch.records:
+        return None
+    planned = planner.plan(batch)
+
+    database.write(lambda connection: intake.replace_reject(connection, refused, planned))
+    return {job.kind for job in planned.jobs}

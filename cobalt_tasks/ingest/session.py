@@ -1,0 +1,189 @@
+"""One call of `cobalt ingest`: which streams, in which order, and what is said about them."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from cobalt_tasks.errors import CobaltError, DatabaseUnavailableError
+from cobalt_tasks.ingest import formats, journal
+from cobalt_tasks.ingest.patience import persist
+from cobalt_tasks.ingest.pipeline import Pipeline
+from cobalt_tasks.ingest.progress import Progress
+from cobalt_tasks.ingest.streams import FileStream, Stream
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.storage.sources import Source
+
+REJECTED_EXIT: Final = 3
+INTERRUPTED_EXIT: Final = 130
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What the user asked for."""
+
+    files: tuple[str, ...] = ()
+    family: str | None = None
+    format: str | None = None
+    name: str | None = None
+    resume: bool = False
+    strict: bool = False
+    as_json: bool = False
+    journal_limit: int = journal.LIMIT
+
+
+class Stop:
+    """Remembers that a signal asked for a clean end."""
+
+    def __init__(self) -> None:
+        """Begin unasked."""
+        self.signal = 0
+
+    def __call__(self) -> bool:
+        """Tell whether to stop."""
+        return self.signal != 0
+
+    def _asked(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = number
+        # A second one ends the process where it stands: nothing is lost by that either.
+        signal.signal(number, signal.SIG_DFL)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM as a wish to stop at the next checkpoint."""
+        before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run(settings: Settings, wishes: Wishes) -> int:
+    """Ingest what was asked for; return the exit code.
+
+    Raises:
+        CobaltError: nothing could be begun, or one source could not be read; the others were.
+
+    """
+    if wishes.format:
+        formats.named(wishes.format)
+    stop = Stop()
+    with stop.listening():
+        return _Session(settings, wishes, stop).run()
+
+
+class _Session:
+    def __init__(self, settings: Settings, wishes: Wishes, stop: Stop) -> None:
+        self._settings = settings
+        self._wishes = wishes
+        self._stop = stop
+        self._progress = Progress()
+        self._done: list[Source] = []
+        self._errors: list[CobaltError] = []
+
+    def run(self) -> int:
+        # A pipe is journaled before anything else can go wrong.
+        piped = self._open_pipe() if "-" in self._wishes.files else None
+        try:
+            database = persist(
+                lambda: open_ledger(self._settings),
+                say=self._progress.say,
+                stopping=lambda: piped is None or self._stop(),
+            )
+        except DatabaseUnavailableError:
+            if piped is not None:
+                self._leave(piped)
+            raise
+        pipeline = Pipeline(
+            database,
+            self._settings,
+            say=self._progress.say,
+            stopping=self._stop,
+            moved=self._progress.moved,
+        )
+        try:
+            with self._progress:
+                for opening in self._openings(piped):
+                    if self._stop():
+                        break
+                    self._one(pipeline, opening)
+        finally:
+            pipeline.close()
+            database.dispose()
+        return self._end()
+
+    def _open_pipe(self) -> journal.JournalStream:
+        about = journal.About(
+            name=self._wishes.name or "stdin",
+            format=self._wishes.format,
+            family=self._wishes.family,
+        )
+        return journal.start(self._settings.journal_folder, about, self._wishes.journal_limit)
+
+    def _openings(self, piped: journal.JournalStream | None) -> Iterator[Callable[[], Stream]]:
+        if self._wishes.resume:
+            for folder in journal.abandoned(self._settings.journal_folder):
+                yield lambda folder=folder: journal.JournalStream(folder)  # type: ignore[misc]
+        for file in dict.fromkeys(self._wishes.files):
+            if file == "-" and piped is not None:
+                yield lambda: piped
+            else:
+                yield lambda file=file: FileStream(Path(file), self._wishes.name)  # type: ignore[misc]
+
+    def _one(self, pipeline: Pipeline, opening: Callable[[], Stream]) -> None:
+        stream: Stream | None = None
+        try:
+            stream = opening()
+            began = time.monotonic()
+            self._progress.begin(stream)
+            about = stream.about if isinstance(stream, journal.JournalStream) else journal.About(name="")
+            source = pipeline.run(
+                stream,
+                format_name=self._wishes.format or about.format,
+                family=self._wishes.family or about.family,
+            )
+            self._done.append(source)
+            self._tell(source, time.monotonic() - began)
+        except CobaltError as error:
+            self._progress.say(str(error))
+            self._errors.append(error)
+        finally:
+            if stream is not None:
+                self._leave(stream)
+
+    def _leave(self, stream: Stream) -> None:
+        stream.close()
+        if isinstance(stream, journal.JournalStream):
+            if stream.is_stored():
+                stream.discard()
+            else:
+                self._progress.say(f"{stream.name}: some bytes wait in the journal; cobalt ingest --resume stores them")
+
+    def _tell(self, source: Source, seconds: float) -> None:
+        if self._wishes.as_json:
+            return
+        change = self._progress.change(source)
+        rate = f"{change.read / seconds:,.0f}/s" if change.read and seconds else "nothing new"
+        line = (
+            f"{source.name}: {source.read} read = {source.accepted} accepted + {source.duplicates} duplicates "
+            f"+ {source.rejected} rejected + {source.ignored} ignored ({source.format or 'empty'}; {rate})"
+        )
+        self._progress.show(line)
+
+    def _end(self) -> int:
+        if self._wishes.as_json:
+            ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in self._done]
+            sys.stdout.write(msgspec.json.encode(ledgers).decode() + "\n")
+        if self._errors:
+            return max(error.exit_code for error in self._errors)
+        if self._stop.signal == signal.SIGINT:
+            return INTERRUPTED_EXIT
+        return REJECTED_EXIT if self._wishes.strict and any(each.rejected for each in self._done) else 0

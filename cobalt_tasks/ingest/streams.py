@@ -1,0 +1,132 @@
+"""Bytes by position: a file is its own journal."""
+
+import hashlib
+import os
+import stat
+import time
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from cobalt_tasks.errors import ConfigurationError
+
+PRINT = 4096
+"""Bytes of a fingerprint, at the head of a source and before its checkpoint."""
+
+
+def fingerprint(data: bytes) -> str:
+    """Return what tells two pieces of input apart."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+class Stream(Protocol):
+    """Where bytes come from. Positions count from its very beginning, decompressed."""
+
+    name: str
+    key: str
+    """What the ledger knows it by; empty for a file, which is known by its inode and content."""
+    may_grow: bool
+    """Whether a last record without its end may be completed later."""
+
+    @property
+    def size(self) -> int | None:
+        """Where the bytes end that are there now; None when only reading all would tell."""
+
+    def sample(self, size: int) -> bytes:
+        """Return the first bytes there are, without reading on."""
+
+    def peek(self, position: int, size: int) -> bytes:
+        """Return up to `size` bytes at a position; reading goes on from there."""
+
+    def around(self, position: int) -> tuple[bytes, bytes]:
+        """Go to a position; return the first bytes of all, as far as before it, and the bytes just before it."""
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, up to `size`; nothing when there are none now."""
+
+    def ended(self) -> bool:
+        """Tell whether no more bytes can come."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until more bytes may be there, or the time is over."""
+
+    def arrival(self, position: int) -> float:
+        """Return when the byte at a position arrived here, in epoch seconds."""
+
+    def release(self, position: int) -> None:
+        """Know that everything before a position is in the ledger."""
+
+    def close(self) -> None:
+        """Close what is open; nothing is deleted."""
+
+
+class FileStream:
+    """A file given by name."""
+
+    key = ""
+    may_grow = True
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        """Open a regular file.
+
+        Raises:
+            ConfigurationError: there is none, or it cannot be read.
+
+        """
+        self.path = path
+        self.name = name or str(path.absolute())
+        try:
+            self._file: BinaryIO = path.open("rb")
+        except OSError as error:
+            raise ConfigurationError(f"{path}: {error.strerror}") from None
+        status = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            self._file.close()
+            raise ConfigurationError(f"{path}: not a regular file; pipe it in with - instead")
+        self.device = status.st_dev
+        self.inode = status.st_ino
+
+    @property
+    def size(self) -> int | None:
+        """How many bytes it has now; None when only reading all would tell."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def sample(self, size: int) -> bytes:
+        """Return the first bytes."""
+        return self.peek(0, size)
+
+    def around(self, position: int) -> tuple[bytes, bytes]:
+        """Return head and tail, and go to a position."""
+        head = self.peek(0, min(PRINT, position))
+        before = min(PRINT, position)
+        tail = self.peek(position - before, before)
+        self._file.seek(position)
+        return head, tail
+
+    def peek(self, position: int, size: int) -> bytes:
+        """Return up to `size` bytes at a position; reading goes on from there."""
+        self._file.seek(position)
+        data = self._file.read(size)
+        self._file.seek(position)
+        return data
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        return self._file.read(size)
+
+    def ended(self) -> bool:
+        """A file ends where it ends now."""
+        return True
+
+    def wait(self, seconds: float) -> None:
+        """Nothing comes."""
+
+    def arrival(self, position: int) -> float:  # noqa: ARG002  # all of it was there before
+        """A file's lines arrive when they are read."""
+        return time.time()
+
+    def release(self, position: int) -> None:
+        """A file stays."""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

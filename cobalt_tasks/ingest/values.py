@@ -1,0 +1,110 @@
+"""The values that lines consist of, checked the same way for every format."""
+
+import math
+import re
+from datetime import datetime
+from typing import Any, Final
+
+from cobalt_tasks.addresses import canonical
+from cobalt_tasks.ingest.batch import LONGEST_TEXT, RefusedError
+
+_REMEMBERED: Final = 1 << 16
+_LATEST: Final = 253402300799.0
+"""The last second of the year 9999."""
+
+_HIGHEST_PORT: Final = 0xFFFF
+_PROTOCOL: Final = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}")
+_PROTOCOLS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 132: "sctp"}
+"""IANA's protocol numbers, as far as captures show them."""
+
+_addresses: dict[str, str] = {}
+_OFFSET: Final = re.compile(r"([+-]\d{2})(\d{2})$")
+
+
+def address(text: Any, name: str) -> str:
+    """Return an address in its one spelling; the spelling of addresses seen before is remembered, to a bound.
+
+    Raises:
+        RefusedError: it is no address.
+
+    """
+    try:
+        known = _addresses.get(text)
+    except TypeError:
+        raise RefusedError(f"{name} is no address") from None
+    if known is not None:
+        return known
+    if not isinstance(text, str) or (known := canonical(text)) is None:
+        raise RefusedError(f"{name} is missing" if not text else f"{name} is no address: {str(text)[:64]!r}")
+    if len(_addresses) >= _REMEMBERED:
+        _addresses.clear()
+    _addresses[text] = known
+    return known
+
+
+def port(value: Any, name: str) -> int:
+    """Return a port number; 0 stands for protocols without ports.
+
+    Raises:
+        RefusedError: it is none.
+
+    """
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 5:  # noqa: PLR2004  # 65535
+        value = int(value)
+    if type(value) is not int:
+        raise RefusedError(f"{name} is missing" if value is None else f"{name} is no port: {str(value)[:32]!r}")
+    if not 0 <= value <= _HIGHEST_PORT:
+        raise RefusedError(f"{name} is out of range: {str(value)[:32]}")
+    return value
+
+
+def protocol(value: Any) -> str:
+    """Return a protocol's name in lower case, from its name or IANA number.
+
+    Raises:
+        RefusedError: it is neither.
+
+    """
+    if type(value) is int and 0 <= value <= 255:  # noqa: PLR2004  # one byte of the IP header
+        return _PROTOCOLS.get(value, f"ip-{value}")
+    if isinstance(value, str) and _PROTOCOL.fullmatch(lowered := value.lower()):
+        return lowered
+    raise RefusedError(f"protocol is none: {str(value)[:32]!r}")
+
+
+def timestamp(value: Any) -> float | None:
+    """Return epoch seconds from a number, its text, or ISO 8601 (local time without an offset); None from None.
+
+    Raises:
+        RefusedError: it is no time, or none between 1970 and 9999.
+
+    """
+    if value is None:
+        return None
+    try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            seconds = float(value)
+        elif isinstance(value, str) and len(value) <= 64:  # noqa: PLR2004  # the longest ISO form has 35
+            seconds = _from_text(value.strip())
+        else:
+            raise RefusedError("timestamp is no time")
+    except (ValueError, OverflowError, OSError):
+        raise RefusedError(f"timestamp is no time: {str(value)[:64]!r}") from None
+    if not (math.isfinite(seconds) and 0 <= seconds <= _LATEST):
+        raise RefusedError(f"timestamp is out of range: {str(value)[:64]}")
+    return seconds
+
+
+def text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
+    """Return text that every database can store, cut to a length; None from anything empty or not text."""
+    if not isinstance(value, str) or not value:
+        return None
+    return value[:longest].replace("\x00", "\\x00")
+
+
+def _from_text(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        # Suricata writes +0000, which Python 3.11 reads; older captures write "Z".
+        return datetime.fromisoformat(_OFFSET.sub(r"\1:\2", value)).timestamp()  # local time is what the emitters mean
