@@ -14,6 +14,7 @@ import msgspec
 from cobalt_tasks.broker import QUEUES, Broker
 from cobalt_tasks.contracts import ACTIVE_STATES
 from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.geolocation import manifest
 from cobalt_tasks.settings import Settings, environment
 from cobalt_tasks.storage import overview
 from cobalt_tasks.storage.engine import Database
@@ -117,8 +118,10 @@ class _Everything:
         return [Command(name="ingest", argv=[*cobalt, "ingest", "auto", "-"], restart=False, stdin=sys.stdin.buffer)]
 
     def _fetch_geodb(self) -> None:
+        if manifest.load(self._settings.geodb_folder).databases:
+            return
         done = subprocess.run(
-            [sys.executable, "-m", "cobalt_tasks", "geodb", "update", "--if-older-than", "30"],
+            [sys.executable, "-m", "cobalt_tasks", "geodb", "update"],
             env=self._environment,
             check=False,
         )
