@@ -344,9 +344,9 @@ def _resolver(servers: tuple[str, ...]) -> dns.asyncresolver.Resolver:
 
 
 def _server(text: str) -> tuple[str, int]:
-    host, port = (text, "") if canonical(text) else text.rpartition(":")[::2]
+    host, port = (text, str(_DNS_PORT)) if canonical(text) else text.rpartition(":")[::2]
     address = canonical(host)
-    number = int(port or _DNS_PORT) if port.isascii() and (port.isdigit() or not port) else 0
+    number = int(port) if port.isascii() and port.isdigit() else 0
     if address is None or not 0 < number <= _HIGHEST_PORT:
         raise ConfigurationError(f"COBALT_RESOLVERS: {text!r} is no ADDRESS[:PORT]; IPv6 with a port is [ADDRESS]:PORT")
     return address, number

@@ -75,7 +75,7 @@ class Lab:
             return msgspec.structs.replace(place, port=await self._listen(place, port))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise LabError(f"the lab cannot listen on {place.address} port {port}: {reason}") from None
+            raise LabError(f"the lab cannot serve {place.kind} on {place.address} port {port}: {reason}") from None
 
     async def _listen(self, place: Place, port: int) -> int:
         if place.kind == "refusing":

@@ -1,4 +1,4 @@
-"""What a port says: listen first, then speak. One file for each thing that is said first; plan.py has their order."""
+"""What a port says: listen first, then speak. One file for each thing that is said first; plans.py has their order."""
 
 import time
 from typing import Final
@@ -10,7 +10,7 @@ from workers.net import Net, Status
 from workers.probes import starttls
 from workers.probes.banner import greeting
 from workers.probes.banner.dialogue import Answer, Target
-from workers.probes.banner.plan import SPEAKERS, Plan, plan
+from workers.probes.banner.plans import SPEAKERS, Plan, plan
 from workers.probes.unanswered import out_of_scope, unreached
 
 SOURCE: Final = "probe"

@@ -30,7 +30,7 @@ _GREETING_UNEXPECTED: Final = 0.1
 """Where the client is known to speak first, a server that greets all the same is still heard."""
 
 _PATIENCE: Final = 0.7
-_PATIENCE_KNOWN: Final = 2.0
+_PATIENCE_KNOWN: Final = 1.5
 """A server on its own port answers, but may have to think first."""
 
 
