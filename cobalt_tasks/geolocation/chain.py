@@ -219,7 +219,9 @@ def _pause(error: ProviderError, failures: int) -> float:
     # Not all at once when several machines have breakers of their own.
     pause = min(longest, first * 2.0 ** min(failures - 1, 16)) * random.uniform(0.8, 1.2)  # noqa: S311
     told = _told(error)
-    return pause if told is None or failures > 1 else told
+    if told is None:
+        return pause
+    return told if failures == 1 else max(told, pause)
 
 
 def _found(job: Job, location: Location) -> Outcome:

@@ -222,7 +222,8 @@ def correct(connection: Connection, reservation: Reservation, word: Word) -> Non
     if word.resets_in is None:
         values["resets_at"] = later(budgets.c.resets_at, database_now() + window)
     else:
-        told = database_now() + word.resets_in
+        # No window can end later than a whole window from now, whatever is said.
+        told = database_now() + min(word.resets_in, window)
         # Whole seconds are told, so that the same end seems to move by less than one: then the later is taken.
         same = func.abs(told - budgets.c.resets_at) < 1.0
         values["resets_at"] = case((and_(same, budgets.c.resets_at > told), budgets.c.resets_at), else_=told)

@@ -1,0 +1,446 @@
+"""The chain: who is asked, when, and what becomes of the jobs."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from sqlalchemy import func, select, update
+
+from cobalt_tasks.contracts import NewJob, State
+from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import jobs as queue
+from cobalt_tasks.storage.completion import complete
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.models import breakers, budgets, freshness, jobs, locations
+
+LEASE = 15.0
+KIND = "geolocation"
+
+
+class Ledger:
+    """What a worker and the sweep do with a geolocator, one step at a time."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        """Make the geolocator of one process."""
+        self.database = database
+        self.geolocator = Geolocator(settings)
+
+    def add(self, *addresses: str) -> None:
+        """Make jobs."""
+        self.database.write(lambda c: queue.create(c, [NewJob(kind=KIND, address=each) for each in addresses]))
+
+    def local(self) -> None:
+        """Do what a worker does with a message."""
+        with self.database.reading() as connection:
+            ids = list(connection.execute(select(jobs.c.id).where(jobs.c.state == "pending")).scalars())
+        claim = self.database.write(lambda c: queue.claim(c, ids, LEASE))
+        outcomes = self.geolocator.local(claim.jobs)
+        self.database.write(lambda c: complete(c, claim.token, outcomes))
+
+    def remote(self) -> int:
+        """Do what a worker does when the sweep rings; return how many jobs that were."""
+        call = self.geolocator.reserve(self.database, LEASE)
+        if call is None:
+            return 0
+        outcomes = call.ask(call.claim.jobs)
+        assert len(outcomes) == len(call.claim.jobs)
+        self.database.write(lambda c: complete(c, call.claim.token, outcomes))
+        return len(outcomes)
+
+    def pass_time(self, seconds: float) -> None:
+        """Let everything that waits have waited longer."""
+        with self.database.writing() as connection:
+            connection.execute(update(jobs).values(not_before=jobs.c.not_before - seconds))
+            connection.execute(update(budgets).values(resets_at=budgets.c.resets_at - seconds))
+            connection.execute(update(breakers).values(open_until=breakers.c.open_until - seconds))
+
+    def states(self) -> dict[str, int]:
+        """Count jobs by state and outcome."""
+        with self.database.reading() as connection:
+            rows = connection.execute(
+                select(jobs.c.state, jobs.c.outcome, func.count()).group_by(jobs.c.state, jobs.c.outcome)
+            )
+            return {f"{state}: {outcome}": count for state, outcome, count in rows}
+
+    def job(self, address: str) -> Any:
+        """Return a job's row."""
+        with self.database.reading() as connection:
+            return connection.execute(select(jobs).where(jobs.c.address == address)).one()
+
+    def location(self, address: str) -> Any:
+        """Return a location's row."""
+        with self.database.reading() as connection:
+            return connection.execute(select(locations).where(locations.c.address == address)).one_or_none()
+
+
+@pytest.fixture
+def ledger(database: Database, configured: Settings) -> Ledger:
+    """A ledger, and a geolocator without local databases."""
+    return Ledger(database, configured)
+
+
+@pytest.fixture
+def with_databases(sqlite_database: Database, configured: Settings, databases: Path) -> Ledger:
+    """A ledger, and a geolocator with local databases."""
+    configured.home.mkdir(exist_ok=True)
+    databases.rename(configured.geodb_folder)
+    return Ledger(sqlite_database, configured)
+
+
+def public(count: int) -> list[str]:
+    """Return so many addresses that may be asked about."""
+    return [f"11.{index // 65536}.{index // 256 % 256}.{index % 256}" for index in range(count)]
+
+
+def test_what_a_local_database_knows_is_done_and_nobody_is_asked(with_databases: Ledger, ip_api: Any) -> None:
+    """Local first: one round, facts in the ledger, no packet."""
+    with_databases.add("8.8.8.8")
+    with_databases.local()
+    assert with_databases.states() == {"done: located": 1}
+    assert with_databases.location("8.8.8.8").city == "Sampleton"
+    assert with_databases.geolocator.worthwhile_calls(with_databases.database) == 0
+    assert ip_api.calls == []
+
+
+def test_what_it_does_not_know_waits_uncounted_and_is_asked_in_one_call(ledger: Ledger, ip_api: Any) -> None:
+    """Jobs wait for a budget without losing an attempt; after a short wait a part-filled call is worthwhile."""
+    ledger.add("9.9.9.9", "11.0.0.1")
+    ledger.local()
+    assert ledger.states() == {"pending: no budget": 2}
+    assert ledger.job("9.9.9.9").attempts == 0
+    assert ledger.geolocator.worthwhile_calls(ledger.database) == 0
+    assert ledger.remote() == 0
+    ledger.pass_time(2)
+    assert ledger.geolocator.worthwhile_calls(ledger.database) == 1
+    assert ledger.remote() == 2
+    assert ledger.states() == {"done: located": 2}
+    assert sorted(ip_api.asked) == ["11.0.0.1", "9.9.9.9"]
+    found = ledger.location("9.9.9.9")
+    assert (found.provider, found.country_code, found.country_name, found.city) == (
+        "ip-api",
+        "EX",
+        "Exampleland",
+        "Sampleton",
+    )
+    assert (found.latitude, found.longitude, found.asn, found.organisation) == (1.5, 2.5, 64496, "Example Net")
+    assert json.loads(found.raw)["isp"] == "Example ISP"
+    assert found.fetched_at == pytest.approx(time.time(), abs=60)
+
+
+def test_calls_are_packed_full_before_one_is_spent(ledger: Ledger, ip_api: Any) -> None:
+    """250 fresh jobs are two full calls; the rest has a call of its own only when it has waited."""
+    ledger.add(*public(250))
+    ledger.local()
+    assert ledger.geolocator.worthwhile_calls(ledger.database) == 2
+    assert [ledger.remote(), ledger.remote(), ledger.remote()] == [100, 100, 0]
+    ledger.pass_time(2)
+    assert ledger.geolocator.worthwhile_calls(ledger.database) == 1
+    assert ledger.remote() == 50
+    assert [len(addresses) for _, addresses in ip_api.calls] == [100, 100, 50]
+
+
+def test_a_used_up_budget_leaves_the_rest_in_the_ledger(ledger: Ledger, ip_api: Any) -> None:
+    """The sixteenth call of a minute is not made and claims nothing; the next minute goes on."""
+    ledger.add(*public(1700))
+    ledger.local()
+    assert ledger.geolocator.worthwhile_calls(ledger.database) == 15
+    assert [ledger.remote() for _ in range(17)] == [100] * 15 + [0, 0]
+    assert ledger.states() == {"done: located": 1500, "pending: no budget": 200}
+    assert ledger.geolocator.worthwhile_calls(ledger.database) == 0
+    assert (len(ip_api.calls), ip_api.refused) == (15, 0)
+    ledger.pass_time(61)
+    assert ledger.geolocator.worthwhile_calls(ledger.database) == 2
+
+
+def test_only_public_addresses_leave(ledger: Ledger, ip_api: Any) -> None:
+    """A job for any other address ends at once, and no provider hears of it."""
+    private = [
+        "192.168.1.1",
+        "100.64.1.1",
+        "224.0.0.251",
+        "2001:db8::1",
+        "fe80::1",
+        "198.18.0.1",
+        "127.0.0.1",
+        "240.0.0.1",
+    ]
+    ledger.add(*private, "11.0.0.1")
+    ledger.local()
+    ledger.pass_time(2)
+    ledger.remote()
+    assert ip_api.asked == ["11.0.0.1"]
+    assert ledger.states() == {"done: located": 1, "failed: not public": len(private)}
+
+
+def test_nothing_to_know_is_a_final_answer_with_a_short_life(ledger: Ledger) -> None:
+    """The answer "reserved range" ends the job, leaves no location, and is good for a day, not for thirty."""
+    ledger.add("25.0.0.1")
+    ledger.local()
+    ledger.pass_time(2)
+    ledger.remote()
+    assert ledger.states() == {"done: nothing known": 1}
+    assert "reserved range" in ledger.job("25.0.0.1").detail
+    assert ledger.location("25.0.0.1") is None
+    with ledger.database.reading() as connection:
+        fresh_until = connection.execute(select(freshness.c.fresh_until)).scalar_one()
+    assert fresh_until - time.time() == pytest.approx(86400, abs=60)
+
+
+@pytest.fixture
+def nobody(configured: Settings) -> Iterator[Settings]:
+    """Settings that name a port where nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield replace(configured, ipapi_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
+
+
+def test_without_anybody_to_ask_a_job_fails_with_that_reason(sqlite_database: Database, nobody: Settings) -> None:
+    """Three attempts, a breaker between them, and "no provider"; nothing is fresh then."""
+    ledger = Ledger(sqlite_database, nobody)
+    ledger.add("9.9.9.9")
+    attempts = []
+    for _ in range(3):
+        ledger.local()
+        ledger.pass_time(2)
+        assert ledger.remote() == 1
+        attempts.append(ledger.job("9.9.9.9").attempts)
+        assert ledger.remote() == 0
+        ledger.pass_time(13)
+    assert attempts == [1, 2, 3]
+    assert ledger.states() == {"failed: no provider": 1}
+    assert "connection refused" in ledger.job("9.9.9.9").detail
+    with sqlite_database.reading() as connection:
+        assert connection.execute(select(freshness.c.fresh_until)).scalar_one() is None
+
+
+def test_the_pauses_of_an_unreachable_provider_stay_short(sqlite_database: Database, nobody: Settings) -> None:
+    """However often nobody answered, the next try is no more than a few seconds away."""
+    ledger = Ledger(sqlite_database, nobody)
+    for address in public(8):
+        ledger.add(address)
+        ledger.local()
+        ledger.pass_time(12.5)
+        assert ledger.remote()
+    with sqlite_database.reading() as connection:
+        open_until, failures = connection.execute(select(breakers.c.open_until, breakers.c.failures)).one()
+    assert failures == 8
+    assert open_until - time.time() < 12.5
+
+
+def test_no_provider_at_all_is_a_failure_too(sqlite_database: Database, configured: Settings) -> None:
+    """Local only, and no database installed: retried at short intervals, then failed."""
+    ledger = Ledger(sqlite_database, replace(configured, geo_providers=("mmdb",)))
+    ledger.add("9.9.9.9")
+    for _ in range(3):
+        ledger.local()
+        ledger.pass_time(5)
+    assert ledger.states() == {"failed: no provider": 1}
+    assert "cobalt geodb update" in ledger.job("9.9.9.9").detail
+
+
+def test_local_only_and_unknown_is_final(with_databases: Ledger, configured: Settings) -> None:
+    """A database that does not know an address will not know it in five seconds either."""
+    ledger = Ledger(with_databases.database, replace(configured, geo_providers=("mmdb",)))
+    ledger.add("9.9.9.9")
+    ledger.local()
+    assert ledger.states() == {"failed: unknown": 1}
+
+
+def test_jobs_that_waited_for_a_provider_that_is_no_longer_configured_end(ledger: Ledger, configured: Settings) -> None:
+    """They are claimed by a call to nobody, and lose an attempt."""
+    ledger.add("9.9.9.9")
+    ledger.local()
+    without = Ledger(ledger.database, replace(configured, geo_providers=("mmdb",)))
+    assert without.geolocator.worthwhile_calls(ledger.database) == 1
+    assert without.remote() == 1
+    assert ledger.job("9.9.9.9").attempts == 1
+
+
+def test_a_database_that_arrives_meanwhile_answers_without_a_call(
+    ledger: Ledger, ip_api: Any, configured: Settings, databases: Path
+) -> None:
+    """Jobs that already wait are looked up again before a call is made for them, and the call is given back."""
+    ledger.add("8.8.8.8")
+    ledger.local()
+    databases.rename(configured.geodb_folder)
+    ledger.pass_time(2)
+    assert ledger.remote() == 1
+    assert ledger.states() == {"done: located": 1}
+    assert ip_api.calls == []
+    with ledger.database.reading() as connection:
+        assert connection.execute(select(budgets.c.used)).scalar_one() == 0
+
+
+def test_a_ban_is_respected(ledger: Ledger, ip_api: Any) -> None:
+    """A 429 from a provider others have used up closes it for as long as it says, costs no attempt, and is not repeated."""
+    ip_api.allowed = 0
+    ledger.add("9.9.9.9")
+    ledger.local()
+    ledger.pass_time(2)
+    assert ledger.remote() == 1
+    assert (ledger.states(), ledger.job("9.9.9.9").attempts) == ({"pending: no budget": 1}, 0)
+    ledger.pass_time(50)
+    assert ledger.geolocator.worthwhile_calls(ledger.database) == 0
+    assert ledger.remote() == 0
+    ledger.pass_time(11)
+    ip_api.allowed = 15
+    ip_api.window = 0.0
+    ip_api._ends = 0.0
+    assert ledger.remote() == 1
+    assert ip_api.refused == 1
+    assert ledger.states() == {"done: located": 1}
+
+
+def say(status: int, body: bytes, **headers: str) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Return a lie to tell."""
+
+    def misbehave(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.close_connection = True
+
+    return misbehave
+
+
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """Send a byte now and then, for ever."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(600):
+        handler.wfile.write(b"[")
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+def drip_headers(handler: BaseHTTPRequestHandler) -> None:
+    """Never come to the end of a header."""
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    for _ in range(600):
+        handler.wfile.write(b"x")
+        handler.wfile.flush()
+        time.sleep(0.1)
+
+
+LIES: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
+    "HTML": say(200, b"<html><body>Welcome to our hotel Wi-Fi</body></html>"),
+    "wrong types": say(200, b'[{"query": 8, "status": true}]'),
+    "a wrong type in one field": say(200, b'[{"query": "9.9.9.9", "status": "success", "lat": "north"}]'),
+    "not a list": say(200, b'{"query": "9.9.9.9", "status": "success"}'),
+    "10 MiB": say(200, b"[" + b" " * (10 << 20) + b"]"),
+    "a deep nest": say(200, b"[" * 500_000),
+    "nothing": say(200, b""),
+    "cut": say(200, b"[", **{"Content-Length": "1000"}),
+    "an endless redirect": say(302, b"", Location="/batch"),
+    "a server error": say(500, b"oops"),
+    "no leave": say(403, b""),
+    "gzip": say(200, b"\x1f\x8b\x08\x00" + b"\x00" * 100, **{"Content-Encoding": "gzip"}),
+    "somebody else's address": say(
+        200, b'[{"query": "8.8.8.8", "status": "success", "country": "X", "lat": 1, "lon": 1}]'
+    ),
+    "half a list": say(200, b"[]"),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_provider_that_lies_costs_one_batch_and_nothing_else(
+    sqlite_database: Database, configured: Settings, ip_api: Any, lie: str
+) -> None:
+    """The attempt is lost, nothing is stored, and the next honest answer is taken."""
+    ledger = Ledger(sqlite_database, configured)
+    ip_api.misbehave = LIES[lie]
+    ledger.add("9.9.9.9")
+    ledger.local()
+    ledger.pass_time(2)
+    assert ledger.remote() == 1
+    assert ledger.states() == {"pending: no provider": 1}
+    assert ledger.location("9.9.9.9") is None
+    assert ledger.location("8.8.8.8") is None
+    ip_api.misbehave = None
+    ledger.pass_time(400)
+    ledger.local()
+    ledger.pass_time(2)
+    assert ledger.remote() == 1
+    assert ledger.states() == {"done: located": 1}
+
+
+@pytest.mark.parametrize("slow", [drip, drip_headers])
+def test_slow_bytes_end_at_the_deadline(
+    sqlite_database: Database,
+    configured: Settings,
+    ip_api: Any,
+    slow: Callable[[BaseHTTPRequestHandler], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A peer that is never late for a single read is late for the whole."""
+    monkeypatch.setattr("cobalt_tasks.geolocation.provider.ASK_SECONDS", 0.6)
+    ledger = Ledger(sqlite_database, configured)
+    ip_api.misbehave = slow
+    ledger.add("9.9.9.9")
+    ledger.local()
+    ledger.pass_time(2)
+    started = time.monotonic()
+    assert ledger.remote() == 1
+    assert time.monotonic() - started < 2
+    assert ledger.states() == {"pending: no provider": 1}
+
+
+def test_text_from_a_provider_is_data(sqlite_database: Database, configured: Settings, ip_api: Any) -> None:
+    """NUL, controls and markup are stored as what they are, on PostgreSQL too."""
+    entry = {
+        "query": "9.9.9.9",
+        "status": "success",
+        "country": "a\u0000b",
+        "countryCode": "DE",
+        "city": "<script>",
+        "lat": 0,
+        "lon": 0,
+    }
+    ledger = Ledger(sqlite_database, configured)
+    ip_api.misbehave = say(200, json.dumps([entry]).encode())
+    ledger.add("9.9.9.9")
+    ledger.local()
+    ledger.pass_time(2)
+    ledger.remote()
+    found = ledger.location("9.9.9.9")
+    assert (found.country_name, found.city, found.latitude) == ("a\\x00b", "<script>", None)
+
+
+def test_the_providers_headers_are_obeyed(ledger: Ledger, ip_api: Any) -> None:
+    """When others behind the same address have used the window up, nobody asks until it ends."""
+    ip_api.allowed = 1
+    ledger.add(*public(200))
+    ledger.local()
+    assert ledger.remote() == 100
+    assert ledger.remote() == 0
+    assert (len(ip_api.calls), ip_api.refused) == (1, 0)
+
+
+def test_the_state_of_a_job_that_waits(ledger: Ledger) -> None:
+    """It is pending, is not claimed by a message that still names it, and is not a job of the sweep."""
+    ledger.add("9.9.9.9")
+    ledger.local()
+    row = ledger.job("9.9.9.9")
+    assert (row.state, row.waits_for) == (State.PENDING, "budget")
+    assert ledger.database.write(lambda c: queue.claim(c, [row.id], LEASE)).jobs == []
+
+
+def test_what_ip_api_leaves_open_is_completed_from_here(with_databases: Ledger, ip_api: Any) -> None:
+    """The network of an address only the list of networks knows comes from there, and says so."""
+    entry = {"query": "8.8.4.4", "status": "success", "country": "Germany", "countryCode": "DE"}
+    ip_api.misbehave = say(200, json.dumps([entry]).encode())
+    with_databases.add("8.8.4.4")
+    with_databases.local()
+    with_databases.pass_time(2)
+    with_databases.remote()
+    found = with_databases.location("8.8.4.4")
+    assert (found.provider, found.country_code, found.asn) == ("ip-api", "DE", 64496)
+    assert json.loads(found.sources) == {"asn": "mmdb:asn", "organisation": "mmdb:asn"}

@@ -1,0 +1,122 @@
+"""Local databases: installed, read, replaced, damaged."""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from cobalt_tasks.errors import GeodbError
+from cobalt_tasks.geolocation import geodb, manifest
+from cobalt_tasks.geolocation.mmdb import LocalDatabases
+
+
+def opened(folder: Path) -> LocalDatabases:
+    """Open the databases of a folder."""
+    found = LocalDatabases(folder)
+    assert found.refresh()
+    return found
+
+
+def test_city_network_and_country_are_put_together(databases: Path) -> None:
+    """The city database answers, the list of networks adds the number; each part says where it came from."""
+    location = opened(databases).locate("8.8.8.8", 5.0)
+    assert location is not None
+    assert (location.provider, location.country_code, location.country_name) == ("mmdb", "DE", "Germany")
+    assert (location.city, location.latitude, location.longitude) == ("Sampleton", 1.5, 2.5)
+    assert (location.asn, location.organisation, location.fetched_at) == (64496, "Example Net", 5.0)
+    assert json.loads(location.sources or "") == {"asn": "mmdb:asn", "organisation": "mmdb:asn"}
+    assert json.loads(location.raw or "")["asn"] == [64496, "Example Net"]
+    assert location.database_built == pytest.approx(time.time(), abs=60)
+
+
+def test_what_the_city_database_leaves_out_the_country_database_knows(databases: Path) -> None:
+    """A well-known anycast address is located by country when no city is known."""
+    location = opened(databases).locate("1.1.1.1", 5.0)
+    assert location is not None
+    assert (location.country_code, location.latitude, location.asn) == ("AU", None, 64497)
+
+
+def test_each_family_is_asked_for_in_its_own_file(databases: Path) -> None:
+    """A city database in two files answers for both families."""
+    location = opened(databases).locate("2001:4860::8888", 5.0)
+    assert location is not None
+    assert location.city == "Sixton"
+
+
+def test_an_address_in_no_database_is_not_located(databases: Path) -> None:
+    """Unknown is None, also where only the network is known."""
+    found = opened(databases)
+    assert found.locate("9.9.9.9", 5.0) is None
+    assert found.locate("8.8.4.4", 5.0) is None
+    assert [name for name, _ in found.said("8.8.4.4")] == ["mmdb:asn"]
+
+
+def test_a_replaced_database_is_opened_at_once(databases: Path, tmp_path: Path, write_database: object) -> None:
+    """A reader that is open sees the new file at its next refresh, and the old file is gone."""
+    found = opened(databases)
+    before = set(databases.iterdir())
+    new = write_database(tmp_path / "new.mmdb", "GeoLite2-City", {"9.9.9.0/24": {"country": {"iso_code": "CH"}}})  # type: ignore[operator]
+    geodb.add(databases, [new], lambda _: None)
+    assert found.refresh()
+    assert found.locate("8.8.8.8", 5.0).country_code == "FR"  # type: ignore[union-attr]
+    assert found.locate("9.9.9.9", 5.0).country_code == "CH"  # type: ignore[union-attr]
+    assert len(before - set(databases.iterdir())) == 2
+
+
+def test_without_databases_nobody_is_located(tmp_path: Path) -> None:
+    """A folder that does not exist is no error, only no database."""
+    found = LocalDatabases(tmp_path / "nothing")
+    assert not found.refresh()
+    assert found.locate("8.8.8.8", 5.0) is None
+
+
+def test_a_damaged_manifest_means_no_database(databases: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A broken manifest is said aloud, and breaks nothing."""
+    (databases / "manifest.json").write_text("{")
+    assert not LocalDatabases(databases).refresh()
+    assert "cannot be read" in caplog.text
+
+
+def test_a_damaged_database_is_left_out(databases: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is no database any more does not keep the others from answering."""
+    city = next(databases.glob("city-ipv4*.mmdb"))
+    city.unlink()
+    city.write_bytes(b"no database")
+    found = opened(databases)
+    assert found.locate("8.8.8.8", 5.0).country_code == "FR"  # type: ignore[union-attr]
+    assert "cobalt geodb update" in caplog.text
+
+
+def test_an_old_database_is_said_to_be_old(databases: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Beyond 30 days a warning names the age when the database is opened; it is used all the same."""
+    old = manifest.load(databases)
+    aged = [msgspec.structs.replace(each, built=time.time() - 31 * 86400) for each in old.databases]
+    manifest.save(databases, manifest.Manifest(databases=tuple(aged)))
+    with caplog.at_level(logging.WARNING):
+        assert opened(databases).locate("8.8.8.8", 5.0) is not None
+    assert "31 days old" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("x.mmdb", b""), ("x.mmdb", b"x" * 5000), ("x.csv", b"a,b\n"), ("x.csv", b"\xff")]
+)
+def test_a_file_that_is_no_database_replaces_nothing(
+    databases: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    """The user hears in one line what is wrong, and the databases in use stay."""
+    (tmp_path / name).write_bytes(content)
+    before = manifest.load(databases)
+    with pytest.raises(GeodbError) as raised:
+        geodb.add(databases, [tmp_path / name], lambda _: None)
+    assert "\n" not in str(raised.value)
+    assert manifest.load(databases) == before
+    assert opened(databases).locate("8.8.8.8", 5.0) is not None
+
+
+def test_nothing_of_an_update_stays_behind(databases: Path) -> None:
+    """Only the files the manifest names, the manifest and the lock are there afterwards."""
+    named = {file.name for each in manifest.load(databases).databases for file in each.files}
+    assert {path.name for path in databases.iterdir()} == named | {"manifest.json", ".lock"}
