@@ -1,7 +1,6 @@
 """The lab serves what its table says, and the probes find it."""
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
@@ -9,11 +8,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cobalt_tasks import lab
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.contracts import Job, Outcome, Verdict
+from cobalt_tasks.lab import server
 from cobalt_tasks.lab.places import Place
 from cobalt_tasks.lab.server import Lab, LabError, running
 from workers.net import Net
@@ -132,24 +133,39 @@ def test_the_certificate_is_kept(tmp_path: Path) -> None:
 
 
 def test_the_program(home: Path) -> None:
-    """It says when it is ready, lets no second one in, in one line, and ends cleanly on SIGTERM, leaving no listener."""
-    environment = {**os.environ, "COBALT_HOME": str(home)}
-    command = [sys.executable, "-W", "error", "-m", "cobalt_tasks.lab"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True) as first:
-        assert first.stdout
-        assert first.stderr
-        assert first.stdout.readline() == "lab ready\n", first.stderr.read()
-        with socket.create_connection((lab.PLACES[0].address, lab.PLACES[0].port), timeout=5) as client:
+    """It says when it is ready, and ends cleanly on SIGTERM with a client connected, leaving no listener."""
+    command = [sys.executable, "-W", "error", "-m", "cobalt_tasks.lab", "--free-ports"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout
+        assert program.stderr
+        assert program.stdout.readline() == "lab ready\n"
+        ssh, *_ = msgspec.json.decode(program.stdout.readline(), type=list[Place])
+        with socket.create_connection((ssh.address, ssh.port), timeout=5) as client:
             assert client.recv(100).startswith(b"SSH-2.0-OpenSSH")
-            second = subprocess.run(command, capture_output=True, env=environment, text=True, timeout=20, check=False)
-            assert second.returncode == 1
-            assert second.stdout == ""
-            assert second.stderr == "the lab cannot serve openssh on 127.77.0.10 port 22022: Address already in use\n"
-            first.send_signal(signal.SIGTERM)
-            assert first.wait(10) == 0
-        assert first.stderr.read() == ""
+            program.send_signal(signal.SIGTERM)
+            assert program.wait(10) == 0
+        assert program.stderr.read() == ""
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((lab.PLACES[0].address, lab.PLACES[0].port), timeout=5)
+        socket.create_connection((ssh.address, ssh.port), timeout=5)
+
+
+def test_a_taken_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is taken is named in one clear line, and what was open already is closed again."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.create_server(("127.0.0.1", 0)) as free:
+        port = taken.getsockname()[1]
+        other = free.getsockname()[1]
+        free.close()
+        monkeypatch.setattr(server, "PLACES", (Place("http", "127.0.0.1", other), Place("ftp", "127.0.0.1", port)))
+
+        async def start() -> None:
+            async with Lab(tmp_path):
+                pass
+
+        with pytest.raises(LabError) as caught:
+            asyncio.run(start())
+        assert str(caught.value) == f"the lab cannot serve ftp on 127.0.0.1 port {port}: Address already in use"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", other), timeout=5)
 
 
 def test_a_lab_that_cannot_start_says_so() -> None:
