@@ -138,13 +138,16 @@ def test_the_program(home: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stdout
         assert program.stderr
-        assert program.stdout.readline() == "lab ready\n"
-        ssh, *_ = msgspec.json.decode(program.stdout.readline(), type=list[Place])
-        with socket.create_connection((ssh.address, ssh.port), timeout=5) as client:
-            assert client.recv(100).startswith(b"SSH-2.0-OpenSSH")
-            program.send_signal(signal.SIGTERM)
-            assert program.wait(10) == 0
-        assert program.stderr.read() == ""
+        try:
+            assert program.stdout.readline() == "lab ready\n"
+            ssh, *_ = msgspec.json.decode(program.stdout.readline(), type=list[Place])
+            with socket.create_connection((ssh.address, ssh.port), timeout=5) as client:
+                assert client.recv(100).startswith(b"SSH-2.0-OpenSSH")
+                program.send_signal(signal.SIGTERM)
+                assert program.wait(10) == 0
+            assert program.stderr.read() == ""
+        finally:
+            program.kill()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((ssh.address, ssh.port), timeout=5)
 
