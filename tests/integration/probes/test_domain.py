@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import dns.asyncquery
 import dns.flags
 import dns.message
 import dns.rcode
@@ -106,6 +107,25 @@ def test_more_names_than_a_datagram_holds(ask: Callable[..., Outcome]) -> None:
     found = names(ask("192.0.2.12"))
     assert sorted(found) == sorted(MANY)
     assert sorted(found.values(), key=str) == [None] * 32 + [True] * 8
+
+
+def test_what_is_too_long_is_truncated_over_udp() -> None:
+    """The server of these tests behaves as RFC 1035 says, so that the test above goes over TCP."""
+
+    async def main() -> tuple[dns.message.Message, dns.message.Message]:
+        query = dns.message.make_query("12.2.0.192.in-addr.arpa", "PTR")
+        async with serving(UdpNameServer(NAMES)) as server:
+            port = int(server.rpartition(":")[2])
+            return (
+                await dns.asyncquery.udp(query, "127.0.0.1", port=port, timeout=2),
+                await dns.asyncquery.tcp(query, "127.0.0.1", port=port, timeout=2),
+            )
+
+    short, whole = asyncio.run(main())
+    assert short.flags & dns.flags.TC
+    assert not short.answer
+    assert not whole.flags & dns.flags.TC
+    assert len(whole.answer[0]) == len(MANY)
 
 
 def test_hostile_names_are_escaped(ask: Callable[..., Outcome]) -> None:
