@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.errors import JournalError
-from cobalt_tasks.ingest.journal_writer import STAMP, clock_file, data_file
+from cobalt_tasks.ingest.journal_writer import SEGMENT, STAMP, clock_file, data_file
 from cobalt_tasks.ingest.streams import PRINT
 
 LIMIT: Final = 1 << 30
@@ -28,6 +28,7 @@ _ABOUT: Final = "about.json"
 _STRETCH_SECONDS: Final = 1.0
 """Bytes that arrived within this time may be read together and share a time of arrival."""
 
+_CLOCK_BYTES: Final = STAMP.size * 4096
 _WRITER_SECONDS: Final = 5.0
 
 
@@ -65,7 +66,7 @@ class JournalStream:
         self._alive = self._notify = -1
         self._over = False
         self._position = 0
-        self._file = -1
+        self._file = self._clock = -1
         self._start = -1
         self._released = 0
         self._stamps: list[tuple[int, float]] = []
@@ -180,13 +181,15 @@ class JournalStream:
             return False
         self._start = before[-1]
         self._file = os.open(data_file(self.folder, self._start), os.O_RDONLY | os.O_CLOEXEC)
+        self._clock = os.open(clock_file(self.folder, self._start), os.O_RDONLY | os.O_CLOEXEC)
         self._stamps = []
         return True
 
     def _leave(self) -> None:
         if self._file >= 0:
             os.close(self._file)
-            self._file = -1
+            os.close(self._clock)
+            self._file = self._clock = -1
 
     def _stretch(self, size: int) -> int:
         """Return how many bytes may be read such that they share a time of arrival."""
@@ -203,9 +206,11 @@ class JournalStream:
         return size
 
     def _load_stamps(self) -> None:
-        with clock_file(self.folder, self._start).open("rb") as file:
-            file.seek(len(self._stamps) * STAMP.size)
-            data = file.read()
+        # By descriptor: a segment that is read to its end and stored has no name any more.
+        data = b""
+        at = len(self._stamps) * STAMP.size
+        while more := os.pread(self._clock, _CLOCK_BYTES, at + len(data)):
+            data += more
         whole = len(data) - len(data) % STAMP.size
         self._stamps.extend(STAMP.iter_unpack(data[:whole]))
 
@@ -225,7 +230,7 @@ class JournalStream:
         return True
 
 
-def start(folder: Path, about: About, limit: int = LIMIT) -> JournalStream:
+def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT) -> JournalStream:
     """Begin a journal of standard input, written by a process of its own from now on.
 
     Raises:
@@ -243,7 +248,7 @@ def start(folder: Path, about: About, limit: int = LIMIT) -> JournalStream:
     alive_reader, alive = os.pipe()
     notify, notify_writer = os.pipe()
     given = [alive_reader, notify_writer, lock or -1]
-    command = [sys.executable, "-m", "cobalt_tasks.ingest.journal_writer", str(journal), str(limit)]
+    command = [sys.executable, "-m", "cobalt_tasks.ingest.journal_writer", str(journal), str(limit), str(segment)]
     process = subprocess.Popen(  # noqa: S603  # our own module
         [*command, *map(str, given)],
         pass_fds=given,

@@ -1,6 +1,6 @@
 """The process that stands between a pipe and everything else: bytes go to disk, stamped, before anybody looks at them.
 
-Run as `python -m cobalt_tasks.ingest.journal_writer FOLDER LIMIT ALIVE NOTIFY LOCK`; the last three are inherited
+Run as `python -m cobalt_tasks.ingest.journal_writer FOLDER LIMIT SEGMENT ALIVE NOTIFY LOCK`; the last three are inherited
 descriptors. It imports next to nothing, ignores signals, and ends when its input ends; when the process that started it
 is gone it takes what the pipe still holds, and ends too. It never throws bytes away: when the journal is full or the
 disk is, it stops reading, says so, and goes on when there is room.
@@ -47,10 +47,11 @@ def clock_file(folder: Path, start: int) -> Path:
 class Writer:
     """Appends to segments; syncs from a thread of its own, so that a slow disk does not hold up reading."""
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path, limit: int, segment: int = SEGMENT) -> None:
         """Begin at position 0 of a new journal."""
         self._folder = folder
         self._limit = limit
+        self._segment = segment
         self._position = 0
         self._start = 0
         self._written = limit
@@ -87,7 +88,7 @@ class Writer:
             _say("there is room again: reading goes on")
         if self._unsynced > _SYNC_BYTES:
             self._wanted.set()
-        if self._position - self._start >= SEGMENT:
+        if self._position - self._start >= self._segment:
             self._open()
 
     def close(self) -> None:
@@ -167,13 +168,13 @@ def copy(writer: Writer, source: int, alive: int, notify: int) -> None:
 
 def main(arguments: list[str]) -> None:
     """Copy standard input."""
-    folder, limit, alive, notify = Path(arguments[0]), *map(int, arguments[1:4])
+    folder, limit, segment, alive, notify = Path(arguments[0]), *map(int, arguments[1:5])
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     # What is no pipe, or no Linux, works with what it is.
     with suppress(OSError, AttributeError):
         fcntl.fcntl(0, fcntl.F_SETPIPE_SZ, _PIPE)
-    writer = Writer(folder, limit)
+    writer = Writer(folder, limit, segment)
     try:
         copy(writer, 0, alive, notify)
     finally:

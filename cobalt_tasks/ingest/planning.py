@@ -23,6 +23,9 @@ _CERTIFICATES: Final = frozenset({"X509", "X509CA"})
 _ASIDE: Final = frozenset({"title", "html", "vuln", "heartbleed", "ticketbleed", "scripting", "versioning", "error"})
 """What scanners report as a service and is only something about one."""
 
+_PARTS: Final = frozenset({"http.server", "unknown", "vnc-info"})
+"""Services whose banner is less than what another banner of the same port says."""
+
 _WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp"})
 _ASKED: Final = 100_000
 _ASK_AGAIN_SECONDS: Final = 3600.0
@@ -199,7 +202,8 @@ def _collect_facts(batch: Batch, intake: Intake, now: float) -> None:
         locations=[],
     )
     fresh: dict[tuple[str, str, str, int], float] = {}
-    for found in batch.spoken:
+    # Of several banners of a port the last is shown with it: a whole answer rather than one line of it.
+    for found in sorted(batch.spoken, key=lambda each: each.service not in _PARTS):
         when = min(batch.arrived_at if found.observed_at is None else found.observed_at, now)
         certificate = _certificate(found)
         if certificate is not None:

@@ -1,0 +1,64 @@
+"""What ingest tests share: a way to ingest a stream, and the tables as plain rows."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from cobalt_tasks import settings
+from cobalt_tasks.ingest.pipeline import Pipeline
+from cobalt_tasks.ingest.streams import FileStream
+from cobalt_tasks.storage import models
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.sources import Source
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+
+Ingest = Callable[..., Source]
+Tables = Callable[..., dict[str, list[tuple[Any, ...]]]]
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What was said to people."""
+    return []
+
+
+@pytest.fixture
+def ingest(database: Database, home: Path, said: list[str]) -> Iterator[Ingest]:
+    """Ingest a file into the ledger, in this process; no broker answers."""
+    pipelines = []
+
+    def run(path: Path, **wishes: Any) -> Source:
+        pipeline = Pipeline(database, settings.load(), say=said.append)
+        pipelines.append(pipeline)
+        stream = FileStream(path)
+        try:
+            return pipeline.run(stream, **wishes)
+        finally:
+            stream.close()
+
+    yield run
+    for pipeline in pipelines:
+        pipeline.close()
+
+
+@pytest.fixture
+def tables(database: Database) -> Tables:
+    """Read tables as sets of rows, without what differs from run to run: ids and times of arrival."""
+    return lambda *, without=(): read_tables(database, without)
+
+
+def read_tables(database: Database, without: tuple[str, ...] = ()) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows that input makes, comparable between ledgers."""
+    left_out = {"id", "source_id", "arrived_at", "created_at", "not_before", *without}
+    named = ("observations", "discoveries", "rejects", "hosts", "ports", "banners", "certificates", "sightings")
+    found = {}
+    with database.reading() as connection:
+        for name in (*named, "hostnames", "jobs", "freshness"):
+            table = models.metadata.tables[name]
+            columns = [column for column in table.c if column.name not in left_out]
+            found[name] = sorted(map(tuple, connection.execute(select(*columns))), key=repr)
+    return found
