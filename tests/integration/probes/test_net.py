@@ -81,14 +81,13 @@ def test_out_of_scope_raises() -> None:
         asyncio.run(main())
 
 
-@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", Status.REFUSED), ("::1", Status.REFUSED)])
-def test_a_failed_connection_does_nothing(address: str, status: Status) -> None:
+def test_a_failed_connection_does_nothing() -> None:
     """Operations on a connection that did not open are over at once, with nothing."""
 
     async def main() -> None:
         net = Net(Scope(), 5.0)
-        async with net.turn() as deadline, net.connect(address, 1, deadline=deadline) as connection:
-            assert connection.status is status
+        async with net.turn() as deadline, net.connect("127.0.0.1", 1, deadline=deadline) as connection:
+            assert connection.status is Status.REFUSED
             connection.send(b"x")
             assert await connection.receive(10, wait=60) == b""
             assert not await connection.start_tls(None, wait=60)

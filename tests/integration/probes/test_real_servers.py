@@ -1,0 +1,78 @@
+"""The banner probe against the real servers the tests have."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from cobalt_tasks.addresses import Scope
+from cobalt_tasks.contracts import Banner, Job, Outcome
+from workers.net import Net
+from workers.probes import banner
+from workers.probes.banner import plans
+
+
+def port_of(url: str) -> int:
+    """Return the port of a server's URL."""
+    port = urlsplit(url).port
+    assert port
+    return port
+
+
+def probe(job: Job) -> Banner:
+    """Return what a port said."""
+    outcome: Outcome = asyncio.run(banner.probe(job, Net(Scope(), 5.0)))
+    assert outcome.facts is not None, outcome
+    return outcome.facts.banners[0]
+
+
+def test_redis(redis_url: str, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis on its own port tells its version."""
+    port = port_of(redis_url)
+    monkeypatch.setitem(plans._KNOWN, port, "redis")
+    found = probe(make_job("127.0.0.1", port))
+    assert (found.service, found.product) == ("redis", "Valkey")
+    assert found.version
+    assert found.version.startswith("9.")
+
+
+def test_postgresql(postgres_url: str, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL answers SSLRequest with one letter."""
+    port = port_of(postgres_url)
+    monkeypatch.setitem(plans._KNOWN, port, "postgresql")
+    found = probe(make_job("127.0.0.1", port))
+    assert (found.service, found.raw) == ("postgresql", b"N")
+
+
+@pytest.mark.parametrize(
+    ("known", "expected", "answer", "service"),
+    [
+        ("rdp", b"\x03\x00\x00\x13\x0e\xe0", bytes.fromhex("030000130ed000001234000209080002000000"), "rdp"),
+        ("redis", b"INFO server\r\n", b"-NOAUTH Authentication required.\r\n", "redis"),
+        ("postgresql", b"\x00\x00\x00\x08", b"S", "postgresql"),
+    ],
+)
+def test_first_words(  # noqa: PLR0917  # a table and its fixtures
+    against: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    known: str,
+    expected: bytes,
+    answer: bytes,
+    service: str,
+) -> None:
+    """Where a protocol is expected its own words come first, over one connection."""
+    monkeypatch.setattr(banner, "plan", lambda _: plans.Plan(0.05, ((known, 1.0),)))
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await reader.read(100)).startswith(expected)
+        writer.write(answer)
+        await writer.drain()
+        await asyncio.sleep(10)
+
+    run = against(banner.probe, handler)
+    (found,) = run.outcome.facts.banners
+    assert (found.service, found.raw) == (service, answer)
+    assert run.connections == 1
+    assert run.seconds < 1
