@@ -86,14 +86,10 @@ class LocalDatabases:
             self.manifest = Manifest()
         databases = [found for role in ROLES if (found := self.manifest.of(role))]
         self._sources = [source for each in databases if (source := self._source(each))]
-        for each in databases:
-            if each.is_old():
-                log.warning(
-                    "the %s database %s is %.0f days old: run `cobalt geodb update`",
-                    each.role,
-                    each.title,
-                    each.age_days(),
-                )
+        if old := [each for each in databases if each.is_old()]:
+            oldest = max(old, key=Installed.age_days)
+            message = "%d local geolocation database(s) are old (%s: %.0f days): run `cobalt geodb update`"
+            log.warning(message, len(old), oldest.title, oldest.age_days())
 
     def _source(self, database: Installed) -> _Source | None:
         fours: list[maxminddb.Reader | AsnTable] = []

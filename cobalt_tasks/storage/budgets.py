@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, select, text, update
 
+from cobalt_tasks.catalog import Urgency
 from cobalt_tasks.storage.bulk import insert_into, later
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.jobs import Claim, claim_waiting
@@ -60,14 +61,19 @@ class Reservation(Struct, frozen=True, kw_only=True):
 
 
 class Waiting(Struct, frozen=True, kw_only=True):
-    """How many jobs wait for something shared (counted up to a limit), and for how many seconds the longest has."""
+    """How many jobs wait for something shared (counted up to a limit), for how many seconds the longest has, and whether
+    somebody is waiting for one of them.
+    """
 
     jobs: int
     oldest_seconds: float
+    is_interactive: bool = False
 
 
 class Demand(Struct, frozen=True, kw_only=True):
-    """Which jobs a call is for, and how many seconds they wait for it to be filled; then it is made part empty."""
+    """Which jobs a call is for, and how many seconds they wait for it to be filled; then it is made part empty,
+    and at once when a person waits.
+    """
 
     kind: str
     waits_for: str
@@ -76,7 +82,7 @@ class Demand(Struct, frozen=True, kw_only=True):
     def calls(self, waiting: Waiting, batch: int) -> int:
         """Return how many calls of a size the waiting jobs are worth."""
         full, rest = divmod(waiting.jobs, batch)
-        return full + bool(rest and waiting.oldest_seconds >= self.patience)
+        return full + bool(rest and (waiting.is_interactive or waiting.oldest_seconds >= self.patience))
 
 
 class Taken(Struct, frozen=True):
@@ -98,19 +104,20 @@ class _Breaker(Struct, frozen=True, kw_only=True):
 def waiting(connection: Connection, demand: Demand, limit: int) -> Waiting:
     """Count the jobs that wait for something shared and are due."""
     due = (
-        select(jobs.c.not_before)
+        select(jobs.c.step, jobs.c.not_before)
         .where(
             text(WAITING),
             jobs.c.kind == demand.kind,
             jobs.c.waits_for == demand.waits_for,
             jobs.c.not_before <= database_now(),
         )
+        .order_by(jobs.c.step, jobs.c.not_before)
         .limit(limit)
         .subquery()
     )
     oldest = database_now() - func.min(due.c.not_before)
-    count, seconds = connection.execute(select(func.count(), oldest).select_from(due)).one()
-    return Waiting(jobs=count, oldest_seconds=seconds or 0.0)
+    count, seconds, step = connection.execute(select(func.count(), oldest, func.min(due.c.step)).select_from(due)).one()
+    return Waiting(jobs=count, oldest_seconds=seconds or 0.0, is_interactive=step == Urgency.INTERACTIVE)
 
 
 def worthwhile(connection: Connection, demand: Demand, terms: Sequence[Terms], most: int) -> int:

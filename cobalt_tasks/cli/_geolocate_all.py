@@ -1,0 +1,166 @@
+"""The modes of `cobalt geolocate` that need the ledger."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+import msgspec
+from msgspec import Struct
+
+from cobalt_tasks.catalog import Urgency
+from cobalt_tasks.contracts import Location, NewJob
+from cobalt_tasks.dispatch import Dispatcher
+from cobalt_tasks.errors import BrokerUnavailableError, CobaltError
+from cobalt_tasks.geolocation.chain import KIND
+from cobalt_tasks.geolocation.inprocess import Report, Runner, look_up, queue
+from cobalt_tasks.geolocation.mmdb import NAME, LocalDatabases
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import jobs, locations, overview
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.locations import Needing
+from cobalt_tasks.storage.schema import open_ledger
+
+
+class NoLocationError(CobaltError):
+    """Nobody knows where the address is."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """Which hosts, how many at once, and how long to pause between; ages and pauses in seconds."""
+
+    batch: int
+    delay: float
+    max_age: float
+    force: bool
+
+
+def queue_jobs(settings: Settings, plan: Plan, *, as_json: bool) -> None:
+    """Make jobs and send them; when Redis does not answer they wait in the ledger."""
+    with closing_ledger(settings) as database:
+        dispatcher = Dispatcher(database, settings)
+        hosts = made = sent = 0
+        trouble = None
+        needing = _needing(settings, plan)
+        with _progress(database, needing) as report:
+            for page, new in queue(database, needing, plan.batch):
+                hosts, made = hosts + len(page), made + new
+                if trouble is None:
+                    try:
+                        sent += dispatcher.top_up([KIND])
+                    except BrokerUnavailableError as error:
+                        trouble = str(error)
+                report(len(page), 0)
+    if as_json:
+        click.echo(msgspec.json.encode({"hosts": hosts, "jobs": made, "sent": sent}))
+        return
+    click.echo(f"{hosts:,} hosts need a location; {made:,} jobs made, {sent:,} sent.")
+    if trouble:
+        click.echo(f"cobalt: {trouble}; the jobs wait in the ledger and follow by themselves", err=True)
+
+
+def work(settings: Settings, plan: Plan, *, concurrency: int, as_json: bool) -> None:
+    """Make jobs and do them here."""
+    started = time.monotonic()
+    with closing_ledger(settings) as database:
+        needing = _needing(settings, plan)
+        with _progress(database, needing) as report, Runner(database, settings, concurrency, report) as runner:
+            for count, (page, _) in enumerate(queue(database, needing, plan.batch)):
+                if count and plan.delay:
+                    time.sleep(plan.delay)
+                runner.run_ready(page)
+                runner.run_calls()
+            left = runner.run_until_done()
+        with database.reading() as connection:
+            coverage = overview.coverage(connection)
+    seconds = time.monotonic() - started
+    ended = sum(runner.codes.values())
+    if as_json:
+        found = {"ended": ended, "outcomes": dict(runner.codes), "unfinished": left, "seconds": round(seconds, 3)}
+        click.echo(msgspec.json.encode({**found, "coverage": msgspec.to_builtins(coverage)}))
+        return
+    listed = ", ".join(f"{count:,} {code}" for code, count in runner.codes.most_common()) or "nothing to do"
+    click.echo(f"{ended:,} look-ups in {seconds:.1f} s: {listed}.")
+    if left:
+        click.echo(f"{left:,} jobs wait in the ledger for a provider's budget; run this again, or start the workers.")
+    click.echo(f"{coverage.located:,} of {coverage.hosts:,} hosts located ({coverage.coverage:.1%}).")
+
+
+def queue_one(settings: Settings, address: str, *, force: bool, as_json: bool) -> None:
+    """Make and send the job of one address; it goes before all others."""
+    new = NewJob(kind=KIND, address=address, urgency=Urgency.INTERACTIVE, forced=force)
+    sent = 0
+    with closing_ledger(settings) as database:
+        made = database.write(lambda c: jobs.create(c, [new]))
+        try:
+            sent = Dispatcher(database, settings).top_up([KIND])
+        except BrokerUnavailableError as error:
+            click.echo(f"cobalt: {error}; the job waits in the ledger", err=True)
+    if as_json:
+        click.echo(msgspec.json.encode({"hosts": 1, "jobs": made, "sent": sent}))
+    else:
+        click.echo(f"{address}: {'queued' if made else 'fresh, or being asked about already: nothing to do'}")
+
+
+def locate_one(settings: Settings, address: str, *, force: bool, seconds: float) -> Location:
+    """Ask whoever may be asked about one address.
+
+    Raises:
+        NoLocationError: nobody knows, or nobody can be reached.
+
+    """
+    with closing_ledger(settings) as database:
+        found = look_up(database, settings, [address], forced=force, seconds=seconds)
+        if address in found:
+            return found[address]
+        with database.reading() as connection:
+            code, detail = locations.last_outcomes(connection, [address]).get(address, ("no answer in time", None))
+    raise NoLocationError(f"{address}: {code}" + (f" ({detail})" if detail else ""))
+
+
+@contextmanager
+def closing_ledger(settings: Settings) -> Iterator[Database]:
+    """Give the ledger, and close it."""
+    database = open_ledger(settings)
+    try:
+        yield database
+    finally:
+        database.dispose()
+
+
+def _needing(settings: Settings, plan: Plan) -> Needing:
+    built = None
+    if NAME in settings.geo_providers:
+        databases = LocalDatabases(settings.geodb_folder)
+        databases.refresh()
+        built = databases.built
+    return Needing(older_than=time.time() - plan.max_age, built=built, everything=plan.force)
+
+
+@contextmanager
+def _progress(database: Database, needing: Needing) -> Iterator[Report]:
+    """Show a bar with rate, successes, failures and the time left, where somebody looks."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    with database.reading() as connection:
+        total = locations.count_candidates(connection, needing)
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("geolocate"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:,.0f}/s  {task.fields[done]:,} ok  {task.fields[failed]:,} failed"),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("geolocate", total=total, rate=0.0, done=0, failed=0)
+
+        def report(done: int, failed: int) -> None:
+            fields = progress.tasks[0].fields
+            done, failed = fields["done"] + done, fields["failed"] + failed
+            rate = (done + failed) / max(0.001, time.monotonic() - started)
+            progress.update(task, completed=min(total, done + failed), done=done, failed=failed, rate=rate)
+
+        yield report

@@ -1,0 +1,176 @@
+"""Geolocation in this very process, for a command or a program: the same jobs, claims and budgets the workers use.
+
+Whatever is done here is claimed first, so that it can run beside any number of workers, and be stopped and begun again.
+"""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Self
+
+from cobalt_tasks.addresses import is_public
+from cobalt_tasks.catalog import Urgency
+from cobalt_tasks.contracts import Location, NewJob, Outcome, Verdict
+from cobalt_tasks.geolocation.chain import KIND, Geolocator
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import jobs, locations
+from cobalt_tasks.storage.completion import complete
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.jobs import Claim
+from cobalt_tasks.storage.locations import Needing
+from cobalt_tasks.timing import LEASE_SECONDS
+
+_TICK_SECONDS = 0.25
+_CLAIMED: Final = 250
+"""Jobs looked up locally under one claim."""
+
+_IDLE_SECONDS = 75.0
+"""How long to wait without any progress; a window of a minute has ended by then."""
+
+Report = Callable[[int, int], None]
+"""Called with how many jobs ended in success and in failure since the last call."""
+
+
+def queue(database: Database, needing: Needing, batch: int) -> Iterator[tuple[list[str], int]]:
+    """Make jobs for the hosts that need a location; give the addresses of each page, and how many jobs were made.
+
+    New ones are ordinary work, refreshes go after everything else. A host that was asked about in vain a short while
+    ago is left alone, unless everything is wanted.
+    """
+    after = ""
+    while True:
+        with database.reading() as connection:
+            page = locations.candidates(connection, needing, after, batch)
+        if not page:
+            return
+        after = page[-1].address
+        public = [each for each in page if is_public(each.address)]
+        new = [
+            NewJob(
+                kind=KIND,
+                address=each.address,
+                urgency=Urgency.REFRESH if each.is_located else Urgency.ORDINARY,
+                # Too old by the user's measure may be fresh by the catalog's.
+                forced=needing.everything or each.is_located,
+            )
+            for each in public
+        ]
+        made = _create(database, new)
+        yield [each.address for each in page], made
+
+
+def _create(database: Database, new: Sequence[NewJob]) -> int:
+    return database.write(lambda c: jobs.create(c, new)) if new else 0
+
+
+class Runner:
+    """Does geolocation jobs in this process, some calls to providers at a time. Close it, or use it in a `with`."""
+
+    def __init__(self, database: Database, settings: Settings, concurrency: int, report: Report | None = None) -> None:
+        """Start no thread yet."""
+        self._database = database
+        self._settings = settings
+        # Threads that stay, since each keeps its own connections to the providers.
+        self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="geolocate")
+        self._report = report or (lambda _done, _failed: None)
+        self._own = threading.local()
+        self.codes: Counter[str] = Counter()
+        """How jobs ended, by outcome."""
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Make no further call; one that is being made ends by its own deadline."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def run_ready(self, addresses: Sequence[str] | None = None) -> int:
+        """Look the jobs up that are due, of some addresses or all of them; return how many that were."""
+        total = 0
+        while True:
+            with self._database.reading() as connection:
+                ids = locations.ready(connection, addresses, _CLAIMED)
+            claim = self._claim(ids)
+            if not claim.jobs:
+                return total
+            self._finish(claim.token, self._geolocator().local(claim.jobs))
+            total += len(claim.jobs)
+
+    def run_calls(self) -> int:
+        """Make the calls to providers that are worthwhile now, side by side; return how many jobs they were for."""
+        calls = self._geolocator().worthwhile_calls(self._database)
+        return sum(self._pool.map(lambda _: self._call(), range(calls)))
+
+    def run_until_done(self, addresses: Sequence[str] | None = None, deadline: float | None = None) -> int:
+        """Work until every job, of some addresses or all of them, is final; return how many are not.
+
+        That is more than none when the deadline (`time.monotonic`) has passed, or nothing moved for longer than any
+        provider's minute: then the rest waits in the ledger for its budget, and for whoever comes next.
+        """
+        moved = time.monotonic()
+        while True:
+            if self.run_ready(addresses) + self.run_calls():
+                moved = time.monotonic()
+            with self._database.reading() as connection:
+                left = locations.unfinished(connection, addresses)
+            now = time.monotonic()
+            if not left or now - moved > _IDLE_SECONDS or (deadline is not None and now >= deadline):
+                return left
+            time.sleep(_TICK_SECONDS)
+
+    def _claim(self, ids: Sequence[int]) -> Claim:
+        return self._database.write(lambda c: jobs.claim(c, ids, LEASE_SECONDS)) if ids else Claim("", [])
+
+    def _call(self) -> int:
+        call = self._geolocator().reserve(self._database, LEASE_SECONDS)
+        if call is None:
+            return 0
+        self._finish(call.claim.token, call.ask(call.claim.jobs))
+        return len(call.claim.jobs)
+
+    def _finish(self, token: str, outcomes: Sequence[Outcome]) -> None:
+        self._database.write(lambda c: complete(c, token, outcomes))
+        ended = [outcome for outcome in outcomes if _is_final(outcome)]
+        self.codes.update(outcome.code for outcome in ended)
+        done = sum(outcome.verdict is Verdict.DONE for outcome in ended)
+        self._report(done, len(ended) - done)
+
+    def _geolocator(self) -> Geolocator:
+        found: Geolocator | None = getattr(self._own, "geolocator", None)
+        if found is None:
+            found = self._own.geolocator = Geolocator(self._settings)
+        return found
+
+
+def _is_final(outcome: Outcome) -> bool:
+    last = outcome.job.attempts + 1 >= jobs.MAX_ATTEMPTS
+    return outcome.verdict in {Verdict.DONE, Verdict.FAILED} or (outcome.verdict is Verdict.RETRY and last)
+
+
+def look_up(  # noqa: PLR0913  # each has a default where it is called from
+    database: Database,
+    settings: Settings,
+    addresses: Sequence[str],
+    *,
+    forced: bool,
+    seconds: float,
+    concurrency: int = 4,
+) -> dict[str, Location]:
+    """Return the locations of addresses: what is known and good, and for the others whatever a job brings.
+
+    `forced`: ask again about all of them. Addresses about which nothing is known within `seconds` are left out.
+    """
+    with database.reading() as connection:
+        found = {} if forced else locations.known(connection, addresses, only_fresh=True)
+    wanted = [each for each in addresses if each not in found and is_public(each)]
+    if not wanted:
+        return found
+    new = [NewJob(kind=KIND, address=each, urgency=Urgency.INTERACTIVE, forced=True) for each in wanted]
+    database.write(lambda c: jobs.create(c, new))
+    with Runner(database, settings, concurrency) as runner:
+        runner.run_until_done(wanted, time.monotonic() + seconds)
+    with database.reading() as connection:
+        return found | locations.known(connection, wanted)

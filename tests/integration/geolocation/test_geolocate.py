@@ -1,0 +1,230 @@
+"""`cobalt geolocate` in its three modes, and the functions for other programs."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy import func, insert, select, update
+
+from cobalt_tasks import geolocation, settings
+from cobalt_tasks.cli import cobalt
+from cobalt_tasks.cli._geolocate_all import NoLocationError
+from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.models import freshness, hosts, jobs, locations
+from cobalt_tasks.storage.schema import open_ledger
+
+
+@pytest.fixture
+def ledger(home: Path, databases: Path, ip_api: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A ledger on SQLite in the home of the command, with local databases, and a provider that answers."""
+    databases.rename(home / "geodb")
+    monkeypatch.setenv("COBALT_IPAPI_URL", ip_api.url)
+    database = open_ledger(settings.load())
+    yield database
+    database.dispose()
+
+
+def add_hosts(database: Database, *addresses: str) -> None:
+    """Make hosts, as ingest does."""
+    now = time.time()
+    with database.writing() as connection:
+        connection.execute(
+            insert(hosts),
+            [{"address": each, "first_seen": now, "last_seen": now, "discovered": False} for each in addresses],
+        )
+
+
+def run(*arguments: str) -> Result:
+    """Run the command; it must end well."""
+    result = CliRunner().invoke(cobalt, ["geolocate", *arguments])
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    return result
+
+
+def located(database: Database) -> set[str]:
+    """Return the addresses that have a location."""
+    with database.reading() as connection:
+        return set(connection.execute(select(locations.c.address)).scalars())
+
+
+UNKNOWN = [f"11.0.{index // 256}.{index % 256}" for index in range(230)]
+KNOWN = [f"8.8.8.{index}" for index in range(40)]
+PRIVATE = ["192.168.1.1", "10.0.0.7", "224.0.0.251", "100.64.1.1"]
+
+
+@pytest.mark.parametrize("mode", [["--delay=0"], ["--async-batch", "--delay=0"]])
+@pytest.mark.parametrize("batch", ["7", "1000"])
+def test_every_host_is_located_whatever_the_batch(ledger: Database, ip_api: Any, mode: list[str], batch: str) -> None:
+    """No host is skipped because others have left the list meanwhile, and private ones are sent to nobody."""
+    add_hosts(ledger, *UNKNOWN, *KNOWN, *PRIVATE)
+    printed = json.loads(run(*mode, "--batch-size", batch, "--json").output)
+    assert located(ledger) == {*UNKNOWN, *KNOWN}
+    assert sorted(ip_api.asked) == sorted(UNKNOWN)
+    assert [len(asked) for _, asked in ip_api.calls] == [100, 100, 30]
+    assert printed["outcomes"] == {"located": 270}
+    assert (printed["unfinished"], printed["coverage"]["located"]) == (0, 270)
+
+
+def test_a_second_run_has_nothing_to_do_and_force_does_everything(ledger: Database, ip_api: Any) -> None:
+    """What is fresh is left alone until --force."""
+    add_hosts(ledger, *UNKNOWN[:5], *KNOWN[:5])
+    run("--delay=0")
+    assert "nothing to do" in run("--delay=0").output
+    assert len(ip_api.asked) == 5
+    assert "10 located" in run("--delay=0", "--force").output
+    assert len(ip_api.asked) == 10
+
+
+def test_what_is_older_than_asked_for_is_located_again(ledger: Database, ip_api: Any) -> None:
+    """--max-age-days overrules the catalog's thirty days."""
+    add_hosts(ledger, *UNKNOWN[:2])
+    run("--delay=0")
+    with ledger.writing() as connection:
+        connection.execute(
+            update(locations).where(locations.c.address == UNKNOWN[0]).values(fetched_at=time.time() - 8 * 86400),
+        )
+    assert "nothing to do" in run("--delay=0").output
+    assert "1 located" in run("--delay=0", "--max-age-days=7").output
+    assert sorted(ip_api.asked) == sorted([*UNKNOWN[:2], UNKNOWN[0]])
+
+
+def test_a_newer_database_makes_its_locations_old(
+    ledger: Database, home: Path, tmp_path: Path, write_database: Callable[..., Path], ip_api: Any
+) -> None:
+    """Hosts an older build located are looked up again; those a provider located are not."""
+    add_hosts(ledger, *KNOWN[:3], *UNKNOWN[:2])
+    run("--delay=0")
+    with ledger.writing() as connection:
+        connection.execute(
+            update(locations)
+            .where(locations.c.provider == "mmdb")
+            .values(database_built=locations.c.database_built - 86400),
+        )
+    assert "3 located" in run("--delay=0").output
+    assert len(ip_api.asked) == 2
+
+
+def test_queue_jobs_makes_jobs_and_leaves_the_work_to_the_workers(ledger: Database, ip_api: Any) -> None:
+    """Without Redis they wait in the ledger, at ordinary urgency for new hosts and after everything else for old ones."""
+    add_hosts(ledger, *UNKNOWN[:3], *PRIVATE)
+    run("--delay=0")
+    with ledger.writing() as connection:
+        connection.execute(update(locations).values(fetched_at=0.0))
+        connection.execute(update(freshness).values(fresh_until=0.0))
+    add_hosts(ledger, *UNKNOWN[3:5])
+    result = run("--queue-jobs", "--json")
+    assert '"jobs":5' in result.output
+    assert "wait in the ledger" in run("--queue-jobs").stderr
+    with ledger.reading() as connection:
+        pending = select(jobs.c.step, func.count()).where(jobs.c.state == "pending").group_by(jobs.c.step)
+        assert sorted(connection.execute(pending).all()) == [(3, 2), (7, 3)]
+    assert len(ip_api.asked) == 3
+
+
+def test_commands_and_workers_do_not_do_the_same_work_twice(ledger: Database, ip_api: Any) -> None:
+    """Three commands at once, each on all hosts: every address is asked about once."""
+    add_hosts(ledger, *UNKNOWN, *KNOWN)
+    command = [
+        sys.executable,
+        "-c",
+        "from cobalt_tasks.cli import main; main()",
+        "geolocate",
+        "--async-batch",
+        "--delay=0",
+    ]
+    environment = settings.environment(settings.load())
+    environment["COBALT_IPAPI_URL"] = ip_api.url
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(3)]
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert located(ledger) == {*UNKNOWN, *KNOWN}
+    assert sorted(ip_api.asked) == sorted(UNKNOWN)
+
+
+def test_one_address_is_answered_from_here_or_by_a_provider(ledger: Database, ip_api: Any) -> None:
+    """--ip prints what a local database knows without asking anybody, and asks about the rest at once."""
+    assert "Sampleton" in run("--ip", "8.8.8.8").output
+    assert ip_api.asked == []
+    started = time.monotonic()
+    printed = json.loads(run("--ip", "11.0.0.9", "--json").output)
+    assert time.monotonic() - started < 1.5
+    assert (printed["provider"], printed["country_code"], printed["asn"]) == ("ip-api", "EX", 64496)
+    assert run("--ip", "11.0.0.9").exit_code == 0
+    assert ip_api.asked == ["11.0.0.9"]
+    assert located(ledger) == {"11.0.0.9"}
+    assert "Sampleton" in run("--ip", "8.8.8.8", "--force").output
+    assert located(ledger) == {"11.0.0.9", "8.8.8.8"}
+
+
+def test_one_address_can_be_queued(ledger: Database) -> None:
+    """--ip with --queue-jobs makes one job, before all others; a second one changes nothing."""
+    assert "queued" in run("--queue-jobs", "--ip", "11.0.0.9").output
+    assert "nothing to do" in run("--queue-jobs", "--ip", "11.0.0.9").output
+    with ledger.reading() as connection:
+        assert connection.execute(select(jobs.c.address, jobs.c.step)).all() == [("11.0.0.9", 0)]
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "224.0.0.1", "nonsense", "::1"])
+def test_an_address_without_a_place_is_refused(ledger: Database, address: str) -> None:
+    """One line, and wrong usage."""
+    result = CliRunner().invoke(cobalt, ["geolocate", "--ip", address])
+    assert isinstance(result.exception, ConfigurationError)
+
+
+def test_nobody_to_ask_is_said(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is one line, soon."""
+    monkeypatch.setenv("COBALT_IPAPI_URL", "http://127.0.0.1:1")
+    started = time.monotonic()
+    result = CliRunner().invoke(cobalt, ["geolocate", "--ip", "11.0.0.9"])
+    assert isinstance(result.exception, NoLocationError)
+    assert "no provider" in str(result.exception)
+    assert "connection refused" in str(result.exception)
+    assert time.monotonic() - started < 45
+
+
+def test_the_functions_for_other_programs(ledger: Database, ip_api: Any) -> None:
+    """One and many, at once and awaited: the same answers, by the spelling they were asked in."""
+    one = geolocation.get_ip_geolocation("8.8.8.8")
+    assert one is not None
+    assert one.city == "Sampleton"
+    many = geolocation.get_ip_geolocations_batch(["8.8.8.8", "::ffff:11.0.0.1", "11.0.0.2", "10.0.0.1", "nonsense"])
+    assert {address: location and location.provider for address, location in many.items()} == {
+        "8.8.8.8": "mmdb",
+        "::ffff:11.0.0.1": "ip-api",
+        "11.0.0.2": "ip-api",
+        "10.0.0.1": None,
+        "nonsense": None,
+    }
+
+    async def awaited() -> tuple[object, object]:
+        return await asyncio.gather(
+            geolocation.get_ip_geolocation_async("11.0.0.1"),
+            geolocation.get_ip_geolocations_batch_async(["11.0.0.2"], batch_size=20),
+        )
+
+    first, second = asyncio.run(awaited())
+    assert first == many["::ffff:11.0.0.1"]
+    assert second == {"11.0.0.2": many["11.0.0.2"]}
+    assert len(ip_api.asked) == 2
+
+
+def test_a_local_look_up_imports_nothing_slow(ledger: Database) -> None:
+    """The command answers from a local database without SQLAlchemy, Celery, requests and rich."""
+    program = (
+        "import sys\nfrom click.testing import CliRunner\nfrom cobalt_tasks.cli import cobalt\n"
+        "print(CliRunner().invoke(cobalt, ['geolocate', '--ip', '8.8.8.8']).output)\n"
+        "print(sorted({'sqlalchemy', 'celery', 'requests', 'rich', 'urllib3'} & set(sys.modules)))"
+    )
+    environment = settings.environment(settings.load())
+    output = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert "Sampleton" in output.stdout
+    assert output.stdout.splitlines()[-1] == "[]"
