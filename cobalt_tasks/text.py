@@ -1,7 +1,6 @@
 """Bytes and names from the network, made into text that can be stored and shown. All of it stays data."""
 
 import re
-from ipaddress import ip_address
 from typing import Final
 
 LONGEST: Final = 4096
@@ -33,15 +32,6 @@ def hostname(text: str, *, wildcard: bool = False) -> str | None:
     if len(name) > _LONGEST_NAME or len(labels) < 2 or labels[-1].isdigit():  # noqa: PLR2004  # a name has a dot
         return None
     return name if all(_LABEL.fullmatch(label) for label in labels) else None
-
-
-def is_address(text: str) -> bool:
-    """Tell whether text is an IPv4 or IPv6 address."""
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _shown(character: str) -> str:

@@ -47,7 +47,7 @@ def job(place: Place) -> Job:
 
 
 def test_the_probes_find_what_the_lab_is(served: Lab) -> None:
-    """Every service is recognised, the silent port is silent, the refusing one refuses, in about two seconds."""
+    """Every service is recognised, the silent port is silent, the refusing one refuses, all at once."""
 
     async def main() -> tuple[dict[str, Outcome], float]:
         net = Net(Scope(), 5.0, [lab.resolver_of(served.places)])
@@ -67,7 +67,7 @@ def test_the_probes_find_what_the_lab_is(served: Lab) -> None:
     assert found == SERVICES
     assert (outcomes["silent"].code, outcomes["refusing"].code) == ("silent", "refused")
     assert [kind for kind, outcome in outcomes.items() if outcome.follow_ups] == ["https"]
-    assert seconds < 2.5
+    assert seconds < 4
 
 
 def test_certificate_and_names(served: Lab) -> None:
@@ -116,7 +116,7 @@ def test_the_lab_goes_on_talking(served: Lab, kind: str, words: bytes, answer: b
             client.shutdown(socket.SHUT_WR)
             while chunk := client.recv(4096):
                 heard += chunk
-        except ConnectionError:
+        except OSError:
             assert not answer
     assert answer in heard
 

@@ -292,7 +292,8 @@ def test_a_batch_with_silent_ports(make_job: Callable[..., Job]) -> None:
 
     outcomes, seconds, most = asyncio.run(main())
     assert sum(outcome.verdict is Verdict.DONE for outcome in outcomes) == 60
-    assert seconds < 2.5
+    # One after the other, the silent ones alone would take eight seconds.
+    assert seconds < 4
     assert most <= 32
 
 

@@ -1,6 +1,7 @@
 """The certificate probe against real TLS servers, and others."""
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -100,6 +101,14 @@ def test_an_endless_handshake(against: Against, saying: Saying) -> None:
     run = against(certificate.probe, saying([record, *[b"\x16\x03\x03\x00\x01\x00", 0.05] * 500]), within=1.0)
     assert run.outcome.verdict is Verdict.FAILED
     assert run.seconds < 1.5
+
+
+def test_refused(make_job: Callable[..., Job]) -> None:
+    """A closed port is a final answer, at once."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        outcome = asyncio.run(certificate.probe(make_job("127.0.0.1", holder.getsockname()[1]), Net(Scope(), 5.0)))
+    assert (outcome.verdict, outcome.code) == (Verdict.FAILED, "refused")
 
 
 def test_out_of_scope(against: Against, saying: Saying, context: ssl.SSLContext) -> None:
