@@ -14,8 +14,11 @@ from typing import Final
 from cobalt_tasks.addresses import is_public
 from cobalt_tasks.catalog import DAY
 from cobalt_tasks.contracts import Facts, Job, Location, Outcome, Verdict
+from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.geolocation import mmdb
 from cobalt_tasks.geolocation.ipapi import IpApi
+from cobalt_tasks.geolocation.ipgeolocation import IpGeolocation
+from cobalt_tasks.geolocation.ipinfo import IpInfo
 from cobalt_tasks.geolocation.mmdb import LocalDatabases
 from cobalt_tasks.geolocation.place import Place, located, raw_text
 from cobalt_tasks.geolocation.provider import ASK_SECONDS, Answer, Failure, Provider, ProviderError
@@ -113,7 +116,12 @@ class Geolocator:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Open and connect nothing yet."""
+        """Open and connect nothing yet.
+
+        Raises:
+            ConfigurationError: a base URL is none.
+
+        """
         names = settings.geo_providers
         self.databases = LocalDatabases(settings.geodb_folder) if mmdb.NAME in names else None
         self.providers: list[Provider] = [made for name in names if (made := _provider(name, settings))]
@@ -174,6 +182,8 @@ class Geolocator:
 
     def outcome(self, job: Job, name: str, answer: Answer, now: float) -> Outcome:
         """Return what an answer means for one job. What it leaves open is completed from the local databases."""
+        if job.address in answer.unasked:
+            return _waits(job)
         if job.address not in answer.places and job.address not in answer.negative:
             return self.without(job, f"{name} left it out", waits=False)
         place, raw = answer.places.get(job.address, (Place(), None))
@@ -202,10 +212,22 @@ class Geolocator:
 
 
 def _provider(name: str, settings: Settings) -> Provider | None:
+    try:
+        return _configured(name, settings)
+    except ValueError as error:
+        raise ConfigurationError(f"the base URL of {name} cannot be used: {error}") from error
+
+
+def _configured(name: str, settings: Settings) -> Provider | None:
     match name:
         case "ip-api":
             return IpApi(settings.ipapi_url)
+        case "ipinfo" if settings.ipinfo_token:
+            return IpInfo(settings.ipinfo_url, settings.ipinfo_token)
+        case "ipgeolocation" if settings.ipgeolocation_api_key:
+            return IpGeolocation(settings.ipgeolocation_url, settings.ipgeolocation_api_key)
         case _:
+            # Local, or without the key it needs.
             return None
 
 

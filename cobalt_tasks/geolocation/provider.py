@@ -1,8 +1,10 @@
 """What a remote provider is to the rest: a name, a batch size, its limits, and one way of asking."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, Protocol
 
+import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.geolocation.place import Place
@@ -21,12 +23,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     Attributes:
         places: what is known, with the raw answer. An address without any entry was left out by the provider.
         negative: addresses about which there will never be anything to know, and why ("private range").
+        unasked: addresses for which the time of this call was not enough; they wait for another one.
         word: what the provider says of its budget.
 
     """
 
     places: dict[str, tuple[Place, object]]
     negative: dict[str, str] = {}
+    unasked: frozenset[str] = frozenset()
     word: Word = SILENCE
 
 
@@ -73,8 +77,10 @@ def exchange(  # noqa: PLR0913  # a request has as many parts
     parameters: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
     body: bytes | None = None,
+    welcome: frozenset[int] = frozenset(),
+    within: float | None = None,
 ) -> Reply:
-    """Make one call; give its answer when that is 200.
+    """Make one call; give its answer when its status is 200 or one of `welcome`. `within`: less than `ASK_SECONDS`.
 
     Raises:
         ProviderError: anything else.
@@ -84,7 +90,7 @@ def exchange(  # noqa: PLR0913  # a request has as many parts
         reply = transport.ask(
             method,
             url,
-            seconds=ASK_SECONDS,
+            seconds=ASK_SECONDS if within is None else within,
             largest=largest,
             parameters=parameters,
             headers=headers,
@@ -94,6 +100,8 @@ def exchange(  # noqa: PLR0913  # a request has as many parts
         raise ProviderError("unreachable", str(error)) from error
     except BadReplyError as error:
         raise ProviderError("bad", str(error)) from error
+    if reply.status in welcome:
+        return reply
     match reply.status:
         case 200:
             return reply
@@ -110,3 +118,45 @@ def seconds(text: str | None) -> float | None:
     """Read a number of seconds, or of calls, from a header; None when it is none anybody means."""
     longest = 9
     return float(text) if text and text.isascii() and text.isdigit() and len(text) <= longest else None
+
+
+def one_by_one(addresses: Sequence[str], ask: Callable[[str, float], tuple[Place, object] | str]) -> Answer:
+    """Ask for addresses one after the other over one connection, as far as the time of one call goes.
+
+    `ask` gets an address and the seconds left; it returns the place with the raw answer, or why there is none.
+
+    Raises:
+        ProviderError: the first question already failed. A later failure ends the call; the rest stays unasked.
+
+    """
+    deadline = time.monotonic() + ASK_SECONDS
+    places: dict[str, tuple[Place, object]] = {}
+    negative: dict[str, str] = {}
+    for index, address in enumerate(addresses):
+        left = deadline - time.monotonic()
+        try:
+            found = ask(address, left) if left > 0 else None
+        except ProviderError:
+            if not index:
+                raise
+            found = None
+        if found is None:
+            return Answer(places=places, negative=negative, unasked=frozenset(addresses[index:]))
+        if isinstance(found, str):
+            negative[address] = found
+        else:
+            places[address] = found
+    return Answer(places=places, negative=negative)
+
+
+def decoded(reply: Reply) -> object:
+    """Return the JSON of an answer.
+
+    Raises:
+        ProviderError: it is none.
+
+    """
+    try:
+        return msgspec.json.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProviderError("bad", f"not JSON: {error}"[:200]) from error

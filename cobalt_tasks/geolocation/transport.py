@@ -5,6 +5,7 @@ the whole exchange has a deadline: when it passes, the sockets of this session a
 waiting on one of them ends.
 """
 
+import re
 import socket
 import threading
 from collections.abc import Iterator, Mapping
@@ -160,7 +161,9 @@ def _reason(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(seen, socket.gaierror):
         return "its name cannot be resolved"
-    return (str(seen).splitlines() or [type(seen).__name__])[0][:200] or type(seen).__name__
+    line = (str(seen).splitlines() or [""])[0]
+    # A URL in it may carry a key.
+    return re.sub(r"\?\S*", "?…", line)[:200] or type(seen).__name__
 
 
 class _Registered:

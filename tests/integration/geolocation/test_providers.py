@@ -1,0 +1,346 @@
+"""ipinfo and ipgeolocation, each against a server that speaks its contract; and the chain over several providers."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from msgspec.structs import replace
+
+from cobalt_tasks.contracts import Job, Verdict
+from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.geolocation.ipapi import IpApi
+from cobalt_tasks.geolocation.ipgeolocation import IpGeolocation
+from cobalt_tasks.geolocation.ipinfo import IpInfo
+from cobalt_tasks.geolocation.provider import Answer, ProviderError
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.engine import Database
+
+TOKEN = "t0k3n-of-a-user"
+
+
+class Site(ThreadingHTTPServer):
+    """A server whose answers a test gives: (path, query, headers, body) → (status, document)."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        """Serve from a thread, on a free port."""
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[tuple[str, Any]] = []
+        self.connections = 0
+        self.answer: Callable[[str, dict[str, str], Any, Any], tuple[int, Any]] = lambda *_: (404, {})
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Site
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections += 1
+
+    def do_GET(self) -> None:
+        parts = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        length = int(self.headers.get("Content-Length") or 0)
+        asked = json.loads(self.rfile.read(length)) if length else None
+        self.server.asked.append((parts.path, asked if asked is not None else query.get("ip")))
+        status, document = self.server.answer(parts.path, query, self.headers, asked)
+        body = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A server."""
+    server = Site()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def ipinfo_batch(path: str, query: Any, headers: Any, asked: Any) -> tuple[int, Any]:
+    """POST /batch: an object by address, bogons marked, the token in a header."""
+    if headers.get("Authorization") != f"Bearer {TOKEN}":
+        return 403, {"status": 403, "error": {"title": "Unknown token"}}
+    if path != "/batch" or len(asked) > 1000:
+        return 400, {}
+    known = {
+        "hostname": "host.example.net",
+        "city": "Sampleton",
+        "region": "North",
+        "country": "DE",
+        "loc": "1.5,2.5",
+        "org": "AS64496 Example Net",
+        "postal": "0001",
+        "timezone": "Etc/UTC",
+    }
+    return 200, {ip: {"ip": ip, "bogon": True} if ip.startswith("25.") else {"ip": ip, **known} for ip in asked}
+
+
+def ipinfo_lite(path: str, query: Any, headers: Any, asked: Any) -> tuple[int, Any]:
+    """GET /lite/{ip}: country and network only."""
+    if headers.get("Authorization") != f"Bearer {TOKEN}":
+        return 403, {}
+    ip = path.removeprefix("/lite/")
+    if ip.startswith("25."):
+        return 200, {"ip": ip, "bogon": True}
+    network = {"asn": "AS64496", "as_name": "Example Net", "as_domain": "example.net"}
+    return 200, {"ip": ip, **network, "country_code": "DE", "country": "Germany", "continent": "Europe"}
+
+
+def v3(ip: str) -> Any:
+    """Return ipgeolocation's answer in its third version."""
+    location = {"country_code2": "DE", "country_name": "Germany", "state_prov": "North", "city": "Sampleton"}
+    asn = {"as_number": "AS64496", "organization": "Example Net", "country": "DE"}
+    place = {"location": {**location, "latitude": "1.50000", "longitude": "2.50000"}}
+    return {"ip": ip, **place, "asn": asn, "currency": {}, "time_zone": {"name": "Etc/UTC"}}
+
+
+def legacy(ip: str) -> Any:
+    """Return ipgeolocation's older answer."""
+    place = {"country_code2": "DE", "country_name": "Germany", "state_prov": "North", "city": "Sampleton"}
+    network = {"isp": "Example ISP", "organization": "Example Net", "asn": "AS64496"}
+    zone = {"name": "Etc/UTC", "offset": 0}
+    return {"ip": ip, **place, "latitude": "1.50000", "longitude": "2.50000", **network, "time_zone": zone}
+
+
+def ipgeolocation(path: str, query: dict[str, str], headers: Any, asked: Any) -> tuple[int, Any]:
+    """Speak /v3/ipgeo, /ipgeo and their bulk forms; 401 without the key, 423 for a bogon."""
+    if query.get("apiKey") != TOKEN:
+        return 401, {"message": "Provided API key is not valid."}
+    layout = v3 if path.startswith("/v3/") else legacy
+    if path.endswith("-bulk"):
+        return 200, [{"message": "bogon"} if ip.startswith("25.") else layout(ip) for ip in asked["ips"]]
+    if path not in {"/v3/ipgeo", "/ipgeo"}:
+        return 404, "no such page"
+    return (423, {"message": "it is a bogon"}) if query["ip"].startswith("25.") else (200, layout(query["ip"]))
+
+
+ASKED = ["11.0.0.1", "25.0.0.1", "2001:4860::1"]
+
+
+def check(answer: Answer) -> None:
+    """Hold an answer against what the servers know."""
+    assert set(answer.places) == {"11.0.0.1", "2001:4860::1"}
+    assert set(answer.negative) == {"25.0.0.1"}
+    place, raw = answer.places["11.0.0.1"]
+    assert (place.country_code, place.country_name, place.asn, place.organisation) == (
+        "DE",
+        "Germany",
+        64496,
+        "Example Net",
+    )
+    assert raw["ip"] == "11.0.0.1"  # type: ignore[index]
+
+
+def test_ipinfo_in_batches(site: Site) -> None:
+    """One request; the code is no name; "loc" becomes two numbers, "org" a number and a name."""
+    site.answer = ipinfo_batch
+    answer = IpInfo(site.url, TOKEN).ask(ASKED)
+    check(answer)
+    place = answer.places["11.0.0.1"][0]
+    assert (place.city, place.region, place.latitude, place.longitude, place.timezone) == (
+        "Sampleton",
+        "North",
+        1.5,
+        2.5,
+        "Etc/UTC",
+    )
+    assert site.asked == [("/batch", ASKED)]
+
+
+def test_ipinfo_lite_one_by_one_over_one_connection(site: Site) -> None:
+    """Country and network; the connection is kept."""
+    site.answer = ipinfo_lite
+    answer = IpInfo(f"{site.url}/lite", TOKEN).ask(ASKED)
+    check(answer)
+    assert answer.places["11.0.0.1"][0].latitude is None
+    assert [path for path, _ in site.asked] == [f"/lite/{ip}" for ip in ASKED]
+    assert site.connections == 1
+
+
+@pytest.mark.parametrize("path", ["", "/v3/ipgeo", "/ipgeo", "/v3/ipgeo-bulk", "/ipgeo-bulk"])
+def test_ipgeolocation_in_every_form(site: Site, path: str) -> None:
+    """Both layouts, single and bulk: coordinates are numbers, a bogon is a final answer about one address."""
+    site.answer = ipgeolocation
+    provider = IpGeolocation(site.url + path, TOKEN)
+    check(provider.ask(ASKED))
+    assert provider.ask(ASKED).places["11.0.0.1"][0].latitude == 1.5
+    is_bulk = path.endswith("bulk")
+    assert len(site.asked) == (2 if is_bulk else 6)
+    assert bool(provider.terms.limits) is not is_bulk
+
+
+PROVIDERS: dict[str, Callable[[str, str], Any]] = {
+    "ipinfo": IpInfo,
+    "ipinfo lite": lambda url, token: IpInfo(f"{url}/lite", token),
+    "ipgeolocation": IpGeolocation,
+    "ipgeolocation bulk": lambda url, token: IpGeolocation(f"{url}/ipgeo-bulk", token),
+    "ip-api": lambda url, token: IpApi(f"{url}?key={token}"),
+}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(
+    ("status", "failure"), [(401, "denied"), (403, "denied"), (429, "busy"), (500, "bad"), (302, "bad")]
+)
+def test_every_refusal_has_its_name(site: Site, name: str, status: int, failure: str) -> None:
+    """No leave, over the limit, broken: each is told apart, since each has its own pause."""
+    site.answer = lambda *_: (status, {})
+    with pytest.raises(ProviderError) as raised:
+        PROVIDERS[name](site.url, TOKEN).ask(["11.0.0.1"])
+    assert raised.value.failure == failure
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize(
+    "document",
+    [
+        [],
+        {},
+        "",
+        5,
+        None,
+        [[]],
+        {"11.0.0.1": 5},
+        [{"ip": 5}],
+        {"ip": "8.8.8.8", "country_code": "US"},
+        [{"ip": "8.8.8.8"}],
+        [None],
+    ],
+    ids=str,
+)
+def test_nothing_is_believed_of_an_answer_that_is_none(site: Site, name: str, document: Any) -> None:
+    """Any other JSON locates nobody: the call is lost, or the address was left out."""
+    site.answer = lambda *_: (200, document)
+    places: list[Any] = []
+    with suppress(ProviderError):
+        places += PROVIDERS[name](site.url, TOKEN).ask(["11.0.0.1"]).places.values()
+    assert not any(place.is_located for place, _ in places)
+    assert len(site.asked) == 1
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_key_is_never_in_a_message(site: Site, name: str) -> None:
+    """Reasons are stored and shown; what the user pays with is not."""
+    site.answer = lambda *_: (500, {})
+    messages = []
+    for url in (site.url, "http://127.0.0.1:1", "http://nobody.invalid", "http://[bad"):
+        try:
+            PROVIDERS[name](url, TOKEN).ask(["11.0.0.1"])
+        except (ProviderError, ValueError) as error:
+            messages.append(str(error))
+    assert len(messages) == 4
+    assert not any(TOKEN in message for message in messages)
+
+
+def test_what_the_time_of_a_call_is_not_enough_for_stays_unasked(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One by one, the rest of a batch waits for another call, and nothing that was answered is lost."""
+    calls = 0
+
+    def answer(path: str, query: Any, headers: Any, asked: Any) -> tuple[int, Any]:
+        nonlocal calls
+        calls += 1
+        return ipgeolocation(path, query, headers, asked) if calls < 3 else (429, {})
+
+    site.answer = answer
+    found = IpGeolocation(site.url, TOKEN).ask(ASKED)
+    assert (set(found.places), set(found.negative), found.unasked) == ({"11.0.0.1"}, {"25.0.0.1"}, {"2001:4860::1"})
+
+
+def test_a_provider_without_its_key_is_not_asked(configured: Settings) -> None:
+    """Only who could answer is in the chain, in the order of the setting."""
+    names = ("ipgeolocation", "ip-api", "mmdb", "ipinfo")
+    settings = replace(configured, geo_providers=names)
+    assert [each.terms.provider for each in Geolocator(settings).providers] == ["ip-api"]
+    keys = replace(settings, ipinfo_token=TOKEN, ipgeolocation_api_key=TOKEN)
+    assert [each.terms.provider for each in Geolocator(keys).providers] == ["ipgeolocation", "ip-api", "ipinfo"]
+
+
+def ask(database: Database, geolocator: Geolocator, *addresses: str) -> dict[str, tuple[Verdict, str, str | None]]:
+    """Put jobs where they wait for a budget, make one call, and return its outcomes."""
+    from sqlalchemy import insert
+
+    from cobalt_tasks.storage.models import jobs as table
+
+    row = {"kind": "geolocation", "protocol": "", "port": 0, "step": 3, "state": "pending", "forced": False}
+    row |= {"waits_for": "budget", "alone": False, "attempts": 0, "not_before": 0.0, "created_at": 0.0}
+    with database.writing() as connection:
+        connection.execute(table.delete())
+        connection.execute(insert(table), [{**row, "address": address} for address in addresses])
+    call = geolocator.reserve(database, 15.0)
+    assert call
+    batch: list[Job] = call.claim.jobs
+    outcomes = call.ask(batch)
+    database.write(lambda c: jobs.finish(c, call.claim.token, outcomes))
+    found = {}
+    for outcome in outcomes:
+        location = outcome.facts.locations[0] if outcome.facts else None
+        found[outcome.job.address] = (outcome.verdict, outcome.code, location.provider if location else None)
+    return found
+
+
+def test_when_one_fails_the_next_is_asked(
+    sqlite_database: Database, configured: Settings, site: Site, ip_api: Any
+) -> None:
+    """The first provider is banned: its jobs wait uncounted, and the second one answers them."""
+    site.answer = ipinfo_batch
+    ip_api.allowed = 0
+    names = ("ip-api", "ipinfo")
+    settings = replace(configured, geo_providers=names, ipinfo_url=site.url, ipinfo_token=TOKEN)
+    geolocator = Geolocator(settings)
+    assert ask(sqlite_database, geolocator, "11.0.0.1") == {"11.0.0.1": (Verdict.WAIT, "no budget", None)}
+    assert ask(sqlite_database, geolocator, "11.0.0.1") == {"11.0.0.1": (Verdict.DONE, "located", "ipinfo")}
+    assert ip_api.refused == 1
+
+
+def test_when_a_budget_is_used_up_the_next_is_asked_before_anybody_refuses(
+    sqlite_database: Database, configured: Settings, site: Site, ip_api: Any
+) -> None:
+    """Sixteen calls in a minute: fifteen of the first provider, one of the second, no 429."""
+    site.answer = ipinfo_batch
+    settings = replace(configured, geo_providers=("ip-api", "ipinfo"), ipinfo_url=site.url, ipinfo_token=TOKEN)
+    geolocator = Geolocator(settings)
+    asked = [ask(sqlite_database, geolocator, f"11.0.0.{index}")[f"11.0.0.{index}"][2] for index in range(16)]
+    assert asked == ["ip-api"] * 15 + ["ipinfo"]
+    assert ip_api.refused == 0
+
+
+def test_a_day_of_look_ups_is_a_thousand(sqlite_database: Database, configured: Settings, site: Site) -> None:
+    """Every address of a call counts for ipgeolocation's free plan: the last call takes what is left, then none."""
+    site.answer = ipgeolocation
+    names = ("ipgeolocation",)
+    settings = replace(configured, geo_providers=names, ipgeolocation_url=site.url, ipgeolocation_api_key=TOKEN)
+    geolocator = Geolocator(settings)
+    (provider,) = geolocator.providers
+    provider.__init__(site.url, TOKEN, (replace(provider.terms.limits[0], calls=30),))  # type: ignore[misc]
+    ten = [f"11.0.0.{index}" for index in range(20)]
+    assert len(ask(sqlite_database, geolocator, *ten)) == 20
+    assert len(ask(sqlite_database, geolocator, *ten)) == 10
+    assert geolocator.worthwhile_calls(sqlite_database) == 0
+    assert geolocator.reserve(sqlite_database, 15.0) is None
+    assert len(site.asked) == 30
