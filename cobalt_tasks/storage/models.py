@@ -193,6 +193,7 @@ banners = Table(
     Column("first_seen", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
     PrimaryKeyConstraint("address", "protocol", "port", "source", "digest"),
+    Index("ix_banners_last_seen", "last_seen"),
 )
 
 certificates = Table(
@@ -221,6 +222,7 @@ sightings = Table(
     Column("last_seen", Double, nullable=False),
     PrimaryKeyConstraint("address", "protocol", "port", "fingerprint", "source"),
     Index("ix_sightings_fingerprint", "fingerprint"),
+    Index("ix_sightings_last_seen", "last_seen"),
 )
 
 # Work --------------------------------------------------------------------------------------------------------------

@@ -16,9 +16,11 @@ from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import overview
 from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.latest import Latest, latest
 
 _SOURCES_SHOWN = 100
 _REJECTS_SHOWN = 10
+_LATEST_SHOWN = 15
 
 
 class Queue(Struct, frozen=True, kw_only=True):
@@ -81,6 +83,7 @@ class Status(Struct, frozen=True, kw_only=True):
     broker: str | None
     rejects: Sequence[dict[str, object]]
     geodb_built: float | None
+    latest: Latest
 
 
 def collect(database: Database, settings: Settings) -> Status:
@@ -128,6 +131,7 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
             broker=pulse.trouble,
             rejects=overview.last_rejects(connection, _REJECTS_SHOWN),
             geodb_built=overview.databases_used(connection),
+            latest=latest(connection, _LATEST_SHOWN),
         )
 
 

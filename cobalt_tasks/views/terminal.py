@@ -19,6 +19,8 @@ _SOURCES_SHOWN = 15
 _NAMES_SHOWN = 3
 _PORTS_SHOWN = 6
 _WIDEST = 140
+_LONGEST_CELL = 200
+_LONGEST_LINE = 60
 _STATE_STYLES = {State.DONE: "green", State.FAILED: "yellow", State.DEAD: "bold red", State.RUNNING: "cyan"}
 _COUNTERS = ("read", "accepted", "duplicates", "rejected", "ignored")
 
@@ -33,6 +35,7 @@ def print_status(status: Status) -> None:
         ("Queues", _queues(status)),
         ("Providers", _providers(status)),
         ("Workers", _workers(status)),
+        *_latest(status),
     ):
         console.print(Text(title, style="bold"))
         console.print(Padding(part, (0, 0, 1, 2), expand=False))
@@ -175,6 +178,51 @@ def _workers(status: Status) -> RenderableType:
         state = Text("alive", style="green") if worker.alive else Text("gone", style="red")
         table.add_row(_text(worker.name), state, _text(", ".join(worker.queues)))
     return table
+
+
+def _latest(status: Status) -> Iterable[tuple[str, RenderableType]]:
+    """Yield what was found last, as far as there is any."""
+    found: Iterable[tuple[str, Sequence[str], list[list[str]]]] = (
+        (
+            "Latest banners",
+            ("address", "port", "service", "banner"),
+            [_latest_banner_row(row) for row in status.latest.banners],
+        ),
+        (
+            "Latest certificates",
+            ("address", "port", "names", "valid until"),
+            [_latest_certificate_row(row) for row in status.latest.certificates],
+        ),
+        (
+            "Latest locations",
+            ("address", "place", "coordinates"),
+            [[row["address"], _place(row), _coordinates(row)] for row in status.latest.locations],
+        ),
+    )
+    for title, columns, rows in found:
+        if rows:
+            table = _table(*((column, "left") for column in columns))
+            for row in rows:
+                table.add_row(*(_text(_shortened(cell)) for cell in row))
+            yield title, table
+
+
+def _latest_banner_row(row: Mapping[str, Any]) -> list[str]:
+    port, service, banner = _port_row(row)
+    return [row["address"], port, service, banner.partition("\n")[0][:_LONGEST_LINE]]
+
+
+def _latest_certificate_row(row: Mapping[str, Any]) -> list[str]:
+    names = ", ".join(row["names"]) or row["subject"]
+    return [row["address"], f"{row['port']}/{row['protocol']}", names, (iso(row["not_after"]) or "")[:10]]
+
+
+def _coordinates(row: Mapping[str, Any]) -> str:
+    return "" if row["latitude"] is None else f"{row['latitude']:.2f}, {row['longitude']:.2f}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_CELL else f"{text[:_LONGEST_CELL]}…"
 
 
 def _place(host: Mapping[str, Any]) -> str:

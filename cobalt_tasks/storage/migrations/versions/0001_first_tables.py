@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("last_seen", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("address", "protocol", "port", "source", "digest", name=op.f("pk_banners")),
     )
+    op.create_index("ix_banners_last_seen", "banners", ["last_seen"], unique=False)
     op.create_table(
         "breakers",
         sa.Column("provider", sa.Text(), nullable=False),
@@ -243,6 +244,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("address", "protocol", "port", "fingerprint", "source", name=op.f("pk_sightings")),
     )
     op.create_index("ix_sightings_fingerprint", "sightings", ["fingerprint"], unique=False)
+    op.create_index("ix_sightings_last_seen", "sightings", ["last_seen"], unique=False)
     op.create_table(
         "sources",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
