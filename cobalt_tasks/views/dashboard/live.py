@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.catalog import KINDS
@@ -78,6 +79,9 @@ class Live:
             rows = traffic.connections(connection, limit, since=since)
             latest = [] if rows else traffic.connections(connection, _LATEST_CONNECTIONS)
             last_input = overview.last_input(connection)
+        if len(rows) < limit:
+            # These are all there are: newer than the count that was kept.
+            recent = msgspec.structs.replace(recent, connections=len(rows))
         return contract.data(
             status=state,
             recent=recent,

@@ -25,7 +25,7 @@ export function startHosts(serverNow) {
   const row = (host) => ({
     key: host.address,
     cells: [
-      { text: host.address, className: "mono", click: () => open(host.address) },
+      { text: host.address, className: "mono address", click: () => open(host.address) },
       { text: brief(host.names, 2), title: host.names.join("\n"), className: "mono name" },
       words.place(host.city, host.country_name ?? host.country_code),
       { text: host.organisation ?? "", className: "name spare" },

@@ -102,11 +102,11 @@ function connectionRow(row) {
     key: row.id,
     cells: [
       { text: words.length(serverNow() - row.timestamp), since: row.timestamp, title: words.moment(row.timestamp), className: "time" },
-      { text: words.endpoint(row.src_ip, row.src_port), className: "mono" },
+      { text: words.endpoint(row.src_ip, row.src_port), className: "mono address spare" },
       { text: row.dst_hostname ?? row.dst_ip, title: `${name}${row.dst_ip}`, className: "mono name", click: () => hosts.open(row.dst_ip) },
-      { text: `${row.dst_port}/${row.protocol.toLowerCase()}`, className: "mono" },
+      { text: `${row.dst_port}/${row.protocol.toLowerCase()}`, className: "mono address" },
       { text: words.place(row.dst_city, country), className: row.dst_country === "??" ? "quiet" : "" },
-      { text: row.dst_org ?? "", className: "name" },
+      { text: row.dst_org ?? "", className: "name spare" },
       { text: row.process ?? "", className: "spare" },
     ],
   };

@@ -1,0 +1,166 @@
+"""A ledger with one of everything, written through the storage as workers and ingest write it, and a server on it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import uvicorn
+from sqlalchemy import insert, update
+
+from cobalt_tasks.contracts import Banner, Certificate, Facts, Hostname, Location, NewJob, Sighting
+from cobalt_tasks.settings import Settings, load
+from cobalt_tasks.storage import facts, jobs, models
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.schema import upgrade
+from cobalt_tasks.views.dashboard.app import create_app
+
+Fill = Callable[[Database], None]
+
+
+@pytest.fixture
+def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with a state folder of their own and a Redis that does not answer."""
+    monkeypatch.setenv("COBALT_BROKER_URL", "redis://127.0.0.1:1/0")
+    return load()
+
+
+@pytest.fixture
+def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """An empty ledger on each database, made by the migrations, so that commands open it too."""
+    yield from _ledger(database_url, monkeypatch)
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """The same on SQLite, for what does not depend on the database."""
+    yield from _ledger(sqlite_url, monkeypatch)
+
+
+def _ledger(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setenv("COBALT_DATABASE_URL", url)
+    database = Database(url)
+    upgrade(database)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def fill() -> Fill:
+    """What writes the sample into a ledger."""
+    return _fill
+
+
+@pytest.fixture
+def connect() -> Callable[..., None]:
+    """What writes connections that arrived `age` seconds ago."""
+    return _connect
+
+
+@pytest.fixture
+def serving() -> Callable[[Settings], object]:
+    """What serves the page on a free port: a context that gives its URL."""
+    return _serving
+
+
+@contextmanager
+def _serving(settings: Settings) -> Iterator[str]:
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), port=0, log_level="error", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert server.started
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.config.app.state.streams.stop()
+        server.should_exit = True
+        thread.join(20)
+
+
+def _connect(database: Database, destinations: list[str], age: float = 1.0) -> None:
+    at = time.time() - age
+    row = {"source_id": 1, "observed_at": at, "arrived_at": at, "src_ip": "192.168.1.2", "dst_port": 443}
+    with database.writing() as connection:
+        rows = [{**row, "src_port": 40000, "dst_ip": address, "protocol": "tcp"} for address in destinations]
+        connection.execute(insert(models.observations), rows)
+
+
+def _fill(database: Database) -> None:
+    now = time.time()
+    located = {"fetched_at": now - 60, "provider": "mmdb"}
+    found = Facts(
+        locations=[
+            Location(
+                address="198.51.100.7", country_code="NL", country_name="Netherlands", city="Amsterdam",
+                latitude=52.37, longitude=4.89, asn=64496, organisation='=HYPERLINK("http://evil")', **located,
+            ),
+            Location(address="198.51.100.8", country_code="GH", latitude=0.0, longitude=0.0, **located),
+        ],
+        hostnames=[
+            Hostname(address="198.51.100.7", name="<b>hostile</b>.example", source="ptr", observed_at=now, confirmed=True),
+            Hostname(address="198.51.100.7", name="www.example.com", source="certificate", observed_at=now),
+        ],
+        banners=[
+            Banner(
+                address="198.51.100.7", protocol="tcp", port=22, source="probe", observed_at=now,
+                text="SSH-2.0-OpenSSH_9.6p1\x1b[2J", raw=b"SSH-2.0-OpenSSH_9.6p1\x1b[2J", service="ssh", product="OpenSSH",
+            ),
+        ],
+        certificates=[
+            Certificate(
+                fingerprint="ab" * 32, der=b"0", subject="CN=www.example.com", issuer="CN=Example CA", serial="1",
+                not_before=now - 86400, not_after=now + 86400, self_signed=False, names=("example.com", "www.example.com"),
+            ),
+        ],
+        sightings=[
+            Sighting(address="198.51.100.7", protocol="tcp", port=443, fingerprint="ab" * 32, source="probe", observed_at=now),
+        ],
+    )  # fmt: skip
+    with database.writing() as connection:
+        counters = {"read": 9, "accepted": 5, "duplicates": 1, "rejected": 2, "ignored": 1}
+        source = {"name": "capture.jsonl", "created_at": now, "updated_at": now, **counters}
+        source_id = connection.execute(
+            insert(models.sources).values(source).returning(models.sources.c.id)
+        ).scalar_one()
+        reject = {"source_id": source_id, "position": 12, "reason": "no JSON", "line": b"{", "arrived_at": now}
+        connection.execute(insert(models.rejects), [reject])
+        hosts = ["198.51.100.7", "198.51.100.8", "198.51.100.9", "192.168.1.2"]
+        rows = [
+            {"address": a, "first_seen": now - 60, "last_seen": now - i, "discovered": i == 0}
+            for i, a in enumerate(hosts)
+        ]
+        connection.execute(insert(models.hosts), rows)
+        facts.write(connection, found)
+        jobs.create(connection, [NewJob(kind="geolocation", address=address) for address in hosts[:3]])
+        jobs.create(connection, [NewJob(kind="banner", address="198.51.100.7", protocol="tcp", port=22)])
+        row = models.jobs.c
+        ended = {"started_at": now - 2, "finished_at": now - 1}
+        is_geolocation = row.kind == "geolocation"
+        connection.execute(
+            update(models.jobs)
+            .where(is_geolocation, row.address != hosts[2])
+            .values(state="done", outcome="located", **ended),
+        )
+        connection.execute(
+            update(models.jobs).where(row.address == hosts[2]).values(state="failed", outcome="no provider", **ended),
+        )
+        budget = {
+            "provider": "ip-api",
+            "window": 60.0,
+            "calls": 15,
+            "used": 4,
+            "started_at": now,
+            "resets_at": now + 40,
+        }
+        connection.execute(insert(models.budgets), [budget])
+        breaker = {"provider": "ipinfo", "failures": 5, "open_until": now + 300, "reason": "429"}
+        connection.execute(insert(models.breakers), [breaker])
+    _connect(database, hosts[:3])

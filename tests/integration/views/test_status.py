@@ -1,0 +1,86 @@
+"""`cobalt status` against real ledgers."""
+
+import json
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from cobalt_tasks.catalog import KINDS
+from cobalt_tasks.cli.status import status as command
+from cobalt_tasks.contracts import State
+from cobalt_tasks.settings import Settings, load
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.views.status import collect
+
+
+def as_json(database: Database, settings: Settings) -> dict:
+    """The status as a program reads it."""
+    return msgspec.json.decode(msgspec.json.encode(collect(database, settings)))
+
+
+def test_empty_ledger_without_broker_has_every_key(database: Database, settings: Settings) -> None:
+    """Nothing read, nothing known, no Redis: the document still has its whole shape, and messages are null."""
+    found = as_json(database, settings)
+    assert found["sources"] == []
+    assert [found[name] for name in ("connections", "hosts", "ports", "domains", "certificates")] == [0] * 5
+    assert found["jobs"] == {kind.name: {state.value: 0 for state in State} for kind in KINDS}
+    for queue in found["queues"].values():
+        assert (queue["messages"], queue["jobs"], queue["oldest_seconds"]) == (None, 0, None)
+    assert found["geolocation"] == {"hosts": 0, "located": 0, "coverage": 0.0}
+    assert list(found["providers"]) == list(settings.geo_providers)
+    assert found["workers"] == []
+    assert "does not answer" in found["broker"]
+
+
+def test_counts_of_a_filled_ledger(database: Database, settings: Settings, fill: Callable[[Database], None]) -> None:
+    """Every figure is what was written: ledger, facts, jobs by state, coverage of public hosts, budget, breaker."""
+    fill(database)
+    found = as_json(database, settings)
+    source = found["sources"][0]
+    assert source["read"] == source["accepted"] + source["duplicates"] + source["rejected"] + source["ignored"] == 9
+    assert (found["connections"], found["hosts"], found["ports"], found["domains"], found["certificates"]) == (
+        3,
+        4,
+        1,
+        2,
+        1,
+    )
+    assert found["jobs"]["geolocation"] | {"done": 2, "failed": 1, "pending": 0} == found["jobs"]["geolocation"]
+    assert found["jobs"]["banner"]["pending"] == found["queues"]["banner"]["jobs"] == 1
+    assert 0 <= found["queues"]["banner"]["oldest_seconds"] < 60
+    assert found["queues"]["geolocation"]["finished_per_minute"] == 3
+    assert found["queues"]["geolocation"]["started_per_minute"] == 3
+    assert found["geolocation"] == {"hosts": 3, "located": 2, "coverage": pytest.approx(2 / 3)}
+    ip_api = found["providers"]["ip-api"]
+    assert (ip_api["remaining"], ip_api["open"]) == (11, False)
+    assert 0 < ip_api["resets_in"] <= 40
+    assert found["providers"]["ipinfo"] | {"open": True, "reason": "429"} == found["providers"]["ipinfo"]
+    assert [reject["reason"] for reject in found["rejects"]] == ["no JSON"]
+
+
+def test_messages_come_from_redis(
+    sqlite_database: Database, settings: Settings, redis_url: str, fill: Callable[[Database], None]
+) -> None:
+    """Where Redis answers, messages are numbers, and no worker is there."""
+    fill(sqlite_database)
+    found = as_json(sqlite_database, load())
+    assert [queue["messages"] for queue in found["queues"].values()] == [0] * len(KINDS)
+    assert found["broker"] is None
+
+
+def test_command_prints_json_and_tables(
+    sqlite_database: Database, settings: Settings, fill: Callable[[Database], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--json is one JSON document; without it tables fit into 80 columns and carry no escape sequences."""
+    fill(sqlite_database)
+    printed = CliRunner().invoke(command, ["--json"])
+    assert printed.exit_code == 0, printed.output
+    assert json.loads(printed.stdout)["hosts"] == 4
+    monkeypatch.setenv("COLUMNS", "80")
+    table = CliRunner().invoke(command, [])
+    assert table.exit_code == 0, table.output
+    assert "capture.jsonl" in table.stdout
+    assert max(map(len, table.stdout.splitlines())) <= 80
+    assert "\x1b" not in table.stdout
