@@ -51,8 +51,10 @@ class Dispatcher:
         """
         return sum(self._top_up(BY_NAME[name]) for name in sorted(set(kinds)))
 
-    def ring(self, kind: str, times: int) -> None:
+    def ring(self, kind: str, times: int, after: float = 0.0) -> None:
         """Send messages without jobs: each wakes one worker, which takes jobs that waited for something shared.
+
+        `after`: so many seconds from now; workers hold such messages until then.
 
         Raises:
             BrokerUnavailableError: Redis does not answer.
@@ -62,7 +64,7 @@ class Dispatcher:
         step = found.step(Urgency.ORDINARY)
         room = MESSAGES + RINGS - self.broker.depth_by_step(kind)[step]
         if room > 0 and times > 0:
-            self._send(found, step, [[]] * min(times, room, RINGS))
+            self._send(found, step, [[]] * min(times, room, RINGS), after)
 
     def _top_up(self, kind: Kind) -> int:
         sent = 0
@@ -76,7 +78,7 @@ class Dispatcher:
                 sent += len(marked)
         return sent
 
-    def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]]) -> None:
+    def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]], after: float = 0.0) -> None:
         # Celery is slow to import, and views never send.
         from kombu.pools import producers  # noqa: PLC0415
 
@@ -87,7 +89,7 @@ class Dispatcher:
         try:
             with producers[connection].acquire(block=True, timeout=_POOL_SECONDS) as producer, producer.batch():
                 for batch in batches:
-                    _publish(app, producer, kind, step, batch)
+                    _publish(app, producer, kind, step, batch, after=after)
             sent = True
         except _TROUBLE as error:
             raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
@@ -107,13 +109,22 @@ def _batches(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
     return alone + [together[start : start + size] for start in range(0, len(together), size)]
 
 
-def _publish(app: "Celery", producer: "Producer", kind: Kind, step: int, batch: Sequence[Sent]) -> None:
+def _publish(  # noqa: PLR0913  # a message has as many parts
+    app: "Celery",
+    producer: "Producer",
+    kind: Kind,
+    step: int,
+    batch: Sequence[Sent],
+    *,
+    after: float,
+) -> None:
     app.send_task(
         kind.task,
         args=([job.id for job in batch],),
         producer=producer,
         queue=kind.name,
         priority=step,
+        countdown=after or None,
         retry=False,
         ignore_result=True,
         # Celery would otherwise write the arguments a second time, for people to read.

@@ -12,7 +12,7 @@ from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.jobs import Claim
 from cobalt_tasks.sweep import sweep
-from cobalt_tasks.timing import JOB_SECONDS, LEASE_SECONDS
+from cobalt_tasks.timing import JOB_SECONDS, LEASE_SECONDS, SWEEP_SECONDS
 from workers.lifecycle import Process, holding, process
 from workers.net import Net
 from workers.probes import banner, certificate, domain
@@ -125,5 +125,8 @@ def control() -> None:
     try:
         sweep(own.database, own.dispatcher, own.settings)
         own.dispatcher.ring("geolocation", own.geolocator.worthwhile_calls(own.database))
+        # A budget that opens before the next sweep is not to wait for it.
+        calls, after = own.geolocator.later_calls(own.database, SWEEP_SECONDS)
+        own.dispatcher.ring("geolocation", calls, after)
     except BrokerUnavailableError as error:
         log.warning("the sweep could not send: %s", error)

@@ -40,6 +40,9 @@ _DEMAND: Final = Demand(kind=KIND, waits_for=BUDGET, patience=2.0)
 _TRIAL_SECONDS = ASK_SECONDS + 3.0
 """How long everybody waits for what comes of the one call that tries a provider again."""
 
+_CLOCK_SECONDS = 0.05
+"""How far the clocks of a sender and of the database may run apart within a few seconds."""
+
 _MOST_CALLS = 32
 _LOCAL_BATCH = 250
 _RETRY_SECONDS = (2.0, 5.0)
@@ -146,6 +149,14 @@ class Geolocator:
             if not self.providers:
                 return min(1, budgets.waiting(connection, _DEMAND, 1).jobs)
             return budgets.worthwhile(connection, _DEMAND, [each.terms for each in self.providers], _MOST_CALLS)
+
+    def later_calls(self, database: Database, within: float) -> tuple[int, float]:
+        """Return how many calls will be possible once the next budget opens, and in how many seconds that is; no calls
+        when none opens `within` seconds.
+        """
+        with database.reading() as connection:
+            calls, after = budgets.opening(connection, _DEMAND, [each.terms for each in self.providers], within)
+        return min(calls, _MOST_CALLS), after + _CLOCK_SECONDS
 
     def reserve(self, database: Database, lease: float) -> Call | None:
         """Reserve one call from the first provider that has one left, and claim the jobs for it; None when none has, or

@@ -47,6 +47,11 @@ class Word(Struct, frozen=True, kw_only=True):
 
 SILENCE: Final = Word()
 
+_TELLING = 1.0
+"""Providers tell whole seconds, and some cut the rest off: an end seems to be so much earlier than it is."""
+
+_LATENCY = 0.5
+
 
 class Reservation(Struct, frozen=True, kw_only=True):
     """Calls that are ours to make. `windows` names those they were counted in, by length and start.
@@ -133,6 +138,29 @@ def worthwhile(connection: Connection, demand: Demand, terms: Sequence[Terms], m
         calls += possible
         seen = msgspec.structs.replace(seen, jobs=max(0, seen.jobs - possible * each.batch))
     return calls
+
+
+def opening(connection: Connection, demand: Demand, terms: Sequence[Terms], within: float) -> tuple[int, float]:
+    """Return how many calls the next window that opens `within` seconds will be worth, and in how many seconds that is.
+
+    No calls when none opens, or nobody waits. A provider that has calls left now opens no window.
+    """
+    for each in terms:
+        if not each.limits or capacity(connection, each.provider, each.limits) != 0:
+            continue
+        now_closed = select(func.max(budgets.c.resets_at) - database_now()).where(
+            budgets.c.provider == each.provider,
+            budgets.c.resets_at > database_now(),
+            budgets.c.used >= budgets.c.calls,
+        )
+        breaker = select(breakers.c.open_until - database_now()).where(breakers.c.provider == each.provider)
+        windows, paused = connection.execute(now_closed).scalar(), connection.execute(breaker).scalar()
+        after = max(windows or 0.0, paused or 0.0)
+        if 0 < after <= within:
+            most = 1 if paused is not None else min(limit.calls for limit in each.limits)
+            seen = waiting(connection, demand, most * each.batch)
+            return min(most, demand.calls(seen, each.batch)), after
+    return 0, 0.0
 
 
 def take(
@@ -226,14 +254,16 @@ def correct(connection: Connection, reservation: Reservation, word: Word) -> Non
     values: dict[str, object] = {}
     if word.remaining is not None:
         values["used"] = later(budgets.c.used, budgets.c.calls - word.remaining)
+    whole = database_now() + window
     if word.resets_in is None:
-        values["resets_at"] = later(budgets.c.resets_at, database_now() + window)
+        values["resets_at"] = later(budgets.c.resets_at, whole)
+    elif word.resets_in >= window - _TELLING:
+        # It has just begun, some time before this answer; or nobody knows what is meant by longer than a window.
+        values["resets_at"] = whole
     else:
-        # No window can end later than a whole window from now, whatever is said.
-        told = database_now() + min(word.resets_in, window)
-        # Whole seconds are told, so that the same end seems to move by less than one: then the later is taken.
-        same = func.abs(told - budgets.c.resets_at) < 1.0
-        values["resets_at"] = case((and_(same, budgets.c.resets_at > told), budgets.c.resets_at), else_=told)
+        told = database_now() + word.resets_in
+        is_same = func.abs(told - budgets.c.resets_at) <= _TELLING + _LATENCY
+        values["resets_at"] = case((and_(is_same, budgets.c.resets_at > told), budgets.c.resets_at), else_=told)
     connection.execute(
         update(budgets).where(_window(reservation.provider, window, reservation.windows[window])).values(values),
     )

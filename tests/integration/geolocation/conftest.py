@@ -93,7 +93,8 @@ class IpApiServer(ThreadingHTTPServer):
             if now >= self._ends:
                 self._ends, self._used = now + self.window, 0
                 self.windows.append(0)
-            ttl = max(0, round(self._ends - now))
+            # Cut off, which is what a client can least rely on.
+            ttl = max(0, int(self._ends - now))
             if self.refused >= self.banned_after:
                 return 403, 0, ttl
             if self._used >= self.allowed:

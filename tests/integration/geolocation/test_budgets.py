@@ -108,6 +108,19 @@ def test_no_word_closes_the_door_for_longer_than_a_window(database: Database, sa
     assert reserve(database)
 
 
+def test_a_second_that_was_cut_off_opens_no_door_early(database: Database) -> None:
+    """The answer 59 a moment after the first call means 60: the window lasts until the provider's has surely ended."""
+    reservation = reserve(database)
+    assert reservation
+    for said in (59.0, 58.0):
+        database.write(lambda c, s=said: budgets.correct(c, reservation, Word(remaining=0, resets_in=s)))
+        pass_time(database, 0.5)
+    pass_time(database, 58.5)
+    assert reserve(database) is None
+    pass_time(database, 0.6)
+    assert reserve(database)
+
+
 def test_a_late_word_says_nothing_about_the_next_window(database: Database) -> None:
     """An answer that arrives when a new window has begun does not close that one."""
     late = reserve(database)

@@ -444,3 +444,19 @@ def test_what_ip_api_leaves_open_is_completed_from_here(with_databases: Ledger, 
     found = with_databases.location("8.8.4.4")
     assert (found.provider, found.country_code, found.asn) == ("ip-api", "DE", 64496)
     assert json.loads(found.sources) == {"asn": "mmdb:asn", "organisation": "mmdb:asn"}
+
+
+def test_a_budget_that_opens_soon_is_known_beforehand(ledger: Ledger) -> None:
+    """The sweep can wake workers for the moment a window opens, instead of finding out after it has."""
+    ledger.add(*public(1700))
+    ledger.local()
+    assert ledger.geolocator.later_calls(ledger.database, 5.0)[0] == 0
+    while ledger.remote():
+        pass
+    assert ledger.geolocator.later_calls(ledger.database, 5.0)[0] == 0
+    ledger.pass_time(56)
+    calls, after = ledger.geolocator.later_calls(ledger.database, 5.0)
+    assert calls == 2
+    assert 2 < after < 5
+    ledger.pass_time(after)
+    assert ledger.remote() == 100

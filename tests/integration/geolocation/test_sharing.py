@@ -1,0 +1,88 @@
+"""Four worker processes, one provider, one budget."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from msgspec.structs import replace
+
+from cobalt_tasks import settings as environment
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.completion import complete
+from cobalt_tasks.storage.engine import Database
+
+WINDOW = 4.0
+WINDOWS = 3
+JOBS = 9000
+
+WORKER = """
+import sys, time
+from cobalt_tasks import settings
+from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.geolocation.ipapi import IpApi
+from cobalt_tasks.storage.budgets import Limit
+from cobalt_tasks.storage.completion import complete
+from cobalt_tasks.storage.schema import Database
+
+own = settings.load()
+database = Database(own.database_url)
+geolocator = Geolocator(own)
+geolocator.providers = [IpApi(own.ipapi_url, (Limit(window=float(sys.argv[1]), calls=15),))]
+end = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < end:
+    call = geolocator.reserve(database, 15.0)
+    if call is None:
+        time.sleep(0.02)
+    else:
+        outcomes = call.ask(call.claim.jobs)
+        database.write(complete, call.claim.token, outcomes)
+"""
+
+
+def fill(database: Database, settings: Settings, count: int) -> None:
+    """Make jobs and let them wait for a budget."""
+    new = [NewJob(kind="geolocation", address=f"11.{i // 65536}.{i // 256 % 256}.{i % 256}") for i in range(count)]
+    geolocator = Geolocator(settings)
+    for start in range(0, count, 1000):
+        database.write(jobs.create, new[start : start + 1000])
+    while claim := database.write(jobs.claim, _ids(database), 15.0):
+        if not claim.jobs:
+            return
+        database.write(complete, claim.token, geolocator.local(claim.jobs))
+
+
+def _ids(database: Database) -> list[int]:
+    from cobalt_tasks.storage.locations import ready
+
+    with database.reading() as connection:
+        return ready(connection, None, 1000)
+
+
+def test_no_window_is_exceeded_and_none_is_wasted(
+    database: Database, home: Path, ip_api: Any, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every window of the provider sees 14 or 15 full calls and never a sixteenth, also when Redis loses its data."""
+    monkeypatch.setenv("COBALT_IPAPI_URL", ip_api.url)
+    settings = environment.load()
+    ip_api.window = WINDOW
+    fill(database, replace(settings, geo_providers=("ip-api",)), JOBS)
+    own = {**environment.environment(settings), "COBALT_IPAPI_URL": ip_api.url, "COBALT_GEO_PROVIDERS": "ip-api"}
+    seconds = str(WINDOW * WINDOWS + 1)
+    workers = [subprocess.Popen([sys.executable, "-c", WORKER, str(WINDOW), seconds], env=own) for _ in range(4)]
+    time.sleep(WINDOW * 2)
+    with redis.Redis.from_url(redis_url) as client:
+        client.flushall()
+    assert [worker.wait(60) for worker in workers] == [0] * 4
+    assert ip_api.refused == 0
+    assert {len(addresses) for _, addresses in ip_api.calls} == {100}
+    assert len(set(ip_api.asked)) == len(ip_api.asked)
+    assert len(ip_api.windows) >= WINDOWS
+    # The last window is cut by the end of the test.
+    assert all(calls in (14, 15) for calls in ip_api.windows[:-1])
