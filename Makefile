@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check lock clean
+.PHONY: help setup setup-dev run test test-compose check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -35,6 +35,9 @@ run: setup  ## the demo: everything on this machine, with a lab to look at (ARGS
 test: setup-dev  ## the whole test suite; installs PostgreSQL when there is none
 	@tools/postgres.sh
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-compose: setup-dev  ## the compose stack, where there is a Docker engine
+	@$(BIN)/python -m pytest tests/compose
 
 check: setup-dev  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,81 @@
+"""The compose stack, on a machine with a Docker engine: `make test-compose`.
+
+The lab runs inside the worker containers, so that every packet stays on their own loopback.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cobalt_tasks.lab import scan_lines
+
+ROOT = Path(__file__).parents[2]
+PROJECT = "cobalt-test"
+UP_SECONDS = 300
+DONE_SECONDS = 90
+
+
+def compose(*arguments: str, seconds: float = UP_SECONDS, **options: object) -> str:
+    """Run one docker compose command on a project of its own; what it prints."""
+    done = subprocess.run(
+        ["docker", "compose", "-p", PROJECT, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=seconds,
+        check=False,
+        **options,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def query(sql: str) -> list[list[str]]:
+    """Rows from the stack's PostgreSQL."""
+    command = ("exec", "-T", "postgres", "psql", "-U", "cobalt", "-At", "-F", "\t", "-c", sql)
+    return [line.split("\t") for line in compose(*command).splitlines()]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stack() -> Iterator[None]:
+    """The stack, built and healthy, with two geolocation workers; gone at the end, volumes and all."""
+    compose("build", seconds=900)
+    try:
+        compose("up", "-d", "--wait", "--pull", "never", "--scale", "geolocation=2")
+        yield
+    finally:
+        compose("--profile", "ingest", "down", "-v", "--remove-orphans")
+
+
+@pytest.mark.timeout(2 * UP_SECONDS)
+def test_every_service_is_healthy_and_scaled() -> None:
+    """One service per pool and the rest of the stack, all healthy; two workers of the scaled pool."""
+    states = [json.loads(line) for line in compose("ps", "--format", "json").splitlines()]
+    services = sorted(state["Service"] for state in states)
+    pools = ("banner", "domain", "geolocation", "geolocation", "certificate", "control")
+    assert services == sorted(["redis", "postgres", *pools, "beat", "flower", "dashboard"])
+    assert {state["Health"] for state in states} == {"healthy"}
+    workers = json.loads(compose("exec", "-T", "dashboard", "cobalt", "status", "--json"))["workers"]
+    assert len(workers) == 6
+
+
+@pytest.mark.timeout(2 * UP_SECONDS)
+def test_a_scan_piped_into_ingest_ends_as_rows_in_postgresql() -> None:
+    """The ingest service takes a masscan file on stdin; the pools do the work; PostgreSQL has the answers."""
+    for pool in ("banner", "certificate"):
+        compose("exec", "-d", pool, "python", "-m", "cobalt_tasks.lab")
+    time.sleep(3)
+    summary = compose("run", "--rm", "-T", "ingest", "masscan", "-", "--name", "scan", input=scan_lines())
+    assert "12 read = 12 accepted" in summary
+    deadline = time.monotonic() + DONE_SECONDS
+    while query("SELECT 1 FROM jobs WHERE state IN ('pending', 'sent', 'running') LIMIT 1"):
+        assert time.monotonic() < deadline, query("SELECT kind, state, count(*) FROM jobs GROUP BY 1, 2")
+        time.sleep(1)
+    services = dict(query("SELECT port, service FROM ports WHERE banner IS NOT NULL"))
+    assert services["22022"] == "ssh"
+    assert services["23306"] == "mysql"
+    ((names,),) = query("SELECT names FROM certificates")
+    assert "*.api.lab.example" in json.loads(names)
