@@ -46,6 +46,7 @@ class Committer:
     def __init__(self, database: Database, say: Callable[[str], None], stopping: Callable[[], bool]) -> None:
         """Remember what it works with."""
         self._database = database
+        self.is_exclusive = database.is_sqlite
         self._say = say
         self._stopping = stopping
 

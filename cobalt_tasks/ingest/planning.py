@@ -27,7 +27,7 @@ _PARTS: Final = frozenset({"http.server", "unknown", "vnc-info"})
 """Services whose banner is less than what another banner of the same port says."""
 
 _WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp"})
-_ASKED: Final = 100_000
+_ASKED: Final = 50_000
 _ASK_AGAIN_SECONDS: Final = 3600.0
 """A host that turns up again within this time gets no new look at whether it needs jobs."""
 
@@ -149,36 +149,26 @@ def _job(kind: str, target: Key) -> NewJob:
 
 def _hosts(batch: Batch, now: float) -> list[tuple[str, float, float, bool]]:
     """Return a row for each host met: both ends of a connection, and what a scan found."""
-    seen: dict[str, float] = {}
-    earliest: dict[str, float] = {}
-    for row in (*batch.observations, *batch.identified) if batch.identified else batch.observations:
-        when = row[1]
-        for address in (row[3], row[5]):
-            known = seen.get(address)
-            if known is None:
-                seen[address] = when
-            elif when > known:
-                seen[address] = when
-                earliest.setdefault(address, known)
-            elif when < known and when < earliest.get(address, known):
-                earliest[address] = when
-    discovered = set()
-    for row in batch.discoveries:
-        address, when = row[1], row[5]
-        discovered.add(address)
-        known = seen.get(address)
-        if known is None:
-            seen[address] = when
-        elif when > known:
-            seen[address] = when
-            earliest.setdefault(address, known)
-        elif when < known and when < earliest.get(address, known):
-            earliest[address] = when
+    pairs = [(row[3], row[1]) for row in batch.observations] + [(row[5], row[1]) for row in batch.observations]
+    pairs += [(row[3], row[1]) for row in batch.identified] + [(row[5], row[1]) for row in batch.identified]
+    pairs += [(row[1], row[5]) for row in batch.discoveries]
+    discovered = {row[1] for row in batch.discoveries}
+    last = dict(pairs)
+    first = last
+    if len({when for _, when in pairs}) > 1:
+        pairs.sort(key=_when)
+        last = dict(pairs)
+        pairs.reverse()
+        first = dict(pairs)
     return [
         # Seen is never later than now, whatever a line's own clock says.
-        (address, min(earliest.get(address, last), now), min(last, now), address in discovered)
-        for address, last in seen.items()
+        (address, min(first[address], now), min(when, now), address in discovered)
+        for address, when in last.items()
     ]
+
+
+def _when(pair: tuple[str, float]) -> float:
+    return pair[1]
 
 
 def _ports(batch: Batch, now: float) -> list[tuple[str, str, int, float, float]]:

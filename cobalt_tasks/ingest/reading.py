@@ -182,8 +182,8 @@ class Reading:
         self._moved(before, self.source, planned)
 
     def _pace(self, seconds: float) -> None:
-        """Keep transactions short enough for the workers to commit theirs in between."""
-        if seconds > _SLOW_SECONDS:
+        """Where only one can write, keep transactions short enough for the workers to commit theirs in between."""
+        if self._committer.is_exclusive and seconds > _SLOW_SECONDS:
             self._piece = max(_SMALLEST_PIECE, self._piece // 2)
-        elif seconds < _QUICK_SECONDS:
+        elif not self._committer.is_exclusive or seconds < _QUICK_SECONDS:
             self._piece = min(_LARGEST_PIECE, self._piece * 2)

@@ -8,8 +8,8 @@ from typing import Any, Final
 from cobalt_tasks.addresses import canonical
 from cobalt_tasks.ingest.batch import LONGEST_TEXT, RefusedError
 
-_REMEMBERED: Final = 1 << 16
-_LATEST: Final = 253402300799.0
+_REMEMBERED: Final = 1 << 15
+LATEST: Final = 253402300799.0
 """The last second of the year 9999."""
 
 _HIGHEST_PORT: Final = 0xFFFF
@@ -17,7 +17,13 @@ _PROTOCOL: Final = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}")
 _PROTOCOLS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 132: "sctp"}
 """IANA's protocol numbers, as far as captures show them."""
 
-_addresses: dict[str, str] = {}
+_BYTE: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_is_ipv4: Final = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}").fullmatch
+"""Tells the one spelling of IPv4 addresses: what it takes needs no parsing."""
+
+known_addresses: Final[dict[str, str]] = {}
+"""Spellings met lately, and the one spelling of each."""
+
 _OFFSET: Final = re.compile(r"([+-]\d{2})(\d{2})$")
 
 
@@ -28,17 +34,17 @@ def address(text: Any, name: str) -> str:
         RefusedError: it is no address.
 
     """
-    try:
-        known = _addresses.get(text)
-    except TypeError:
-        raise RefusedError(f"{name} is no address") from None
+    if not isinstance(text, str) or not text:
+        raise RefusedError(f"{name} is no address" if text else f"{name} is missing")
+    known = known_addresses.get(text)
     if known is not None:
         return known
-    if not isinstance(text, str) or (known := canonical(text)) is None:
-        raise RefusedError(f"{name} is missing" if not text else f"{name} is no address: {str(text)[:64]!r}")
-    if len(_addresses) >= _REMEMBERED:
-        _addresses.clear()
-    _addresses[text] = known
+    known = text if _is_ipv4(text) else canonical(text)
+    if known is None:
+        raise RefusedError(f"{name} is no address: {text[:64]!r}")
+    if len(known_addresses) >= _REMEMBERED:
+        known_addresses.clear()
+    known_addresses[text] = known
     return known
 
 
@@ -90,7 +96,7 @@ def timestamp(value: Any) -> float | None:
             raise RefusedError("timestamp is no time")
     except (ValueError, OverflowError, OSError):
         raise RefusedError(f"timestamp is no time: {str(value)[:64]!r}") from None
-    if not (math.isfinite(seconds) and 0 <= seconds <= _LATEST):
+    if not (math.isfinite(seconds) and 0 <= seconds <= LATEST):
         raise RefusedError(f"timestamp is out of range: {str(value)[:64]}")
     return seconds
 

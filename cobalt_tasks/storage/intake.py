@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-import psycopg
 from msgspec import Struct
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
 from cobalt_tasks.contracts import Banner, Facts, NewJob
-from cobalt_tasks.storage import facts, jobs, rejects, sources
+from cobalt_tasks.storage import driver, facts, new_jobs, rejects, sources
 from cobalt_tasks.storage.rejects import Rejected
 from cobalt_tasks.storage.sources import Checkpoint, Source, Tally
 
@@ -111,7 +109,7 @@ def write(connection: Connection, intake: Intake) -> Tally:
     facts.write(connection, intake.facts)
     facts.write_evidence(connection, intake.evidence)
     _upsert(connection, "freshness", intake.freshness)
-    jobs.create(connection, intake.jobs)
+    new_jobs.create(connection, intake.jobs)
     unique = len(intake.identified) + len(intake.discoveries)
     records = len(intake.observations) + unique
     return Tally(
@@ -138,18 +136,7 @@ def _append(connection: Connection, table: str, rows: Rows) -> None:
     if connection.dialect.name != "postgresql":
         _insert(connection, table, rows)
         return
-    statement = f"COPY {table} ({', '.join(COLUMNS[table])}) FROM STDIN"
-    raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
-    try:
-        with raw.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except psycopg.Error as error:
-        # As SQLAlchemy would say it, so that one handler knows a lost connection.
-        named = DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect)
-        if raw.closed:
-            connection.invalidate(error)
-        raise named from error
+    driver.copy(connection, table, COLUMNS[table], rows)
 
 
 def _add(connection: Connection, table: str, rows: Rows) -> int:
@@ -174,14 +161,9 @@ def _many(connection: Connection, table: str, rows: Sequence[tuple[Any, ...]], c
     columns = COLUMNS[table]
     names = ", ".join(columns)
     if connection.dialect.name == "postgresql":
-        # One statement and one parameter for all rows: an executemany would cost a round of the protocol for each.
-        types = ", ".join(f"{name} {_TYPES.get(name, 'text')}" for name in columns)
-        statement = (
-            f"INSERT INTO {table} ({names}) SELECT {names} "  # noqa: S608  # names of our own tables
-            f"FROM json_to_recordset(%s::json) AS given ({types}) {conflict}"
-        )
-        text = msgspec.json.encode([dict(zip(columns, row, strict=True)) for row in rows]).decode()
-        return connection.exec_driver_sql(statement, (text,)).rowcount
+        staged = driver.stage(connection, table, {name: _TYPES.get(name, "text") for name in columns}, rows)
+        statement = f"INSERT INTO {table} ({names}) SELECT {names} FROM {staged} {conflict}"  # noqa: S608
+        return connection.exec_driver_sql(statement).rowcount
     marks = ", ".join("?" * len(columns))
     statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) {conflict}"  # noqa: S608
     return connection.exec_driver_sql(statement, list(rows)).rowcount

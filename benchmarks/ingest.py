@@ -1,0 +1,334 @@
+"""How fast ingest is, as a ratio to a bare program that writes the same rows of every table.
+
+    python benchmarks/ingest.py [--lines 1000000] [--database sqlite|postgresql] [--feed zipf|new|masscan]
+
+Both read the same file in the same run, each into an empty database of its own: ours through `cobalt ingest`'s pipeline,
+the bare one with msgspec and one loop, in batches of 1,000 lines, through the database's driver. The bare program keeps
+no checkpoint, checks nothing, rejects nothing and knows no duplicates.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import psycopg
+
+LINES = 1_000_000
+PEERS = 10_000
+BATCH = 1000
+_numbers = itertools.count()
+
+
+def zipf(lines: int) -> Iterator[str]:
+    """Capture lines of 10,000 peers, some of which come all the time."""
+    draw = random.Random(7)
+    peers = [f"{draw.randrange(1, 224)}.{draw.randrange(256)}.{draw.randrange(256)}.{draw.randrange(256)}" for _ in range(PEERS)]
+    weights = [1 / rank for rank in range(1, PEERS + 1)]
+    while lines > 0:
+        for peer in draw.choices(peers, weights, k=min(lines, 10_000)):
+            yield capture(peer, draw)
+        lines -= 10_000
+
+
+def new(lines: int) -> Iterator[str]:
+    """Capture lines of peers that are all new: the worst case."""
+    draw = random.Random(7)
+    for number in range(lines):
+        value = (number * 2654435761) % (1 << 32)
+        yield capture(f"{1 + (value >> 24) % 223}.{(value >> 16) & 255}.{(value >> 8) & 255}.{value & 255}", draw)
+
+
+def capture(peer: str, draw: random.Random) -> str:
+    """Return a line as the seed's capture tool writes it."""
+    port, process = draw.choice(((443, "firefox"), (80, "curl"), (53, "systemd-resolve"), (22, "ssh")))
+    return (
+        f'{{"type": "connection", "event": "new", "src_ip": "192.0.2.2", "dst_ip": "{peer}", "dst_port": {port}, '
+        f'"metadata": {{"protocol": "TCP", "state": "ESTAB", "process": "{process}"}}}}'
+    )
+
+
+def masscan(lines: int) -> Iterator[str]:
+    """What masscan -oD prints of a scan that finds seven ports on each host."""
+    ports = (21, 22, 25, 80, 110, 443, 3306)
+    for number in range(lines):
+        value = ((number // len(ports)) * 2654435761) % (1 << 32)
+        address = f"{1 + (value >> 24) % 223}.{(value >> 16) & 255}.{(value >> 8) & 255}.{value & 255}"
+        yield (
+            f'{{"ip":"{address}","timestamp":"1760000000","port":{ports[number % len(ports)]},"proto":"tcp",'
+            f'"rec_type":"status","data":{{"status":"open","reason":"syn-ack","ttl":54}}}}'
+        )
+
+
+FEEDS: dict[str, Callable[[int], Iterator[str]]] = {"zipf": zipf, "new": new, "masscan": masscan}
+
+
+# The bare program --------------------------------------------------------------------------------------------------
+
+OBSERVATION = "source_id, observed_at, arrived_at, src_ip, dst_ip, dst_port, protocol, process, details"
+DISCOVERY = "source_id, address, protocol, port, banner_key, observed_at, arrived_at, reason, ttl"
+PORT = "address, protocol, port, first_seen, last_seen"
+HOST = "address, first_seen, last_seen, discovered"
+JOB = "kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at"
+SPAN = "DO UPDATE SET last_seen = excluded.last_seen WHERE excluded.last_seen > {0}.last_seen"
+
+
+class Bare:
+    """Decodes and inserts, nothing else."""
+
+    def __init__(self) -> None:
+        """Begin with no host known."""
+        self.known: set[str] = set()
+
+    def run(self, file: Path) -> None:
+        """Read all lines in batches."""
+        decode = msgspec.json.decode
+        batch = []
+        with file.open("rb") as lines:
+            for line in lines:
+                batch.append(decode(line))
+                if len(batch) == BATCH:
+                    self.store(batch)
+                    batch = []
+        if batch:
+            self.store(batch)
+
+    def store(self, batch: list[dict]) -> None:
+        """Write the rows that follow from a batch."""
+        now = time.time()
+        if "rec_type" in batch[0]:
+            found = [
+                (1, r["ip"], r["proto"], r["port"], "", float(r["timestamp"]), now, r["data"]["reason"], r["data"]["ttl"])
+                for r in batch
+            ]
+            seen = {row[1]: row[5] for row in found}
+            ports = sorted({(row[1], row[2], row[3], row[5], row[5]) for row in found})
+            jobs = [("banner", *row[:3], 1) for row in ports]
+            jobs += [("certificate", *row[:3], 4) for row in ports if row[2] == 443]
+            self.write("discoveries", DISCOVERY, found)
+            self.upsert("ports", PORT, ports, "address, protocol, port")
+        else:
+            jobs = []
+            self.write(
+                "observations",
+                OBSERVATION,
+                [
+                    (
+                        *(1, now, now, r["src_ip"], r["dst_ip"], r["dst_port"], r["metadata"]["protocol"].lower()),
+                        *(r["metadata"]["process"], '{"state":"ESTAB"}'),
+                    )
+                    for r in batch
+                ],
+            )
+            seen = dict.fromkeys([r["dst_ip"] for r in batch] + [r["src_ip"] for r in batch], now)
+        self.upsert("hosts", HOST, sorted((each, when, when, False) for each, when in seen.items()), "address")
+        fresh = seen.keys() - self.known
+        self.known |= fresh
+        jobs += [("domain", each, "", 0, 2) for each in fresh] + [("geolocation", each, "", 0, 3) for each in fresh]
+        self.write("jobs", JOB, [(*job, "pending", False, False, 0, now, now) for job in jobs])
+        self.commit()
+
+
+class BareSqlite(Bare):
+    """SQLite through its driver."""
+
+    def __init__(self, url: str) -> None:
+        """Open as ours does."""
+        super().__init__()
+        self.connection = sqlite3.connect(url.removeprefix("sqlite:///"))
+        self.connection.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536")
+
+    def write(self, table: str, columns: str, rows: list[tuple], conflict: str = "") -> None:
+        """Insert with one executemany."""
+        marks = ", ".join("?" * len(columns.split(",")))
+        self.connection.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks}) {conflict}", rows)
+
+    def upsert(self, table: str, columns: str, rows: list[tuple], key: str) -> None:
+        """Insert or update with one executemany."""
+        self.write(table, columns, rows, f"ON CONFLICT ({key}) {SPAN.format(table)}")
+
+    def commit(self) -> None:
+        """Commit."""
+        self.connection.commit()
+
+
+class BarePostgresql(Bare):
+    """PostgreSQL through its driver: COPY, and an upsert from a temporary table."""
+
+    def __init__(self, url: str) -> None:
+        """Open."""
+        super().__init__()
+        self.connection = psycopg.connect(url)
+        for table in ("hosts", "ports"):
+            self.connection.execute(f"CREATE TEMP TABLE new_{table} (LIKE {table}) ON COMMIT DELETE ROWS")
+        self.connection.commit()
+
+    def write(self, table: str, columns: str, rows: list[tuple]) -> None:
+        """COPY."""
+        with self.connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def upsert(self, table: str, columns: str, rows: list[tuple], key: str) -> None:
+        """COPY beside the table, and from there into it."""
+        self.write(f"new_{table}", columns, rows)
+        self.connection.execute(
+            f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new_{table} ON CONFLICT ({key}) {SPAN.format(table)}",
+        )
+
+    def commit(self) -> None:
+        """Commit."""
+        self.connection.commit()
+
+
+# The measurement ---------------------------------------------------------------------------------------------------
+
+
+def child(role: str, url: str, file: Path) -> None:
+    """Run one of the two, and print what it took."""
+    began = time.perf_counter()
+    if role == "bare":
+        (BareSqlite if url.startswith("sqlite") else BarePostgresql)(url).run(file)
+    else:
+        from cobalt_tasks import settings
+        from cobalt_tasks.ingest.pipeline import Pipeline
+        from cobalt_tasks.ingest.streams import FileStream
+        from cobalt_tasks.storage.engine import Database
+
+        pipeline = Pipeline(Database(url), settings.load(), say=lambda text: print(text, file=sys.stderr))
+        pipeline.run(FileStream(file))
+        pipeline.close()
+    seconds = time.perf_counter() - began
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"seconds": seconds, "mebibytes": memory}))
+
+
+def measure(role: str, url: str, file: Path) -> dict[str, float]:
+    """Measure in a process of its own, with an empty state folder and no broker."""
+    with tempfile.TemporaryDirectory(prefix="cobalt-") as home:
+        environment = {**os.environ, "COBALT_HOME": home, "COBALT_BROKER_URL": f"redis+socket://{home}/none"}
+        command = [sys.executable, __file__, "--role", role, "--url", url, "--file", str(file)]
+        done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+def ledgers(kind: str, server: str | None, folder: str) -> Iterator[str]:
+    """Give the URLs of empty ledgers."""
+    from cobalt_tasks.storage.engine import Database
+    from cobalt_tasks.storage.models import metadata
+
+    while True:
+        name = f"bench_{os.getpid()}_{next(_numbers)}"
+        url = f"sqlite:///{folder}/{name}.db"
+        if kind == "postgresql":
+            with psycopg.connect(server, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {name}")
+            url = server.rsplit("/", 1)[0] + f"/{name}"
+        database = Database(url)
+        metadata.create_all(database.engine)
+        database.dispose()
+        try:
+            yield url
+        finally:
+            if kind == "postgresql":
+                with psycopg.connect(server, autocommit=True) as connection:
+                    connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            for file in Path(folder).glob(f"{name}.db*"):
+                file.unlink()
+
+
+@contextmanager
+def servers(given: str | None, *, needed: bool) -> Iterator[str | None]:
+    """Give the URL of a PostgreSQL: the one named, or a private one on a free port."""
+    if given or not needed:
+        yield given
+        return
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
+    with tempfile.TemporaryDirectory(prefix="cobalt-pg-") as folder:
+        as_user = []
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+            as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        data = f"{folder}/data"
+        initdb = [*as_user, str(programs / "initdb"), "-D", data, "-U", "postgres", "-A", "trust"]
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd="/")
+        server = subprocess.Popen(
+            [*as_user, str(programs / "postgres"), "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1"],
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        )
+        url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        try:
+            for _ in range(200):
+                try:
+                    psycopg.connect(url).close()
+                    break
+                except psycopg.OperationalError:
+                    time.sleep(0.05)
+            yield url
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(30)
+
+
+def compare(feed: str, kind: str, lines: int, rounds: int, server: str | None) -> None:
+    """Measure both alternately, and print the better of each."""
+    with tempfile.TemporaryDirectory(prefix="cobalt-bench-") as folder:
+        file = Path(folder) / "feed"
+        with file.open("w") as out:
+            out.writelines(line + "\n" for line in FEEDS[feed](lines))
+        urls = ledgers(kind, server, folder)
+        results: dict[str, list[dict[str, float]]] = {"ours": [], "bare": []}
+        for _ in range(rounds):
+            for role in ("bare", "ours"):
+                results[role].append(measure(role, next(urls), file))
+        urls.close()
+    ours, bare = (min(results[role], key=lambda each: each["seconds"]) for role in ("ours", "bare"))
+    print(
+        f"{feed:8} {kind:11} {lines:>9,} lines: ours {lines / ours['seconds']:>9,.0f}/s "
+        f"({ours['mebibytes']:.0f} MiB), bare {lines / bare['seconds']:>9,.0f}/s, "
+        f"ratio {bare['seconds'] / ours['seconds']:.2f}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Measure every feed on every database."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--lines", type=int, default=LINES)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--feed", choices=FEEDS, action="append")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--server", help="a PostgreSQL to make databases on; without it a private one is started")
+    for hidden in ("--role", "--url", "--file"):
+        parser.add_argument(hidden, help=argparse.SUPPRESS)
+    wishes = parser.parse_args()
+    if wishes.role:
+        child(wishes.role, wishes.url, Path(wishes.file))
+        return
+    kinds = wishes.database or ["sqlite", "postgresql"]
+    with servers(wishes.server, needed="postgresql" in kinds) as server:
+        for kind in kinds:
+            for feed in wishes.feed or FEEDS:
+                compare(feed, kind, wishes.lines, wishes.rounds, server)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""Many rows through PostgreSQL's COPY, below SQLAlchemy: a third of the cost of any INSERT."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+
+def copy(connection: Connection, table: str, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
+    """Append rows to a table; none may conflict."""
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    try:
+        with raw.cursor() as cursor, cursor.copy(statement) as writer:
+            for row in rows:
+                writer.write_row(row)
+    except psycopg.Error as error:
+        # As SQLAlchemy would say it, so that one handler knows a lost connection.
+        named = DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect)
+        if raw.closed:
+            connection.invalidate(error)
+        raise named from error
+
+
+def stage(connection: Connection, name: str, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> str:
+    """Put rows beside the tables until the transaction ends; return the name to select them from.
+
+    Each connection keeps its own empty copies: they cost nothing until the next batch.
+    """
+    table = f"staged_{name}"
+    columns = ", ".join(f"{column} {kind}" for column, kind in types.items())
+    connection.exec_driver_sql(f"CREATE TEMP TABLE IF NOT EXISTS {table} ({columns}) ON COMMIT DELETE ROWS")
+    copy(connection, table, types, rows)
+    return table

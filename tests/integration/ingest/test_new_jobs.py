@@ -1,0 +1,72 @@
+"""Jobs made by the thousand are the jobs that `jobs.create` makes."""
+
+import time
+from typing import Any
+
+from sqlalchemy import insert, select, text, update
+
+from cobalt_tasks.catalog import Urgency
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.storage import jobs, models, new_jobs
+from cobalt_tasks.storage.engine import Database
+
+ASKED = [
+    NewJob(kind=kind, address=f"192.0.2.{number}", protocol=protocol, port=port)
+    for number in range(12)
+    for kind, protocol, port in (("domain", "", 0), ("geolocation", "", 0), ("banner", "tcp", 22))
+]
+
+
+def prepare(database: Database) -> None:
+    """Make facts fresh, targets paused, and jobs of every step and state."""
+    with database.writing() as connection:
+        for table in ("jobs", "freshness"):
+            connection.execute(text(f"DELETE FROM {table}"))
+        later, earlier = time.time() + 1000, time.time() - 1000
+        for number, fresh, paused in ((0, later, None), (1, None, later), (2, earlier, earlier), (3, earlier, later)):
+            target = {"kind": "domain", "address": f"192.0.2.{number}", "protocol": "", "port": 0}
+            connection.execute(insert(models.freshness).values(**target, fresh_until=fresh, paused_until=paused))
+        jobs.create(
+            connection,
+            [
+                *(NewJob(kind="domain", address=f"192.0.2.{number}", urgency=Urgency.REFRESH) for number in (4, 5, 6)),
+                *(NewJob(kind="domain", address=f"192.0.2.{number}", urgency=Urgency.INTERACTIVE) for number in (7, 8)),
+            ],
+        )
+        table = models.jobs
+        for address, state in (("192.0.2.5", "sent"), ("192.0.2.6", "running"), ("192.0.2.8", "done")):
+            connection.execute(update(table).where(table.c.address == address).values(state=state, not_before=later))
+
+
+def outcome(database: Database) -> list[tuple[Any, ...]]:
+    """Return the jobs, without what the clock decides."""
+    table = models.jobs
+    columns = ("kind", "address", "protocol", "port", "step", "state", "forced", "alone", "attempts", "claim")
+    now = time.time()
+    with database.reading() as connection:
+        rows = connection.execute(select(*(table.c[name] for name in columns), table.c.not_before <= now + 1))
+        return sorted(map(tuple, rows))
+
+
+def test_both_ways_make_the_same_jobs(database: Database) -> None:
+    """Fresh, paused, active, more or less urgent: what input does is what the state machine says."""
+    prepare(database)
+    with database.writing() as connection:
+        jobs.create(connection, ASKED)
+    expected = outcome(database)
+    prepare(database)
+    with database.writing() as connection:
+        new_jobs.create(connection, ASKED + ASKED[:3])
+    assert outcome(database) == expected
+    assert len(expected) == 2 * 12 + 9 + 1
+
+
+def test_a_batch_that_was_rolled_back_can_be_repeated(database: Database) -> None:
+    """What a transaction staged is gone with it."""
+    with database.engine.connect() as connection:
+        for _ in range(2):
+            new_jobs.create(connection, ASKED)
+            connection.rollback()
+    with database.writing() as connection:
+        new_jobs.create(connection, ASKED)
+    assert len(outcome(database)) == len(ASKED)
