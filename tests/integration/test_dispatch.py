@@ -100,7 +100,9 @@ def test_without_redis_the_jobs_wait(database: Database, monkeypatch: pytest.Mon
     assert counts(database) == {"pending": 3}
 
 
-def test_redis_that_takes_no_more_leaves_the_jobs_pending(dispatcher: Dispatcher, database: Database, redis_url: str) -> None:
+def test_redis_that_takes_no_more_leaves_the_jobs_pending(
+    dispatcher: Dispatcher, database: Database, redis_url: str
+) -> None:
     """Out of memory while publishing: nothing is marked as sent that was not. Break: `finally` in Dispatcher._send."""
     fill(database, 3)
     client = redis.Redis.from_url(redis_url)
