@@ -15,6 +15,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_pton
 from typing import BinaryIO
 
 from cobalt_tasks.errors import GeodbError
@@ -63,19 +64,21 @@ class AsnTable:
 
     def get(self, address: str) -> tuple[int, str] | None:
         """Return the number and the organisation that announces an address, or None."""
-        parsed = ip_address(address)
-        first, last, owner = (
-            (self._first4, self._last4, self._owner4)
-            if parsed.version == 4  # noqa: PLR2004
-            else (self._first6, self._last6, self._owner6)
-        )
-        value = int(parsed)
-        index = bisect_right(first, value) - 1
-        if index < 0 or last[index] < value:
+        if ":" in address:
+            found = _owner(int.from_bytes(inet_pton(AF_INET6, address)), self._first6, self._last6, self._owner6)
+        else:
+            found = _owner(int.from_bytes(inet_pton(AF_INET, address)), self._first4, self._last4, self._owner4)
+        if found is None:
             return None
-        found = owner[index]
         start = self._end[found - 1] if found else 0
         return self._number[found], str(self._names[start : self._end[found]], "utf-8")
+
+
+def _owner(
+    value: int, first: "_Wide | memoryview[int]", last: "_Wide | memoryview[int]", owner: "memoryview[int]"
+) -> int | None:
+    index = bisect_right(first, value) - 1
+    return None if index < 0 or last[index] < value else owner[index]
 
 
 class _Wide:

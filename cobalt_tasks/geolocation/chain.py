@@ -183,10 +183,10 @@ class Geolocator:
         known: list[Outcome] = []
         unknown: list[Job] = []
         for job in batch:
-            if not is_public(job.address):
-                known.append(_failed(job, "not public", "not a global unicast address: nobody is asked about it"))
-            elif self._is_local_first and (location := self._locate(job.address, now)):
+            if self._is_local_first and (location := self._locate(job.address, now)):
                 known.append(_found(job, location))
+            elif not is_public(job.address):
+                known.append(_failed(job, "not public", "not a global unicast address: nobody is asked about it"))
             else:
                 unknown.append(job)
         return known, unknown

@@ -1,8 +1,9 @@
 """The provider `mmdb`: the databases on this machine. It knows no budget and is always asked first by default."""
 
 import logging
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import maxminddb
 
@@ -10,14 +11,30 @@ from cobalt_tasks.contracts import Location
 from cobalt_tasks.errors import GeodbError
 from cobalt_tasks.geolocation import layouts
 from cobalt_tasks.geolocation.asntable import AsnTable
-from cobalt_tasks.geolocation.manifest import ROLES, Installed, Manifest, load, signature
+from cobalt_tasks.geolocation.manifest import ROLES, Installed, Manifest, Role, load, signature
 from cobalt_tasks.geolocation.place import Place, located, place_of, raw_text
 
 NAME = "mmdb"
 
 log = logging.getLogger(__name__)
 
-_Source = tuple[str, float, list["maxminddb.Reader | AsnTable"], list["maxminddb.Reader | AsnTable"]]
+_FALLBACK: Final = "country"
+
+
+class _Source(NamedTuple):
+    """An open database, and which of its files answer for which family."""
+
+    role: Role
+    title: str
+    built: float
+    fours: "list[maxminddb.Reader | AsnTable]"
+    sixes: "list[maxminddb.Reader | AsnTable]"
+
+
+class _Found(NamedTuple):
+    source: _Source
+    place: Place
+    record: object
 
 
 class LocalDatabases:
@@ -41,30 +58,31 @@ class LocalDatabases:
     @property
     def built(self) -> float | None:
         """The build time of the first database that is asked."""
-        return self._sources[0][1] if self._sources else None
+        return self._sources[0].built if self._sources else None
 
     def locate(self, address: str, now: float) -> Location | None:
         """Return where an address is, of all databases put together; None when none of them knows."""
         found = self._look_up(address)
-        if not any(place.is_located for _, _, place, _ in found):
+        if not any(each.place.is_located for each in found):
             return None
-        _, built, first, _ = found[0]
-        said = [(NAME, first), *((f"{NAME}:{title}", place) for title, _, place, _ in found[1:])]
-        raw = raw_text({title: record for title, _, _, record in found})
-        return located(address, said, fetched_at=now, database_built=built, raw=raw)
+        first, *others = found
+        said = [(NAME, first.place), *((f"{NAME}:{each.source.title}", each.place) for each in others)]
+        raw = raw_text({each.source.title: each.record for each in found})
+        return located(address, said, fetched_at=now, database_built=first.source.built, raw=raw)
 
     def said(self, address: str) -> list[tuple[str, Place]]:
         """Return what each database says about an address, to complete what somebody else does."""
-        return [(f"{NAME}:{title}", place) for title, _, place, _ in self._look_up(address)]
+        return [(f"{NAME}:{each.source.title}", each.place) for each in self._look_up(address)]
 
-    def _look_up(self, address: str) -> list[tuple[str, float, Place, object]]:
-        found = []
-        for title, built, fours, sixes in self._sources:
-            record = self._record(sixes if ":" in address else fours, address)
+    def _look_up(self, address: str) -> list[_Found]:
+        found: list[_Found] = []
+        for source in self._sources:
+            if source.role == _FALLBACK and any(each.place.is_located for each in found):
+                continue
+            record = self._record(source.sixes if ":" in address else source.fours, address)
             if record is not None:
-                is_network = isinstance(record, tuple)
-                place = place_of(asn=record[0], organisation=record[1]) if is_network else layouts.read(record)
-                found.append((title, built, place, record))
+                place = _network(*record) if isinstance(record, tuple) else layouts.read(record)
+                found.append(_Found(source, place, record))
         return found
 
     def _record(self, readers: "list[maxminddb.Reader | AsnTable]", address: str) -> Any:
@@ -105,7 +123,12 @@ class LocalDatabases:
             fours.append(reader)
         # A file of IPv4 only answers for IPv4 before one that merely could.
         fours.sort(key=lambda reader: reader in sixes)
-        return (database.title, database.built, fours, sixes) if fours else None
+        return _Source(database.role, database.title, database.built, fours, sixes) if fours else None
+
+
+@lru_cache(4096)
+def _network(number: int, name: str) -> Place:
+    return place_of(asn=number, organisation=name)
 
 
 def open_file(path: Path) -> "maxminddb.Reader | AsnTable":

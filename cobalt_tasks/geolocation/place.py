@@ -4,7 +4,6 @@ Everything that comes in is somebody else's data: each part is checked for its t
 does not hold. Coordinates come in pairs or not at all, and 0,0 is nobody's address but everybody's "unknown".
 """
 
-import math
 import re
 from collections.abc import Sequence
 
@@ -82,7 +81,7 @@ def place_of(  # noqa: PLR0913  # a place has as many parts
 
 def words(value: object) -> str | None:
     """Return a text as it may be stored and shown, or None when it is empty or no text."""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not value:
         return None
     value = value[:_LONGEST].strip()
     if not value.isprintable():
@@ -97,17 +96,18 @@ def located(address: str, said: Sequence[tuple[str, Place]], **known: object) ->
     on the country. `known` are the remaining fields of the location.
     """
     (provider, first), *others = said
-    values: dict[str, object] = {name: getattr(first, name) for name in FIELDS}
+    values = msgspec.structs.asdict(first)
     sources: dict[str, str] = {}
     for source, other in others:
-        for name in _additions(values, other):
-            values[name] = getattr(other, name)
-            sources[name] = source
+        for name in _open(values, other):
+            if values[name] is None and (value := getattr(other, name)) is not None:
+                values[name] = value
+                sources[name] = source
     return Location(
         address=address,
         provider=provider,
         sources=msgspec.json.encode(sources).decode() if sources else None,
-        **values,  # type: ignore[arg-type]
+        **values,
         **known,  # type: ignore[arg-type]
     )
 
@@ -118,18 +118,17 @@ def raw_text(answer: object) -> str | None:
     return text.decode() if len(text) <= _LONGEST_RAW else None
 
 
-_GEOGRAPHY = ("country_code", "country_name", "region", "city", "latitude", "longitude", "timezone")
+_COUNTRY = ("country_code", "country_name", "region", "city", "timezone")
+_DEGREES = ("latitude", "longitude")
 _NETWORK = ("asn", "organisation", "isp")
 
 
-def _additions(values: dict[str, object], other: Place) -> list[str]:
-    agrees = values["country_code"] in (None, other.country_code)
-    candidates = [*(_GEOGRAPHY if agrees else ()), *_NETWORK]
-    if values["latitude"] is not None or other.latitude is None:
-        candidates = [name for name in candidates if name not in {"latitude", "longitude"}]
-    if values["asn"] not in (None, other.asn):
-        candidates = [name for name in candidates if name not in _NETWORK]
-    return [name for name in candidates if values[name] is None and getattr(other, name) is not None]
+def _open(values: dict[str, object], other: Place) -> tuple[str, ...]:
+    """Return the fields another source may add: the place within the same country, the names of the same network."""
+    fields: tuple[str, ...] = _COUNTRY if values["country_code"] in (None, other.country_code) else ()
+    if fields and values["latitude"] is None:
+        fields += _DEGREES
+    return fields + _NETWORK if values["asn"] in (None, other.asn) else fields
 
 
 def _code(value: object) -> str | None:
@@ -158,11 +157,12 @@ def _coordinates(latitude: object, longitude: object) -> tuple[float | None, flo
 
 
 def _degrees(value: object, largest: float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        degrees = float(value)
-    except (ValueError, OverflowError):
-        return None
+    if not isinstance(value, float):
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            return None
+        try:
+            value = float(value)
+        except (ValueError, OverflowError):
+            return None
     # A database stores 37.4220 in single precision; five digits are a metre.
-    return round(degrees, 5) if math.isfinite(degrees) and abs(degrees) <= largest else None
+    return round(value, 5) if -largest <= value <= largest else None
