@@ -247,12 +247,6 @@ def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
     return [dict(row) for row in connection.execute(latest).mappings()]
 
 
-def databases_used(connection: Connection) -> float | None:
-    """Return the build time of the newest local geolocation database an answer came from."""
-    built = connection.execute(select(func.max(locations.c.database_built))).scalar_one()
-    return None if built is None else float(built)
-
-
 def _first_due(kind: str, step: int) -> list[Select[tuple[float | None]]]:
     due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.step == step, _is(State.PENDING))
     sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.step == step, _is(State.SENT))

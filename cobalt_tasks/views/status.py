@@ -12,7 +12,8 @@ from msgspec import Struct
 from cobalt_tasks.broker import Broker, Worker
 from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.contracts import State
-from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.errors import BrokerUnavailableError, GeodbError
+from cobalt_tasks.geolocation import manifest
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import overview
 from cobalt_tasks.storage.engine import Database
@@ -61,6 +62,19 @@ class Counts(Struct, frozen=True, kw_only=True):
     jobs: dict[str, dict[str, int]]
     geolocation: overview.Coverage
     countries: int
+    oldest_seconds: dict[str, float | None]
+
+
+class Geodb(Struct, frozen=True, kw_only=True):
+    """A local geolocation database of this machine; its licence may ask for the attribution to be shown."""
+
+    role: str
+    title: str
+    licence: str
+    attribution: str | None
+    built: float
+    age_days: float
+    old: bool
 
 
 class Status(Struct, frozen=True, kw_only=True):
@@ -82,7 +96,8 @@ class Status(Struct, frozen=True, kw_only=True):
     workers: Sequence[WorkerState]
     broker: str | None
     rejects: Sequence[dict[str, object]]
-    geodb_built: float | None
+    geodb: Sequence[Geodb]
+    geodb_trouble: str | None
     latest: Latest
 
 
@@ -105,14 +120,15 @@ def count(database: Database) -> Counts:
             jobs=overview.jobs_by_kind(connection),
             geolocation=overview.coverage(connection),
             countries=overview.countries(connection),
+            oldest_seconds=overview.oldest_waiting(connection),
         )
 
 
 def assemble(database: Database, settings: Settings, counts: Counts, pulse: Pulse) -> Status:
     """Put the parts together with what is fast to ask."""
+    databases, trouble = _geodb(settings)
     with database.reading() as connection:
         pace = overview.pace(connection)
-        oldest = overview.oldest_waiting(connection)
         return Status(
             at=time.time(),
             sources=overview.source_ledgers(connection, _SOURCES_SHOWN),
@@ -123,14 +139,15 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
             domains=counts.totals.domains,
             certificates=counts.totals.certificates,
             jobs=counts.jobs,
-            queues={kind.name: _queue(kind.name, counts, pulse, pace[kind.name], oldest) for kind in KINDS},
+            queues={kind.name: _queue(kind.name, counts, pulse, pace[kind.name]) for kind in KINDS},
             geolocation=counts.geolocation,
             countries=counts.countries,
             providers=overview.providers(connection, settings.geo_providers),
             workers=pulse.workers,
             broker=pulse.trouble,
             rejects=overview.last_rejects(connection, _REJECTS_SHOWN),
-            geodb_built=overview.databases_used(connection),
+            geodb=databases,
+            geodb_trouble=trouble,
             latest=latest(connection, _LATEST_SHOWN),
         )
 
@@ -149,13 +166,32 @@ def alive(worker: Worker) -> WorkerState:
     return WorkerState(name=worker.name, alive=True, queues=worker.queues)
 
 
-def _queue(kind: str, counts: Counts, pulse: Pulse, pace: overview.Pace, oldest: dict[str, float | None]) -> Queue:
+def _geodb(settings: Settings) -> tuple[list[Geodb], str | None]:
+    try:
+        installed = manifest.load(settings.geodb_folder).databases
+    except GeodbError as error:
+        return [], str(error)
+    return [
+        Geodb(
+            role=each.role,
+            title=each.title,
+            licence=each.source.licence,
+            attribution=each.source.attribution,
+            built=each.built,
+            age_days=each.age_days(),
+            old=each.is_old(),
+        )
+        for each in installed
+    ], None
+
+
+def _queue(kind: str, counts: Counts, pulse: Pulse, pace: overview.Pace) -> Queue:
     states = counts.jobs[kind]
     waiting = states[State.PENDING] + states[State.SENT]
     return Queue(
         messages=None if pulse.messages is None else pulse.messages[kind],
         jobs=waiting,
-        oldest_seconds=oldest[kind],
+        oldest_seconds=counts.oldest_seconds[kind],
         started_per_minute=pace.started,
         finished_per_minute=pace.finished,
         minutes_behind=waiting / pace.finished if pace.finished else None,

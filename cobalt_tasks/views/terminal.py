@@ -130,9 +130,11 @@ def _known(status: Status) -> RenderableType:
     known = " · ".join(f"{getattr(status, name):,} {name}" for name in counts)
     share = f"{located.located:,} of {located.hosts:,} public hosts located ({located.coverage:.0%})"
     lines = [known, f"{share}, {status.countries:,} countries"]
-    if status.geodb_built is not None:
-        lines.append(f"geolocation database: {ago(max(0.0, time.time() - status.geodb_built))} old")
-    return Text("\n".join(lines))
+    lines += [f"{each.title}: {each.age_days:.0f} d old" + (" (too old)" if each.old else "") for each in status.geodb]
+    lines += dict.fromkeys(each.attribution for each in status.geodb if each.attribution)
+    if not status.geodb:
+        lines.append(status.geodb_trouble or "no local geolocation database here: cobalt geodb update fetches one")
+    return Text("\n".join(map(printable, lines)))
 
 
 def _jobs(status: Status) -> RenderableType:

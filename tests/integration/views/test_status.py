@@ -1,6 +1,7 @@
 """`cobalt status` against real ledgers."""
 
 import json
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.cli.status import status as command
 from cobalt_tasks.contracts import State
+from cobalt_tasks.geolocation.manifest import Installed, Manifest, Source, save
 from cobalt_tasks.settings import Settings, load
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.views.status import collect
@@ -68,6 +70,23 @@ def test_messages_come_from_redis(
     found = as_json(sqlite_database, load())
     assert [queue["messages"] for queue in found["queues"].values()] == [0] * len(KINDS)
     assert found["broker"] is None
+
+
+def test_local_databases_with_age_and_attribution(sqlite_database: Database, settings: Settings) -> None:
+    """A local geolocation database is told with its age and what its licence asks to be shown; a damaged list, as such."""
+    source = Source(name="test", licence="CC BY 4.0", attribution="IP Geolocation by DB-IP (https://db-ip.com)")
+    built = time.time() - 40 * 86400
+    city = Installed(role="city", title="DB-IP City Lite", source=source, built=built, fetched_at=built, files=())
+    settings.geodb_folder.mkdir()
+    save(settings.geodb_folder, Manifest(databases=(city,)))
+    found = as_json(sqlite_database, settings)["geodb"][0]
+    assert (found["title"], found["old"], found["attribution"]) == ("DB-IP City Lite", True, source.attribution)
+    assert found["age_days"] == pytest.approx(40, abs=0.1)
+    printed = CliRunner().invoke(command, [])
+    assert source.attribution in printed.stdout
+    for file in settings.geodb_folder.iterdir():
+        file.write_text("{")
+    assert as_json(sqlite_database, settings)["geodb_trouble"]
 
 
 def test_command_prints_json_and_tables(

@@ -49,6 +49,7 @@ function show(data, how) {
   showProviders(data.status.providers);
   showWorkers(data.status);
   showInput(data.status);
+  showGeodb(data.status);
   hosts.changed(data.status.hosts);
   tick();
 }
@@ -217,4 +218,10 @@ function showInput(status) {
       reject.reason,
     ],
   })));
+}
+
+function showGeodb(status) {
+  const databases = status.geodb.map((each) => `${each.title}, ${words.length(each.age_days * 86400)} old${each.old ? " (too old)" : ""}`);
+  const owed = new Set(status.geodb.map((each) => each.attribution).filter(Boolean));
+  say(byId("geodb"), [...databases, ...owed].join(" · ") || (status.geodb_trouble ?? ""));
 }
