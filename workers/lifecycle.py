@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from functools import cache
 
 from celery import signals
-from cobalt_tasks.geolocation.chain import Geolocator
 
 from cobalt_tasks import settings as environment
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.errors import DatabaseUnavailableError
+from cobalt_tasks.geolocation.chain import Geolocator
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database

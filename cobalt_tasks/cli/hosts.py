@@ -13,7 +13,7 @@ from cobalt_tasks.errors import ConfigurationError
 @click.option("--port", type=click.IntRange(0, 65535), help="Only hosts with this port.")
 @click.option("--service", help="Only hosts with this service, such as ssh.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
-def hosts(  # noqa: PLR0917  # Click gives them by name
+def hosts(  # Click gives them by name
     address: str | None, limit: int, country: str | None, port: int | None, service: str | None, as_json: bool
 ) -> None:
     """List hosts, the last seen first, or show all that is known about one.

@@ -1,0 +1,74 @@
+"""Migrations, and the process that comes first."""
+
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from cobalt_tasks import settings as environment
+from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
+from cobalt_tasks.storage import models, schema
+from cobalt_tasks.storage.engine import Database
+
+
+def test_the_migrations_make_the_tables_of_the_models(database_url: str) -> None:
+    """An upgraded database and models.py say the same, and HEAD is the newest migration."""
+    database = schema.open_ledger(environment.load({"COBALT_DATABASE_URL": database_url}))
+    with database.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, models.metadata) == []
+        assert schema.revision(connection) == schema.HEAD
+    database.dispose()
+    config = Config()
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+
+
+def test_many_processes_may_come_first(database_url: str) -> None:
+    """Upgrades at once end as one: a lock lets one through, the others find it done."""
+    failures: list[Exception] = []
+
+    def open_it() -> None:
+        database = Database(database_url)
+        try:
+            schema.upgrade(database)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            database.dispose()
+
+    threads = [threading.Thread(target=open_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert failures == []
+
+
+def test_a_newer_cobalts_database_is_refused(database_url: str) -> None:
+    """A revision this version does not know: one clear line instead of a guess."""
+    settings = environment.load({"COBALT_DATABASE_URL": database_url})
+    database = schema.open_ledger(settings)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="another version"):
+        schema.open_ledger(settings)
+    database.dispose()
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password() -> None:
+    """Nobody listens: one line, no secret in it."""
+    url = "postgresql://cobalt:s3cret@127.0.0.1:1/cobalt"
+    with pytest.raises(DatabaseUnavailableError) as caught:
+        schema.open_ledger(environment.load({"COBALT_DATABASE_URL": url}))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_url_that_is_none_is_told() -> None:
+    """A database nobody supports: the variable and the two forms, exit code 2."""
+    with pytest.raises(ConfigurationError, match="COBALT_DATABASE_URL"):
+        Database("mongodb://somewhere/cobalt")
