@@ -34,6 +34,7 @@ run: setup  ## the demo: everything on this machine, with a lab to look at (ARGS
 
 test: setup-dev  ## the whole test suite; installs PostgreSQL when there is none
 	@tools/postgres.sh
+	@tools/chromium.sh
 	@$(BIN)/python -m pytest $(ARGS)
 
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
