@@ -2,9 +2,11 @@
 
 from typing import Any, Final
 
+from cobalt_tasks import x509
 from cobalt_tasks.contracts import Certificate, Discovery, Hostname, Observation, Sighting
 from cobalt_tasks.storage.facts import banner_digest
 from cobalt_tasks.storage.rejects import KEPT
+from cobalt_tasks.text import hostname
 
 LONGEST_TEXT: Final = 4096
 """Characters of any text of a line that are stored."""
@@ -96,6 +98,32 @@ class Batch:
                 found.ttl,
             ),
         )
+
+    def name(self, address: str, name: object, source: str, when: float | None) -> None:
+        """Take a name met for an address, if it is a host name at all; for `source` see contracts.Hostname."""
+        if isinstance(name, str) and (checked := hostname(name)):
+            at = min(self.arrived_at if when is None else when, self.arrived_at)
+            self.hostnames.append(Hostname(address=address, name=checked, source=source, observed_at=at))
+
+    def certificate(self, address: str, protocol: str, port: int, der: bytes, when: float | None) -> None:
+        """Take a certificate seen on a port, with its names; nothing when it is none."""
+        parsed = x509.parse(der)
+        if parsed is None:
+            return
+        at = min(self.arrived_at if when is None else when, self.arrived_at)
+        self.certificates.append(parsed)
+        self.sightings.append(
+            Sighting(
+                address=address,
+                protocol=protocol,
+                port=port,
+                fingerprint=parsed.fingerprint,
+                source=self.tool,
+                observed_at=at,
+            ),
+        )
+        for each in parsed.names:
+            self.name(address, each, "certificate", at)
 
     def reject(self, position: int, reason: str, line: bytes) -> None:
         """Keep a record that was refused, as far as it is kept."""

@@ -7,15 +7,13 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
-from cobalt_tasks import x509
 from cobalt_tasks.addresses import Scope, is_public
 from cobalt_tasks.catalog import BY_NAME
-from cobalt_tasks.contracts import Banner, Certificate, Discovery, Facts, Hostname, NewJob, Sighting
+from cobalt_tasks.contracts import Banner, Discovery, Facts, NewJob, Sighting
 from cobalt_tasks.fingerprints import printable, recognise
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage.intake import Intake
-from cobalt_tasks.text import hostname
 
 TLS_PORTS: Final = frozenset({443, 8443, 9443, 10443})
 _TLS_SERVICES: Final = frozenset({"ssl", "X509", "X509CA"})
@@ -23,7 +21,7 @@ _CERTIFICATES: Final = frozenset({"X509", "X509CA"})
 _ASIDE: Final = frozenset({"title", "html", "vuln", "heartbleed", "ticketbleed", "scripting", "versioning", "error"})
 """What scanners report as a service and is only something about one."""
 
-_PARTS: Final = frozenset({"http.server", "unknown", "vnc-info"})
+_PARTS: Final = frozenset({"http.server", "vnc-info"})
 """Services whose banner is less than what another banner of the same port says."""
 
 _WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp"})
@@ -184,65 +182,50 @@ def _ports(batch: Batch, now: float) -> list[tuple[str, str, int, float, float]]
 
 def _collect_facts(batch: Batch, intake: Intake, now: float) -> None:
     """Turn banners into facts; a certificate or banner the scanner read needs no second connection while it is fresh."""
-    facts = Facts(
-        hostnames=list(batch.hostnames),
-        certificates=list(batch.certificates),
-        sightings=list(batch.sightings),
-        banners=[],
-        locations=[],
-    )
+    banners: list[Banner] = []
     fresh: dict[tuple[str, str, str, int], float] = {}
     # Of several banners of a port the last is shown with it: a whole answer rather than one line of it.
     for found in sorted(batch.spoken, key=lambda each: each.service not in _PARTS):
         when = min(batch.arrived_at if found.observed_at is None else found.observed_at, now)
-        certificate = _certificate(found)
-        if certificate is not None:
-            facts.certificates.append(certificate)
-            facts.sightings.append(_sighting(found, certificate, batch.tool, when))
-            facts.hostnames.extend(_names(found, certificate, when))
-            until = min(when + BY_NAME["certificate"].fresh_for, certificate.not_after)
-            _keep_fresh(fresh, "certificate", found, until)
+        if found.service in _CERTIFICATES and _take_certificate(batch, found, when):
             continue
         banner = _banner(found, batch.tool, when)
         if found.service in _ASIDE:
             intake.evidence.append(banner)
             continue
-        facts.banners.append(banner)
-        _keep_fresh(fresh, "banner", found, when + BY_NAME["banner"].fresh_for)
-    intake.facts = facts
+        banners.append(banner)
+        if found.service not in _PARTS:
+            _keep_fresh(fresh, "banner", found, when + BY_NAME["banner"].fresh_for)
+    ends = {each.fingerprint: each.not_after for each in batch.certificates}
+    for seen in batch.sightings:
+        until = min(seen.observed_at + BY_NAME["certificate"].fresh_for, ends[seen.fingerprint])
+        _keep_fresh(fresh, "certificate", seen, until)
+    intake.facts = Facts(
+        hostnames=batch.hostnames,
+        certificates=batch.certificates,
+        sightings=batch.sightings,
+        banners=banners,
+        locations=[],
+    )
     intake.freshness = sorted((*key, until) for key, until in fresh.items() if until > now)
 
 
-def _keep_fresh(fresh: dict[tuple[str, str, str, int], float], kind: str, found: Discovery, until: float) -> None:
+def _take_certificate(batch: Batch, found: Discovery, when: float) -> bool:
+    """Take a banner that is a certificate in base64, without a PEM frame; tell whether it is one."""
+    known = len(batch.certificates)
+    try:
+        der = base64.b64decode(found.banner or b"", validate=False)
+    except (binascii.Error, ValueError):
+        return False
+    batch.certificate(found.address, found.protocol, found.port, der, when)
+    return len(batch.certificates) > known
+
+
+def _keep_fresh(
+    fresh: dict[tuple[str, str, str, int], float], kind: str, found: Discovery | Sighting, until: float
+) -> None:
     key = (kind, found.address, found.protocol, found.port)
     fresh[key] = max(until, fresh.get(key, until))
-
-
-def _certificate(found: Discovery) -> Certificate | None:
-    if found.service not in _CERTIFICATES or not found.banner:
-        return None
-    try:
-        return x509.parse(base64.b64decode(found.banner, validate=False))
-    except (binascii.Error, ValueError):
-        return None
-
-
-def _sighting(found: Discovery, certificate: Certificate, tool: str, when: float) -> Sighting:
-    return Sighting(
-        address=found.address,
-        protocol=found.protocol,
-        port=found.port,
-        fingerprint=certificate.fingerprint,
-        source=tool,
-        observed_at=when,
-    )
-
-
-def _names(found: Discovery, certificate: Certificate, when: float) -> list[Hostname]:
-    names = {name for each in certificate.names if (name := hostname(each))}
-    return [
-        Hostname(address=found.address, name=name, source="certificate", observed_at=when) for name in sorted(names)
-    ]
 
 
 def _banner(found: Discovery, tool: str, when: float) -> Banner:

@@ -15,9 +15,6 @@ from cobalt_tasks.storage import intake, provisional
 from cobalt_tasks.storage.intake import Intake
 from cobalt_tasks.storage.sources import Checkpoint, Source, Work
 
-LONGEST_RECORD: Final = 1 << 20
-"""Bytes of a record; a longer one is rejected, and skipped without being held."""
-
 _SMALLEST_PIECE: Final = 16 * 1024
 _LARGEST_PIECE: Final = 512 * 1024
 _SLOW_SECONDS: Final = 0.045
@@ -95,7 +92,7 @@ class Reading:
         whole = self._format.split(self._buffer)
         if whole:
             self._store(whole)
-        if len(self._buffer) > LONGEST_RECORD:
+        if len(self._buffer) > self._format.longest:
             self._refuse_long()
 
     def _store(self, length: int) -> None:
@@ -134,7 +131,7 @@ class Reading:
     def _refuse_long(self) -> None:
         data, self._buffer = self._buffer, b""
         batch = self._new_batch()
-        batch.reject(self._position, f"longer than {LONGEST_RECORD >> 20} MiB", data)
+        batch.reject(self._position, f"longer than {self._format.longest >> 20} MiB", data)
         self._skipping = True
         planned = self._planner.plan(batch)
         source, checkpoint = self.source, self._advance(data)

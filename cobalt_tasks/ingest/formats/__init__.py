@@ -6,13 +6,23 @@ from typing import Final
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.capture import Capture
+from cobalt_tasks.ingest.formats.grepable import MasscanGrepable, NmapGrepable
+from cobalt_tasks.ingest.formats.masscan_binary import MasscanBinary
 from cobalt_tasks.ingest.formats.masscan_json import MasscanJson
 from cobalt_tasks.ingest.formats.masscan_list import MasscanList
+from cobalt_tasks.ingest.formats.masscan_text import MasscanText
+from cobalt_tasks.ingest.formats.xml_hosts import MasscanXml, NmapXml
 
 FORMATS: Final[Sequence[type[Format]]] = (
     Capture,
     MasscanJson,
     MasscanList,
+    MasscanGrepable,
+    MasscanXml,
+    MasscanText,
+    MasscanBinary,
+    NmapXml,
+    NmapGrepable,
 )
 BY_NAME: Final = {each.name: each for each in FORMATS}
 FAMILIES: Final = tuple(dict.fromkeys(each.family for each in FORMATS))

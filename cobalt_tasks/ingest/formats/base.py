@@ -14,12 +14,16 @@ class Format:
         name: what `--format` calls it.
         family: what `cobalt ingest FAMILY` calls it and its relatives.
         tool: the program that writes it, for the facts taken from it.
+        longest: bytes of a record; a longer one is rejected, and skipped without being held.
+        port: the port that was scanned, as the user says, for input that does not.
 
     """
 
     name: ClassVar[str]
     family: ClassVar[str]
     tool: ClassVar[str]
+    longest: ClassVar[int] = 1 << 20
+    port: int | None = None
 
     @classmethod
     def score(cls, sample: bytes) -> int:

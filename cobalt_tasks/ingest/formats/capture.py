@@ -9,6 +9,7 @@ from cobalt_tasks.contracts import Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.json_lines import UNREADABLE, explain
 
 _REMEMBERED: Final = 4096
 _KNOWN_METADATA: Final = frozenset({"protocol", "process"})
@@ -75,7 +76,7 @@ class Capture(LineFormat):
         """Tell a connection or a heartbeat."""
         try:
             return _decode(line).type in {"connection", "heartbeat"}
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except UNREADABLE:
             return False
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
@@ -105,7 +106,7 @@ class Capture(LineFormat):
         """Read one line."""
         try:
             seen = _decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except UNREADABLE as error:
             raise RefusedError(explain(error)) from None
         if seen.type != "connection":
             if seen.type not in _IGNORED:
@@ -144,7 +145,7 @@ def _metadata(text: bytes) -> _Metadata:
         return None, None, None
     try:
         found = _decode_metadata(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise RefusedError(f"metadata: {explain(error)}") from None
     if not found:
         return None, None, None
@@ -158,10 +159,3 @@ def _combine(seen: _Line, metadata: _Metadata, extras: dict[str, Raw]) -> _Descr
     said = next((each for each in (seen.protocol, named, number) if each not in (None, "")), "tcp")
     details = {**extras, **(others or {})}
     return values.protocol(said), process, values.text(msgspec.json.encode(details).decode()) if details else None
-
-
-def explain(error: Exception) -> str:
-    """Say in a few words what is wrong with a JSON line."""
-    if isinstance(error, msgspec.ValidationError):
-        return str(error)
-    return "nested too deep" if isinstance(error, RecursionError) else f"no JSON: {error}"

@@ -12,8 +12,9 @@ from msgspec import UNSET, Struct, UnsetType
 from cobalt_tasks.contracts import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats import masscan_text
 from cobalt_tasks.ingest.formats.base import BLANK, LineFormat
-from cobalt_tasks.ingest.formats.capture import explain
+from cobalt_tasks.ingest.formats.json_lines import UNREADABLE, explain
 from cobalt_tasks.ingest.formats.masscan_banner import from_code_points, is_open
 
 _SEPARATORS: Final = BLANK + b",[]"
@@ -74,32 +75,45 @@ class MasscanJson(LineFormat):
             return False
         return record.rec_type is not UNSET or record.ports is not None
 
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read each line; one that another program made of many records is taken apart first."""
+        for line in data.split(b"\n"):
+            stripped = line.strip(_SEPARATORS)
+            for piece in _pieces(stripped) if stripped else ():
+                try:
+                    self.line(piece, batch)
+                except RefusedError as refused:
+                    batch.reject(position, str(refused), piece)
+            position += len(line) + 1
+
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read one line."""
-        line = line.strip(_SEPARATORS)
-        if not line or line.startswith(b"#") or _TRAILER.fullmatch(line):
+        """Read one record, or one line of what masscan prints for people, mixed in by --interactive."""
+        if line.startswith(b"#") or _TRAILER.fullmatch(line):
             return
-        try:
-            record = _read(line)
-        except RefusedError:
-            pieces = _RECORDS.sub(b"}\n", line).split(b"\n")
-            if len(pieces) == 1:
-                raise
-            # Rewritten by another program, with all records on one line.
-            for record in [_read(piece) for piece in pieces]:
-                _take(record, batch)
-            return
-        _take(record, batch)
+        if line.startswith((b"Discovered ", b"Banner on ")):
+            masscan_text.read(line, batch)
+        else:
+            _take(_read(line), batch)
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """Return the records on a line: one, unless the file was rewritten, or two writers shared it."""
+    if line.startswith(b"{"):
+        if b"Discovered " in line:
+            line = line.replace(b"Discovered ", b"\nDiscovered ")
+        if line.count(b'"ip"') > 1:
+            line = _RECORDS.sub(b"}\n", line)
+    return [stripped for piece in line.split(b"\n") if (stripped := piece.strip(_SEPARATORS))]
 
 
 def _read(line: bytes) -> _Record:
     try:
         return _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         if isinstance(error, msgspec.DecodeError) and line.startswith(b"{") and not line.startswith(b'{"'):
             try:
                 return _decode(_BARE_KEY.sub(_quoted, line))
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 pass
         raise RefusedError(explain(error)) from None
 

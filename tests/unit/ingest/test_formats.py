@@ -182,7 +182,7 @@ OLD = ("192.0.2.12", "tcp", 80, None)
         ("", [], 0),  # q4: nothing found
         (f"[\n{STATUS}\n]\n[\n{SPOKEN}\n]\n", [OPEN, TOLD], 0),  # q5: appended
         (f"[\n,\n{STATUS}\n,\n{SPOKEN}\n]\n", [OPEN, TOLD], 0),  # q6: rotated
-        (f"{STATUS}\n,\nDiscovered open port 22/tcp on 192.0.2.11          \n{SPOKEN}", [OPEN, TOLD], 1),  # q7
+        (f"{STATUS}\n,\nDiscovered open port 443/tcp on 192.0.2.10          \n{SPOKEN}", [OPEN, OPEN, TOLD], 0),  # q7
         (f"{STATUS}\n,\n{STATUS}\n", [OPEN, OPEN], 0),  # q8
         (f"[{STATUS},{SPOKEN}]", [OPEN, TOLD], 0),  # compacted by another program
     ],
