@@ -3,6 +3,7 @@
 import { byId, dress, fillRows, keep, make, say } from "/static/dom.js";
 import { follow } from "/static/feed.js";
 import { startHosts } from "/static/hosts.js";
+import { showMap } from "/static/map.js";
 import * as words from "/static/words.js";
 
 const STATES = ["pending", "sent", "running", "done", "failed", "dead", "cancelled"];
@@ -93,6 +94,7 @@ function showConnections(data) {
       : "";
   say(byId("connections-note"), note);
   byId("connections-empty").hidden = rows.length > 0;
+  showMap(rows);
   fillRows(byId("connection-rows"), rows.map(connectionRow));
 }
 
