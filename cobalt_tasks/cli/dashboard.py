@@ -26,5 +26,4 @@ def dashboard(host: str, port: int) -> None:
             "COBALT_DASHBOARD_PASSWORD to ask for a password",
             err=True,
         )
-    click.echo(f"cobalt: the page is on http://{host if ':' not in host else f'[{host}]'}:{port}", err=True)
-    serve(settings, host, port)
+    serve(settings, host, port, lambda url: click.echo(f"cobalt: the page is on {url}", err=True))

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -30,8 +31,8 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM.
+def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `say` is told the URL as soon as connections are taken.
 
     Raises:
         ConfigurationError: the address cannot be used, or the settings cannot.
@@ -40,6 +41,7 @@ def serve(settings: Settings, host: str, port: int) -> None:
     """
     app = create_app(settings)
     with _listen(host, port) as listener:
+        say(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
         config = uvicorn.Config(
             app,
             log_level="warning",

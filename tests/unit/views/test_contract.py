@@ -55,8 +55,13 @@ def test_workers_are_as_good_as_their_worst_queue(ages: dict[str, float], status
     assert health(worker_ages=ages).components["workers"].status == status
 
 
+def test_silence_is_no_illness() -> None:
+    """Without input for long, the input is dead and the rest is as healthy as it was."""
+    assert health(input_age=3600.0).overall == 1.0
+
+
 def test_what_does_not_answer_is_dead() -> None:
     """A database or a broker that does not answer is dead, and the whole suffers."""
     judged = health(database_answers=False, broker_answers=False)
     assert judged.components["database"].status == judged.components["broker"].status == "DEAD"
-    assert judged.overall == pytest.approx(4 / 6)
+    assert judged.overall == pytest.approx(3 / 5)

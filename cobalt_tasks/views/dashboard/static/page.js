@@ -16,6 +16,8 @@ const COMPONENTS = {
   connection_monitor: "Input",
   dashboard: "Page",
 };
+// No input for a while is no illness.
+const INPUT_WORDS = { ACTIVE: "active", DEGRADED: "quiet", DEAD: "silent" };
 
 let clockOffset = 0;
 let shown = null;
@@ -144,9 +146,10 @@ function showHealth(system) {
   const items = [...new Set(order)].filter((name) => name in system.components);
   keep(byId("health"), items, (name) => name, () => make("li", "", make("span", "dot"), make("strong"), make("span"), make("span", "quiet small")), (item, name) => {
     const component = system.components[name];
-    dress(item.children[0], `dot ${words.health(component.status)}`);
+    const isInput = name === "connection_monitor";
+    dress(item.children[0], `dot ${isInput && component.status === "DEAD" ? "none" : words.health(component.status)}`);
     say(item.children[1], COMPONENTS[name] ?? name);
-    say(item.children[2], component.status.toLowerCase());
+    say(item.children[2], isInput ? INPUT_WORDS[component.status] : component.status.toLowerCase());
     const beat = component.last_beat_age;
     say(item.children[3], beat === null ? "no sign yet" : beat < 1 ? "now" : `${words.length(beat)} ago`);
   });
