@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from cobalt_tasks.addresses import is_public
 from cobalt_tasks.storage.overview import Traffic
 from cobalt_tasks.views.status import Status
 
@@ -95,7 +96,10 @@ def data(  # noqa: PLR0913  # the parts of one document
 
 
 def connection(row: Mapping[str, Any]) -> Document:
-    """Return one connection; `timestamp` is its arrival. An unknown country is "??", unknown coordinates are null."""
+    """Return one connection; `timestamp` is its arrival. An unknown country is "??", unknown coordinates are null.
+
+    `dst_public` is False for an address nobody can locate: private, link-local, multicast and the like.
+    """
     return {
         "id": row["id"],
         "timestamp": row["arrived_at"],
@@ -105,6 +109,7 @@ def connection(row: Mapping[str, Any]) -> Document:
         "src_port": row["src_port"],
         "dst_ip": row["dst_ip"],
         "dst_port": row["dst_port"],
+        "dst_public": is_public(row["dst_ip"]),
         "dst_country": row["dst_country_code"] or _UNKNOWN_COUNTRY,
         "dst_country_name": row["dst_country_name"],
         "dst_city": row["dst_city"],

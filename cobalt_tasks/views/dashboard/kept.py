@@ -8,22 +8,20 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_SHARE = 0.05
-"""The part of the time that may go into getting a value again and again."""
-
 
 class Kept(Generic[T]):
     """One value, renewed by one thread at a time, however many ask for it.
 
-    It is kept for `seconds`, and longer when it is slow to get: getting it takes at most a twentieth of the time.
+    It is kept for `seconds`, and longer when it is slow to get, so that getting it takes at most `share` of the time.
     For `stale_for` seconds more the old one is given at once while the new one is being got; after that one waits.
     """
 
-    def __init__(self, get: Callable[[], T], *, seconds: float, stale_for: float = 0.0) -> None:
+    def __init__(self, get: Callable[[], T], *, seconds: float, stale_for: float = 0.0, share: float = 1.0) -> None:
         """Get nothing yet."""
         self._get = get
         self._seconds = seconds
         self._stale_for = stale_for
+        self._share = share
         self._keep_until = 0.0
         self._value: T | None = None
         self._has_value = False
@@ -62,5 +60,5 @@ class Kept(Generic[T]):
         ended = time.monotonic()
         with self._lock:
             self._value, self._has_value, self._renewal = value, True, None
-            self._keep_until = ended + max(self._seconds, (ended - began) / _SHARE)
+            self._keep_until = ended + max(self._seconds, (ended - began) / self._share)
         return value

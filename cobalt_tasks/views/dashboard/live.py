@@ -18,8 +18,9 @@ WINDOW_SECONDS = 60.0
 STREAMED_CONNECTIONS = 200
 _LATEST_CONNECTIONS = 50
 _COUNT_SECONDS = 2.0
+_COUNT_SHARE = 0.05
 _PULSE_SECONDS = 5.0
-_STALE_SECONDS = 30.0
+_STALE_SECONDS = 10.0
 _REMEMBERED_SECONDS = 600.0
 
 
@@ -40,9 +41,11 @@ class Live:
         self._started = time.monotonic()
         self._queues: dict[str, float] = {}
         self._workers: dict[str, tuple[float, status.WorkerState]] = {}
-        self._counts = Kept(lambda: status.count(database), seconds=_COUNT_SECONDS, stale_for=_STALE_SECONDS)
+        self._counts = Kept(
+            lambda: status.count(database), seconds=_COUNT_SECONDS, stale_for=_STALE_SECONDS, share=_COUNT_SHARE
+        )
         self._beats = Kept(self._feel, seconds=_PULSE_SECONDS, stale_for=_STALE_SECONDS)
-        self._traffic = Kept(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS)
+        self._traffic = Kept(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS, share=_COUNT_SHARE)
         self._data = Kept(lambda: self.data(STREAMED_CONNECTIONS), seconds=1.0)
 
     def begin(self) -> None:

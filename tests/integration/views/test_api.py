@@ -1,6 +1,7 @@
 """The HTTP API, asked over real HTTP on real ledgers."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -52,6 +53,7 @@ def test_data_keeps_the_contract(database: Database, live_settings: Settings, fi
     zero, unknown = by_address["198.51.100.8"], by_address["198.51.100.9"]
     assert (zero["dst_lat"], zero["dst_lon"]) == (0.0, 0.0)
     assert (unknown["dst_country"], unknown["dst_lat"], unknown["geo_failed"]) == ("??", None, True)
+    assert not unknown["dst_public"]
     assert data["geo_intelligence"] == {"threat_zones": [], "statistics": {"total_countries": 2, "active_threats": 0}}
     components = data["system_health"]["components"]
     assert 0 <= data["system_health"]["overall"] <= 1
@@ -296,3 +298,18 @@ def test_streams_are_bounded(sqlite_settings: Settings, serving: Serving, monkey
                 if again.status_code == 200:
                     break
         assert again.status_code == 200
+
+
+def test_pulse_is_young(sqlite_database: Database, settings: Settings, redis_url: str, serving: Serving) -> None:
+    """What Redis and the workers said is no older than it may be, though asking them takes a second."""
+    import redis
+
+    from cobalt_tasks.catalog import KINDS
+
+    with serving(load()) as url, redis.Redis.from_url(redis_url) as client:
+        assert get(f"{url}/api/queues").json()["queues"]["banner"]["messages"] == 0
+        client.lpush(KINDS[0].name, b"{}")
+        deadline = time.monotonic() + 10
+        while get(f"{url}/api/queues").json()["queues"]["banner"]["messages"] != 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)

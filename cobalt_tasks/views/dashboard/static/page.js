@@ -102,7 +102,8 @@ function showConnections(data) {
 
 function connectionRow(row) {
   const name = row.dst_hostname ? `${row.dst_hostname} ` : "";
-  const country = row.dst_country === "??" ? (row.geo_failed ? "not found" : "…") : row.dst_country_name ?? row.dst_country;
+  const missing = !row.dst_public ? "not public" : row.geo_failed ? "not found" : "…";
+  const country = row.dst_country === "??" ? missing : row.dst_country_name ?? row.dst_country;
   return {
     key: row.id,
     cells: [
@@ -127,7 +128,7 @@ function showQueues(queues) {
     dress(head.children[2], `badge ${level.level}`);
     dress(bar, `bar ${level.level}`);
     bar.firstElementChild.style.setProperty("--part", Math.min(1, Math.log10(1 + queue.jobs) / 5));
-    const messages = queue.messages === null ? "messages unknown" : `${words.count(queue.messages)} messages`;
+    const messages = queue.messages === null ? "messages unknown" : `${words.count(queue.messages)} ${queue.messages === 1 ? "message" : "messages"}`;
     const behind = queue.minutes_behind === null ? "" : ` · ${words.length(queue.minutes_behind * 60)} behind`;
     say(foot, `${messages} · oldest ${words.length(queue.oldest_seconds)} · ${words.count(queue.finished_per_minute)}/min${queue.jobs ? behind : ""}`);
   });
