@@ -11,7 +11,15 @@ from cobalt_tasks.ingest.formats.masscan_binary import MasscanBinary
 from cobalt_tasks.ingest.formats.masscan_json import MasscanJson
 from cobalt_tasks.ingest.formats.masscan_list import MasscanList
 from cobalt_tasks.ingest.formats.masscan_text import MasscanText
+from cobalt_tasks.ingest.formats.naabu import NaabuJson, NaabuText
+from cobalt_tasks.ingest.formats.projectdiscovery import Fingerprintx, Httpx, Tlsx
+from cobalt_tasks.ingest.formats.ss import Ss
+from cobalt_tasks.ingest.formats.suricata import SuricataEve
+from cobalt_tasks.ingest.formats.tshark import TsharkEk, TsharkFields
 from cobalt_tasks.ingest.formats.xml_hosts import MasscanXml, NmapXml
+from cobalt_tasks.ingest.formats.zeek import ZeekJson, ZeekTsv
+from cobalt_tasks.ingest.formats.zgrab2 import Zgrab2
+from cobalt_tasks.ingest.formats.zmap import ZmapCsv, ZmapJson
 
 FORMATS: Final[Sequence[type[Format]]] = (
     Capture,
@@ -23,6 +31,20 @@ FORMATS: Final[Sequence[type[Format]]] = (
     MasscanBinary,
     NmapXml,
     NmapGrepable,
+    ZmapCsv,
+    ZmapJson,
+    Zgrab2,
+    Tlsx,
+    Httpx,
+    Fingerprintx,
+    NaabuJson,
+    NaabuText,
+    ZeekTsv,
+    ZeekJson,
+    SuricataEve,
+    TsharkEk,
+    TsharkFields,
+    Ss,
 )
 BY_NAME: Final = {each.name: each for each in FORMATS}
 FAMILIES: Final = tuple(dict.fromkeys(each.family for each in FORMATS))

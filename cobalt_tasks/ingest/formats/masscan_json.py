@@ -76,14 +76,18 @@ class MasscanJson(LineFormat):
         return record.rec_type is not UNSET or record.ports is not None
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read each line; one that another program made of many records is taken apart first."""
+        """Read each line; one that cannot be read may hold many records, or text between them."""
         for line in data.split(b"\n"):
-            stripped = line.strip(_SEPARATORS)
-            for piece in _pieces(stripped) if stripped else ():
+            if stripped := line.strip(_SEPARATORS):
                 try:
-                    self.line(piece, batch)
+                    self.line(stripped, batch)
                 except RefusedError as refused:
-                    batch.reject(position, str(refused), piece)
+                    pieces = _pieces(stripped)
+                    if len(pieces) == 1:
+                        batch.reject(position, str(refused), line)
+                    else:
+                        # None of the pieces can be taken apart further.
+                        self.parse(b"\n".join(pieces), position, batch)
             position += len(line) + 1
 
     def line(self, line: bytes, batch: Batch) -> None:
@@ -97,13 +101,11 @@ class MasscanJson(LineFormat):
 
 
 def _pieces(line: bytes) -> list[bytes]:
-    """Return the records on a line: one, unless the file was rewritten, or two writers shared it."""
+    """Return the records on a line that another program rewrote, or that two outputs share."""
+    apart = _RECORDS.sub(b"}\n", line)
     if line.startswith(b"{"):
-        if b"Discovered " in line:
-            line = line.replace(b"Discovered ", b"\nDiscovered ")
-        if line.count(b'"ip"') > 1:
-            line = _RECORDS.sub(b"}\n", line)
-    return [stripped for piece in line.split(b"\n") if (stripped := piece.strip(_SEPARATORS))]
+        apart = apart.replace(b"Discovered ", b"\nDiscovered ")
+    return [stripped for piece in apart.split(b"\n") if (stripped := piece.strip(_SEPARATORS))]
 
 
 def _read(line: bytes) -> _Record:

@@ -4,7 +4,6 @@ Each <host> is parsed as a document of its own. Without a DOCTYPE there are no e
 is an error of that host's.
 """
 
-import base64
 import re
 import xml.etree.ElementTree as ET
 from typing import ClassVar, Final
@@ -13,6 +12,7 @@ from cobalt_tasks.contracts import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import Format
+from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.masscan_banner import from_escapes
 
 _END: Final = b"</host>"
@@ -104,7 +104,7 @@ class _XmlHosts(Format):
         )
         for script in port.findall("script"):
             for pem in _PEM.findall("".join(script.itertext())):
-                batch.certificate(address, protocol, number, _base64(pem), when)
+                batch.certificate(address, protocol, number, base64_or_nothing(pem), when)
 
 
 class NmapXml(_XmlHosts):
@@ -146,10 +146,3 @@ def _service(service: ET.Element | None) -> tuple[str | None, str | None, str | 
 
 def _ttl(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255 else None  # noqa: PLR2004
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text)
-    except ValueError:
-        return b""

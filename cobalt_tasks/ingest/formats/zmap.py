@@ -1,0 +1,112 @@
+"""zmap: CSV, with its header or without, and JSON. The port is the user's to say where zmap does not."""
+
+from typing import Any, ClassVar, Final
+
+from cobalt_tasks.contracts import Discovery
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+
+_COLUMNS: Final = frozenset({
+    *("saddr", "saddr_raw", "daddr", "daddr_raw", "sport", "dport", "ttl", "ipid", "classification", "success", "repeat"),
+    *("cooldown", "timestamp_str", "timestamp_ts", "timestamp_us", "seqnum", "acknum", "window", "icmp_type", "icmp_code"),
+    *("icmp_unreach_str", "data", "udp_pkt_size", "app_success", "tcpopt_mss"),
+})  # fmt: skip
+_HEADERLESS: Final = ("saddr", "sport")
+_FALSE: Final = frozenset({"0", "false", "False"})
+_UDP: Final = frozenset({"udp"})
+_LONGEST: Final = 32
+
+
+class ZmapCsv(LineFormat):
+    """Columns by the header line; without one, an address and perhaps a port."""
+
+    name: ClassVar = "zmap-csv"
+    family: ClassVar = "zmap"
+    tool: ClassVar = "zmap"
+
+    def __init__(self) -> None:
+        """Begin without a header."""
+        self._columns: tuple[str, ...] = _HEADERLESS
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Tell by the header, or by nothing but addresses, with ports or without."""
+        lines = [line.strip() for line in sample.split(b"\n") if line.strip()]
+        if lines and _is_header(_cells(lines[0])):
+            return len(lines)
+        plain = [line for line in lines if _is_plain(line)]
+        return len(plain) if len(plain) == len(lines) else 0
+
+    @property
+    def state(self) -> str | None:
+        """The columns."""
+        return None if self._columns == _HEADERLESS else ",".join(self._columns)
+
+    @state.setter
+    def state(self, text: str | None) -> None:
+        self._columns = tuple(text.split(",")) if text else _HEADERLESS
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read a header, or one answer."""
+        cells = _cells(line)
+        if _is_header(cells):
+            self._columns = tuple(cells)
+            return
+        if len(cells) > len(self._columns):
+            raise RefusedError(f"{len(cells)} cells for {len(self._columns)} columns")
+        _take(dict(zip(self._columns, cells, strict=False)), self.port, batch)
+
+
+class ZmapJson(JsonFormat):
+    """One object an answer."""
+
+    name: ClassVar = "zmap-json"
+    family: ClassVar = "zmap"
+    tool: ClassVar = "zmap"
+
+    @classmethod
+    def owns(cls, record: dict[str, Any]) -> bool:
+        """Tell by zmap's name for an address."""
+        return "saddr" in record
+
+    def record(self, record: dict[str, Any], batch: Batch) -> None:
+        """Read one answer."""
+        _take(record, self.port, batch)
+
+
+def _take(record: dict[str, Any], port: int | None, batch: Batch) -> None:
+    said = record.get("sport")
+    number = values.port(port if said in (None, "") else said, "port")
+    when = record.get("timestamp_ts") or record.get("timestamp_str")
+    ttl = record.get("ttl")
+    found = Discovery(
+        address=values.address(record.get("saddr"), "saddr"),
+        protocol="udp" if record.get("classification") in _UDP else "tcp",
+        port=number,
+        observed_at=values.timestamp(when or None),
+        reason=values.text(record.get("classification"), _LONGEST),
+        ttl=values.port(ttl, "ttl") if ttl not in (None, "") else None,
+    )
+    if str(record.get("success", 1)) in _FALSE or record.get("classification") in {"rst", "icmp", "icmp-unreach"}:
+        batch.ignore()
+    else:
+        batch.discover(found)
+
+
+def _cells(line: bytes) -> list[str]:
+    return [cell.strip().strip('"') for cell in line.decode("utf-8", "replace").split(",")]
+
+
+def _is_header(cells: list[str]) -> bool:
+    return "saddr" in cells and _COLUMNS.issuperset(cells)
+
+
+def _is_plain(line: bytes) -> bool:
+    cells = _cells(line)
+    try:
+        values.address(cells[0], "address")
+        return len(cells) == 1 or (len(cells) == len(_HEADERLESS) and values.port(cells[1], "port") > 0)
+    except RefusedError:
+        return False
