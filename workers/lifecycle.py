@@ -8,11 +8,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 
 from celery import signals
 
 from cobalt_tasks import settings as environment
+from cobalt_tasks import threat
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.errors import DatabaseUnavailableError
@@ -21,6 +22,7 @@ from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.threat import Rules
 from cobalt_tasks.timing import LEASE_SECONDS, RENEW_SECONDS
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,16 @@ class Process:
         self.database: Database = open_ledger(settings)
         self.dispatcher = Dispatcher(self.database, settings)
         self.geolocator = Geolocator(settings)
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The rules that speak against hosts, as they were when they were first needed.
+
+        Raises:
+            ConfigurationError: they cannot be used.
+
+        """
+        return threat.load(self.settings.home)
 
 
 @cache

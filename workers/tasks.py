@@ -4,10 +4,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
+from cobalt_tasks import scoring
 from cobalt_tasks.catalog import BY_NAME, CONTROL_QUEUE, KINDS, SWEEP_TASK
 from cobalt_tasks.celery import app
 from cobalt_tasks.contracts import Job, Outcome, Verdict
-from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.jobs import Claim
@@ -130,3 +131,7 @@ def control() -> None:
         own.dispatcher.ring("geolocation", calls, after)
     except BrokerUnavailableError as error:
         log.warning("the sweep could not send: %s", error)
+    try:
+        scoring.keep_up(own.database, own.rules)
+    except ConfigurationError as error:
+        log.warning("no scores: %s", error)

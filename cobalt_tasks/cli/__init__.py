@@ -19,9 +19,11 @@ COMMANDS = {
     "export": "export:export",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",
+    "score": "score:score",
     "db": "db:db",
     "dashboard": "dashboard:dashboard",
     "doctor": "doctor:doctor",
+    "chaos": "chaos:chaos",
 }
 """Command name → module and attribute below this package."""
 

@@ -225,6 +225,39 @@ sightings = Table(
     Index("ix_sightings_last_seen", "last_seen"),
 )
 
+# What speaks against a host, by rule; and what that adds up to.
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("points", Double, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("observed_at", Double, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("rule_version", Text, nullable=False),
+    PrimaryKeyConstraint("address", "rule", "subject"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("score", Double, nullable=False),
+    Column("rule_version", Text, nullable=False),
+    Column("scored_at", Double, nullable=False),
+    Index("ix_scores_score", "score"),
+)
+
+# How far something that reads the ledger in order has come.
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", Double, nullable=False),
+)
+
 # Work --------------------------------------------------------------------------------------------------------------
 
 ACTIVE = "state IN ('pending', 'sent', 'running')"

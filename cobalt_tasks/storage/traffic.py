@@ -8,7 +8,7 @@ from sqlalchemy import Connection, or_, select
 
 from cobalt_tasks.contracts import State
 from cobalt_tasks.storage.inventory import LOCATION, names_of
-from cobalt_tasks.storage.models import jobs, locations, observations, sources
+from cobalt_tasks.storage.models import jobs, locations, observations, scores, sources
 
 Row = dict[str, Any]
 
@@ -35,7 +35,7 @@ EVERY = JobFilter()
 def connections(
     connection: Connection, limit: int, *, since: float | None = None, before: int | None = None
 ) -> list[Row]:
-    """Return observations, the newest first, each with the location and name of its far end (`dst_…`).
+    """Return observations, the newest first, each with the location, name and score of its far end (`dst_…`).
 
     `since` bounds arrived_at from below, `before` the id from above. `geo_failed` says that looking the far end up
     came to a final answer, and it was none.
@@ -83,9 +83,11 @@ def _connections() -> Any:
             *(observations.c[name] for name in _OBSERVATION),
             sources.c.name.label("source"),
             *(locations.c[name].label(f"dst_{name}") for name in LOCATION),
+            scores.c.score.label("dst_score"),
         )
         .outerjoin(sources, sources.c.id == observations.c.source_id)
         .outerjoin(locations, locations.c.address == observations.c.dst_ip)
+        .outerjoin(scores, scores.c.address == observations.c.dst_ip)
     )
 
 

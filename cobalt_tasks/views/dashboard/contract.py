@@ -7,6 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from cobalt_tasks.addresses import is_public
+from cobalt_tasks.storage.evidence import Zone
 from cobalt_tasks.storage.overview import Traffic
 from cobalt_tasks.views.status import Status
 
@@ -60,10 +61,10 @@ def data(  # noqa: PLR0913  # the parts of one document
     health: Health,
     uptime: float,
     last_input_age: float | None,
+    zones: Sequence[Zone] = (),
 ) -> Data:
     """Put the document together. Scores and zones come from evidence; as long as there is none they are 0 and none."""
     connections = [connection(row) for row in rows]
-    zones: list[Document] = []
     components = health.components
     return Data(
         timestamp=time.time(),
@@ -121,7 +122,7 @@ def connection(row: Mapping[str, Any]) -> Document:
         "protocol": row["protocol"].upper(),
         "process": row["process"],
         "geo_failed": row["geo_failed"],
-        "threat_score": 0.0,
+        "threat_score": row["dst_score"] or 0.0,
         "reputation": {},
     }
 

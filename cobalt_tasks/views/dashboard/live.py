@@ -8,8 +8,9 @@ from msgspec import Struct
 from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import overview, traffic
+from cobalt_tasks.storage import evidence, overview, traffic
 from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.evidence import Zone
 from cobalt_tasks.views import status
 from cobalt_tasks.views.dashboard import contract
 from cobalt_tasks.views.dashboard.kept import Kept
@@ -21,6 +22,8 @@ _COUNT_SECONDS = 2.0
 _COUNT_SHARE = 0.05
 _PULSE_SECONDS = 5.0
 _STALE_SECONDS = 10.0
+_ZONE_SECONDS = 10.0
+_ZONE_WINDOW_SECONDS = 900.0
 _REMEMBERED_SECONDS = 600.0
 
 
@@ -46,6 +49,7 @@ class Live:
         )
         self._beats = Kept(self._feel, seconds=_PULSE_SECONDS, stale_for=_STALE_SECONDS)
         self._traffic = Kept(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS, share=_COUNT_SHARE)
+        self._zones = Kept(self._find_zones, seconds=_ZONE_SECONDS, stale_for=_ZONE_SECONDS, share=_COUNT_SHARE)
         self._data = Kept(lambda: self.data(STREAMED_CONNECTIONS), seconds=1.0)
 
     def begin(self) -> None:
@@ -55,7 +59,7 @@ class Live:
 
     def close(self) -> None:
         """End the threads and close the connections."""
-        for kept in (self._counts, self._beats, self._traffic, self._data):
+        for kept in (self._counts, self._beats, self._traffic, self._zones, self._data):
             kept.close()
         self.database.dispose()
 
@@ -93,6 +97,7 @@ class Live:
             health=self._health(last_input, database_answers=True),
             uptime=time.monotonic() - self._started,
             last_input_age=_age(last_input),
+            zones=self._zones.value(),
         )
 
     def shared_data(self) -> contract.Data:
@@ -107,6 +112,10 @@ class Live:
         except DatabaseUnavailableError:
             return False, self._health(None, database_answers=False)
         return True, self._health(last_input, database_answers=True)
+
+    def _find_zones(self) -> list[Zone]:
+        with self.database.reading() as connection:
+            return evidence.zones(connection, time.time() - _ZONE_WINDOW_SECONDS)
 
     def _health(self, last_input: float | None, *, database_answers: bool) -> contract.Health:
         beats = self._beats.value()

@@ -16,7 +16,7 @@ from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.ingest.patience import Committer
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import models, sources
+from cobalt_tasks.storage import models, schema, sources
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Checkpoint, Source, Tally
 
@@ -94,7 +94,7 @@ def test_a_lost_database_is_waited_for(postgres_url: str, postgres_server: str, 
     models.metadata.create_all(database.engine)
     with database.writing() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES ('0001')"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
     name = postgres_url.rsplit("/", 1)[1]
     running = subprocess.Popen(
         [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", "-"],

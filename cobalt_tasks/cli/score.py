@@ -1,0 +1,129 @@
+"""`cobalt score`: what speaks against hosts, and why."""
+
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cobalt_tasks.storage.engine import Database
+    from cobalt_tasks.threat import Rules
+
+_SHOWN = 20
+
+
+@click.command()
+@click.option("--explain", metavar="ADDRESS", help="One host: every piece of evidence, with its points and its source.")
+@click.option(
+    "--recompute", is_flag=True, help="Compute everything again by the rules as they are now; show what changes."
+)
+@click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1, 100_000), help="Rows shown.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) -> None:
+    """Show the hosts that most speaks against, from 0 to 1.
+
+    The rules are in the package (threat_rules.toml); a table of the same name in COBALT_HOME/threat.toml replaces one.
+
+    \b
+    Example:
+      cobalt score
+      cobalt score --explain 198.51.100.7
+      cobalt score --recompute
+    """  # noqa: D301  # Click's mark for "do not wrap"
+    from cobalt_tasks import settings as environment
+    from cobalt_tasks import threat
+    from cobalt_tasks.errors import ConfigurationError
+    from cobalt_tasks.storage.schema import open_ledger
+
+    if explain is not None and recompute:
+        raise ConfigurationError("--explain and --recompute exclude each other")
+    settings = environment.load()
+    rules = threat.load(settings.home)
+    database = open_ledger(settings)
+    try:
+        if recompute:
+            _recompute(database, rules, limit, as_json=as_json)
+        elif explain is not None:
+            _explain(database, rules, explain, as_json=as_json)
+        else:
+            _list(database, rules, limit, as_json=as_json)
+    finally:
+        database.dispose()
+
+
+def _list(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:
+    import msgspec
+
+    from cobalt_tasks.storage import evidence
+
+    with database.reading() as connection:
+        highest = evidence.highest(connection, limit)
+        others = evidence.count_other_versions(connection, rules.version)
+    if as_json:
+        click.echo(msgspec.json.encode({"rule_version": rules.version, "scores": highest, "by_other_rules": others}))
+        return
+    for each in highest:
+        click.echo(f"{each.score:.2f}  {each.address}")
+    if not highest:
+        click.echo("Nothing speaks against any host so far.")
+    if others:
+        click.echo(f"{others:,} scores were made by other rules: run `cobalt score --recompute`", err=True)
+
+
+def _explain(database: "Database", rules: "Rules", given: str, *, as_json: bool) -> None:
+    import msgspec
+
+    from cobalt_tasks.addresses import canonical
+    from cobalt_tasks.errors import ConfigurationError
+    from cobalt_tasks.storage import evidence
+
+    address = canonical(given)
+    if address is None:
+        raise ConfigurationError(f"{given!r} is no IP address")
+    with database.reading() as connection:
+        found = evidence.scores_of(connection, [address]).get(address)
+        pieces = evidence.of_hosts(connection, [address]).get(address, [])
+    if as_json:
+        total = None if found is None else found.score
+        click.echo(msgspec.json.encode({"address": address, "score": total, "evidence": pieces, "score_row": found}))
+        return
+    if found is None:
+        click.echo(f"{address} has not been scored: it is not in the ledger, or is new there.")
+        return
+    click.echo(f"{address}  {found.score:.2f}  (rules {found.rule_version})")
+    for each in pieces:
+        at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(each.observed_at))
+        click.echo(f"  {each.points:+.2f}  {each.rule:24} {each.detail}  [{each.source}, {at}]")
+    if not pieces:
+        click.echo("  nothing speaks against it")
+    if found.rule_version != rules.version:
+        click.echo("made by other rules than those in force: run `cobalt score --recompute`", err=True)
+
+
+def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:
+    import msgspec
+
+    from cobalt_tasks import scoring
+
+    hosts = changed = 0
+    shown: list[scoring.Change] = []
+
+    def report(count: int) -> None:
+        nonlocal hosts
+        hosts += count
+
+    for change in scoring.recompute(database, rules, report):
+        changed += 1
+        if len(shown) < limit:
+            shown.append(change)
+    if as_json:
+        click.echo(
+            msgspec.json.encode({"rule_version": rules.version, "hosts": hosts, "changed": changed, "changes": shown}),
+        )
+        return
+    for each in shown:
+        before = "  new" if each.before is None else f"{each.before:.2f}"
+        click.echo(f"{before:>5} -> {each.after:.2f}  {each.address}")
+    if changed > len(shown):
+        click.echo(f"… and {changed - len(shown):,} more")
+    click.echo(f"{hosts:,} hosts scored by the rules {rules.version}; {changed:,} changed.")

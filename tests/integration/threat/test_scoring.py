@@ -1,0 +1,273 @@
+"""Scores in the ledger: kept up with what is found, explained, computed again, and put on a map."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import insert, select, update
+
+from cobalt_tasks import scoring, settings, threat
+from cobalt_tasks.cli import cobalt
+from cobalt_tasks.contracts import Banner, Certificate, Facts, Location, Sighting
+from cobalt_tasks.scoring import Change
+from cobalt_tasks.storage import evidence, facts
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.models import evidence as table
+from cobalt_tasks.storage.models import hosts, jobs, observations, ports, scores, sources
+from cobalt_tasks.storage.schema import open_ledger
+
+NOW = time.time()
+PAST = NOW - 60
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> threat.Rules:
+    """The rules of the package."""
+    return threat.load(tmp_path)
+
+
+def see(database: Database, *lines: tuple[str, str, int], at: float = PAST) -> None:
+    """Store connections, as ingest does."""
+    with database.writing() as connection:
+        connection.execute(
+            insert(observations),
+            [
+                {
+                    "source_id": 1,
+                    "observed_at": at,
+                    "arrived_at": at,
+                    "src_ip": a,
+                    "dst_ip": b,
+                    "dst_port": p,
+                    "protocol": "tcp",
+                }
+                for a, b, p in lines
+            ],
+        )
+        known = set(connection.execute(select(hosts.c.address)).scalars())
+        new = sorted({end for a, b, _ in lines for end in (a, b)} - known)
+        if new:
+            row = {"first_seen": at, "last_seen": at, "discovered": False}
+            connection.execute(insert(hosts), [{**row, "address": address} for address in new])
+
+
+def end_job(database: Database, address: str, kind: str = "geolocation", *found: Any) -> None:
+    """Store facts and a finished job, as a worker does."""
+    row = {"kind": kind, "address": address, "protocol": "", "port": 0, "step": 3, "state": "done", "forced": False}
+    row |= {"alone": False, "attempts": 0, "not_before": PAST, "created_at": PAST, "finished_at": PAST}
+    with database.writing() as connection:
+        connection.execute(insert(jobs), [row])
+        if found:
+            facts.write(connection, *found)
+
+
+def scored(database: Database) -> dict[str, float]:
+    """Return the scores that are not 0."""
+    with database.reading() as connection:
+        return {row.address: row.score for row in connection.execute(select(scores).where(scores.c.score > 0))}
+
+
+def located(address: str, code: str | None = "DE", lat: float | None = 1.52, lon: float | None = 2.48) -> Facts:
+    """Return a location."""
+    place = Location(
+        address=address, provider="mmdb", fetched_at=PAST, country_code=code, latitude=lat, longitude=lon, asn=64496
+    )
+    return Facts(locations=[place])
+
+
+def test_scores_follow_what_is_seen(database: Database, rules: threat.Rules) -> None:
+    """A connection to a risky port counts at once, an unknown country when the look-up has ended; nothing twice."""
+    see(database, ("192.0.2.2", "9.9.9.9", 22), ("192.0.2.2", "9.9.9.10", 443), ("192.0.2.2", "9.9.9.11", 23))
+    assert scoring.keep_up(database, rules) == 4
+    assert scored(database) == {"9.9.9.9": 0.3, "9.9.9.11": 0.3}
+    assert scoring.keep_up(database, rules) == 0
+    end_job(database, "9.9.9.9")
+    end_job(database, "9.9.9.10", "geolocation", located("9.9.9.10"))
+    assert scoring.keep_up(database, rules) == 2
+    assert scored(database) == {"9.9.9.9": 0.5, "9.9.9.11": 0.3}
+    see(database, *[("192.0.2.2", "9.9.9.9", 22)] * 3)
+    scoring.keep_up(database, rules)
+    assert scored(database)["9.9.9.9"] == 0.5
+
+
+def test_what_is_not_true_any_more_goes(database: Database, rules: threat.Rules) -> None:
+    """A country that becomes known takes its evidence away; what connections showed stays."""
+    see(database, ("192.0.2.2", "9.9.9.9", 22))
+    end_job(database, "9.9.9.9")
+    scoring.keep_up(database, rules)
+    assert scored(database) == {"9.9.9.9": 0.5}
+    with database.writing() as connection:
+        facts.write(connection, located("9.9.9.9"))
+        connection.execute(update(jobs).values(finished_at=NOW - 10))
+    scoring.keep_up(database, rules)
+    assert scored(database) == {"9.9.9.9": 0.3}
+
+
+def certificate(fingerprint: str, not_after: float, *, self_signed: bool) -> Certificate:
+    """Return a certificate."""
+    return Certificate(
+        fingerprint=fingerprint,
+        der=b"",
+        subject="s",
+        issuer="i",
+        serial="1",
+        not_before=0,
+        not_after=not_after,
+        self_signed=self_signed,
+        names=(),
+    )
+
+
+def test_banners_and_certificates_speak_too(database: Database, rules: threat.Rules) -> None:
+    """The certificate that was seen last counts, not the one before it."""
+    where = {"address": "9.9.9.9", "protocol": "tcp", "port": 443}
+    found = Facts(
+        banners=[
+            Banner(**where, source="probe", observed_at=PAST, text="", raw=b"", service="https"),
+            Banner(**{**where, "port": 21}, source="probe", observed_at=PAST, text="", raw=b"x", service="ftp"),
+        ],
+        certificates=[certificate("old", 1.0, self_signed=True), certificate("new", NOW + 1e6, self_signed=True)],
+        sightings=[
+            Sighting(**where, fingerprint="old", source="probe", observed_at=PAST - 100),
+            Sighting(**where, fingerprint="new", source="probe", observed_at=PAST),
+        ],
+    )
+    see(database, ("9.9.9.9", "192.0.2.9", 443))
+    end_job(database, "9.9.9.9", "certificate", found)
+    scoring.keep_up(database, rules)
+    with database.reading() as connection:
+        pieces = evidence.of_hosts(connection, ["9.9.9.9"])["9.9.9.9"]
+    assert {(each.rule, each.subject, each.source) for each in pieces} == {
+        ("cleartext_service", "tcp/21", "banner"),
+        ("new_listener_talks", "", "traffic"),
+        ("self_signed_certificate", "tcp/443", "certificate"),
+    }
+    assert scored(database) == {"9.9.9.9": 0.5}
+
+
+def test_recomputing_changes_what_the_rules_change_and_says_so(
+    database: Database, rules: threat.Rules, tmp_path: Path
+) -> None:
+    """From the ledger alone: the same rules change nothing, other rules give a diff, evidence of old rules is gone."""
+    see(database, ("192.0.2.2", "9.9.9.9", 22), ("192.0.2.2", "9.9.9.10", 8080))
+    end_job(database, "9.9.9.9")
+    scoring.keep_up(database, rules)
+    assert list(scoring.recompute(database, rules, lambda _: None)) == []
+    assert scored(database) == {"9.9.9.9": 0.5}
+    (tmp_path / "threat.toml").write_text("[risky_port]\npoints = 0.4\nports = [8080]\n")
+    changed = threat.load(tmp_path)
+    pages: list[int] = []
+    assert list(scoring.recompute(database, changed, pages.append)) == [
+        Change(address="9.9.9.10", before=0.0, after=0.4),
+        Change(address="9.9.9.9", before=0.5, after=0.2),
+    ]
+    assert sum(pages) == 3
+    with database.reading() as connection:
+        assert set(connection.execute(select(table.c.rule_version)).scalars()) == {changed.version}
+        assert evidence.count_other_versions(connection, changed.version) == 0
+
+
+def test_recomputing_from_nothing_gives_what_keeping_up_gave(database: Database, rules: threat.Rules) -> None:
+    """Both ways lead to the same evidence."""
+    see(database, *[(f"9.9.{i}.1", f"9.9.{i}.2", port) for i in range(30) for port in (22, 23, 80)])
+    with database.writing() as connection:
+        row = {"protocol": "tcp", "first_seen": PAST, "last_seen": PAST}
+        connection.execute(
+            insert(ports), [{**row, "address": f"9.9.{i}.1", "port": p} for i in range(30) for p in (1, 2)]
+        )
+    while scoring.keep_up(database, rules):
+        pass
+
+    def all_evidence() -> list[Any]:
+        with database.reading() as connection:
+            return sorted(
+                connection.execute(select(table.c.address, table.c.rule, table.c.subject, table.c.points)).all()
+            )
+
+    before, kept = all_evidence(), scored(database)
+    with database.writing() as connection:
+        connection.execute(table.delete())
+        connection.execute(scores.delete())
+    assert len(list(scoring.recompute(database, rules, lambda _: None))) == 60
+    assert (all_evidence(), scored(database)) == (before, kept)
+    assert len(before) == 90
+
+
+def test_zones_are_where_evidence_is(database: Database, rules: threat.Rules) -> None:
+    """Grouped on a tenth of a degree, the worst first; no evidence makes no zone, the equator does; old traffic is out."""
+    see(
+        database,
+        *[("192.0.2.2", "9.9.9.1", 22)] * 3,
+        ("192.0.2.2", "9.9.9.2", 22),
+        ("192.0.2.2", "9.9.9.3", 443),
+        ("192.0.2.2", "9.9.9.4", 23),
+        ("192.0.2.2", "9.9.9.5", 23),
+    )
+    end_job(database, "9.9.9.1", "geolocation", located("9.9.9.1"))
+    end_job(database, "9.9.9.2", "geolocation", located("9.9.9.2", "FR", 1.49, 2.52))
+    end_job(database, "9.9.9.3", "geolocation", located("9.9.9.3", "DE", 50.0, 50.0))
+    end_job(database, "9.9.9.4", "geolocation", located("9.9.9.4", None, 0.0, -120.04))
+    end_job(database, "9.9.9.5", "geolocation", located("9.9.9.5", "DE", None, None))
+    scoring.keep_up(database, rules)
+    with database.reading() as connection:
+        found = evidence.zones(connection, PAST - 1)
+        assert evidence.zones(connection, NOW) == []
+    assert [(zone.lat, zone.lon, zone.threat_score, zone.connection_count, zone.countries) for zone in found] == [
+        (0.0, -120.0, 0.5, 1, ()),
+        (1.5, 2.5, 0.3, 4, ("DE", "FR")),
+    ]
+    assert {zone.radius_km for zone in found} == {50}
+
+
+def test_gaps_in_the_numbers_stop_nobody(sqlite_database: Database, rules: threat.Rules) -> None:
+    """Connections far behind the last one that was read are found."""
+    see(sqlite_database, ("192.0.2.2", "9.9.9.9", 22))
+    scoring.keep_up(sqlite_database, rules)
+    with sqlite_database.writing() as connection:
+        row = {"source_id": 1, "observed_at": PAST, "arrived_at": PAST, "protocol": "tcp", "src_ip": "192.0.2.2"}
+        connection.execute(insert(observations), [{**row, "id": 10**9, "dst_ip": "9.9.9.8", "dst_port": 22}])
+    scoring.keep_up(sqlite_database, rules)
+    assert scored(sqlite_database) == {"9.9.9.9": 0.3, "9.9.9.8": 0.3}
+
+
+@pytest.fixture
+def ledger(home: Path) -> Iterator[Database]:
+    """A ledger in the home of the command."""
+    database = open_ledger(settings.load())
+    with database.writing() as connection:
+        connection.execute(insert(sources), [{"id": 1, "name": "x", "created_at": PAST, "updated_at": PAST}])
+    yield database
+    database.dispose()
+
+
+def run(*arguments: str) -> str:
+    """Run the command; it must end well."""
+    result = CliRunner().invoke(cobalt, ["score", *arguments])
+    assert result.exit_code == 0, result.output + repr(result.exception)
+    return result.output
+
+
+def test_the_command_lists_explains_and_recomputes(ledger: Database, home: Path) -> None:
+    """Every point has its rule, its source and its time."""
+    assert "Nothing speaks against any host" in run()
+    see(ledger, ("192.0.2.2", "9.9.9.9", 22))
+    assert "new -> 0.30  9.9.9.9" in run("--recompute")
+    assert "0.30  9.9.9.9" in run()
+    explained = run("--explain", "9.9.9.9")
+    assert "+0.30  risky_port" in explained
+    assert "[traffic," in explained
+    printed = json.loads(run("--explain", "9.9.9.9", "--json"))
+    assert (printed["score"], printed["evidence"][0]["rule"], printed["evidence"][0]["points"]) == (
+        0.3,
+        "risky_port",
+        0.3,
+    )
+    assert "nothing speaks against it" in run("--explain", "192.0.2.2")
+    assert "has not been scored" in run("--explain", "192.0.2.200")
+    (home / "threat.toml").write_text("[risky_port]\npoints = 0.9\nports = [22]\n")
+    assert "other rules" in run()
+    assert json.loads(run("--recompute", "--json"))["changes"] == [{"address": "9.9.9.9", "before": 0.3, "after": 0.9}]

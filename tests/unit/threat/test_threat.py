@@ -1,0 +1,120 @@
+"""The rules."""
+
+from pathlib import Path
+
+import pytest
+
+from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.threat import Contact, Evidence, Known, Port, Rules, Talker, load, score
+
+NOW = 1_800_000_000.0
+PUBLIC = "9.9.9.9"
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Rules:
+    """The rules of the package."""
+    return load(tmp_path)
+
+
+def port(number: int, **known: object) -> Port:
+    """Return a port seen just now."""
+    return Port(protocol="tcp", port=number, **{"service": None, "first_seen": NOW, "last_seen": NOW, **known})  # type: ignore[arg-type]
+
+
+def found(evidence: list[Evidence]) -> dict[str, float]:
+    """Return points by rule and subject."""
+    return {f"{each.rule} {each.subject}".strip(): each.points for each in evidence}
+
+
+def test_the_seeds_rules_add_up_and_the_country_test_fires(rules: Rules) -> None:
+    """A risky port is 0.3, an unknown country 0.2, together 0.5: the seed could never get beyond 0.3."""
+    known = Known(address=PUBLIC, looked_up_at=NOW)
+    contact = Contact(address=PUBLIC, protocol="tcp", port=22, observed_at=NOW)
+    evidence = [*rules.of_host(known, NOW), *rules.of_contact(contact)]
+    assert found(evidence) == {"unknown_country": 0.2, "risky_port to tcp/22": 0.3}
+    assert score(evidence) == 0.5
+
+
+@pytest.mark.parametrize("risky", [22, 23, 139, 445, 3389])
+def test_the_seeds_ports_are_risky_and_others_are_not(rules: Rules, risky: int) -> None:
+    """Connections to them, and the ports themselves; each rule counts once however many ports there are."""
+    assert rules.of_contact(Contact(address=PUBLIC, protocol="tcp", port=risky, observed_at=NOW))
+    assert not rules.of_contact(Contact(address=PUBLIC, protocol="tcp", port=443, observed_at=NOW))
+    known = Known(address=PUBLIC, ports=[port(risky), port(443), port(22)])
+    assert score(rules.of_host(known, NOW)) == 0.3
+
+
+def test_a_country_is_unknown_only_when_somebody_has_looked(rules: Rules) -> None:
+    """Neither a host that still waits for its look-up nor a private one is suspicious for that."""
+    assert rules.of_host(Known(address=PUBLIC), NOW) == []
+    assert rules.of_host(Known(address="192.168.1.1", looked_up_at=NOW), NOW) == []
+    assert rules.of_host(Known(address=PUBLIC, looked_up_at=NOW, country_code="DE"), NOW) == []
+
+
+def test_certificates_and_cleartext(rules: Rules) -> None:
+    """Run out, signed by itself, and a password in the clear are three things; a good certificate is none."""
+    ports = [
+        port(443, self_signed=True, not_after=NOW - 1),
+        port(8443, self_signed=False, not_after=NOW + 1),
+        port(21, service="ftp"),
+    ]
+    assert found(rules.of_host(Known(address=PUBLIC, ports=ports), NOW)) == {
+        "expired_certificate tcp/443": 0.15,
+        "self_signed_certificate tcp/443": 0.1,
+        "cleartext_service tcp/21": 0.2,
+    }
+
+
+def test_a_new_listener_that_talks(rules: Rules) -> None:
+    """New is within a week."""
+    assert rules.of_talker(Talker(address=PUBLIC, listens_since=NOW - 86400, observed_at=NOW))
+    assert not rules.of_talker(Talker(address=PUBLIC, listens_since=NOW - 8 * 86400, observed_at=NOW))
+
+
+def test_the_users_own_file_replaces_tables_and_names_lists(tmp_path: Path) -> None:
+    """Other tables keep their defaults; points of 0 switch a rule off; every list counts for itself."""
+    (tmp_path / "bad.txt").write_text("9.9.9.0/24\n")
+    (tmp_path / "worse.netset").write_text("9.9.9.9\n")
+    (tmp_path / "threat.toml").write_text(
+        '[unknown_country]\npoints = 0\n[country]\npoints = 0.4\ncodes = ["QQ"]\n[network]\npoints=0.1\nnumbers=[64496]\n'
+        '[[blocklist]]\nname = "Bad"\nfile = "bad.txt"\npoints = 0.3\n'
+        '[[blocklist]]\nname = "Worse"\nfile = "worse.netset"\npoints = 0.6\n'
+    )
+    rules = load(tmp_path)
+    evidence = rules.of_host(Known(address=PUBLIC, looked_up_at=NOW, country_code="QQ", asn=64496), NOW)
+    assert found(evidence) == {"country QQ": 0.4, "network AS64496": 0.1, "blocklist Bad": 0.3, "blocklist Worse": 0.6}
+    assert {each.source for each in evidence} == {"location", "Bad", "Worse"}
+    assert score(evidence) == 1.0
+    assert rules.of_host(Known(address=PUBLIC, looked_up_at=NOW), NOW)[0].rule == "blocklist"
+    assert rules.of_contact(Contact(address=PUBLIC, protocol="tcp", port=22, observed_at=NOW))
+
+
+def test_the_version_changes_with_the_rules_and_the_lists(tmp_path: Path) -> None:
+    """The same rules have the same version; a rule or a line of a list makes another one."""
+    versions = [load(tmp_path).version, load(tmp_path).version]
+    (tmp_path / "list").write_text("192.0.2.1\n")
+    (tmp_path / "threat.toml").write_text('[[blocklist]]\nname = "x"\nfile = "list"\npoints = 0.5\n')
+    versions.append(load(tmp_path).version)
+    (tmp_path / "list").write_text("192.0.2.2\n")
+    versions.append(load(tmp_path).version)
+    assert len(set(versions)) == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[risky_port]\npoints = 2\nports = []",
+        "[risky_port]\npoints = 0.1",
+        "[no_such_rule]\npoints = 0.1",
+        "[country]\npoints = 0.1\ncodes = ['Germany']",
+        "[[blocklist]]\nname = 'x'\nfile = 'nowhere'\npoints = 0.1",
+        "not toml",
+    ],
+)
+def test_rules_that_cannot_be_used_are_refused(tmp_path: Path, text: str) -> None:
+    """One line names the file and what is wrong in it."""
+    (tmp_path / "threat.toml").write_text(text)
+    with pytest.raises(ConfigurationError) as raised:
+        load(tmp_path)
+    assert "\n" not in str(raised.value)
