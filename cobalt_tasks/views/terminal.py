@@ -101,7 +101,7 @@ def _table(*columns: tuple[str, str]) -> Table:
 
 
 def _text(value: object, style: str = "") -> Text:
-    return Text(printable(value), style=style)
+    return Text(printable(value, keep="\n"), style=style)
 
 
 def _number(value: int | None, style: str = "") -> Text:
@@ -262,7 +262,7 @@ def _about(host: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 def _port_row(port: Mapping[str, Any]) -> list[str]:
     product = " ".join(part for part in (port["product"], port["version"]) if part)
     service = " ".join(part for part in (port["service"], f"({product})" if product else "") if part)
-    return [f"{port['port']}/{port['protocol']}", service, port["banner"] or ""]
+    return [f"{port['port']}/{port['protocol']}", service, (port["banner"] or "").partition("\n")[0]]
 
 
 def _banner_row(banner: Mapping[str, Any]) -> list[str]:
