@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import redis
 
+from cobalt_tasks.celery import app
 from cobalt_tasks.storage import models
 from cobalt_tasks.storage.engine import Database
 
@@ -68,6 +69,10 @@ def redis_url(redis_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     client.flushall()
     client.close()
     monkeypatch.setenv("COBALT_BROKER_URL", redis_server)
+    # Celery reads the environment once in a process, and another test may have come first.
+    app.conf.broker_url = redis_server
+    app._pool = None
+    app.amqp._producer_pool = None
     return redis_server
 
 
