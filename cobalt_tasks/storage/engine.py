@@ -44,6 +44,23 @@ def _now_postgresql(*_args: object, **_options: object) -> str:
     return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
 
 
+class statement_now(FunctionElement[float]):  # noqa: N801
+    """The database's clock at the beginning of the statement: one value for all its rows, and indexes are searched by it,
+    which no planner does by a clock that moves on.
+    """
+
+    type = Double()
+    inherit_cache = True
+
+
+compiles(statement_now, "sqlite")(_now_sqlite)
+
+
+@compiles(statement_now, "postgresql")
+def _statement_now_postgresql(*_args: object, **_options: object) -> str:
+    return "CAST(extract(epoch FROM statement_timestamp()) AS double precision)"
+
+
 class Database:
     """One process's connections to the ledger."""
 

@@ -37,7 +37,7 @@ from sqlalchemy import (
 from cobalt_tasks.catalog import BY_NAME, Urgency
 from cobalt_tasks.contracts import ACTIVE_STATES, Job, NewJob, Outcome, State, Verdict
 from cobalt_tasks.storage.bulk import Columns, earlier, encode, insert_into, rows_of
-from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.models import ACTIVE, freshness, jobs
 
 MAX_ATTEMPTS = 3
@@ -120,8 +120,8 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
         rows.c.forced,
         false(),
         literal(0, Integer()),
-        database_now(),
-        database_now(),
+        statement_now(),
+        statement_now(),
     ).where(or_(rows.c.forced, ~_is_fresh_or_paused(rows)))
     columns = ["kind", "address", "protocol", "port", "step", "state", "forced", "alone", "attempts"]
     insert = insert_into(connection, jobs).from_select([*columns, "not_before", "created_at"], wanted)
@@ -157,7 +157,7 @@ def mark_sent(connection: Connection, kind: str, step: int, limit: int) -> list[
             jobs.c.step == step,
             _is(State.PENDING),
             jobs.c.waits_for.is_(None),
-            jobs.c.not_before <= database_now(),
+            jobs.c.not_before <= statement_now(),
         )
         .order_by(jobs.c.not_before)
         .limit(limit)
@@ -165,7 +165,7 @@ def mark_sent(connection: Connection, kind: str, step: int, limit: int) -> list[
     statement = (
         update(jobs)
         .where(jobs.c.id.in_(_unlocked(chosen)))
-        .values(state=State.SENT, sent_at=database_now())
+        .values(state=State.SENT, sent_at=statement_now())
         .returning(jobs.c.id, jobs.c.alone, jobs.c.sent_at)
     )
     return sorted((Sent(*row) for row in connection.execute(statement)), key=lambda sent: sent.id)
@@ -181,7 +181,7 @@ def resend(connection: Connection, kind: str, step: int, oldest: float | None, g
 
     `oldest` is when that was sent, None when none waits.
     """
-    cutoff = (database_now() if oldest is None else literal(oldest, Double())) - grace
+    cutoff = (statement_now() if oldest is None else literal(oldest, Double())) - grace
     statement = (
         update(jobs)
         .where(jobs.c.kind == kind, jobs.c.step == step, _is(State.SENT), jobs.c.sent_at < cutoff)
@@ -196,7 +196,7 @@ def claim(connection: Connection, ids: Sequence[int], lease: float) -> Claim:
         jobs.c.id.in_(ids),
         jobs.c.state.in_([State.PENDING, State.SENT]),
         jobs.c.waits_for.is_(None),
-        jobs.c.not_before <= database_now(),
+        jobs.c.not_before <= statement_now(),
     )
     token = uuid.uuid4().hex
     wanted = select(jobs.c.id).where(named, or_(jobs.c.forced, ~_is_fresh_or_paused(jobs)))
@@ -215,7 +215,7 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
             jobs.c.kind == kind,
             _is(State.PENDING),
             jobs.c.waits_for == waits_for,
-            jobs.c.not_before <= database_now(),
+            jobs.c.not_before <= statement_now(),
         )
         .order_by(jobs.c.step, jobs.c.not_before)
         .limit(limit)
@@ -225,7 +225,7 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
 
 def renew(connection: Connection, token: str, lease: float) -> int:
     """Extend the lease of what this token still holds; return how many jobs that is."""
-    statement = update(jobs).where(_held_by(token)).values(lease_until=database_now() + lease)
+    statement = update(jobs).where(_held_by(token)).values(lease_until=statement_now() + lease)
     return connection.execute(statement).rowcount
 
 
@@ -253,10 +253,10 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
             alone=rows.c.alone,
             attempts=rows.c.attempts,
             waits_for=rows.c.waits_for,
-            not_before=database_now() + rows.c.after,
+            not_before=statement_now() + rows.c.after,
             claim=None,
             lease_until=None,
-            finished_at=case((rows.c.state == State.PENDING, null()), else_=database_now()),
+            finished_at=case((rows.c.state == State.PENDING, null()), else_=statement_now()),
         )
         .returning(jobs.c.id)
     )
@@ -273,7 +273,7 @@ def take_back(connection: Connection) -> int:
     """
     attempts = jobs.c.attempts + case((jobs.c.alone, 1), else_=0)
     is_last = attempts >= MAX_ATTEMPTS
-    expired = select(jobs.c.id).where(_is(State.RUNNING), jobs.c.lease_until < database_now()).order_by(jobs.c.id)
+    expired = select(jobs.c.id).where(_is(State.RUNNING), jobs.c.lease_until < statement_now()).order_by(jobs.c.id)
     statement = (
         update(jobs)
         .where(jobs.c.id.in_(_unlocked(expired)))
@@ -283,7 +283,7 @@ def take_back(connection: Connection) -> int:
             alone=true(),
             claim=None,
             lease_until=None,
-            finished_at=case((is_last, database_now()), else_=null()),
+            finished_at=case((is_last, statement_now()), else_=null()),
             outcome=case((is_last, "worker lost"), else_=null()),
             detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),
         )
@@ -297,8 +297,8 @@ def refresh(connection: Connection, kind: str, limit: int) -> int:
         select(freshness.c.address, freshness.c.protocol, freshness.c.port)
         .where(
             freshness.c.kind == kind,
-            freshness.c.fresh_until < database_now(),
-            or_(freshness.c.paused_until.is_(None), freshness.c.paused_until < database_now()),
+            freshness.c.fresh_until < statement_now(),
+            or_(freshness.c.paused_until.is_(None), freshness.c.paused_until < statement_now()),
             ~exists().where(_same_target(jobs, freshness), jobs.c.state.in_(ACTIVE_STATES)),
         )
         .order_by(freshness.c.fresh_until)
@@ -322,8 +322,8 @@ def _claim(connection: Connection, token: str, wanted: Select[tuple[int]], lease
             state=State.RUNNING,
             claim=token,
             waits_for=None,
-            started_at=database_now(),
-            lease_until=database_now() + lease,
+            started_at=statement_now(),
+            lease_until=statement_now() + lease,
         )
         .returning(*_CLAIMED)
     )
@@ -331,13 +331,13 @@ def _claim(connection: Connection, token: str, wanted: Select[tuple[int]], lease
 
 
 def _end_superfluous(connection: Connection, named: ColumnElement[bool]) -> None:
-    fresh = exists().where(_same_target(freshness, jobs), freshness.c.fresh_until > database_now())
-    paused = exists().where(_same_target(freshness, jobs), freshness.c.paused_until > database_now())
+    fresh = exists().where(_same_target(freshness, jobs), freshness.c.fresh_until > statement_now())
+    paused = exists().where(_same_target(freshness, jobs), freshness.c.paused_until > statement_now())
     for reason, state, holds in (("fresh", State.DONE, fresh), ("paused", State.CANCELLED, paused)):
         connection.execute(
             update(jobs)
             .where(named, ~jobs.c.forced, holds)
-            .values(state=state, outcome=reason, finished_at=database_now()),
+            .values(state=state, outcome=reason, finished_at=statement_now()),
         )
 
 
@@ -383,8 +383,8 @@ def _remember_freshness(connection: Connection, outcomes: Sequence[Outcome]) -> 
         new.c.address,
         new.c.protocol,
         new.c.port,
-        database_now() + new.c.fresh_for,
-        database_now() + new.c.paused_for,
+        statement_now() + new.c.fresh_for,
+        statement_now() + new.c.paused_for,
     ).where(true())
     insert = insert_into(connection, freshness).from_select(
         ["kind", "address", "protocol", "port", "fresh_until", "paused_until"],
@@ -424,12 +424,12 @@ def _same_target(left: Any, right: Any) -> ColumnElement[bool]:
 def _is_fresh_or_paused(target: Any) -> ColumnElement[bool]:
     return exists().where(
         _same_target(freshness, target),
-        or_(freshness.c.fresh_until > database_now(), freshness.c.paused_until > database_now()),
+        or_(freshness.c.fresh_until > statement_now(), freshness.c.paused_until > statement_now()),
     )
 
 
 def _held_by(token: str) -> ColumnElement[bool]:
-    return and_(jobs.c.claim == token, _is(State.RUNNING), jobs.c.lease_until > database_now())
+    return and_(jobs.c.claim == token, _is(State.RUNNING), jobs.c.lease_until > statement_now())
 
 
 def _is(state: State) -> ColumnElement[bool]:

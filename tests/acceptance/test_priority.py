@@ -1,0 +1,185 @@
+"""Strict priority, on one real worker that takes from all queues: what is more urgent is started next."""
+
+import itertools
+import os
+import random
+import signal
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from cobalt_tasks import settings as environment
+from cobalt_tasks.broker import QUEUES
+from cobalt_tasks.catalog import KINDS, STEPS, Kind, Unit, Urgency
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.dispatch import Dispatcher
+from cobalt_tasks.storage import jobs, new_jobs, overview
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.storage.schema import open_ledger
+
+FLOOD = 100_000
+MESSAGES_OF_A_STEP = 3
+CLOSED_PORT = 1
+
+
+class NoName(socketserver.BaseRequestHandler):
+    """A DNS server that knows no name (RFC 1035: the question back, as an answer with code 3)."""
+
+    def handle(self) -> None:
+        """Answer one datagram."""
+        question, own = self.request
+        own.sendto(question[:2] + b"\x81\x83" + question[4:], self.client_address)
+
+
+@pytest.fixture
+def resolver() -> Iterator[str]:
+    """The address and port of a DNS server."""
+    with socketserver.UDPServer(("127.0.0.1", 0), NoName) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.fixture
+def database(
+    database_url: str,
+    home: Path,
+    redis_url: str,
+    resolver: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Database]:
+    """An empty ledger, on each database, as a worker finds it. Nothing that is done here leaves this machine."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", database_url)
+    monkeypatch.setenv("COBALT_GEO_PROVIDERS", "mmdb")
+    monkeypatch.setenv("COBALT_RESOLVERS", resolver)
+    opened = open_ledger(environment.load())
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def dispatcher(database: Database) -> Dispatcher:
+    """A producer beside the worker."""
+    return Dispatcher(database, environment.load())
+
+
+@contextmanager
+def worker(home: Path, concurrency: int) -> Iterator[None]:
+    """A worker of all queues, as `cobalt up` starts it, in a process group that ends with the block."""
+    command = [sys.executable, "-m", "celery", "-A", "cobalt_tasks", "worker", "-Q", ",".join(QUEUES)]
+    with (home / "worker.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "-c", str(concurrency), "-l", "INFO"],
+            env=dict(os.environ),
+            cwd=home,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+def wait_until(holds: Callable[[], object], home: Path) -> None:
+    """Wait until something holds; fail with the worker's log."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, (home / "worker.log").read_text()[-5000:]
+        time.sleep(0.02)
+
+
+def count_started(database: Database, kind: str) -> int:
+    """How many jobs of a kind were ever started."""
+    with database.reading() as connection:
+        query = select(func.count()).where(table.c.kind == kind, table.c.started_at.is_not(None))
+        return connection.execute(query).scalar_one()
+
+
+def started(database: Database) -> list[tuple[float, str, int]]:
+    """Start, kind and step of every job that was ever started, in that order."""
+    with database.reading() as connection:
+        query = select(table.c.started_at, table.c.kind, table.c.step).where(table.c.started_at.is_not(None))
+        return [tuple(row) for row in connection.execute(query.order_by(table.c.started_at, table.c.id))]
+
+
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_one_banner_is_started_next_whatever_waits(
+    database: Database,
+    dispatcher: Dispatcher,
+    home: Path,
+    concurrency: int,
+) -> None:
+    """Under 100,000 geolocation jobs an interactive banner job is started next: after its message was sent, each pool
+    process claims at most the one batch it holds already, and nothing else.
+
+    Break: worker_prefetch_multiplier or task_acks_late in celeryconfig.py (batches that were fetched ahead go first), or
+    Kind.step (the request goes to the end).
+    """
+    for first in range(0, FLOOD, 10_000):
+        flood = [
+            NewJob(kind="geolocation", address=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+            for number in range(first, first + 10_000)
+        ]
+        database.write(new_jobs.create, flood)
+    dispatcher.top_up(["geolocation"])
+    request = NewJob(
+        kind="banner",
+        address="127.0.0.1",
+        protocol="tcp",
+        port=CLOSED_PORT,
+        urgency=Urgency.INTERACTIVE,
+        forced=True,
+    )
+    with worker(home, concurrency):
+        wait_until(lambda: count_started(database, "geolocation") > 5000, home)
+        database.write(jobs.create, [request])
+        dispatcher.top_up(["banner"])
+        with database.reading() as connection:
+            sent = overview.now(connection)
+        wait_until(lambda: count_started(database, "banner"), home)
+    order = started(database)
+    begun = next(at for at, kind, _ in order if kind == "banner")
+    overtaking = {at for at, *_ in order if sent < at < begun}
+    assert len(order) < FLOOD, "the flood was over before the request came"
+    # One claim gives all its jobs the same start.
+    assert len(overtaking) <= concurrency
+
+
+def test_all_nine_steps_are_started_in_strict_order(database: Database, dispatcher: Dispatcher, home: Path) -> None:
+    """Several messages of every kind and urgency wait in Redis, sent in any order: a worker starts the smallest step
+    first, over all queues, and of one step the queues in the order of -Q.
+
+    Break: priority_steps in celeryconfig.py (Celery's default folds 0, 1 and 2 into one), or queue_order_strategy.
+    """
+    groups = [*itertools.product(KINDS, Urgency)] * MESSAGES_OF_A_STEP
+    random.Random(7).shuffle(groups)
+    for number, (kind, urgency) in enumerate(groups):
+        database.write(jobs.create, [target(kind, number, urgency)])
+        assert dispatcher.top_up([kind.name]) == 1
+    with database.reading() as connection:
+        assert set(connection.execute(select(func.distinct(table.c.step))).scalars()) == set(STEPS)
+    with worker(home, 1):
+        wait_until(lambda: len(started(database)) == len(groups), home)
+    order = [(step, QUEUES.index(kind)) for _, kind, step in started(database)]
+    assert order == sorted(order)
+
+
+def target(kind: Kind, number: int, urgency: Urgency) -> NewJob:
+    """A job of a kind that ends at once, different for each number."""
+    address = f"127.0.1.{number}"
+    if kind.unit is Unit.HOST:
+        return NewJob(kind=kind.name, address=address, urgency=urgency)
+    return NewJob(kind=kind.name, address=address, protocol="tcp", port=CLOSED_PORT, urgency=urgency)
