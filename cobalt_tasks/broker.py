@@ -30,7 +30,6 @@ class Broker:
 
     def __init__(self, url: str) -> None:
         """Connect lazily; `redis+socket://` is Celery's name for a Unix socket."""
-        self._url = url
         self._redis: redis.Redis = redis.Redis.from_url(
             url.replace("redis+socket://", "unix://", 1),
             socket_timeout=_SECONDS,
@@ -60,8 +59,8 @@ class Broker:
         from cobalt_tasks.celery import app  # noqa: PLC0415  # Celery is slow to import
 
         self.ping()
-        with _named_errors(), app.connection_for_read(self._url) as connection:
-            answers = app.control.inspect(timeout=seconds, connection=connection).active_queues() or {}
+        with _named_errors():
+            answers = app.control.inspect(timeout=seconds).active_queues() or {}
         return [Worker(name, sorted(queue["name"] for queue in queues)) for name, queues in sorted(answers.items())]
 
     def close(self) -> None:
