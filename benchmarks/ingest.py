@@ -37,7 +37,10 @@ _numbers = itertools.count()
 def zipf(lines: int) -> Iterator[str]:
     """Capture lines of 10,000 peers, some of which come all the time."""
     draw = random.Random(7)
-    peers = [f"{draw.randrange(1, 224)}.{draw.randrange(256)}.{draw.randrange(256)}.{draw.randrange(256)}" for _ in range(PEERS)]
+    peers = [
+        f"{draw.randrange(1, 224)}.{draw.randrange(256)}.{draw.randrange(256)}.{draw.randrange(256)}"
+        for _ in range(PEERS)
+    ]
     weights = [1 / rank for rank in range(1, PEERS + 1)]
     while lines > 0:
         for peer in draw.choices(peers, weights, k=min(lines, 10_000)):
@@ -112,7 +115,17 @@ class Bare:
         now = time.time()
         if "rec_type" in batch[0]:
             found = [
-                (1, r["ip"], r["proto"], r["port"], "", float(r["timestamp"]), now, r["data"]["reason"], r["data"]["ttl"])
+                (
+                    1,
+                    r["ip"],
+                    r["proto"],
+                    r["port"],
+                    "",
+                    float(r["timestamp"]),
+                    now,
+                    r["data"]["reason"],
+                    r["data"]["ttl"],
+                )
                 for r in batch
             ]
             seen = {row[1]: row[5] for row in found}

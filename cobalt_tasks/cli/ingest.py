@@ -2,15 +2,23 @@
 
 import click
 
-FAMILIES = ("auto", "capture", "masscan")
+FAMILIES = (
+    *("auto", "capture", "masscan", "nmap", "zmap", "zgrab2", "tlsx", "httpx", "fingerprintx", "naabu"),
+    *("zeek", "suricata", "tshark", "ss"),
+)
 _MEBIBYTE = 1 << 20
 
 
 @click.command()
-@click.argument("arguments", nargs=-1, metavar="[auto|capture|masscan] FILE...|-")
+@click.argument("arguments", nargs=-1, metavar="[FAMILY] FILE...|-")
 @click.option("--format", "format_name", metavar="F", help="Read everything as this format instead of recognising it.")
 @click.option("--name", metavar="N", help="What the source is called in the ledger (default: its path, or stdin).")
 @click.option("--resume", is_flag=True, help="Read the journals of earlier pipes whose reader was killed or stopped.")
+@click.option("--follow", is_flag=True, help="Go on reading a file that grows or is rotated, until stopped.")
+@click.option("--listen", metavar="tcp://HOST:PORT", help="Take lines from whoever connects to this address.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="The port that was scanned, for input that has none (zmap)."
+)
 @click.option("--strict", is_flag=True, help="End with 3 when a line was rejected.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger of each source as JSON.")
 @click.option(
@@ -26,6 +34,9 @@ def ingest(
     format_name: str | None,
     name: str | None,
     resume: bool,
+    follow: bool,
+    listen: str | None,
+    port: int | None,
     strict: bool,
     as_json: bool,
     journal_limit: int,
@@ -33,12 +44,15 @@ def ingest(
     """Read capture lines and scan results into the ledger, and queue the jobs that follow.
 
     Every file has a checkpoint: reading it again reads only what is new. Bytes from a pipe are journaled on disk
-    first, so that the program that writes them never waits for a database.
+    first, so that the program that writes them never waits for a database. Formats are recognised by content: a
+    FAMILY (auto, capture, masscan, nmap, zmap, zgrab2, naabu, tlsx, httpx, fingerprintx, zeek, suricata, tshark, ss)
+    narrows the choice. Files compressed by gzip, bzip2, xz or zstd are read as they are.
 
     \b
     Example:
       cobalt ingest masscan scan.json
       stdbuf -oL masscan 192.0.2.0/24 -p1-1024 -oD - | cobalt ingest -
+      cobalt ingest --follow /var/log/suricata/eve.json
       cobalt ingest --resume
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks import settings
@@ -46,16 +60,23 @@ def ingest(
     from cobalt_tasks.ingest.session import Wishes, run
 
     family, files = (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in FAMILIES else ("auto", arguments)
-    if not files and not resume:
+    if not files and not resume and not listen:
         raise ConfigurationError("name a file, or - for standard input: cobalt ingest --help")
     if name and len(files) > 1:
         raise ConfigurationError("--name is for one source; there are several")
+    if follow and (len(files) != 1 or files[0] == "-"):
+        raise ConfigurationError("--follow is for one file; start one ingest for each")
+    if listen and (not listen.startswith("tcp://") or "-" in files):
+        raise ConfigurationError("--listen takes tcp://HOST:PORT, and no pipe beside it")
     wishes = Wishes(
         files=files,
         family=None if family == "auto" else family,
         format=format_name,
         name=name,
+        port=port,
         resume=resume,
+        follow=follow,
+        listen=listen or "",
         strict=strict,
         as_json=as_json,
         journal_limit=journal_limit * _MEBIBYTE,

@@ -38,6 +38,7 @@ class About(Struct, frozen=True, kw_only=True):
     name: str
     format: str | None = None
     family: str | None = None
+    port: int | None = None
 
 
 class JournalStream:
@@ -230,8 +231,8 @@ class JournalStream:
         return True
 
 
-def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT) -> JournalStream:
-    """Begin a journal of standard input, written by a process of its own from now on.
+def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT, listen: str = "") -> JournalStream:
+    """Begin a journal of standard input, or of what comes to a TCP address, written by a process of its own.
 
     Raises:
         JournalError: the folder cannot be written.
@@ -250,7 +251,7 @@ def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT
     given = [alive_reader, notify_writer, lock or -1]
     command = [sys.executable, "-m", "cobalt_tasks.ingest.journal_writer", str(journal), str(limit), str(segment)]
     process = subprocess.Popen(  # noqa: S603  # our own module
-        [*command, *map(str, given)],
+        [*command, *map(str, given), *([listen] if listen else [])],
         pass_fds=given,
         stdout=subprocess.DEVNULL,
     )

@@ -1,7 +1,7 @@
 """The process that stands between a pipe and everything else: bytes go to disk, stamped, before anybody looks at them.
 
-Run as `python -m cobalt_tasks.ingest.journal_writer FOLDER LIMIT SEGMENT ALIVE NOTIFY LOCK`; the last three are inherited
-descriptors. It imports next to nothing, ignores signals, and ends when its input ends; when the process that started it
+Run as `python -m cobalt_tasks.ingest.journal_writer FOLDER LIMIT SEGMENT ALIVE NOTIFY LOCK [HOST:PORT]`; ALIVE, NOTIFY and LOCK are
+inherited descriptors; with an address it takes lines from whoever connects there, instead of from standard input. It imports next to nothing, ignores signals, and ends when its input ends; when the process that started it
 is gone it takes what the pipe still holds, and ends too. It never throws bytes away: when the journal is full or the
 disk is, it stops reading, says so, and goes on when there is room.
 """
@@ -30,6 +30,7 @@ _PIPE: Final = 1 << 20
 _STAMP_SECONDS: Final = 0.01
 _SYNC_SECONDS: Final = 0.2
 _SYNC_BYTES: Final = 4 << 20
+_WITHOUT_ADDRESS: Final = 6
 _ROOM_SECONDS: Final = 0.05
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -77,7 +78,7 @@ class Writer:
                 count = 0
             if not count:
                 if not complained:
-                    _say(f"no room for more in {self._folder}: reading stops until there is")
+                    say(f"no room for more in {self._folder}: reading stops until there is")
                 complained = True
                 time.sleep(_ROOM_SECONDS)
             view = view[count:]
@@ -85,7 +86,7 @@ class Writer:
             self._written += count
             self._unsynced += count
         if complained:
-            _say("there is room again: reading goes on")
+            say("there is room again: reading goes on")
         if self._unsynced > _SYNC_BYTES:
             self._wanted.set()
         if self._position - self._start >= self._segment:
@@ -139,7 +140,7 @@ class Writer:
             try:
                 os.fdatasync(self._data)
             except OSError as error:
-                _say(f"cannot sync the journal: {error.strerror}")
+                say(f"cannot sync the journal: {error.strerror}")
 
 
 def copy(writer: Writer, source: int, alive: int, notify: int) -> None:
@@ -156,7 +157,7 @@ def copy(writer: Writer, source: int, alive: int, notify: int) -> None:
             if not data:
                 return
             writer.append(data)
-            _tell(notify)
+            tell(notify)
             left = max(0, left - len(data)) if left > 0 else left
         elif left > 0:
             return
@@ -176,12 +177,18 @@ def main(arguments: list[str]) -> None:
         fcntl.fcntl(0, fcntl.F_SETPIPE_SZ, _PIPE)
     writer = Writer(folder, limit, segment)
     try:
-        copy(writer, 0, alive, notify)
+        if len(arguments) > _WITHOUT_ADDRESS:
+            from cobalt_tasks.ingest import journal_listener  # noqa: PLC0415  # a pipe needs no sockets
+
+            journal_listener.listen(writer, arguments[_WITHOUT_ADDRESS], alive, lambda: tell(notify))
+        else:
+            copy(writer, 0, alive, notify)
     finally:
         writer.close()
 
 
-def _tell(notify: int) -> None:
+def tell(notify: int) -> None:
+    """Tell the reader that there is more."""
     # Full: the reader has not looked yet. Broken: it is gone.
     with suppress(OSError):
         os.write(notify, b".")
@@ -194,7 +201,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell people something, if anybody listens."""
     with suppress(OSError):
         sys.stderr.write(f"cobalt: journal: {text}\n")
         sys.stderr.flush()

@@ -54,8 +54,17 @@ class Pipeline:
         """Send what was committed last."""
         self._postman.close()
 
-    def run(self, stream: Stream, *, format_name: str | None = None, family: str | None = None) -> Source:
+    def run(
+        self,
+        stream: Stream,
+        *,
+        format_name: str | None = None,
+        family: str | None = None,
+        port: int | None = None,
+    ) -> Source:
         """Read a stream to its end, or until asked to stop; return its source as the ledger has it.
+
+        `port` is the one that was scanned, for input that does not say.
 
         Raises:
             ConfigurationError: its format is not recognised, or it is not the one it was read with before.
@@ -72,6 +81,7 @@ class Pipeline:
             stream,
             source,
             chosen,
+            port=port,
             planner=self._planner,
             committer=self._committer,
             stopping=self._stopping,

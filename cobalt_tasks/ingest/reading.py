@@ -38,6 +38,7 @@ class Reading:
         source: Source,
         chosen: type[Format],
         *,
+        port: int | None = None,
         planner: Planner,
         committer: Committer,
         stopping: Callable[[], bool],
@@ -47,6 +48,7 @@ class Reading:
         self.source = source
         self._stream = stream
         self._format = chosen()
+        self._format.port = port
         self._planner = planner
         self._committer = committer
         self._stopping = stopping

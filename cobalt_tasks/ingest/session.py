@@ -1,5 +1,6 @@
 """One call of `cobalt ingest`: which streams, in which order, and what is said about them."""
 
+import glob
 import signal
 import sys
 import time
@@ -17,13 +18,15 @@ from cobalt_tasks.ingest import formats, journal
 from cobalt_tasks.ingest.patience import persist
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.progress import Progress
-from cobalt_tasks.ingest.streams import FileStream, Stream
+from cobalt_tasks.ingest.streams import FileStream, FollowedFile, Stream
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.storage.sources import Source
 
 REJECTED_EXIT: Final = 3
 INTERRUPTED_EXIT: Final = 130
+_LOOK_SECONDS: Final = 0.1
+_WILD: Final = frozenset("*?[")
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
@@ -33,7 +36,10 @@ class Wishes(Struct, frozen=True, kw_only=True):
     family: str | None = None
     format: str | None = None
     name: str | None = None
+    port: int | None = None
     resume: bool = False
+    follow: bool = False
+    listen: str = ""
     strict: bool = False
     as_json: bool = False
     journal_limit: int = journal.LIMIT
@@ -80,6 +86,15 @@ def run(settings: Settings, wishes: Wishes) -> int:
         return _Session(settings, wishes, stop).run()
 
 
+def _expanded(names: tuple[str, ...]) -> list[str]:
+    """Return file names, each once; a pattern the shell left alone stands for the files it matches, in order."""
+    found: dict[str, None] = {}
+    for name in names:
+        matches = [] if Path(name).exists() or not _WILD.intersection(name) else sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # may begin with /
+        found.update(dict.fromkeys(matches or [name]))
+    return list(found)
+
+
 class _Session:
     def __init__(self, settings: Settings, wishes: Wishes, stop: Stop) -> None:
         self._settings = settings
@@ -91,7 +106,7 @@ class _Session:
 
     def run(self) -> int:
         # A pipe is journaled before anything else can go wrong.
-        piped = self._open_pipe() if "-" in self._wishes.files else None
+        piped = self._open_pipe() if "-" in self._wishes.files or self._wishes.listen else None
         try:
             database = persist(
                 lambda: open_ledger(self._settings),
@@ -122,21 +137,39 @@ class _Session:
 
     def _open_pipe(self) -> journal.JournalStream:
         about = journal.About(
-            name=self._wishes.name or "stdin",
+            name=self._wishes.name or self._wishes.listen or "stdin",
             format=self._wishes.format,
             family=self._wishes.family,
+            port=self._wishes.port,
         )
-        return journal.start(self._settings.journal_folder, about, self._wishes.journal_limit)
+        limit, address = self._wishes.journal_limit, self._wishes.listen.removeprefix("tcp://")
+        return journal.start(self._settings.journal_folder, about, limit, listen=address)
 
     def _openings(self, piped: journal.JournalStream | None) -> Iterator[Callable[[], Stream]]:
         if self._wishes.resume:
             for folder in journal.abandoned(self._settings.journal_folder):
                 yield lambda folder=folder: journal.JournalStream(folder)  # type: ignore[misc]
-        for file in dict.fromkeys(self._wishes.files):
-            if file == "-" and piped is not None:
-                yield lambda: piped
+        for file in _expanded(self._wishes.files):
+            if file == "-":
+                continue
+            if self._wishes.follow:
+                yield from self._followed(Path(file))
             else:
                 yield lambda file=file: FileStream(Path(file), self._wishes.name)  # type: ignore[misc]
+        if piped is not None:
+            yield lambda: piped
+
+    def _followed(self, path: Path) -> Iterator[Callable[[], Stream]]:
+        """Give a file again and again, whenever another has taken its name."""
+        if not path.exists():
+            self._progress.say(f"{path}: not there yet; waiting for it")
+        while not self._stop():
+            if path.exists():
+                yield lambda: FollowedFile(path, self._wishes.name)
+                if self._errors:
+                    return
+            else:
+                time.sleep(_LOOK_SECONDS)
 
     def _one(self, pipeline: Pipeline, opening: Callable[[], Stream]) -> None:
         stream: Stream | None = None
@@ -149,6 +182,7 @@ class _Session:
                 stream,
                 format_name=self._wishes.format or about.format,
                 family=self._wishes.family or about.family,
+                port=about.port if self._wishes.port is None else self._wishes.port,
             )
             self._done.append(source)
             self._tell(source, time.monotonic() - began)

@@ -5,12 +5,16 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Final, Protocol
 
 from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.ingest import compressed
 
-PRINT = 4096
+PRINT: Final = 4096
 """Bytes of a fingerprint, at the head of a source and before its checkpoint."""
+
+_LOOK_SECONDS: Final = 0.1
+"""Seconds between two looks at a file that is followed."""
 
 
 def fingerprint(data: bytes) -> str:
@@ -75,20 +79,24 @@ class FileStream:
         self.path = path
         self.name = name or str(path.absolute())
         try:
-            self._file: BinaryIO = path.open("rb")
+            self._raw = path.open("rb")
         except OSError as error:
             raise ConfigurationError(f"{path}: {error.strerror}") from None
-        status = os.fstat(self._file.fileno())
+        status = os.fstat(self._raw.fileno())
         if not stat.S_ISREG(status.st_mode):
-            self._file.close()
+            self._raw.close()
             raise ConfigurationError(f"{path}: not a regular file; pipe it in with - instead")
         self.device = status.st_dev
         self.inode = status.st_ino
+        unpack = compressed.opener(self._raw)
+        self._file = compressed.Unpacked(self._raw, unpack) if unpack else self._raw
+        self._packed = unpack is not None
+        self._over = False
 
     @property
     def size(self) -> int | None:
         """How many bytes it has now; None when only reading all would tell."""
-        return os.fstat(self._file.fileno()).st_size
+        return None if self._packed else os.fstat(self._raw.fileno()).st_size
 
     def sample(self, size: int) -> bytes:
         """Return the first bytes."""
@@ -129,4 +137,30 @@ class FileStream:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self._raw.close()
+
+
+class FollowedFile(FileStream):
+    """A file that goes on growing, until another takes its name or it is cut."""
+
+    def ended(self) -> bool:
+        """Tell whether its name means another file now, or it was cut: nothing more comes into this one."""
+        if self._over:
+            return True
+        # What was written before the change is read once more before this is believed.
+        self._over = self._is_replaced()
+        return False
+
+    def wait(self, seconds: float) -> None:
+        """Look again in a moment."""
+        if not self._over:
+            time.sleep(min(seconds, _LOOK_SECONDS))
+
+    def _is_replaced(self) -> bool:
+        status = os.fstat(self._raw.fileno())
+        try:
+            named = self.path.stat()
+        except FileNotFoundError:
+            # Moved away: whoever does that makes a new one.
+            return True
+        return (named.st_dev, named.st_ino) != (status.st_dev, status.st_ino) or status.st_size < self._raw.tell()

@@ -1,0 +1,141 @@
+"""gzip, bzip2, xz and zstd files, read as what is in them. A file that was cut gives what it holds."""
+
+import bz2
+import lzma
+import zlib
+from collections.abc import Callable
+from typing import Any, BinaryIO, Final, Protocol
+
+from cobalt_tasks.errors import ConfigurationError
+
+_CHUNK: Final = 64 * 1024
+_GZIP: Final = 16 + zlib.MAX_WBITS
+
+
+class Reader(Protocol):
+    """Reads forward."""
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes; nothing at the end."""
+
+
+class _Gzip:
+    """Makes zlib's object look like those of bz2 and lzma."""
+
+    def __init__(self) -> None:
+        self._inner = zlib.decompressobj(_GZIP)
+
+    @property
+    def eof(self) -> bool:
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._inner.unused_data
+
+    @property
+    def needs_input(self) -> bool:
+        return not self._inner.unconsumed_tail
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        return self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+
+
+class _Members:
+    """Reads one compressed member after another; however much is in a byte of them, only what was asked for is held."""
+
+    def __init__(self, file: BinaryIO, make: Callable[[], Any], damage: tuple[type[Exception], ...]) -> None:
+        self._file = file
+        self._make = make
+        self._damage = damage
+        self._member = make()
+
+    def read(self, size: int) -> bytes:
+        while True:
+            if self._member.eof:
+                data = self._member.unused_data.lstrip(b"\0") or self._file.read(_CHUNK)
+                if not data:
+                    return b""
+                self._member = self._make()
+            else:
+                data = self._file.read(_CHUNK) if self._member.needs_input else b""
+                if not data and self._member.needs_input:
+                    return b""
+            try:
+                found: bytes = self._member.decompress(data, size)
+            except self._damage as error:
+                name = getattr(self._file, "name", "the file")
+                raise ConfigurationError(f"{name}: damaged before its byte {self._file.tell()}: {error}") from None
+            if found:
+                return found
+
+
+class _Zstd:
+    """zstd through its own reader, which holds no more than was asked for either."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        import zstandard  # noqa: PLC0415  # few files need it
+
+        self._file = file
+        self._error = zstandard.ZstdError
+        self._reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._reader.read(size)
+        except self._error as error:
+            name = getattr(self._file, "name", "the file")
+            raise ConfigurationError(f"{name}: damaged before its byte {self._file.tell()}: {error}") from None
+
+
+_MAGIC: Final[dict[bytes, Callable[[BinaryIO], Reader]]] = {
+    b"\x1f\x8b": lambda file: _Members(file, _Gzip, (zlib.error,)),
+    b"BZh": lambda file: _Members(file, bz2.BZ2Decompressor, (OSError,)),
+    b"\xfd7zXZ\x00": lambda file: _Members(file, lzma.LZMADecompressor, (lzma.LZMAError,)),
+    b"\x28\xb5\x2f\xfd": _Zstd,
+}
+_LONGEST_MAGIC: Final = max(map(len, _MAGIC))
+
+
+def opener(file: BinaryIO) -> Callable[[BinaryIO], Reader] | None:
+    """Return what reads a compressed file from its beginning, known by its first bytes; None for a plain one."""
+    file.seek(0)
+    start = file.read(_LONGEST_MAGIC)
+    file.seek(0)
+    return next((reader for magic, reader in _MAGIC.items() if start.startswith(magic)), None)
+
+
+class Unpacked:
+    """What is in a compressed file, by position; going back means reading again from the beginning."""
+
+    def __init__(self, file: BinaryIO, reader: Callable[[BinaryIO], Reader]) -> None:
+        """Begin at its beginning."""
+        self._file = file
+        self._open = reader
+        self._wanted = 0
+        self._restart()
+
+    def seek(self, position: int) -> None:
+        """Read from a position next."""
+        self._wanted = position
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, fewer than `size` only at the end."""
+        if self._wanted < self._at:
+            self._restart()
+        while self._at < self._wanted:
+            skipped = self._reader.read(min(_CHUNK, self._wanted - self._at))
+            if not skipped:
+                return b""
+            self._at += len(skipped)
+        found = b""
+        while len(found) < size and (more := self._reader.read(size - len(found))):
+            found += more
+        self._at += len(found)
+        self._wanted = self._at
+        return found
+
+    def _restart(self) -> None:
+        self._file.seek(0)
+        self._reader = self._open(self._file)
+        self._at = 0

@@ -1,0 +1,190 @@
+"""Ways of giving input: compressed files, patterns, files that grow, a port that listens."""
+
+import bz2
+import gzip
+import lzma
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from sqlalchemy import text
+
+from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.storage import schema
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.sources import Source
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstandard.ZstdCompressor().compress,
+}
+
+
+@pytest.fixture
+def cobalt(sqlite_database: Database, home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `cobalt ingest` on the ledger."""
+    with sqlite_database.writing() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", *arguments]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, text=True, env={**os.environ}, **pipes))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def count(database: Database, table: str = "observations") -> int:
+    """Count the rows of a table."""
+    with database.reading() as connection:
+        return int(connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one())
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_compressed_file_is_read_as_what_is_in_it(packer: str, ingest: Callable[..., Source], tmp_path: Path) -> None:
+    """The same ledger, with positions in what was unpacked; read again, it adds nothing; grown, only what is new."""
+    lines = [ONE % (number % 250, number % 60000) for number in range(5000)]
+    file = tmp_path / f"capture.{packer}"
+    file.write_bytes(PACKERS[packer]("".join(lines[:3000]).encode()))
+    first = ingest(file)
+    assert (first.accepted, first.position) == (3000, len("".join(lines[:3000])))
+    assert ingest(file).read == 3000
+    with file.open("ab") as grown:
+        grown.write(PACKERS[packer]("".join(lines[3000:]).encode()))
+    second = ingest(file)
+    assert (second.id, second.accepted) == (first.id, 5000)
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_cut_compressed_file_gives_what_it_holds(packer: str, ingest: Callable[..., Source], tmp_path: Path) -> None:
+    """Cut in the middle and completed later, all lines are there once."""
+    draw = random.Random(1)
+    lines = [ONE % (draw.randrange(250), draw.randrange(60000)) for number in range(20_000)]
+    packed = PACKERS[packer]("".join(lines).encode())
+    file = tmp_path / "capture"
+    file.write_bytes(packed[: len(packed) * 3 // 4])
+    part = ingest(file)
+    assert part.read <= 20_000
+    assert part.rejected <= 1
+    file.write_bytes(packed)
+    whole = ingest(file)
+    assert (whole.id, whole.accepted, whole.rejected) == (part.id, 20_000, 0)
+
+
+def test_a_damaged_compressed_file_is_said_to_be(ingest: Callable[..., Source], tmp_path: Path) -> None:
+    """What cannot be unpacked is named with the file and the place."""
+    packed = bytearray(gzip.compress("".join(ONE % (1, number) for number in range(9000)).encode()))
+    packed[len(packed) // 2 : len(packed) // 2 + 100] = b"\xff" * 100
+    file = tmp_path / "capture.gz"
+    file.write_bytes(packed)
+    with pytest.raises(ConfigurationError, match=r"capture\.gz: damaged"):
+        ingest(file)
+
+
+def test_a_bomb_is_not_held_in_memory(ingest: Callable[..., Source], tmp_path: Path) -> None:
+    """A megabyte that unpacks to a gigabyte of zeros is one long line, refused."""
+    file = tmp_path / "bomb.gz"
+    with gzip.open(file, "wb") as packed:
+        packed.write((ONE % (1, 1)).encode())
+        for _ in range(64):
+            packed.write(b"\0" * (1 << 20))
+    source = ingest(file)
+    assert (source.read, source.accepted, source.rejected) == (2, 1, 1)
+
+
+def test_several_files_and_patterns_in_one_call(cobalt: Any, sqlite_database: Database, tmp_path: Path) -> None:
+    """Patterns the shell left alone are expanded; a file named twice is read once."""
+    for number in range(3):
+        (tmp_path / f"capture-{number}").write_text(ONE % (number, 443))
+    (tmp_path / "other").write_text(ONE % (9, 443))
+    out, _ = cobalt(
+        "capture", str(tmp_path / "capture-*"), str(tmp_path / "capture-1"), str(tmp_path / "other")
+    ).communicate()
+    assert out.count("1 accepted") == 4
+    assert count(sqlite_database) == 4
+
+
+def test_a_growing_and_rotating_file_is_followed(cobalt: Any, sqlite_database: Database, tmp_path: Path) -> None:
+    """Appended, moved away and made anew, cut to nothing and begun again: each line once."""
+    file = tmp_path / "eve.json"
+    running = cobalt("--follow", str(file))
+    file.write_text(ONE % (1, 1))
+    wait_for(lambda: count(sqlite_database) == 1)
+    with file.open("a") as grown:
+        grown.write(ONE % (2, 2) + (ONE % (3, 3))[:20])
+        grown.flush()
+        wait_for(lambda: count(sqlite_database) == 2)
+        grown.write((ONE % (3, 3))[20:])
+    wait_for(lambda: count(sqlite_database) == 3)
+    with file.open("a") as late:
+        late.write(ONE % (4, 4))
+    file.rename(tmp_path / "eve.json.1")
+    file.write_text(ONE % (5, 5) + ONE % (6, 6))
+    wait_for(lambda: count(sqlite_database) == 6)
+    file.write_text(ONE % (7, 7))
+    wait_for(lambda: count(sqlite_database) == 7)
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=20)
+    assert running.returncode == 0
+    with sqlite_database.reading() as connection:
+        seen = connection.execute(text("SELECT dst_port FROM observations ORDER BY dst_port")).scalars().all()
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_lines_are_taken_from_a_port(cobalt: Any, sqlite_database: Database) -> None:
+    """Several senders at once; their lines do not mix, whatever pieces they come in."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = cobalt("--listen", f"tcp://127.0.0.1:{port}", "--name", "sensors")
+    senders: list[socket.socket] = []
+
+    def connected() -> bool:
+        try:
+            senders.append(socket.create_connection(("127.0.0.1", port), 1))
+        except OSError:
+            return False
+        return len(senders) == 3
+
+    wait_for(connected)
+    for piece in range(0, 100, 7):
+        for number, sender in enumerate(senders):
+            sender.sendall((ONE % (number, 443)).encode()[piece : piece + 7])
+    for sender in senders:
+        sender.sendall((ONE % (100, 443)).encode())
+    wait_for(lambda: count(sqlite_database) == 6)
+    senders[0].sendall((ONE % (200, 443)).rstrip().encode())
+    for sender in senders:
+        sender.close()
+    wait_for(lambda: count(sqlite_database) == 7)
+    running.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=20)
+    assert running.returncode == 0
+    assert "sensors: 7 read = 7 accepted" in out
