@@ -7,7 +7,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from cobalt_tasks import threat
-from cobalt_tasks.storage import evidence
+from cobalt_tasks.storage import cursors, evidence
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.evidence import Span
 from cobalt_tasks.threat import Contact, Rules
@@ -32,7 +32,7 @@ def keep_up(database: Database, rules: Rules) -> int:
     Two at once do the same work twice, and come to the same result.
     """
     with database.reading() as connection:
-        observed, ended = evidence.cursor(connection, _OBSERVED), evidence.cursor(connection, _ENDED)
+        observed, ended = cursors.position(connection, _OBSERVED), cursors.position(connection, _ENDED)
         ids = evidence.settled_observations(connection, observed, _OBSERVATIONS_AT_ONCE)
         seen = evidence.ends(connection, ids) if ids.upto > observed else set()
         end, changed = evidence.settled_jobs(connection, ended, _JOBS_AT_ONCE)
@@ -42,8 +42,8 @@ def keep_up(database: Database, rules: Rules) -> int:
     addresses = sorted(seen | changed)
     for start in range(0, len(addresses), _HOSTS_AT_ONCE):
         database.write(_score, addresses[start : start + _HOSTS_AT_ONCE], rules)
-    database.write(evidence.move_cursor, _OBSERVED, ids.upto)
-    database.write(evidence.move_cursor, _ENDED, end)
+    database.write(cursors.move, _OBSERVED, ids.upto)
+    database.write(cursors.move, _ENDED, end)
     return len(addresses)
 
 
@@ -64,7 +64,7 @@ def recompute(database: Database, rules: Rules, report: Callable[[int], None]) -
         after = page[-1]
         yield from database.write(_score, page, rules)
         report(len(page))
-    database.write(evidence.move_cursor, _OBSERVED, ids.upto)
+    database.write(cursors.move, _OBSERVED, ids.upto)
 
 
 def _add_traffic(database: Database, rules: Rules, ids: Span) -> None:

@@ -123,6 +123,7 @@ for _kind in KINDS:
 def control() -> None:
     """Do one round of the sweep."""
     own = process()
+    own.geolocator.expire_older_builds(own.database)
     try:
         sweep(own.database, own.dispatcher, own.settings)
         own.dispatcher.ring("geolocation", own.geolocator.worthwhile_calls(own.database))

@@ -23,7 +23,7 @@ from cobalt_tasks.geolocation.mmdb import LocalDatabases
 from cobalt_tasks.geolocation.place import Place, located, raw_text
 from cobalt_tasks.geolocation.provider import ASK_SECONDS, Answer, Failure, Provider, ProviderError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import budgets
+from cobalt_tasks.storage import budgets, cursors, locations
 from cobalt_tasks.storage.budgets import Demand, NobodyWaitsError, Reservation, Word
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Claim, claim_waiting
@@ -45,6 +45,9 @@ _CLOCK_SECONDS = 0.05
 
 _MOST_CALLS = 32
 _LOCAL_BATCH = 250
+_BUILD = "geolocation: build"
+_EXPIRE_SECONDS = 2.0
+_EXPIRED_AT_ONCE = 500
 _RETRY_SECONDS = (2.0, 5.0)
 
 _PAUSES: Final[dict[Failure, tuple[float, float]]] = {
@@ -128,6 +131,7 @@ class Geolocator:
         names = settings.geo_providers
         self.databases = LocalDatabases(settings.geodb_folder) if mmdb.NAME in names else None
         self.providers: list[Provider] = [made for name in names if (made := _provider(name, settings))]
+        self._expired_to = ""
         self._is_local_first = not self.providers or names[0] == mmdb.NAME
 
     def local(self, batch: Sequence[Job]) -> list[Outcome]:
@@ -174,6 +178,24 @@ class Geolocator:
             return None
         provider = next(each for each in self.providers if each.terms.provider == taken.reservation.provider)
         return Call(self, database, taken.claim, (provider, taken.reservation))
+
+    def expire_older_builds(self, database: Database) -> None:
+        """Make stale what an older build of the local database gave, once for each build; the sweep refreshes it.
+
+        Takes a moment at most, and goes on from there when it is called again.
+        """
+        if self.databases is None or not self.databases.refresh() or (built := self.databases.built) is None:
+            return
+        with database.reading() as connection:
+            if cursors.position(connection, _BUILD) >= built:
+                return
+        deadline = time.monotonic() + _EXPIRE_SECONDS
+        while time.monotonic() < deadline:
+            reached = database.write(locations.expire_older, built, self._expired_to, _EXPIRED_AT_ONCE)
+            self._expired_to = reached or ""
+            if reached is None:
+                database.write(cursors.move, _BUILD, built)
+                return
 
     def sorted_out(self, batch: Sequence[Job]) -> tuple[list[Outcome], list[Job]]:
         """Return the outcomes of the jobs that need nobody's help, and the other jobs."""

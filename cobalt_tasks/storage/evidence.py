@@ -13,7 +13,6 @@ from cobalt_tasks.storage.bulk import insert_into, later
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.models import (
     certificates,
-    cursors,
     evidence,
     hosts,
     jobs,
@@ -171,18 +170,6 @@ def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float
     upto = rows[-1][0]
     same = select(jobs.c.address).where(jobs.c.finished_at == upto)
     return upto, {row[1] for row in rows} | set(connection.execute(same).scalars())
-
-
-def cursor(connection: Connection, name: str) -> float:
-    """Return how far a reader has come, 0 at the beginning."""
-    return connection.execute(select(cursors.c.position).where(cursors.c.name == name)).scalar() or 0.0
-
-
-def move_cursor(connection: Connection, name: str, position: float) -> None:
-    """Remember how far a reader has come; it never goes back."""
-    insert = insert_into(connection, cursors).values(name=name, position=position)
-    forward = later(insert.excluded.position, cursors.c.position)
-    connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"position": forward}))
 
 
 # What it is kept as --------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Join, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Join, and_, func, or_, select, update
 
 from cobalt_tasks.contracts import ACTIVE_STATES, Location, State
 from cobalt_tasks.storage.engine import database_now
@@ -105,3 +105,21 @@ def _needs(needing: Needing) -> ColumnElement[bool]:
     if needing.everything:
         reasons.append(hosts.c.address.is_not(None))
     return or_(*reasons)
+
+
+def expire_older(connection: Connection, built: float, after: str, limit: int) -> str | None:
+    """Make the next locations behind an address stale that a database built before `built` gave; return how far that
+    came, or None at the end.
+    """
+    statement = (
+        select(locations.c.address, locations.c.database_built)
+        .where(locations.c.address > after)
+        .order_by(locations.c.address)
+        .limit(limit)
+    )
+    page = connection.execute(statement).all()
+    older = [address for address, then in page if then is not None and then < built]
+    is_fresh = and_(freshness.c.kind == KIND, freshness.c.address.in_(older), freshness.c.fresh_until > database_now())
+    if older:
+        connection.execute(update(freshness).where(is_fresh).values(fresh_until=database_now()))
+    return page[-1][0] if len(page) == limit else None

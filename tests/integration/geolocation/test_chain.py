@@ -18,7 +18,7 @@ from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs as queue
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import breakers, budgets, freshness, jobs, locations
+from cobalt_tasks.storage.models import breakers, budgets, cursors, freshness, jobs, locations
 
 LEASE = 15.0
 KIND = "geolocation"
@@ -454,9 +454,33 @@ def test_a_budget_that_opens_soon_is_known_beforehand(ledger: Ledger) -> None:
     while ledger.remote():
         pass
     assert ledger.geolocator.later_calls(ledger.database, 5.0)[0] == 0
-    ledger.pass_time(56)
-    calls, after = ledger.geolocator.later_calls(ledger.database, 5.0)
+    ledger.pass_time(40)
+    calls, after = ledger.geolocator.later_calls(ledger.database, 21.0)
     assert calls == 2
-    assert 2 < after < 5
+    assert 0 < after < 21
     ledger.pass_time(after)
     assert ledger.remote() == 100
+
+
+def test_a_newer_build_makes_stale_what_an_older_one_gave(
+    with_databases: Ledger, write_database: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Once for each build, and only that: what a provider gave stays fresh, and the sweep makes refresh jobs."""
+    with_databases.add("8.8.8.8", "9.9.9.9")
+    with_databases.local()
+    with_databases.pass_time(2)
+    with_databases.remote()
+    database, geolocator = with_databases.database, with_databases.geolocator
+    geolocator.expire_older_builds(database)
+    assert database.write(queue.refresh, KIND, 10) == 0
+    with database.writing() as connection:
+        connection.execute(update(locations).values(database_built=locations.c.database_built - 86400))
+        connection.execute(cursors.delete())
+    geolocator.expire_older_builds(database)
+    time.sleep(0.01)
+    assert database.write(queue.refresh, KIND, 10) == 1
+    assert with_databases.database.write(queue.refresh, KIND, 10) == 0
+    with database.writing() as connection:
+        connection.execute(update(freshness).values(fresh_until=time.time() + 1000))
+    geolocator.expire_older_builds(database)
+    assert database.write(queue.refresh, KIND, 10) == 0

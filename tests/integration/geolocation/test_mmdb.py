@@ -2,9 +2,12 @@
 
 import json
 import logging
+import random
 import time
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+import maxminddb
 import msgspec
 import pytest
 
@@ -120,3 +123,23 @@ def test_nothing_of_an_update_stays_behind(databases: Path) -> None:
     """Only the files the manifest names, the manifest and the lock are there afterwards."""
     named = {file.name for each in manifest.load(databases).databases for file in each.files}
     assert {path.name for path in databases.iterdir()} == named | {"manifest.json", ".lock"}
+
+
+def test_ten_thousand_addresses_against_another_reader(tmp_path: Path, write_database: object) -> None:
+    """For random networks and random addresses, the reader in C and the one in Python say the same."""
+    draw = random.Random(3)
+    networks = {f"{draw.randrange(1, 224)}.{draw.randrange(256)}.0.0/{draw.randrange(9, 25)}" for _ in range(300)}
+    records = {
+        str(ip_network(each, strict=False)): {"country_code": draw.choice(["DE", "FR", "US"]), "city": each}
+        for each in sorted(networks, key=lambda text: int(text.rsplit("/", 1)[1]))
+    }
+    file = write_database(tmp_path / "x.mmdb", "city ipv4", records, 4)  # type: ignore[operator]
+    geodb.add(tmp_path / "geodb", [file], lambda _: None)
+    found, located = opened(tmp_path / "geodb"), 0
+    with maxminddb.open_database(file, maxminddb.MODE_FILE) as second:
+        for _ in range(10_000):
+            address = str(ip_address(draw.randrange(2**24, 224 * 2**24)))
+            ours, theirs = found.locate(address, 1.0), second.get(address)
+            assert (ours and (ours.country_code, ours.city)) == (theirs and tuple(theirs.values()))  # type: ignore[union-attr]
+            located += ours is not None
+    assert 500 < located < 9500
