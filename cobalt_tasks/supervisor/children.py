@@ -30,6 +30,7 @@ class Command(Struct, frozen=True, kw_only=True):
     restart: bool = True
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
+    longest_pause: float = _LONGEST_PAUSE
     stdin: int | IO[bytes] = subprocess.DEVNULL
 
 
@@ -80,7 +81,7 @@ class Child:
         now = time.monotonic()
         if self._restart_at is None:
             steady = now - self._started_at > _STEADY_SECONDS
-            self._pause = _FIRST_PAUSE if steady else min(self._pause * 2, _LONGEST_PAUSE)
+            self._pause = _FIRST_PAUSE if steady else min(self._pause * 2, self.command.longest_pause)
             self._restart_at = now + self._pause
             log.warning("%s ended with %s; starting it again, see %s", self.command.name, code, self.log_file)
         elif now >= self._restart_at:

@@ -1,0 +1,162 @@
+"""After the storm: do the promises hold? Invariants 1 to 5, from the tables and from what was counted outside."""
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from cobalt_tasks.chaos.faults import Struck
+from cobalt_tasks.chaos.feed import Expected, Target
+from cobalt_tasks.chaos.targets import CALLS
+from cobalt_tasks.chaos.witness import Rows, Witness, one_of
+from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES
+
+_TALLY = ("read", "accepted", "duplicates", "rejected", "ignored")
+_MOST_SAID = 20
+
+
+class Findings(Struct, kw_only=True):
+    """What was found. `problems` is empty when every promise held."""
+
+    lines: int = 0
+    jobs: dict[str, int] = {}
+    lost: int = 0
+    duplicated: int = 0
+    ledger_balanced: bool = True
+    provider_calls: int = 0
+    over_budget: int = 0
+    longest_recovery: float = 0.0
+    problems: list[str] = []
+
+    def problem(self, text: str) -> None:
+        """Note what did not hold, some of it in words."""
+        if len(self.problems) < _MOST_SAID:
+            self.problems.append(text)
+
+
+def examine(
+    witness: Witness,
+    folder: Path,
+    expected: Mapping[str, Expected],
+    jobs: set[Target],
+    faults: Sequence[Struck],
+) -> Findings:
+    """Hold the tables against what was fed."""
+    found = Findings(jobs=dict(witness.ask("SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state")))
+    _ledger(witness, expected, found)
+    _lost(witness, jobs, found)
+    _duplicated(witness, expected, found)
+    _budget(folder, found)
+    found.longest_recovery = longest_recovery(
+        witness.ask("SELECT at, job, old, new, parked FROM chaos_transitions ORDER BY at"),
+        [fault.at for fault in faults],
+    )
+    return found
+
+
+def _ledger(witness: Witness, expected: Mapping[str, Expected], found: Findings) -> None:
+    """Invariant 1: every source's ledger says exactly what was fed to it."""
+    found.lines = sum(Path(name).read_bytes().count(b"\n") for name in expected)
+    rows = {row[0]: row[1:] for row in witness.ask(f"SELECT name, {', '.join(_TALLY)} FROM sources")}  # noqa: S608
+    if len(rows) != witness.count("SELECT count(*) FROM sources"):
+        found.problem("a file became several sources")
+    for name, wanted in expected.items():
+        wants = tuple(getattr(wanted, part) for part in _TALLY)
+        if rows.get(name) != wants:
+            found.problem(f"the ledger of {Path(name).name} says {rows.get(name)}, fed were {wants}")
+    found.ledger_balanced = not found.problems
+
+
+def _lost(witness: Witness, jobs: set[Target], found: Findings) -> None:
+    """Invariant 2: every job that must have been made reached a final state."""
+    active = witness.count(f"SELECT count(*) FROM jobs WHERE state IN {one_of(ACTIVE_STATES)}")  # noqa: S608
+    made = {tuple(row) for row in witness.ask("SELECT kind, address, port FROM jobs")}
+    missing = jobs - made
+    if active:
+        found.problem(f"{active} jobs never ended")
+    if missing:
+        found.problem(f"{len(missing)} jobs were never made, such as {sorted(missing)[:3]}")
+    if made - jobs:
+        found.problem(f"{len(made - jobs)} jobs were made that nobody asked for: {sorted(made - jobs)[:3]}")
+    found.lost = active + len(missing)
+
+
+def _duplicated(witness: Witness, expected: Mapping[str, Expected], found: Findings) -> None:
+    """Invariant 3: no line is stored twice, no job ends twice, no result is written twice."""
+    lines = sum(wanted.observations for wanted in expected.values())
+    stored = witness.count("SELECT count(*) FROM observations")
+    distinct = witness.count("SELECT count(DISTINCT observed_at) FROM observations")
+    if stored != lines or distinct != lines:
+        found.problem(f"{lines} connections were fed, {stored} are stored, {distinct} of them different")
+    discoveries = sum(wanted.discoveries for wanted in expected.values())
+    if (rows := witness.count("SELECT count(*) FROM discoveries")) != discoveries:
+        found.problem(f"{discoveries} discoveries were fed, {rows} are stored")
+        found.lost += max(0, discoveries - rows)
+    found.lost += max(0, lines - distinct)
+    repeated = {
+        "lines are stored twice": stored - distinct,
+        "jobs ended twice": _surplus(
+            witness,
+            f"SELECT count(*) AS n FROM chaos_transitions WHERE new IN {one_of(FINAL_STATES)} GROUP BY job",  # noqa: S608
+        ),
+        "targets were worked on twice": _surplus(
+            witness,
+            "SELECT count(*) AS n FROM jobs GROUP BY kind, address, protocol, port",
+        ),
+        "names were written twice": _surplus(
+            witness,
+            "SELECT count(*) AS n FROM hostnames WHERE source = 'ptr' GROUP BY address",
+        ),
+        "banners were written twice": _surplus(
+            witness,
+            "SELECT count(*) AS n FROM banners WHERE source = 'probe' GROUP BY address, protocol, port",
+        ),
+        "locations were written twice": _surplus(
+            witness,
+            "SELECT count(*) AS n FROM chaos_locations GROUP BY address",
+        ),
+    }
+    for what, count in repeated.items():
+        if count:
+            found.problem(f"{count} {what}")
+    found.duplicated = sum(repeated.values())
+
+
+def _surplus(witness: Witness, groups: str) -> int:
+    return witness.count(f"SELECT coalesce(sum(n - 1), 0) FROM ({groups}) AS grouped")  # noqa: S608
+
+
+def _budget(folder: Path, found: Findings) -> None:
+    """Invariant 5: the provider itself counted its calls."""
+    calls = folder / CALLS
+    statuses = [line.split()[1] for line in calls.read_text().splitlines()] if calls.exists() else []
+    found.provider_calls = len(statuses)
+    found.over_budget = sum(status != "200" for status in statuses)
+    if found.over_budget:
+        found.problem(f"{found.over_budget} calls were beyond the provider's budget")
+
+
+def longest_recovery(transitions: Rows, faults: Sequence[float]) -> float:
+    """Return the longest that a job which was out (sent or running) when a fault struck waited until it ended or was
+    begun anew, in seconds. `transitions` are (at, job, old, new, parked), by time.
+    """
+    longest = 0.0
+    out_since: dict[int, float] = {}
+    for at, job, _, new, parked in transitions:
+        if new == "sent":
+            out_since.setdefault(job, at)
+        elif new == "running" or new in FINAL_STATES:
+            longest = max(longest, _struck(out_since.pop(job, None), at, faults))
+            if new == "running":
+                out_since[job] = at
+        elif parked:
+            # A pause that its own outcome asked for.
+            out_since.pop(job, None)
+    return longest
+
+
+def _struck(since: float | None, until: float, faults: Sequence[float]) -> float:
+    """Return the seconds from the first fault within a span to its end."""
+    first = bisect_left(faults, since) if since is not None else len(faults)
+    return until - faults[first] if first < len(faults) and faults[first] < until else 0.0

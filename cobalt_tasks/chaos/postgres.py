@@ -1,0 +1,55 @@
+"""A PostgreSQL of one's own: found, made, and told how to run, on a Unix socket only."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.supervisor.children import Command
+
+_INSTALLED = Path("/usr/lib/postgresql")
+
+
+def create(folder: Path) -> None:
+    """Make a cluster in an empty folder.
+
+    Raises:
+        ConfigurationError: there is no PostgreSQL server here, or it cannot make a cluster.
+
+    """
+    initdb = _program("initdb")
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+    argv = [*_as_user(), initdb, "-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "-N"]
+    done = subprocess.run(argv, cwd="/", capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise ConfigurationError(f"initdb failed: {done.stderr.strip()}")
+
+
+def command(folder: Path) -> Command:
+    """Return how to run it. Killed processes lose nothing that reached the operating system, so it need not sync."""
+    options = {"listen_addresses": "", "fsync": "off", "max_connections": "100", "log_min_messages": "fatal"}
+    given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    argv = [*_as_user(), _program("postgres"), "-D", str(folder / "data"), "-k", str(folder), *given]
+    return Command(name="postgres", argv=argv, longest_pause=1.0)
+
+
+def url(folder: Path) -> str:
+    """Return its maintenance database."""
+    return f"postgresql://postgres@/postgres?host={folder}"
+
+
+def _as_user() -> list[str]:
+    """PostgreSQL refuses to run as root; and a change of user takes the kernel's promise to end a child away."""
+    if os.geteuid():
+        return []
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--pdeathsig", "QUIT"]
+
+
+def _program(name: str) -> str:
+    folders = sorted(_INSTALLED.glob("*/bin"), key=lambda path: int(path.parent.name.split(".")[0]))
+    found = str(folders[-1] / name) if folders else shutil.which(name)
+    if found is None:
+        raise ConfigurationError(f"{name} was not found: install PostgreSQL's server, or use --database sqlite")
+    return found

@@ -1,0 +1,73 @@
+"""Invariant 4, once it is calm again: an urgent job is begun before everything that waits."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Final
+
+from cobalt_tasks.catalog import Urgency
+from cobalt_tasks.chaos.feed import REFUSING_PORT, Feed
+from cobalt_tasks.chaos.producer import Producer
+from cobalt_tasks.chaos.stack import CONCURRENCY, WORKERS, Stack
+from cobalt_tasks.contracts import NewJob, State
+from cobalt_tasks.dispatch import Dispatcher
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.engine import Database
+
+SLOTS: Final = len(WORKERS) * CONCURRENCY
+"""Batches that may have been taken already when the urgent one is sent."""
+
+_FLOOD: Final = 4000
+_ADDRESS: Final = "127.79.0.1"
+_SECONDS: Final = 60.0
+
+
+def overtaken(
+    settings: Settings, stack: Stack, feed: Feed, producer: Producer, tick: Callable[[], object]
+) -> int | None:
+    """Flood the queues, then ask for one banner; return how many batches were begun before it, None when it never was."""
+    producer.read([feed.flood(_FLOOD)])
+    begun = "SELECT count(*) FROM jobs WHERE kind = 'banner' AND state = 'sent'"
+    if not _waited_for(lambda: stack.witness.count(begun) > 0, tick):
+        return None
+    with closing(_Urgent(settings)) as urgent:
+        urgent.ask()
+    feed.jobs.update({("banner", _ADDRESS, REFUSING_PORT)})
+    times = f"""
+        SELECT min(CASE WHEN new = '{State.SENT}' THEN at END), min(CASE WHEN new = '{State.RUNNING}' THEN at END)
+        FROM chaos_transitions JOIN jobs ON jobs.id = chaos_transitions.job WHERE jobs.address = '{_ADDRESS}'
+    """  # noqa: S608  # words of our own
+    if not _waited_for(lambda: stack.witness.ask(times)[0][1] is not None, tick):
+        return None
+    ((sent, begun_at),) = stack.witness.ask(times)
+    return stack.witness.count(
+        f"SELECT count(DISTINCT claim) FROM chaos_transitions "  # noqa: S608
+        f"WHERE new = '{State.RUNNING}' AND at > {sent!r} AND at < {begun_at!r}",
+    )
+
+
+class _Urgent:
+    """Somebody who wants a banner now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._database = Database(settings.database_url)
+        self._dispatcher = Dispatcher(self._database, settings)
+
+    def ask(self) -> None:
+        new = NewJob(kind="banner", address=_ADDRESS, protocol="tcp", port=REFUSING_PORT, urgency=Urgency.INTERACTIVE)
+        self._database.write(jobs.create, [new])
+        self._dispatcher.top_up(["banner"])
+
+    def close(self) -> None:
+        self._dispatcher.broker.close()
+        self._database.dispose()
+
+
+def _waited_for(holds: Callable[[], bool], tick: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + _SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        tick()
+    return True

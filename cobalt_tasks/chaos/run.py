@@ -1,0 +1,136 @@
+"""The storm: feed and faults for some minutes, then calm, then the audit."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from cobalt_tasks.chaos import audit
+from cobalt_tasks.chaos.audit import Findings
+from cobalt_tasks.chaos.faults import Faults
+from cobalt_tasks.chaos.feed import Feed
+from cobalt_tasks.chaos.priority import SLOTS, overtaken
+from cobalt_tasks.chaos.producer import Producer
+from cobalt_tasks.chaos.stack import DatabaseName, Stack, running
+from cobalt_tasks.chaos.witness import Witness, one_of
+from cobalt_tasks.contracts import ACTIVE_STATES
+
+_TICK: Final = 0.1
+_BETWEEN_FAULTS: Final = (1.0, 3.0)
+_FIRST_FAULT: Final = 8.0
+_SAID_EVERY: Final = 10.0
+_REST_SECONDS: Final = 300.0
+
+
+class Storm(Struct, frozen=True, kw_only=True):
+    """What is asked for."""
+
+    database: DatabaseName
+    minutes: float
+    seed: int
+    keep: bool = False
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """What came of it. `rest_seconds` is from the last fault until nothing was left to do."""
+
+    database: str
+    seed: int
+    seconds: float
+    faults: int
+    faults_by_name: dict[str, int]
+    rest_seconds: float
+    overtaken: int | None
+    findings: Findings
+    folder: str | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether every promise held."""
+        return not self.findings.problems
+
+
+def run(storm: Storm, say: Callable[[str], None]) -> Report:
+    """Run one storm; `say` gets a line now and then.
+
+    Raises:
+        CobaltError: the stack cannot be started here.
+
+    """
+    began = time.monotonic()
+    choice = random.Random(storm.seed)  # noqa: S311  # repeatable on purpose
+    with running(storm.database, keep=storm.keep) as (stack, settings, targets):
+        say(f"{storm.database} in {stack.folder}, seed {storm.seed}")
+        feed, faults = Feed(stack.folder / "feed", targets, choice), Faults(stack, choice)
+        weather = _Weather(stack, Producer(stack, feed), faults, say)
+        weather.storm(storm.minutes * 60)
+        calmed = time.monotonic()
+        is_at_rest = weather.rest()
+        rest_seconds = time.monotonic() - calmed
+        before_urgent = overtaken(settings, stack, feed, weather.producer, weather.tick) if is_at_rest else None
+        is_at_rest = is_at_rest and weather.rest()
+        findings = audit.examine(stack.witness, stack.folder, feed.expected, feed.jobs, faults.struck)
+        if before_urgent is None or before_urgent > SLOTS:
+            findings.problem(f"{before_urgent} batches were begun before an urgent job, {SLOTS} may have been")
+        if not is_at_rest:
+            findings.problem(f"no rest within {_REST_SECONDS:.0f} s after the last fault")
+        return Report(
+            database=storm.database,
+            seed=storm.seed,
+            seconds=time.monotonic() - began,
+            faults=len(faults.struck),
+            faults_by_name=faults.by_name(),
+            rest_seconds=rest_seconds,
+            overtaken=before_urgent,
+            findings=findings,
+            folder=str(stack.folder) if storm.keep else None,
+        )
+
+
+class _Weather:
+    """Feeds and strikes, or neither."""
+
+    def __init__(self, stack: Stack, producer: Producer, faults: Faults, say: Callable[[str], None]) -> None:
+        self.producer = producer
+        self._stack = stack
+        self._faults = faults
+        self._say = say
+        self._said_at = time.monotonic()
+
+    def storm(self, seconds: float) -> None:
+        """Feed and strike for so long."""
+        until = time.monotonic() + seconds
+        strike_at = time.monotonic() + _FIRST_FAULT
+        while (now := time.monotonic()) < until:
+            if now >= strike_at:
+                self._faults.strike()
+                strike_at = now + random.uniform(*_BETWEEN_FAULTS)  # noqa: S311
+            self.tick(more=True)
+
+    def rest(self) -> bool:
+        """Let everybody go on, and wait until all is read and no job is active; False when that does not come."""
+        self._faults.resume_due(everybody=True)
+        deadline = time.monotonic() + _REST_SECONDS
+        while not (self.tick() and self._active() == 0):
+            if time.monotonic() > deadline:
+                return False
+        return True
+
+    def tick(self, *, more: bool = False) -> bool:
+        """Start what has ended, let the paused go on, feed; tell whether all that was written is read."""
+        self._stack.tend()
+        self._faults.resume_due()
+        is_read = self.producer.tend(more=more)
+        if time.monotonic() - self._said_at > _SAID_EVERY:
+            self._said_at = time.monotonic()
+            self._say(f"{len(self._faults.struck)} faults, {self._active()} jobs active")
+        time.sleep(_TICK)
+        return is_read
+
+    def _active(self) -> int | None:
+        try:
+            return self._stack.witness.count(f"SELECT count(*) FROM jobs WHERE state IN {one_of(ACTIVE_STATES)}")  # noqa: S608
+        except Witness.TROUBLE:
+            return None
