@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from cobalt_tasks.addresses import Scope, is_public
-from cobalt_tasks.catalog import BY_NAME
-from cobalt_tasks.contracts import Banner, Discovery, Facts, NewJob, Sighting
+from cobalt_tasks.contracts import Banner, Discovery, Facts, NewJob
 from cobalt_tasks.fingerprints import printable, recognise
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.settings import Settings
@@ -181,25 +180,15 @@ def _ports(batch: Batch, now: float) -> list[tuple[str, str, int, float, float]]
 
 
 def _collect_facts(batch: Batch, intake: Intake, now: float) -> None:
-    """Turn banners into facts; a certificate or banner the scanner read needs no second connection while it is fresh."""
+    """Turn what the scanner read into facts, at once: they need no connection of our own."""
     banners: list[Banner] = []
-    fresh: dict[tuple[str, str, str, int], float] = {}
     # Of several banners of a port the last is shown with it: a whole answer rather than one line of it.
     for found in sorted(batch.spoken, key=lambda each: each.service not in _PARTS):
         when = min(batch.arrived_at if found.observed_at is None else found.observed_at, now)
         if found.service in _CERTIFICATES and _take_certificate(batch, found, when):
             continue
         banner = _banner(found, batch.tool, when)
-        if found.service in _ASIDE:
-            intake.evidence.append(banner)
-            continue
-        banners.append(banner)
-        if found.service not in _PARTS:
-            _keep_fresh(fresh, "banner", found, when + BY_NAME["banner"].fresh_for)
-    ends = {each.fingerprint: each.not_after for each in batch.certificates}
-    for seen in batch.sightings:
-        until = min(seen.observed_at + BY_NAME["certificate"].fresh_for, ends[seen.fingerprint])
-        _keep_fresh(fresh, "certificate", seen, until)
+        (intake.evidence if found.service in _ASIDE else banners).append(banner)
     intake.facts = Facts(
         hostnames=batch.hostnames,
         certificates=batch.certificates,
@@ -207,7 +196,6 @@ def _collect_facts(batch: Batch, intake: Intake, now: float) -> None:
         banners=banners,
         locations=[],
     )
-    intake.freshness = sorted((*key, until) for key, until in fresh.items() if until > now)
 
 
 def _take_certificate(batch: Batch, found: Discovery, when: float) -> bool:
@@ -219,13 +207,6 @@ def _take_certificate(batch: Batch, found: Discovery, when: float) -> bool:
         return False
     batch.certificate(found.address, found.protocol, found.port, der, when)
     return len(batch.certificates) > known
-
-
-def _keep_fresh(
-    fresh: dict[tuple[str, str, str, int], float], kind: str, found: Discovery | Sighting, until: float
-) -> None:
-    key = (kind, found.address, found.protocol, found.port)
-    fresh[key] = max(until, fresh.get(key, until))
 
 
 def _banner(found: Discovery, tool: str, when: float) -> Banner:

@@ -28,7 +28,6 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "rejects": ("source_id", "position", "reason", "line", "arrived_at"),
     "hosts": ("address", "first_seen", "last_seen", "discovered"),
     "ports": ("address", "protocol", "port", "first_seen", "last_seen"),
-    "freshness": ("kind", "address", "protocol", "port", "fresh_until"),
 }
 """The columns of each table that input writes, in the order of the rows' values."""
 
@@ -51,8 +50,6 @@ _UPDATE: Final = {
     + _SPAN.format("ports")
     + " "
     + _WIDER.format("ports"),
-    "freshness": "ON CONFLICT (kind, address, protocol, port) DO UPDATE SET fresh_until = excluded.fresh_until "
-    "WHERE freshness.fresh_until IS NULL OR freshness.fresh_until < excluded.fresh_until",
 }
 _TYPES: Final = {
     "source_id": "bigint",
@@ -64,13 +61,12 @@ _TYPES: Final = {
     "arrived_at": "double precision",
     "first_seen": "double precision",
     "last_seen": "double precision",
-    "fresh_until": "double precision",
     "discovered": "boolean",
 }
 
 
 class Intake(Struct, kw_only=True):
-    """What one batch brings. Rows of hosts, ports and freshness are sorted by key, each key once.
+    """What one batch brings. Rows of hosts and ports are sorted by key, each key once.
 
     `evidence` holds banners that say something about a port without naming its service (a page's title).
     """
@@ -81,7 +77,6 @@ class Intake(Struct, kw_only=True):
     rejects: Rows = []
     hosts: Rows = []
     ports: Rows = []
-    freshness: Rows = []
     facts: Facts = msgspec.field(default_factory=Facts)
     evidence: list[Banner] = []
     jobs: list[NewJob] = []
@@ -108,7 +103,6 @@ def write(connection: Connection, intake: Intake) -> Tally:
     _upsert(connection, "ports", intake.ports)
     facts.write(connection, intake.facts)
     facts.write_evidence(connection, intake.evidence)
-    _upsert(connection, "freshness", intake.freshness)
     new_jobs.create(connection, intake.jobs)
     unique = len(intake.identified) + len(intake.discoveries)
     records = len(intake.observations) + unique

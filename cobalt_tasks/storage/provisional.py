@@ -12,7 +12,6 @@ from cobalt_tasks.storage.intake import Intake, write
 from cobalt_tasks.storage.models import (
     banners,
     discoveries,
-    freshness,
     hostnames,
     hosts,
     jobs,
@@ -23,7 +22,7 @@ from cobalt_tasks.storage.models import (
 )
 from cobalt_tasks.storage.sources import Checkpoint, Source, Tally, advance
 
-_KNOWN = (hosts, ports, banners, hostnames, sightings, freshness)
+_KNOWN = (hosts, ports, banners, hostnames, sightings)
 """The tables that a line changes beside its own row; each has the column `address`."""
 
 _Values = list[Any]

@@ -63,7 +63,11 @@ class Zgrab2(JsonFormat):
         """Tell by modules with a status."""
         modules = record.get("data")
         named = "ip" in record or "domain" in record
-        return named and isinstance(modules, dict) and any("status" in each for each in modules.values() if each)
+        return (
+            named
+            and isinstance(modules, dict)
+            and any(isinstance(each, dict) and "status" in each for each in modules.values())
+        )
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
         """Read every module of one target; a target that cannot be read is one refused record."""

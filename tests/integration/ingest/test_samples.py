@@ -90,7 +90,6 @@ def test_banners_become_facts(ingest: Callable[..., Source], tables: Callable[..
     assert {"ssh", "http", "smtp", "ftp", "imap", "pop3", "mysql"} <= services
     assert not services & {"title", "X509", "html", "http.server"}
     assert all(row[8].startswith("HTTP/1.") for row in rows["ports"] if row[5] == "http")
-    assert {row[0] for row in rows["freshness"]} <= {"banner", "certificate"}
 
 
 def test_a_certificate_in_a_banner_is_a_fact(

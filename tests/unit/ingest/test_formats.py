@@ -60,6 +60,38 @@ def test_no_input_makes_a_format_fail(each: type[Format], data: bytes) -> None:
     assert all(0 <= row[1] <= len(data) for row in batch.rejects)
 
 
+WORDS = st.sampled_from((
+    *("type", "connection", "src_ip", "dst_ip", "dst_port", "metadata", "timestamp", "ip", "port", "ports", "proto", "data"),
+    *("status", "success", "service", "banner", "saddr", "sport", "result", "ssh", "host", "url", "input", "failed", "true"),
+    *("probe_status", "tls_version", "subject_an", "transport", "id.orig_h", "id.resp_h", "uid", "ts", "event_type", "flow"),
+    *("flow_id", "dest_ip", "layers", "index", "ip_src", "ip_dst", "192.0.2.1", "2001:db8::1", "443", "open", "tcp"),
+))  # fmt: skip
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | WORDS
+    | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=6),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("each", FORMATS)
+@given(record=st.dictionaries(WORDS, VALUES, max_size=9))
+@example(record={"ip": "192.0.2.1", "data": {"index": 1}})
+def test_no_object_makes_a_format_fail(each: type[Format], record: dict[str, Any]) -> None:
+    """Objects with the right keys and the wrong values are records or rejects, and what is accepted fits the tables."""
+    line = json.dumps(record).encode()
+    recognise(line)
+    batch = Batch(1, NOW)
+    each().parse(line, 0, batch)
+    for row in (*batch.observations, *batch.identified, *batch.discoveries, *batch.rejects):
+        assert all(value is None or isinstance(value, int | float | str | bytes) for value in row)
+        assert not any(isinstance(value, str) and "\x00" in value for value in row)
+
+
 @given(st.text(max_size=60), st.integers(), st.one_of(st.none(), st.floats(), st.text(max_size=30)))
 @example(text="::ffff:192.0.2.1", port=80, when="2026-11-07T00:58:45Z")
 def test_a_capture_line_is_stored_as_checked_values_or_rejected(text: str, port: int, when: object) -> None:

@@ -329,7 +329,10 @@ def test_zgrab2_modules_are_records() -> None:
         zgrab(
             {
                 "ssh": {
-                    "status": "success", "protocol": "ssh", "port": 22, "timestamp": "2025-10-09T08:53:20Z",
+                    "status": "success",
+                    "protocol": "ssh",
+                    "port": 22,
+                    "timestamp": "2025-10-09T08:53:20Z",
                     "result": {"server_id": {"raw": "SSH-2.0-OpenSSH_9.6p1"}},
                 },
                 "smtp": {
@@ -385,18 +388,14 @@ def test_zgrab2_that_makes_no_sense_is_rejected(data: dict[str, Any]) -> None:
 def test_tlsx() -> None:
     """The port is text, names come from the certificate; a failed probe is ignored."""
     line = {
-
-            "timestamp": "2025-10-09T08:53:20Z",
-            "host": "192.0.2.10",
-            "ip": "192.0.2.10",
-            "port": "443",
-            "probe_status": True
-        ,
-
-            "tls_version": "tls13",
-            "subject_cn": "www.example.com",
-            "subject_an": ["www.example.com", "*.example.com", 7]
-        ,
+        "timestamp": "2025-10-09T08:53:20Z",
+        "host": "192.0.2.10",
+        "ip": "192.0.2.10",
+        "port": "443",
+        "probe_status": True,
+        "tls_version": "tls13",
+        "subject_cn": "www.example.com",
+        "subject_an": ["www.example.com", "*.example.com", 7],
     }
     batch = parse("tlsx", json.dumps(line) + "\n" + json.dumps({**line, "probe_status": False}) + "\n")
     assert ports(batch) == [("192.0.2.10", "tcp", 443, 1760000000.0)]
@@ -407,8 +406,15 @@ def test_tlsx() -> None:
 def test_httpx() -> None:
     """The server's name, and where it redirects to."""
     line = {
-        "timestamp": "2025-10-09T08:53:20Z", "port": "80", "url": "http://192.0.2.10", "input": "192.0.2.10",
-        "scheme": "http", "webserver": "nginx/1.22.1", "host_ip": "192.0.2.10", "status_code": 301, "failed": False,
+        "timestamp": "2025-10-09T08:53:20Z",
+        "port": "80",
+        "url": "http://192.0.2.10",
+        "input": "192.0.2.10",
+        "scheme": "http",
+        "webserver": "nginx/1.22.1",
+        "host_ip": "192.0.2.10",
+        "status_code": 301,
+        "failed": False,
         "location": "https://www.example.com/",
     }
     batch = parse("httpx", json.dumps(line) + "\n")

@@ -104,8 +104,14 @@ def test_zeek_ssl_names_are_facts() -> None:
 def eve(kind: str, **others: Any) -> str:
     """Return an event as Suricata writes it."""
     event = {
-        "timestamp": "2025-10-09T08:53:20.250000+0000", "flow_id": 1676750115612680, "event_type": kind,
-        "src_ip": "192.0.2.2", "src_port": 49175, "dest_ip": "203.0.113.80", "dest_port": 443, "proto": "TCP",
+        "timestamp": "2025-10-09T08:53:20.250000+0000",
+        "flow_id": 1676750115612680,
+        "event_type": kind,
+        "src_ip": "192.0.2.2",
+        "src_port": 49175,
+        "dest_ip": "203.0.113.80",
+        "dest_port": 443,
+        "proto": "TCP",
     }
     return json.dumps({**event, **others}) + "\n"
 

@@ -1,0 +1,137 @@
+"""A file cut anywhere and completed later is the file that was never cut."""
+
+import gzip
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from cobalt_tasks import settings
+from cobalt_tasks.ingest.pipeline import Pipeline
+from cobalt_tasks.ingest.streams import FileStream
+from cobalt_tasks.storage import models
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.sources import Source
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+NAMES = sorted(str(path.relative_to(SAMPLES)) for path in SAMPLES.glob("*/*") if path.is_file())
+CUTS = 200
+"""Positions over all samples; each is tried on SQLite, and some on PostgreSQL."""
+
+Tables = dict[str, list[tuple[Any, ...]]]
+LEFT_OUT = {"id", "source_id", "arrived_at", "created_at", "not_before", "updated_at", "inode", "device", "name", "provisional"}
+"""What differs from run to run, and says nothing about the input."""
+
+
+def empty(connection: Connection) -> None:
+    """Begin anew, faster than with another database."""
+    for table in reversed(models.metadata.sorted_tables):
+        connection.execute(table.delete())
+
+
+def everything(database: Database) -> Tables:
+    """Return all tables; what a line without a time says about time is left out."""
+    found = {}
+    with database.reading() as connection:
+        for table in models.metadata.sorted_tables:
+            columns = [column for column in table.c if column.name not in LEFT_OUT]
+            rows = connection.execute(select(*columns)).all()
+            found[table.name] = sorted((tuple(map(_timeless, row)) for row in rows), key=repr)
+    return found
+
+
+def _timeless(value: Any) -> Any:
+    # Anything later than the samples: stamped by this run.
+    return "now" if isinstance(value, float) and value > 1_795_345_000 else value
+
+
+class Ingester:
+    """Ingests files into one ledger, in this process."""
+
+    def __init__(self, database: Database) -> None:
+        """Remember the ledger."""
+        self.database = database
+
+    def __call__(self, path: Path, format_name: str | None = None) -> Source:
+        """Ingest a file, as a process of its own would: nothing is remembered from before."""
+        pipeline = Pipeline(self.database, settings.load(), say=lambda _: None)
+        stream = FileStream(path, "sample")
+        try:
+            return pipeline.run(stream, format_name=format_name)
+        finally:
+            stream.close()
+            pipeline.close()
+
+
+def check(ingest: Ingester, sample: Path, cut: int, folder: Path, pack: Callable[[bytes], bytes] = bytes) -> None:
+    """Ingest a sample cut at a position, complete it, and compare every table with that of the whole file."""
+    data = sample.read_bytes()
+    with ingest.database.writing() as connection:
+        empty(connection)
+    whole_file = folder / "whole"
+    whole_file.write_bytes(data)
+    whole = ingest(whole_file)
+    expected = everything(ingest.database)
+    with ingest.database.writing() as connection:
+        empty(connection)
+    file = folder / "part"
+    file.write_bytes(pack(data[:cut]))
+    # Which format it is may not be to be seen yet.
+    part = ingest(file, whole.format)
+    assert part.rejected <= whole.rejected + 1
+    file.write_bytes(pack(data[:cut]) + pack(data[cut:]))
+    grown = ingest(file, whole.format)
+    assert grown.tally == whole.tally
+    got = everything(ingest.database)
+    for name, rows in expected.items():
+        assert got[name] == rows, f"{name} differs after a cut at {cut}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_cut_anywhere_and_completed_gives_the_same_tables(
+    name: str,
+    sqlite_database: Database,
+    home: Path,
+    tmp_path: Path,
+) -> None:
+    """Random positions, the same in every run; every table is compared, the ledger and the checkpoint included."""
+    size = (SAMPLES / name).stat().st_size
+    draw = random.Random(name)
+    for cut in draw.sample(range(1, size), -(-CUTS // len(NAMES))):
+        check(Ingester(sqlite_database), SAMPLES / name, cut, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["capture/connections.jsonl", "masscan/banners.list", "masscan/banners.xml"])
+def test_cuts_are_healed_on_both_databases(name: str, database: Database, home: Path, tmp_path: Path) -> None:
+    """What is undone is undone on PostgreSQL too."""
+    size = (SAMPLES / name).stat().st_size
+    for cut in random.Random(name).sample(range(1, size), 3):
+        check(Ingester(database), SAMPLES / name, cut, tmp_path)
+
+
+def test_a_compressed_sample_is_completed_too(sqlite_database: Database, home: Path, tmp_path: Path) -> None:
+    """A second gzip member continues the line the first ended in."""
+    sample = SAMPLES / "masscan/banners.list"
+    for cut in (500, 3000):
+        check(Ingester(sqlite_database), sample, cut, tmp_path, gzip.compress)
+
+
+def test_a_cut_copy_without_its_rest_is_as_good_as_its_lines(
+    sqlite_database: Database, home: Path, tmp_path: Path
+) -> None:
+    """All whole records are accepted, and one reject at most is added."""
+    sample = SAMPLES / "masscan/open.ndjson"
+    file = tmp_path / "copy"
+    shutil.copy(sample, file)
+    data = sample.read_bytes()
+    for cut in (len(data) // 3, len(data) // 2 + 5):
+        with sqlite_database.writing() as connection:
+            empty(connection)
+        file.write_bytes(data[:cut])
+        source = Ingester(sqlite_database)(file)
+        assert source.accepted == data[:cut].count(b"\n")
+        assert source.rejected == 1
