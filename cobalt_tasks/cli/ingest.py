@@ -19,6 +19,7 @@ _MEBIBYTE = 1 << 20
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port that was scanned, for input that has none (zmap)."
 )
+@click.option("--dry-run", is_flag=True, help="Say what files hold and what would be queued; store nothing.")
 @click.option("--strict", is_flag=True, help="End with 3 when a line was rejected.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger of each source as JSON.")
 @click.option(
@@ -37,6 +38,7 @@ def ingest(
     follow: bool,
     listen: str | None,
     port: int | None,
+    dry_run: bool,
     strict: bool,
     as_json: bool,
     journal_limit: int,
@@ -68,6 +70,8 @@ def ingest(
         raise ConfigurationError("--follow is for one file; start one ingest for each")
     if listen and (not listen.startswith("tcp://") or "-" in files):
         raise ConfigurationError("--listen takes tcp://HOST:PORT, and no pipe beside it")
+    if dry_run and (not files or "-" in files or follow or listen or resume):
+        raise ConfigurationError("--dry-run is for files")
     wishes = Wishes(
         files=files,
         family=None if family == "auto" else family,
@@ -77,6 +81,7 @@ def ingest(
         resume=resume,
         follow=follow,
         listen=listen or "",
+        dry_run=dry_run,
         strict=strict,
         as_json=as_json,
         journal_limit=journal_limit * _MEBIBYTE,

@@ -25,7 +25,7 @@ _WAIT_SECONDS: Final = 0.5
 class Pipeline:
     """Ingests streams, one after the other."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what it works with, and who is told
         self,
         database: Database,
         settings: Settings,
@@ -33,10 +33,11 @@ class Pipeline:
         say: Callable[[str], None],
         stopping: Callable[[], bool] = lambda: False,
         moved: Callable[[Source, Source], None] = lambda *_: None,
+        sends: bool = True,
     ) -> None:
         """Prepare; nothing is read yet.
 
-        `say` gets lines for people, `stopping` is asked between batches, `moved` is told the source before and after each commit.
+        `say` gets lines for people, `stopping` is asked between batches, `moved` is told the source before and after each commit. Without `sends`, jobs stay in the ledger.
 
         Raises:
             ConfigurationError: the scope cannot be read.
@@ -48,11 +49,12 @@ class Pipeline:
         self._told = moved
         self._planner = Planner(settings)
         self._committer = Committer(database, say, stopping)
-        self._postman = Postman(Dispatcher(database, settings), say)
+        self._postman = Postman(Dispatcher(database, settings), say) if sends else None
 
     def close(self) -> None:
         """Send what was committed last."""
-        self._postman.close()
+        if self._postman is not None:
+            self._postman.close()
 
     def run(
         self,
@@ -91,7 +93,7 @@ class Pipeline:
 
     def _moved(self, before: Source, source: Source, planned: Intake) -> None:
         self._planner.committed(planned)
-        if planned.jobs:
+        if planned.jobs and self._postman is not None:
             self._postman.notify({job.kind for job in planned.jobs})
         self._told(before, source)
 

@@ -40,6 +40,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
     resume: bool = False
     follow: bool = False
     listen: str = ""
+    dry_run: bool = False
     strict: bool = False
     as_json: bool = False
     journal_limit: int = journal.LIMIT
@@ -83,7 +84,45 @@ def run(settings: Settings, wishes: Wishes) -> int:
         formats.named(wishes.format)
     stop = Stop()
     with stop.listening():
-        return _Session(settings, wishes, stop).run()
+        return _look(settings, wishes, stop) if wishes.dry_run else _Session(settings, wishes, stop).run()
+
+
+def _look(settings: Settings, wishes: Wishes, stop: Stop) -> int:
+    """Say what files hold."""
+    from cobalt_tasks.ingest.dryrun import forecast, lasting  # noqa: PLC0415  # only this needs the providers
+
+    progress = Progress()
+    found = forecast(
+        settings,
+        [Path(file) for file in _expanded(wishes.files)],
+        say=progress.say,
+        stopping=stop,
+        format_name=wishes.format,
+        family=wishes.family,
+        port=wishes.port,
+    )
+    if wishes.as_json:
+        ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in found.sources]
+        sys.stdout.write(msgspec.json.encode({**msgspec.to_builtins(found), "sources": ledgers}).decode() + "\n")
+        return 0
+    for each in found.sources:
+        progress.show(_ledger(each))
+    totals = found.totals
+    progress.show(f"{totals.connections:,} connections, {totals.hosts:,} hosts, {totals.ports:,} ports")
+    progress.show("jobs: " + (", ".join(f"{number:,} {kind}" for kind, number in totals.jobs.items()) or "none"))
+    for lookup in found.lookups if totals.jobs.get("geolocation") else ():
+        missing = "no database is installed: cobalt geodb update"
+        when = missing if lookup.seconds is None else f"{lasting(lookup.seconds)} for all look-ups"
+        progress.show(f"geolocation by {lookup.provider}: {when}")
+    progress.show("nothing was stored or queued")
+    return 0
+
+
+def _ledger(source: Source) -> str:
+    return (
+        f"{source.name}: {source.read} read = {source.accepted} accepted + {source.duplicates} duplicates "
+        f"+ {source.rejected} rejected + {source.ignored} ignored"
+    )
 
 
 def _expanded(names: tuple[str, ...]) -> list[str]:
@@ -206,11 +245,7 @@ class _Session:
             return
         change = self._progress.change(source)
         rate = f"{change.read / seconds:,.0f}/s" if change.read and seconds else "nothing new"
-        line = (
-            f"{source.name}: {source.read} read = {source.accepted} accepted + {source.duplicates} duplicates "
-            f"+ {source.rejected} rejected + {source.ignored} ignored ({source.format or 'empty'}; {rate})"
-        )
-        self._progress.show(line)
+        self._progress.show(f"{_ledger(source)} ({source.format or 'empty'}; {rate})")
 
     def _end(self) -> int:
         if self._wishes.as_json:

@@ -23,7 +23,18 @@ CUTS = 200
 """Positions over all samples; each is tried on SQLite, and some on PostgreSQL."""
 
 Tables = dict[str, list[tuple[Any, ...]]]
-LEFT_OUT = {"id", "source_id", "arrived_at", "created_at", "not_before", "updated_at", "inode", "device", "name", "provisional"}
+LEFT_OUT = {
+    "id",
+    "source_id",
+    "arrived_at",
+    "created_at",
+    "not_before",
+    "updated_at",
+    "inode",
+    "device",
+    "name",
+    "provisional",
+}
 """What differs from run to run, and says nothing about the input."""
 
 

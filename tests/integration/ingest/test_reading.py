@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import os
 import random
@@ -19,7 +20,9 @@ import zstandard
 from sqlalchemy import text
 
 from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.ingest.dryrun import needed
 from cobalt_tasks.storage import schema
+from cobalt_tasks.storage.budgets import Limit, Terms
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Source
 
@@ -188,3 +191,31 @@ def test_lines_are_taken_from_a_port(cobalt: Any, sqlite_database: Database) -> 
     out, _ = running.communicate(timeout=20)
     assert running.returncode == 0
     assert "sensors: 7 read = 7 accepted" in out
+
+
+def test_a_dry_run_says_what_a_file_holds_and_stores_nothing(
+    cobalt: Any, sqlite_database: Database, home: Path
+) -> None:
+    """Hosts, ports, jobs by kind, look-ups and their time; the ledger stays empty."""
+    sample = str(SAMPLES / "capture/connections.jsonl")
+    out, _ = cobalt("--dry-run", sample, str(SAMPLES / "masscan/open.json")).communicate(timeout=60)
+    assert "29 read = 20 accepted + 0 duplicates + 7 rejected + 2 ignored" in out
+    assert "20 connections, 42 hosts, 140 ports" in out
+    assert "12 geolocation" in out
+    assert "geolocation by ip-api: about 1 s" in out
+    assert [count(sqlite_database, table) for table in ("sources", "hosts", "jobs")] == [0, 0, 0]
+    told, _ = cobalt("--dry-run", "--json", sample).communicate(timeout=60)
+    assert json.loads(told)["totals"]["jobs"] == {"domain": 19, "geolocation": 12}
+
+
+@pytest.mark.parametrize(
+    ("limits", "lookups", "expected"),
+    [
+        ((Limit(window=60, calls=15),), 1500, 0.75),
+        ((Limit(window=60, calls=15),), 15_000, 9 * 60 + 7.5),
+        ((Limit(window=86400, calls=10),), 2000, 86400 + 1),
+    ],
+)
+def test_look_ups_take_as_long_as_the_provider_allows(limits: tuple[Limit, ...], lookups: int, expected: float) -> None:
+    """Full calls, one window after the other; the first one is open."""
+    assert needed(Terms(provider="x", batch=100, limits=limits), lookups) == expected

@@ -78,15 +78,15 @@ VALUES = st.recursive(
 )
 
 
-@pytest.mark.parametrize("each", FORMATS)
 @given(record=st.dictionaries(WORDS, VALUES, max_size=9))
 @example(record={"ip": "192.0.2.1", "data": {"index": 1}})
-def test_no_object_makes_a_format_fail(each: type[Format], record: dict[str, Any]) -> None:
+def test_no_object_makes_a_format_fail(record: dict[str, Any]) -> None:
     """Objects with the right keys and the wrong values are records or rejects, and what is accepted fits the tables."""
     line = json.dumps(record).encode()
     recognise(line)
     batch = Batch(1, NOW)
-    each().parse(line, 0, batch)
+    for each in FORMATS:
+        each().parse(line, 0, batch)
     for row in (*batch.observations, *batch.identified, *batch.discoveries, *batch.rejects):
         assert all(value is None or isinstance(value, int | float | str | bytes) for value in row)
         assert not any(isinstance(value, str) and "\x00" in value for value in row)

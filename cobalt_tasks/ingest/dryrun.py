@@ -1,0 +1,108 @@
+"""What a file holds, before anything is queued: read into a ledger of its own, which is thrown away."""
+
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.ingest.pipeline import Pipeline
+from cobalt_tasks.ingest.streams import FileStream
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import summary
+from cobalt_tasks.storage.budgets import Terms
+from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.storage.sources import Source
+
+_LOCAL_PER_SECOND: Final = 2000.0
+"""Addresses a worker looks up in local databases in a second, stored; on the slow side."""
+
+_MINUTE: Final = 60.0
+_HOUR: Final = 60 * _MINUTE
+_DAY: Final = 24 * _HOUR
+
+
+class Estimate(Struct, frozen=True, kw_only=True):
+    """How long the look-ups would take with one provider alone, in seconds; None: it cannot be asked now."""
+
+    provider: str
+    seconds: float | None
+
+
+class Forecast(Struct, frozen=True, kw_only=True):
+    """What would be ingested into an empty ledger."""
+
+    sources: list[Source]
+    totals: summary.Totals
+    lookups: list[Estimate]
+
+
+def forecast(  # noqa: PLR0913  # what `cobalt ingest` takes
+    settings: Settings,
+    files: Sequence[Path],
+    *,
+    say: Callable[[str], None],
+    stopping: Callable[[], bool],
+    format_name: str | None = None,
+    family: str | None = None,
+    port: int | None = None,
+) -> Forecast:
+    """Read files and count; nothing is sent, and nothing is stored where it would stay.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or its format is not recognised.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="cobalt-dry-run-") as folder:
+        aside = msgspec.structs.replace(settings, database_url=f"sqlite:///{folder}/ledger.db")
+        database = open_ledger(aside)
+        try:
+            pipeline = Pipeline(database, aside, say=say, stopping=stopping, sends=False)
+            found = []
+            for file in files:
+                stream = FileStream(file)
+                try:
+                    found.append(pipeline.run(stream, format_name=format_name, family=family, port=port))
+                finally:
+                    stream.close()
+            with database.reading() as connection:
+                totals = summary.count(connection)
+        finally:
+            database.dispose()
+    lookups = totals.jobs.get("geolocation", 0)
+    return Forecast(sources=found, totals=totals, lookups=_estimates(settings, lookups))
+
+
+def lasting(seconds: float) -> str:
+    """Say in words how long something takes."""
+    for unit, name in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
+        if seconds >= 2 * unit:
+            return f"about {seconds / unit:.0f} {name}"
+    return f"about {max(1, math.ceil(seconds))} s"
+
+
+def needed(terms: Terms, lookups: int) -> float:
+    """Return the seconds a provider needs for so many addresses, the first window being open."""
+    per_call = 1 if terms.counts_addresses else terms.batch
+    waits = (
+        max(0, math.ceil(lookups / (limit.calls * per_call)) - 1) * limit.window
+        for limit in terms.limits
+        if limit.calls
+    )
+    return max(waits, default=0.0) + lookups / _LOCAL_PER_SECOND
+
+
+def _estimates(settings: Settings, lookups: int) -> list[Estimate]:
+    geolocator = Geolocator(settings)
+    found = []
+    if geolocator.databases is not None:
+        installed = geolocator.databases.refresh()
+        found.append(Estimate(provider="mmdb", seconds=lookups / _LOCAL_PER_SECOND if installed else None))
+    found += [
+        Estimate(provider=each.terms.provider, seconds=needed(each.terms, lookups)) for each in geolocator.providers
+    ]
+    return found
