@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+MINUTES ?= 10
+DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-compose check lock clean
+.PHONY: help setup setup-dev run test chaos test-compose check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,6 +38,10 @@ test: setup-dev  ## the whole test suite; installs PostgreSQL when there is none
 	@tools/postgres.sh
 	@tools/chromium.sh
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=postgresql)
+	@[ $(DATABASE) = sqlite ] || tools/postgres.sh
+	@$(BIN)/cobalt chaos --minutes $(MINUTES) --database $(DATABASE) $(ARGS)
 
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose

@@ -1,0 +1,121 @@
+"""The audit finds what it is there for."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from cobalt_tasks.chaos import audit
+from cobalt_tasks.chaos.feed import Expected
+from cobalt_tasks.chaos.targets import CALLS
+from cobalt_tasks.chaos.witness import Witness
+from cobalt_tasks.storage.engine import Database
+
+JOBS = {("domain", "192.0.2.1", 0)}
+INPUT = b'{"one": "line"}\n'
+
+
+@pytest.fixture
+def sound(database: Database, database_url: str, tmp_path: Path) -> tuple[Witness, dict[str, Expected]]:
+    """A ledger in which one line was read and one job done."""
+    witness = Witness(database_url.removeprefix("sqlite:///"))
+    witness.install()
+    file = tmp_path / "feed.jsonl"
+    file.write_bytes(INPUT)
+    for statement in (
+        "INSERT INTO sources (id, name, read, accepted, created_at, updated_at) VALUES (1, :name, 1, 1, 0, 0)",
+        (
+            "INSERT INTO observations (source_id, observed_at, arrived_at, src_ip, dst_ip, dst_port, protocol) "
+            "VALUES (1, 5.0, 0, '192.0.2.1', '192.0.2.1', 1, 'tcp')"
+        ),
+        (
+            "INSERT INTO jobs (id, kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at) "
+            "VALUES (1, 'domain', '192.0.2.1', '', 0, 2, 'running', false, false, 0, 0, 0)"
+        ),
+        "UPDATE jobs SET state = 'done'",
+    ):
+        execute(database, statement, name=str(file))
+    (tmp_path / CALLS).write_text("1.0 200 3\n")
+    return witness, {str(file): Expected(accepted=1, observations=1)}
+
+
+def execute(database: Database, statement: str, **values: object) -> None:
+    """Do something to the ledger that the program never would."""
+    with database.writing() as connection:
+        used = {name: value for name, value in values.items() if f":{name}" in statement}
+        connection.execute(text(statement), used)
+
+
+def examine(sound: tuple[Witness, dict[str, Expected]], folder: Path) -> audit.Findings:
+    """Audit."""
+    witness, expected = sound
+    return audit.examine(witness, folder, expected, JOBS, [])
+
+
+def test_a_sound_ledger_has_no_problem(sound: tuple[Witness, dict[str, Expected]], tmp_path: Path) -> None:
+    """Nothing is found where nothing is wrong."""
+    found = examine(sound, tmp_path)
+    assert found.problems == []
+    assert (found.lines, found.jobs, found.lost, found.duplicated) == (1, {"done": 1}, 0, 0)
+    assert found.provider_calls == 1
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        ("UPDATE sources SET accepted = 2", "the ledger of feed.jsonl"),
+        ("DELETE FROM observations", "1 connections were fed, 0 are stored"),
+        (("INSERT INTO observations (source_id, observed_at, arrived_at, src_ip, dst_ip, dst_port, protocol) "
+         "VALUES (1, 5.0, 0, 'x', 'y', 1, 'tcp')"), "lines are stored twice"),
+        ("UPDATE jobs SET state = 'running'", "1 jobs never ended"),
+        ("DELETE FROM jobs", "1 jobs were never made"),
+        ("UPDATE jobs SET state = 'done'", "jobs ended twice"),
+        ("UPDATE jobs SET port = 7", "jobs were made that nobody asked for"),
+        ("INSERT INTO hostnames VALUES ('192.0.2.1', 'n1', 'ptr', true, 0, 0), ('192.0.2.1', 'n2', 'ptr', true, 0, 0)",
+         "names were written twice"),
+        (("INSERT INTO locations (address, provider, fetched_at) VALUES ('192.0.2.1', 'ip-api', 0) "
+         "ON CONFLICT (address) DO UPDATE SET fetched_at = 1"), None),
+    ],
+)  # fmt: skip
+def test_harm_is_found(
+    sound: tuple[Witness, dict[str, Expected]],
+    database: Database,
+    tmp_path: Path,
+    harm: str,
+    says: str | None,
+) -> None:
+    """Each thing that must not happen is said; the same location twice is found at its second writing."""
+    execute(database, harm)
+    if says is None:
+        assert examine(sound, tmp_path).problems == []
+        execute(database, harm)
+        says = "locations were written twice"
+    assert says in " ".join(examine(sound, tmp_path).problems)
+
+
+def test_a_call_beyond_the_budget_is_found(sound: tuple[Witness, dict[str, Expected]], tmp_path: Path) -> None:
+    """What the provider refused was one call too many."""
+    (tmp_path / CALLS).write_text("1.0 200 3\n2.0 429 3\n")
+    assert examine(sound, tmp_path).over_budget == 1
+
+
+def test_recovery_is_from_the_fault_to_the_next_beginning_or_the_end() -> None:
+    """A job out when a fault struck counts until it is begun anew; one that was not out does not count."""
+    fault = [100.0]
+    taken_back = [
+        (90.0, 1, "pending", "sent", False),
+        (95.0, 1, "sent", "running", False),
+        (118.0, 1, "running", "pending", False),
+        (118.5, 1, "pending", "sent", False),
+        (120.0, 1, "sent", "running", False),
+        (150.0, 1, "running", "done", False),
+    ]
+    assert audit.longest_recovery(taken_back, fault) == 20.0
+    later = [(101.0, 1, "pending", "sent", False), (150.0, 1, "sent", "running", False)]
+    assert audit.longest_recovery(later, fault) == 0.0
+    paused = [
+        (90.0, 1, "sent", "running", False),
+        (101.0, 1, "running", "pending", True),
+        (160.0, 1, "pending", "running", False),
+    ]
+    assert audit.longest_recovery(paused, fault) == 0.0
