@@ -4,7 +4,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, FromClause, Table, Text, bindparam, case, cast, func, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Table,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeEngine
 
@@ -41,6 +53,14 @@ def rows_of(connection: Connection, name: str, columns: Columns) -> FromClause:
 def encode(rows: Iterable[Sequence[object]]) -> dict[str, str]:
     """Return the parameters for a statement that selects from `rows_of`."""
     return {ROWS: msgspec.json.encode(list(rows)).decode()}
+
+
+def among(connection: Connection, column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Tell whether a column is one of many ids, given as one parameter: the statement is the same for any number."""
+    if connection.dialect.name == "sqlite":
+        given = bindparam(None, msgspec.json.encode(ids).decode(), type_=Text(), unique=True)
+        return column.in_(select(func.json_each(given).table_valued("value").c.value))
+    return column == func.any(bindparam(None, list(ids), type_=postgresql.ARRAY(BigInteger()), unique=True))
 
 
 def insert_into(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":

@@ -263,6 +263,7 @@ cursors = Table(
 ACTIVE = "state IN ('pending', 'sent', 'running')"
 SENDABLE = "state = 'pending' AND waits_for IS NULL"
 WAITING = "state = 'pending' AND waits_for IS NOT NULL"
+FINISHED = "finished_at IS NOT NULL"
 
 jobs = Table(
     "jobs",
@@ -289,10 +290,11 @@ jobs = Table(
     Column("finished_at", Double),
     Column("outcome", Text),
     Column("detail", Text),
+    # Not by kind first: a planner would take it for the others when its statistics are old.
     Index(
         "uq_jobs_active",
-        "kind",
         "address",
+        "kind",
         "protocol",
         "port",
         unique=True,
@@ -330,7 +332,7 @@ jobs = Table(
         postgresql_where=text("state = 'running'"),
     ),
     Index("ix_jobs_address", "address"),
-    Index("ix_jobs_finished_at", "finished_at"),
+    Index("ix_jobs_finished_at", "finished_at", sqlite_where=text(FINISHED), postgresql_where=text(FINISHED)),
 )
 
 freshness = Table(
