@@ -46,6 +46,18 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
+.PHONY: fuzz bench-ingest
+FUZZ_SECONDS ?= 60
+fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
+	@$(BIN)/python -m pip install -q atheris==3.0.0
+	@$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
+
+bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, and memory
+	@tools/postgres.sh
+	@$(BIN)/python benchmarks/ingest.py $(ARGS)
+	@$(BIN)/python benchmarks/ingest_feeder.py
+	@$(BIN)/python benchmarks/ingest_memory.py
+
 check: setup-dev  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .

@@ -1,0 +1,59 @@
+"""Runs every fuzz target for some seconds, as many at a time as there are processors; fails when one fails."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from cobalt_tasks.ingest.formats import FORMATS, recognise
+
+HERE = Path(__file__).parent
+SAMPLES = HERE.parent / "samples"
+FINDINGS = HERE / "findings"
+_TRIM = 2048
+
+
+def run(name: str, seconds: int) -> bool:
+    """Run one target on the beginnings of the samples that are its own; tell whether it held."""
+    with tempfile.TemporaryDirectory(prefix="cobalt-fuzz-") as corpus:
+        for number, sample in enumerate(path for path in SAMPLES.glob("*/*") if path.is_file()):
+            data = sample.read_bytes()
+            if (found := recognise(data)) and found.name == name:
+                (Path(corpus) / str(number)).write_bytes(data[:_TRIM])
+        command = [sys.executable, str(HERE / "formats.py"), name, corpus]
+        limits = [
+            f"-max_total_time={seconds}",
+            "-timeout=10",
+            "-rss_limit_mb=2048",
+            f"-artifact_prefix={corpus}/found-",
+        ]
+        began = time.monotonic()
+        done = subprocess.run([*command, *limits], capture_output=True, text=True, check=False)
+        runs = next((line for line in reversed(done.stderr.splitlines()) if line.startswith(("Done ", "#"))), "")
+        print(
+            f"{name:18} {'held' if not done.returncode else 'FAILED'} {time.monotonic() - began:4.0f} s  {runs[:60]}",
+            flush=True,
+        )
+        if done.returncode:
+            FINDINGS.mkdir(exist_ok=True)
+            for found_file in Path(corpus).glob("found-*"):
+                shutil.copy(found_file, FINDINGS / f"{name}-{found_file.name}")
+            sys.stderr.write(done.stderr[-3000:])
+        return not done.returncode
+
+
+def main() -> None:
+    """Run all, or those named after the number of seconds."""
+    seconds = int(sys.argv[1])
+    names = sys.argv[2:] or [*(each.name for each in FORMATS), "recognise"]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        held = list(pool.map(lambda name: run(name, seconds), names))
+    sys.exit(not all(held))
+
+
+if __name__ == "__main__":
+    main()
