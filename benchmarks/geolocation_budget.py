@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,20 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def name_server() -> str:
+    """Start a name server that knows no name, so that look-ups of names end at once; return its address."""
+    answers = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    answers.bind(("127.0.0.1", 0))
+
+    def serve() -> None:
+        while True:
+            question, asker = answers.recvfrom(512)
+            answers.sendto(question[:2] + b"\x81\x83" + question[4:], asker)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"127.0.0.1:{answers.getsockname()[1]}"
+
+
 def main() -> None:
     """Measure and print."""
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
@@ -47,7 +62,9 @@ def main() -> None:
     count = int(LIMIT * (minutes + 2))
     with tempfile.TemporaryDirectory(prefix="cb-") as folder:
         own = {**os.environ, "COBALT_HOME": folder, "COBALT_IPAPI_URL": ip_api.url, "COBALT_GEO_PROVIDERS": "ip-api"}
+        own["COBALT_RESOLVERS"] = name_server()
         cobalt = [sys.executable, "-m", "cobalt_tasks"]
+        # Workers take names before locations; those are done when the first call is made.
         up = subprocess.Popen(
             [*cobalt, "up", f"--port={free_port()}", f"--flower-port={free_port()}", "-c", "4"],
             env=own,

@@ -330,12 +330,14 @@ def drip_headers(handler: BaseHTTPRequestHandler) -> None:
         time.sleep(0.1)
 
 
+ENTRY = b'{"query": "9.9.9.9", "status": "success", "countryCode": "EX"}'
+
 LIES: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
     "HTML": say(200, b"<html><body>Welcome to our hotel Wi-Fi</body></html>"),
     "wrong types": say(200, b'[{"query": 8, "status": true}]'),
     "a wrong type in one field": say(200, b'[{"query": "9.9.9.9", "status": "success", "lat": "north"}]'),
     "not a list": say(200, b'{"query": "9.9.9.9", "status": "success"}'),
-    "10 MiB": say(200, b"[" + b" " * (10 << 20) + b"]"),
+    "10 MiB": say(200, b"[" + ENTRY + b" " * (10 << 20) + b"]"),
     "a deep nest": say(200, b"[" * 500_000),
     "nothing": say(200, b""),
     "cut": say(200, b"[", **{"Content-Length": "1000"}),
@@ -364,6 +366,7 @@ def test_a_provider_that_lies_costs_one_batch_and_nothing_else(
     assert ledger.states() == {"pending: no provider": 1}
     assert ledger.location("9.9.9.9") is None
     assert ledger.location("8.8.8.8") is None
+    assert len(ip_api.calls) == 1
     ip_api.misbehave = None
     ledger.pass_time(400)
     ledger.local()
