@@ -15,6 +15,9 @@ LOST_AFTER_SECONDS = 10.0
 JOB_SECONDS = 20.0
 """The longest any probe of one job may take, whatever its own deadlines say."""
 
+GRACE_SECONDS = 5.0
+"""How long a worker that was asked to stop goes on with the batches it has begun; then it hands them back."""
+
 SOFT_LIMIT_SECONDS = 30
 HARD_LIMIT_SECONDS = 45
 

@@ -6,10 +6,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
+from multiprocessing.sharedctypes import RawValue
 
+from billiard.process import current_process
 from celery import signals
 
 from cobalt_tasks import settings as environment
@@ -23,11 +26,12 @@ from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.threat import Rules
-from cobalt_tasks.timing import LEASE_SECONDS, RENEW_SECONDS
+from cobalt_tasks.timing import GRACE_SECONDS, LEASE_SECONDS, RENEW_SECONDS
 
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
+_LOOK_SECONDS = 0.25
 
 
 class Process:
@@ -68,15 +72,25 @@ def process() -> Process:
 os.register_at_fork(after_in_child=process.cache_clear)
 
 
+_stopping = RawValue("d", 0.0)
+"""When this worker was asked to stop, by the monotonic clock, 0 until then; shared with its pool."""
+
+
 @contextmanager
 def holding(database: Database, token: str) -> Iterator[None]:
-    """Renew the leases of a claim from a thread for as long as the block lasts."""
+    """Renew the leases of a claim from a thread for as long as the block lasts, or until its worker has to stop."""
     done = threading.Event()
 
     def renew() -> None:
-        while not done.wait(RENEW_SECONDS):
+        renew_at = time.monotonic() + RENEW_SECONDS
+        while not done.wait(_LOOK_SECONDS):
             try:
-                database.write(jobs.renew, token, LEASE_SECONDS)
+                if 0 < _stopping.value < time.monotonic() - GRACE_SECONDS:
+                    _hand_back(database, token)
+                    return
+                if time.monotonic() >= renew_at:
+                    renew_at = time.monotonic() + RENEW_SECONDS
+                    database.write(jobs.renew, token, LEASE_SECONDS)
             except DatabaseUnavailableError as error:
                 log.warning("a lease could not be renewed: %s", error)
 
@@ -87,6 +101,19 @@ def holding(database: Database, token: str) -> Iterator[None]:
     finally:
         done.set()
         thread.join()
+
+
+def _hand_back(database: Database, token: str) -> None:
+    """Give a batch back and, in a pool, end this process: what it still does would count for nothing."""
+    count = database.write(jobs.release, token)
+    log.warning("handed %d jobs back: the worker stops", count)
+    if current_process().daemon:
+        os._exit(0)
+
+
+@signals.worker_shutting_down.connect
+def _begin_to_stop(**_: object) -> None:
+    _stopping.value = _stopping.value or time.monotonic()
 
 
 @signals.worker_process_init.connect

@@ -1,0 +1,81 @@
+"""Real workers on the private Redis, and a sweep that the test does itself."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from cobalt_tasks import settings as environment
+from cobalt_tasks.contracts import FINAL_STATES
+from cobalt_tasks.dispatch import Dispatcher
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.sweep import sweep
+from tests.support.worker import Worker
+
+
+class Ledger:
+    """The ledger as the test sees it, and its own way to send."""
+
+    def __init__(self, database: Database) -> None:
+        """Use the settings of the environment."""
+        self.database = database
+        self.settings = environment.load()
+        self.dispatcher = Dispatcher(database, self.settings)
+
+    def ask(self, *new: Any) -> None:
+        """Make jobs and send them, as ingest does."""
+        self.database.write(jobs.create, new)
+        self.dispatcher.top_up({job.kind for job in new})
+
+    def sweep(self) -> None:
+        """Do one round of the sweep."""
+        sweep(self.database, self.dispatcher, self.settings)
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Every job by its address."""
+        with self.database.reading() as connection:
+            return {row["address"]: dict(row) for row in connection.execute(select(table)).mappings()}
+
+    def wait(self, holds: Callable[[dict[str, dict[str, Any]]], object], seconds: float, *, sweeping: bool) -> float:
+        """Wait until something holds of the jobs; return how long that took."""
+        began = time.monotonic()
+        while not holds(self.rows()):
+            assert time.monotonic() - began < seconds, self.rows()
+            if sweeping:
+                self.sweep()
+            time.sleep(0.1)
+        return time.monotonic() - began
+
+    def finals(self, rows: dict[str, dict[str, Any]]) -> bool:
+        """Tell whether every job has ended."""
+        return all(row["state"] in FINAL_STATES for row in rows.values())
+
+
+@pytest.fixture
+def ledger(sqlite_url: str, redis_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """An empty ledger on SQLite."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
+    found = Ledger(open_ledger(environment.load()))
+    yield found
+    found.dispatcher.broker.close()
+    found.database.dispose()
+
+
+@pytest.fixture
+def start_worker(home: Path) -> Iterator[Callable[..., Worker]]:
+    """Starts workers, and kills them at the end."""
+    started: list[Worker] = []
+
+    def start(*options: str, **changes: str) -> Worker:
+        started.append(Worker(home, *options, name=f"worker{len(started)}", **changes))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        worker.kill()

@@ -1,0 +1,45 @@
+"""Given to a worker with `-I`: harmful probes in place of the domain probe, and clocks that run faster.
+
+What a job does is in the last part of its address.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+
+from celery import signals
+
+import workers.lifecycle
+import workers.tasks
+from cobalt_tasks.contracts import Job, Outcome, Verdict
+from workers.net import Net
+
+EXITS, CRASHES, EATEN, SLOW = 1, 2, 3, 4
+"""os._exit; a segmentation fault; killed as the kernel kills for memory; takes long."""
+
+SLOW_SECONDS = 18.0
+
+
+async def _probe(job: Job, _: Net) -> Outcome:
+    match int(job.address.rsplit(".", 1)[1]):
+        case 1:
+            os._exit(9)
+        case 2:
+            ctypes.string_at(0)
+        case 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        case 4:
+            await asyncio.sleep(SLOW_SECONDS)
+    return Outcome(job=job, verdict=Verdict.DONE, code="fine")
+
+
+@signals.worker_process_init.connect
+def _install(**_: object) -> None:
+    """Only in a pool child: the tests import this module for its names."""
+    workers.tasks.RUNNERS["domain"] = workers.tasks.each(_probe)
+    if os.environ.get("TEST_LEASE"):
+        lease = float(os.environ["TEST_LEASE"])
+        workers.tasks.LEASE_SECONDS = lease
+        workers.lifecycle.LEASE_SECONDS = lease
+        workers.lifecycle.RENEW_SECONDS = lease / 3
