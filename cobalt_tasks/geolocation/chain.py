@@ -24,7 +24,7 @@ from cobalt_tasks.geolocation.place import Place, located, raw_text
 from cobalt_tasks.geolocation.provider import ASK_SECONDS, Answer, Failure, Provider, ProviderError
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import budgets, cursors, locations
-from cobalt_tasks.storage.budgets import Demand, NobodyWaitsError, Reservation, Word
+from cobalt_tasks.storage.budgets import TELLING, Demand, NobodyWaitsError, Reservation, Word
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Claim, claim_waiting
 
@@ -276,7 +276,7 @@ def _pause(error: ProviderError, failures: int) -> float:
     told = _told(error)
     if told is None:
         return pause
-    return told if failures == 1 else max(told, pause)
+    return told + TELLING if failures == 1 else max(told + TELLING, pause)
 
 
 def _found(job: Job, location: Location) -> Outcome:

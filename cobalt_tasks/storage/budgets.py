@@ -47,10 +47,8 @@ class Word(Struct, frozen=True, kw_only=True):
 
 SILENCE: Final = Word()
 
-_TELLING = 1.0
-"""Providers tell whole seconds, and some cut the rest off: an end seems to be so much earlier than it is."""
-
-_LATENCY = 0.5
+TELLING: Final = 1.0
+"""Providers tell whole seconds, and some cut the rest off: the end is up to so much later than they say."""
 
 
 class Reservation(Struct, frozen=True, kw_only=True):
@@ -254,16 +252,11 @@ def correct(connection: Connection, reservation: Reservation, word: Word) -> Non
     values: dict[str, object] = {}
     if word.remaining is not None:
         values["used"] = later(budgets.c.used, budgets.c.calls - word.remaining)
-    whole = database_now() + window
     if word.resets_in is None:
-        values["resets_at"] = later(budgets.c.resets_at, whole)
-    elif word.resets_in >= window - _TELLING:
-        # It has just begun, some time before this answer; or nobody knows what is meant by longer than a window.
-        values["resets_at"] = whole
+        values["resets_at"] = later(budgets.c.resets_at, database_now() + window)
     else:
-        told = database_now() + word.resets_in
-        is_same = func.abs(told - budgets.c.resets_at) <= _TELLING + _LATENCY
-        values["resets_at"] = case((and_(is_same, budgets.c.resets_at > told), budgets.c.resets_at), else_=told)
+        # No window ends later than a whole window from now, whatever is said.
+        values["resets_at"] = database_now() + min(word.resets_in + TELLING, window)
     connection.execute(
         update(budgets).where(_window(reservation.provider, window, reservation.windows[window])).values(values),
     )
