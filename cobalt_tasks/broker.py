@@ -13,6 +13,9 @@ from cobalt_tasks.errors import BrokerUnavailableError
 SENT_AT = "cobalt_sent_at"
 """The message header that says when its jobs were marked as sent, by the database's clock."""
 
+_PACE = "cobalt_seconds_per_job"
+"""A hash of kinds: how long one of their jobs took lately. A hint: without it batches have the catalog's size."""
+
 _SECONDS = 3
 _PRIORITY_SEPARATOR = "\x06\x16"
 """kombu's mark between a queue's name and a step other than 0 in the name of a Redis list."""
@@ -53,6 +56,17 @@ class Broker:
         """Return when the oldest waiting message of each step was sent, None where none waits."""
         messages = self._ask("lindex", [_list(kind, step) for step in STEPS], -1)
         return {step: _sent_at(message) for step, message in zip(STEPS, messages, strict=True)}
+
+    def pace(self, kind: str) -> float | None:
+        """Return how many seconds a job of this kind took lately, None when nobody said."""
+        with _named_errors():
+            value = self._redis.hget(_PACE, kind)
+        return None if value is None else float(value)  # type: ignore[arg-type]
+
+    def keep_pace(self, kind: str, seconds: float) -> None:
+        """Say how many seconds a job of this kind took."""
+        with _named_errors():
+            self._redis.hset(_PACE, kind, f"{seconds:.3g}")
 
     def workers(self, seconds: float = 1.0) -> list[Worker]:
         """Ask all workers who they are; those that do not answer within `seconds` are not there."""

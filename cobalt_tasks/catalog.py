@@ -35,7 +35,9 @@ class Kind:
         active: whether the target itself receives packets, so that scope and exclusions bind it.
         fresh_for: seconds its fact stays good, unless the fact knows better (a TTL, a notAfter).
         pause: seconds after a failed answer in which no new job of this kind is made for the target.
-        batch: jobs in one message, such that a batch takes about two seconds at the most.
+        batch: jobs in one message of a flood, before it is known how fast they go; never fewer, since those that wait for
+            the network wait at the same time.
+        most: jobs in one message once they are known to go fast.
 
     """
 
@@ -46,6 +48,7 @@ class Kind:
     fresh_for: float
     pause: float
     batch: int
+    most: int
 
     @property
     def task(self) -> str:
@@ -58,10 +61,28 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind(name="banner", priority=0, unit=Unit.PORT, active=True, fresh_for=DAY, pause=HOUR, batch=64),
-    Kind(name="domain", priority=1, unit=Unit.HOST, active=False, fresh_for=DAY, pause=HOUR, batch=64),
-    Kind(name="geolocation", priority=2, unit=Unit.HOST, active=False, fresh_for=30 * DAY, pause=HOUR, batch=250),
-    Kind(name="certificate", priority=3, unit=Unit.PORT, active=True, fresh_for=7 * DAY, pause=6 * HOUR, batch=64),
+    Kind(name="banner", priority=0, unit=Unit.PORT, active=True, fresh_for=DAY, pause=HOUR, batch=64, most=128),
+    Kind(name="domain", priority=1, unit=Unit.HOST, active=False, fresh_for=DAY, pause=HOUR, batch=64, most=128),
+    Kind(
+        name="geolocation",
+        priority=2,
+        unit=Unit.HOST,
+        active=False,
+        fresh_for=30 * DAY,
+        pause=HOUR,
+        batch=64,
+        most=1000,
+    ),
+    Kind(
+        name="certificate",
+        priority=3,
+        unit=Unit.PORT,
+        active=True,
+        fresh_for=7 * DAY,
+        pause=6 * HOUR,
+        batch=64,
+        most=128,
+    ),
 )
 BY_NAME: Final = {kind.name: kind for kind in KINDS}
 

@@ -29,6 +29,12 @@ _POOL_SECONDS = 5.0
 
 _TROUBLE = (KombuError, redis.RedisError, OSError)
 
+BATCH_SECONDS = 1.0
+"""How long a batch of a flood is to take. An urgent job waits for what is under way, and that varies: about two seconds."""
+
+_MARKED_AT_ONCE = 2000
+"""Jobs marked as sent in one transaction: SQLite has one writer, and nobody is to wait long for it."""
+
 RINGS = 16
 """Messages without jobs that may wait beside those: a full queue must not keep a provider's budget from being used."""
 
@@ -66,16 +72,28 @@ class Dispatcher:
         if room > 0 and times > 0:
             self._send(found, step, [[]] * min(times, room, RINGS), after)
 
+    def learn(self, kind: str, jobs_done: int, seconds: float) -> None:
+        """Remember how long a batch of a flood took, so that the next ones have the right size; a small one tells little.
+
+        Raises:
+            BrokerUnavailableError: Redis does not answer.
+
+        """
+        if jobs_done >= BY_NAME[kind].batch:
+            self.broker.keep_pace(kind, seconds / jobs_done)
+
     def _top_up(self, kind: Kind) -> int:
         sent = 0
+        size = batch_size(kind, self.broker.pace(kind.name))
         for step, depth in self.broker.depth_by_step(kind.name).items():
-            room = MESSAGES - depth
-            if room <= 0 or not step_belongs_to(kind, step):
-                continue
-            marked = self._database.write(jobs.mark_sent, kind.name, step, room * kind.batch)
-            if marked:
-                self._send(kind, step, _batches(marked, kind.batch))
+            room = (MESSAGES - depth) * size if step_belongs_to(kind, step) else 0
+            while room > 0:
+                wanted = min(room, max(size, _MARKED_AT_ONCE // size * size))
+                marked = self._database.write(jobs.mark_sent, kind.name, step, wanted)
+                if marked:
+                    self._send(kind, step, _batches(marked, size))
                 sent += len(marked)
+                room = room - wanted if len(marked) == wanted else 0
         return sent
 
     def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]], after: float = 0.0) -> None:
@@ -96,6 +114,16 @@ class Dispatcher:
         finally:
             if not sent:
                 self._database.write(jobs.unmark_sent, [job.id for batch in batches for job in batch])
+
+
+def batch_size(kind: Kind, seconds_per_job: float | None) -> int:
+    """Return how many jobs of a flood travel together: as many as are done in `BATCH_SECONDS`, as far as the catalog allows.
+
+    `seconds_per_job` is what they took lately, None when nobody knows.
+    """
+    if not seconds_per_job:
+        return kind.batch
+    return max(kind.batch, min(kind.most, int(BATCH_SECONDS / seconds_per_job)))
 
 
 def step_belongs_to(kind: Kind, step: int) -> bool:

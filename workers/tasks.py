@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
+
+from msgspec import Struct
 
 from cobalt_tasks import scoring
 from cobalt_tasks.catalog import BY_NAME, CONTROL_QUEUE, KINDS, SWEEP_TASK
@@ -22,6 +25,13 @@ log = logging.getLogger(__name__)
 
 Probe = Callable[[Job, Net], Awaitable[Outcome]]
 Runner = Callable[[Process, Sequence[Job]], list[Outcome]]
+
+
+class Batch(Struct, frozen=True):
+    """A batch that was done: how many jobs, and the kinds of those that follow from it."""
+
+    done: int = 0
+    following: set[str] = set()
 
 
 def each(probe: Probe) -> Runner:
@@ -54,27 +64,30 @@ RUNNERS: dict[str, Runner] = {
 def work(kind: str, ids: Sequence[int]) -> None:
     """Do the jobs a message named, as far as they are still to be done; a message without any rings for a provider."""
     own = process()
-    following = _work_named(own, kind, ids) if ids else _work_remotely(own)
+    began = time.monotonic()
+    batch = _work_named(own, kind, ids) if ids else _work_remotely(own)
     try:
-        own.dispatcher.top_up({kind, *following})
+        if ids:
+            own.dispatcher.learn(kind, batch.done, time.monotonic() - began)
+        own.dispatcher.top_up({kind, *batch.following})
     except BrokerUnavailableError as error:
         log.warning("nothing sent, the sweep will: %s", error)
 
 
-def _work_named(own: Process, kind: str, ids: Sequence[int]) -> set[str]:
+def _work_named(own: Process, kind: str, ids: Sequence[int]) -> Batch:
     claim = own.database.write(jobs.claim, ids, LEASE_SECONDS)
     return _do(own, claim, RUNNERS[kind])
 
 
-def _work_remotely(own: Process) -> set[str]:
+def _work_remotely(own: Process) -> Batch:
     """Spend one call of a geolocation provider on jobs that wait for it."""
     call = own.geolocator.reserve(own.database, LEASE_SECONDS)
-    return _do(own, call.claim, lambda _, batch: call.ask(batch)) if call else set()
+    return _do(own, call.claim, lambda _, batch: call.ask(batch)) if call else Batch()
 
 
-def _do(own: Process, claim: Claim, run: Runner) -> set[str]:
+def _do(own: Process, claim: Claim, run: Runner) -> Batch:
     if not claim.jobs:
-        return set()
+        return Batch()
     with holding(own.database, claim.token):
         outcomes = _outcomes(own, claim.jobs, run)
         following = own.database.write(complete, claim.token, outcomes)
@@ -84,7 +97,7 @@ def _do(own: Process, claim: Claim, run: Runner) -> set[str]:
         len(outcomes),
         sum(outcome.verdict is Verdict.DONE for outcome in outcomes),
     )
-    return following
+    return Batch(len(outcomes), following)
 
 
 def _outcomes(own: Process, batch: Sequence[Job], run: Runner) -> list[Outcome]:

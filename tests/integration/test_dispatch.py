@@ -9,12 +9,13 @@ from sqlalchemy import func, select
 
 from cobalt_tasks import settings as environment
 from cobalt_tasks.broker import SENT_AT
-from cobalt_tasks.catalog import BY_NAME, Urgency
+from cobalt_tasks.catalog import BY_NAME, KINDS, Urgency
 from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.dispatch import MESSAGES, RINGS, Dispatcher
 from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.jobs import Sent
 from cobalt_tasks.storage.models import jobs as table
 from cobalt_tasks.sweep import sweep
 
@@ -58,6 +59,36 @@ def test_a_lone_job_travels_at_once_and_a_flood_in_batches(database: Database, d
     fill(database, 3 * batch + 1)
     assert dispatcher.top_up(["banner"]) == 3 * batch
     assert dispatcher.broker.depths()["banner"] == 1 + 3
+
+
+def test_batches_have_the_size_their_pace_allows(database: Database, dispatcher: Dispatcher) -> None:
+    """Quick jobs travel in larger batches, slow ones in smaller, between the catalog's bounds; a small batch teaches
+    nothing. Break: `batch_size`, or the condition in Dispatcher.learn.
+    """
+    kind = BY_NAME["banner"]
+    fill(database, 10 * kind.most)
+    dispatcher.learn("banner", kind.batch - 1, 0.001)
+    assert dispatcher.broker.pace("banner") is None
+    for seconds_per_job, size in ((0.01, 100), (0.0001, kind.most), (0.1, kind.batch)):
+        dispatcher.learn("banner", kind.batch, kind.batch * seconds_per_job)
+        waiting = dispatcher.broker.depths()["banner"]
+        before = counts(database).get("sent", 0)
+        # Room for three messages.
+        for _ in range(MESSAGES - 3 - waiting):
+            dispatcher.broker._redis.lpush("banner\x06\x161", b"{}")
+        assert dispatcher.top_up(["banner"]) == 3 * size
+        assert counts(database)["sent"] == before + 3 * size
+        dispatcher.broker._redis.delete("banner\x06\x161")
+
+
+def test_the_largest_message_is_small_enough(sqlite_database: Database, redis_url: str) -> None:
+    """Larger messages than 48 KB can block a pool child for ever; ids of twelve digits still fit. Break: `most`."""
+    dispatcher = Dispatcher(sqlite_database, environment.load())
+    for kind in KINDS:
+        ids = [Sent(10**12 + number, False, time.time()) for number in range(kind.most)]
+        dispatcher._send(kind, kind.step(Urgency.ORDINARY), [ids])
+        (message,) = dispatcher.broker._redis.lrange(f"{kind.name}\x06\x16{kind.step(Urgency.ORDINARY)}", 0, -1)
+        assert len(message) < 48_000
 
 
 def test_messages_are_bounded_and_the_rest_waits_in_the_ledger(database: Database, dispatcher: Dispatcher) -> None:
