@@ -12,9 +12,10 @@ from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.evidence import Span
 from cobalt_tasks.threat import Contact, Rules
 
-_OBSERVATIONS_AT_ONCE = 50_000
-_JOBS_AT_ONCE = 5_000
-_HOSTS_AT_ONCE = 500
+_MOMENT_SECONDS = 2.0
+_OBSERVATIONS_AT_ONCE = 10_000
+_JOBS_AT_ONCE = 1_000
+_HOSTS_AT_ONCE = 250
 _OBSERVED, _ENDED = "evidence: observations", "evidence: jobs"
 
 
@@ -31,20 +32,11 @@ def keep_up(database: Database, rules: Rules) -> int:
 
     Two at once do the same work twice, and come to the same result.
     """
-    with database.reading() as connection:
-        observed, ended = cursors.position(connection, _OBSERVED), cursors.position(connection, _ENDED)
-        ids = evidence.settled_observations(connection, observed, _OBSERVATIONS_AT_ONCE)
-        seen = evidence.ends(connection, ids) if ids.upto > observed else set()
-        end, changed = evidence.settled_jobs(connection, ended, _JOBS_AT_ONCE)
-    if ids.upto == observed and end == ended:
-        return 0
-    _add_traffic(database, rules, ids)
-    addresses = sorted(seen | changed)
-    for start in range(0, len(addresses), _HOSTS_AT_ONCE):
-        database.write(_score, addresses[start : start + _HOSTS_AT_ONCE], rules)
-    database.write(cursors.move, _OBSERVED, ids.upto)
-    database.write(cursors.move, _ENDED, end)
-    return len(addresses)
+    deadline = time.monotonic() + _MOMENT_SECONDS
+    total = 0
+    while time.monotonic() < deadline and (count := _page(database, rules)) is not None:
+        total += count
+    return total
 
 
 def recompute(database: Database, rules: Rules, report: Callable[[int], None]) -> Iterator[Change]:
@@ -65,6 +57,24 @@ def recompute(database: Database, rules: Rules, report: Callable[[int], None]) -
         yield from database.write(_score, page, rules)
         report(len(page))
     database.write(cursors.move, _OBSERVED, ids.upto)
+
+
+def _page(database: Database, rules: Rules) -> int | None:
+    """Read a page of what is new, and score its hosts; return how many, or None when nothing is new."""
+    with database.reading() as connection:
+        observed, ended = cursors.position(connection, _OBSERVED), cursors.position(connection, _ENDED)
+        ids = evidence.settled_observations(connection, observed, _OBSERVATIONS_AT_ONCE)
+        seen = evidence.ends(connection, ids) if ids.upto > observed else set()
+        end, changed = evidence.settled_jobs(connection, ended, _JOBS_AT_ONCE)
+    if ids.upto == observed and end == ended:
+        return None
+    _add_traffic(database, rules, ids)
+    addresses = sorted(seen | changed)
+    for start in range(0, len(addresses), _HOSTS_AT_ONCE):
+        database.write(_score, addresses[start : start + _HOSTS_AT_ONCE], rules)
+    database.write(cursors.move, _OBSERVED, ids.upto)
+    database.write(cursors.move, _ENDED, end)
+    return len(addresses)
 
 
 def _add_traffic(database: Database, rules: Rules, ids: Span) -> None:
