@@ -2,6 +2,7 @@
 
 import random
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +81,8 @@ class Database:
         except (ArgumentError, NoSuchModuleError) as error:
             message = "COBALT_DATABASE_URL: use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
             raise ConfigurationError(message) from error
+        # A command that ends without disposing leaves no connection open behind it.
+        weakref.finalize(self, self.engine.dispose)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
