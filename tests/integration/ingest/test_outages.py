@@ -115,7 +115,9 @@ def test_a_lost_database_is_waited_for(postgres_url: str, postgres_server: str, 
             began = time.monotonic()
             running.stdin.write("".join(ONE % (number, port) for port in range(500)).encode())
             running.stdin.flush()
-            slowest = max(slowest, time.monotonic() - began)
+            if number >= 20:
+                # Before, the program may still be starting, and a pipe nobody reads holds 64 KiB.
+                slowest = max(slowest, time.monotonic() - began)
             time.sleep(0.05)
     out, err = running.communicate(timeout=60)
     assert running.returncode == 0, err
