@@ -239,8 +239,8 @@ def measure(role: str, url: str, file: Path) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
-def ledgers(kind: str, server: str | None, folder: str) -> Iterator[str]:
-    """Give the URLs of empty ledgers."""
+def ledgers(kind: str, server: str | None, folder: str, *, empty: bool = False) -> Iterator[str]:
+    """Give the URLs of ledgers without rows; with `empty`, without tables too."""
     from cobalt_tasks.storage.engine import Database
     from cobalt_tasks.storage.models import metadata
 
@@ -252,7 +252,8 @@ def ledgers(kind: str, server: str | None, folder: str) -> Iterator[str]:
                 connection.execute(f"CREATE DATABASE {name}")
             url = server.rsplit("/", 1)[0] + f"/{name}"
         database = Database(url)
-        metadata.create_all(database.engine)
+        if not empty:
+            metadata.create_all(database.engine)
         database.dispose()
         try:
             yield url

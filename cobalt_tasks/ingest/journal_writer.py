@@ -31,6 +31,8 @@ _STAMP_SECONDS: Final = 0.01
 _SYNC_SECONDS: Final = 0.2
 _SYNC_BYTES: Final = 4 << 20
 _WITHOUT_ADDRESS: Final = 6
+_LITTLE: Final = 1 << 16
+_GATHER_SECONDS: Final = 0.001
 _ROOM_SECONDS: Final = 0.05
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -159,6 +161,9 @@ def copy(writer: Writer, source: int, alive: int, notify: int) -> None:
             writer.append(data)
             tell(notify)
             left = max(0, left - len(data)) if left > 0 else left
+            if len(data) < _LITTLE:
+                # A pipe with nobody waiting at its end is quicker to write into, and there is room for much more.
+                time.sleep(_GATHER_SECONDS)
         elif left > 0:
             return
         if alive in events and left < 0:

@@ -1,6 +1,7 @@
 """One call of `cobalt ingest`: which streams, in which order, and what is said about them."""
 
 import glob
+import os
 import signal
 import sys
 import time
@@ -26,6 +27,7 @@ from cobalt_tasks.storage.sources import Source
 REJECTED_EXIT: Final = 3
 INTERRUPTED_EXIT: Final = 130
 _LOOK_SECONDS: Final = 0.1
+_NICER: Final = 5
 _WILD: Final = frozenset("*?[")
 
 
@@ -175,6 +177,7 @@ class _Session:
         return self._end()
 
     def _open_pipe(self) -> journal.JournalStream:
+        """Start the journal; it and the program that writes into it go before the reading."""
         about = journal.About(
             name=self._wishes.name or self._wishes.listen or "stdin",
             format=self._wishes.format,
@@ -182,7 +185,9 @@ class _Session:
             port=self._wishes.port,
         )
         limit, address = self._wishes.journal_limit, self._wishes.listen.removeprefix("tcp://")
-        return journal.start(self._settings.journal_folder, about, limit, listen=address)
+        stream = journal.start(self._settings.journal_folder, about, limit, listen=address)
+        os.nice(_NICER)
+        return stream
 
     def _openings(self, piped: journal.JournalStream | None) -> Iterator[Callable[[], Stream]]:
         if self._wishes.resume:

@@ -64,6 +64,9 @@ _TYPES: Final = {
     "discovered": "boolean",
 }
 
+_CACHE: Final = "PRAGMA cache_size=-16384"
+"""A producer's memory is bounded, and the system caches the file as well."""
+
 
 class Intake(Struct, kw_only=True):
     """What one batch brings. Rows of hosts and ports are sorted by key, each key once.
@@ -95,6 +98,8 @@ def store(connection: Connection, source: Source, intake: Intake, checkpoint: Ch
 
 def write(connection: Connection, intake: Intake) -> Tally:
     """Write a batch; return what it adds to its source's ledger."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_CACHE)
     _append(connection, "observations", intake.observations)
     new = _add(connection, "observations", intake.identified)
     new += _add(connection, "discoveries", intake.discoveries)

@@ -34,7 +34,7 @@ def run(name: str, seconds: int) -> bool:
         began = time.monotonic()
         done = subprocess.run([*command, *limits], capture_output=True, text=True, check=False)
         runs = next((line for line in reversed(done.stderr.splitlines()) if line.startswith(("Done ", "#"))), "")
-        print(
+        print(  # noqa: T201
             f"{name:18} {'held' if not done.returncode else 'FAILED'} {time.monotonic() - began:4.0f} s  {runs[:60]}",
             flush=True,
         )
