@@ -7,6 +7,7 @@ A message only suggests work; `claim` gives leave to do it. All times are the da
 
 import uuid
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 from msgspec import Struct
@@ -168,7 +169,7 @@ def mark_sent(connection: Connection, kind: str, step: int, limit: int) -> list[
         .values(state=State.SENT, sent_at=statement_now())
         .returning(jobs.c.id, jobs.c.alone, jobs.c.sent_at)
     )
-    return [Sent(*row) for row in sorted(connection.execute(statement))]
+    return [Sent(*row) for row in sorted(connection.execute(statement), key=itemgetter(0))]
 
 
 def unmark_sent(connection: Connection, ids: Sequence[int]) -> None:
@@ -330,7 +331,7 @@ def _claim(connection: Connection, token: str, wanted: ColumnElement[bool], leas
         )
         .returning(*_CLAIMED)
     )
-    return [_job(*row) for row in sorted(connection.execute(statement))]
+    return [_job(*row) for row in sorted(connection.execute(statement), key=itemgetter(0))]
 
 
 def _job(  # noqa: PLR0913, PLR0917  # the columns of _CLAIMED
