@@ -11,6 +11,7 @@ from cobalt_tasks.errors import CobaltError
 COMMANDS = {
     "up": "up:up",
     "ingest": "ingest:ingest",
+    "capture": "capture:capture",
     "sources": "sources:sources",
     "rejects": "rejects:rejects",
     "jobs": "jobs:jobs",

@@ -1,0 +1,110 @@
+"""A machine's own connections, as the seed's capture lines: asked of the system, not read from another program's text."""
+
+import time
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
+from typing import Any, Final
+
+import msgspec
+import psutil
+
+from cobalt_tasks.errors import CobaltError
+
+HEARTBEAT_SECONDS: Final = 20.0
+_REMEMBERED_NAMES: Final = 10_000
+_TRANSPORTS: Final = {1: "TCP", 2: "UDP"}
+"""socket.SOCK_STREAM and SOCK_DGRAM."""
+
+Key = tuple[str, int, str, int, str]
+
+
+class Watcher:
+    """Sees connections come. One that stays is told once; one that ends and comes again is new again."""
+
+    def __init__(self, *, loopback: bool = False) -> None:
+        """Begin with nothing known. Connections of this machine with itself are left out unless `loopback`."""
+        self._loopback = loopback
+        self._known: set[Key] = set()
+        self._names: dict[int, str | None] = {}
+        self._scans = 0
+
+    def look(self) -> Iterator[bytes]:
+        """Give a line for each connection that was not there at the last look.
+
+        Raises:
+            CobaltError: the system does not tell.
+
+        """
+        try:
+            sockets = psutil.net_connections(kind="inet")
+        except psutil.AccessDenied:
+            raise CobaltError("the system tells connections only to root here: run it with sudo") from None
+        now, seen = time.time(), set()
+        for each in sockets:
+            if not each.raddr or not each.laddr or each.status == psutil.CONN_LISTEN:
+                continue
+            transport = _TRANSPORTS.get(int(each.type), "IP")
+            key = (each.laddr.ip, each.laddr.port, each.raddr.ip, each.raddr.port, transport)
+            if not self._loopback and _is_loopback(each.raddr.ip):
+                continue
+            seen.add(key)
+            if key not in self._known:
+                yield _line(key, each.status, self._name(each.pid), now)
+        self._known = seen
+        self._scans += 1
+
+    def heartbeat(self) -> bytes:
+        """Give the line that says that nobody died."""
+        beat = {
+            "type": "heartbeat",
+            "timestamp": time.time(),
+            "scan_count": self._scans,
+            "active_endpoints": len(self._known),
+        }
+        return msgspec.json.encode(beat) + b"\n"
+
+    def _name(self, pid: int | None) -> str | None:
+        if pid is None:
+            return None
+        if pid not in self._names:
+            if len(self._names) >= _REMEMBERED_NAMES:
+                self._names.clear()
+            try:
+                self._names[pid] = psutil.Process(pid).name()
+            except psutil.Error:
+                self._names[pid] = None
+        return self._names[pid]
+
+
+def watch(write: Callable[[bytes], Any], *, interval: float, loopback: bool, stopping: Callable[[float], bool]) -> None:
+    """Write lines until `stopping`, which is given the seconds to wait, says so.
+
+    Raises:
+        CobaltError: the system does not tell.
+
+    """
+    watcher = Watcher(loopback=loopback)
+    beaten = time.monotonic()
+    while True:
+        for line in watcher.look():
+            write(line)
+        if time.monotonic() - beaten >= HEARTBEAT_SECONDS:
+            beaten = time.monotonic()
+            write(watcher.heartbeat())
+        if stopping(interval):
+            return
+
+
+def _line(key: Key, state: str, process: str | None, now: float) -> bytes:
+    src_ip, src_port, dst_ip, dst_port, transport = key
+    metadata = {"protocol": transport, "state": state, **({"process": process} if process else {})}
+    seen = {
+        "type": "connection", "event": "new", "timestamp": now, "src_ip": src_ip, "src_port": src_port,
+        "dst_ip": dst_ip, "dst_port": dst_port, "metadata": metadata,
+    }
+    return msgspec.json.encode(seen) + b"\n"
+
+
+def _is_loopback(address: str) -> bool:
+    parsed = ip_address(address.split("%", 1)[0])
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback

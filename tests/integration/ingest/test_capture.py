@@ -1,0 +1,83 @@
+"""`cobalt capture` tells this machine's own connections, each once."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.formats import named, recognise
+from cobalt_tasks.ingest.own_connections import Watcher
+
+COBALT = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()"]
+
+
+@pytest.fixture
+def connection() -> Iterator[tuple[socket.socket, int]]:
+    """A connection of this machine with itself; its client end, and the port it goes to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        accepted, _ = server.accept()
+        with accepted, client:
+            yield client, port
+
+
+def told(watcher: Watcher, port: int) -> list[dict[str, Any]]:
+    """Look, and return what is told of connections to a port."""
+    return [line for each in watcher.look() if (line := json.loads(each))["dst_port"] == port]
+
+
+def test_a_connection_is_told_once(connection: tuple[socket.socket, int]) -> None:
+    """With both ends, protocol and process; not again while it stays."""
+    client, port = connection
+    watcher = Watcher(loopback=True)
+    (line,) = told(watcher, port)
+    assert (line["type"], line["src_ip"], line["src_port"]) == ("connection", *client.getsockname())
+    assert (line["dst_ip"], line["metadata"]["protocol"]) == ("127.0.0.1", "TCP")
+    assert "python" in line["metadata"]["process"]
+    assert abs(line["timestamp"] - time.time()) < 10
+    assert told(watcher, port) == []
+
+
+def test_connections_with_itself_are_left_out(connection: tuple[socket.socket, int]) -> None:
+    """As in the seed: loopback says nothing about peers."""
+    assert told(Watcher(), connection[1]) == []
+
+
+def test_its_lines_are_what_ingest_reads(connection: tuple[socket.socket, int]) -> None:
+    """Every line is recognised and accepted, heartbeats are ignored."""
+    watcher = Watcher(loopback=True)
+    lines = list(watcher.look())
+    text = b"".join([*lines, watcher.heartbeat()])
+    chosen = recognise(text)
+    assert chosen is named("capture")
+    batch = Batch(1, time.time())
+    named("capture")().parse(text, 0, batch)
+    assert (len(batch.observations), batch.ignored, batch.rejects) == (len(lines), 1, [])
+
+
+def test_new_ones_are_told_until_it_is_stopped() -> None:
+    """A connection made while it runs is told within moments; SIGTERM and a reader that goes end it quietly."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        running = subprocess.Popen(
+            [*COBALT, "capture", "--loopback", "--interval", "0.1"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ},
+        )
+        assert running.stdout is not None
+        with socket.create_connection(("127.0.0.1", port)):
+            while json.loads(running.stdout.readline()).get("dst_port") != port:
+                pass
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=20)
+        assert (running.returncode, err) == (0, b"")
