@@ -1,6 +1,28 @@
 """The Celery app: `celery -A cobalt_tasks …`."""
 
-from celery import Celery
+from typing import Any, Self
 
-app = Celery("cobalt_tasks")
+from celery import Celery
+from celery.app.amqp import AMQP
+from kombu import Connection
+
+
+class EagerConnection(Connection):
+    """A connection that is never more than a few seconds late when Redis is back: Celery alone waits up to half a
+    minute between two tries, the longer the longer Redis was away, and has no setting for it.
+    """
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Self:
+        """Connect, trying every one to three seconds."""
+        pace = {"interval_start": 1, "interval_step": 1, "interval_max": 3}
+        return super().ensure_connection(*args, **{**pace, **options})
+
+
+class EagerAMQP(AMQP):
+    """Celery's messaging over such connections."""
+
+    Connection = EagerConnection
+
+
+app = Celery("cobalt_tasks", amqp=EagerAMQP)
 app.config_from_object("celeryconfig")

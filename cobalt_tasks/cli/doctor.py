@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cobalt_tasks.settings import Settings
 
 _WORKER_SECONDS = 2.0
-_LATE_SWEEPS = 6
+_LATE_SWEEPS = 10
 
 
 @click.command(epilog="Example: cobalt doctor && echo all is well")

