@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.support.worker import Worker
 
 BACK_SECONDS = 15.0
 HALF_OPEN_SECONDS = 30.0
+REFUSED = "Redis refuses the password in COBALT_BROKER_URL"
 
 
 class Server:
@@ -145,3 +147,27 @@ def test_connections_are_half_open(working: tuple[Ledger, Worker], proxy: Proxy)
     ledger, worker = working
     proxy.freeze()
     assert seconds_to_work(ledger, HALF_OPEN_SECONDS, worker) < HALF_OPEN_SECONDS
+
+
+def test_a_changed_password_is_one_clear_line(
+    working: tuple[Ledger, Worker], server: Server, proxy: Proxy, tmp_path: Path
+) -> None:
+    """status, doctor and ingest say which setting is wrong; the worker goes on once it is right again."""
+    ledger, worker = working
+    server.client.config_set("requirepass", "another")
+    server.client.execute_command("AUTH", "another")
+    server.client.client_kill_filter(_type="normal", skipme=True)
+    lines = tmp_path / "lines"
+    lines.write_text('{"type": "connection", "src_ip": "192.0.2.1", "dst_ip": "192.0.2.2", "dst_port": 1}\n')
+    for command, code in ((["status"], 0), (["doctor"], 1), (["ingest", "capture", str(lines)], 0)):
+        done = subprocess.run(
+            [sys.executable, "-m", "cobalt_tasks", *command], capture_output=True, text=True, timeout=60, check=False
+        )
+        said = [line for line in (done.stdout + done.stderr).splitlines() if REFUSED in line]
+        assert done.returncode == code, done.stdout + done.stderr
+        assert said, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        if command != ["doctor"]:
+            assert len(said) == 1
+    server.client.config_set("requirepass", "")
+    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS

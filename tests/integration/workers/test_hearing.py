@@ -1,0 +1,41 @@
+"""A worker that is alive and deaf ends by itself; one that has nothing to do, or no Redis, does not."""
+
+import signal
+import time
+from collections.abc import Callable
+
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.errors import BrokerUnavailableError
+from tests.integration.workers.conftest import Ledger
+from tests.support.worker import Worker
+from workers.hearing import EXIT, Hearing
+
+
+def test_a_worker_whose_loop_hangs_ends_when_messages_wait(ledger: Ledger, start_worker: Callable[..., Worker]) -> None:
+    """Idle it may hang unnoticed; as soon as there is work it is found out. Break: os._exit in workers/hearing.py."""
+    worker = start_worker("-c", "1", "-I", "tests.support.hangs", TEST_DEAF="2")
+    worker.process.send_signal(signal.SIGUSR2)
+    time.sleep(4)
+    assert worker.process.poll() is None
+    ledger.ask(NewJob(kind="domain", address="127.30.0.1"))
+    assert worker.process.wait(15) == EXIT
+    assert "took nothing for 2 s while messages wait" in worker.log.read_text()
+
+
+def test_only_silence_while_messages_wait_counts_and_only_in_a_row() -> None:
+    """Taking one message, an empty queue, or a Redis that is away begins the count anew."""
+    waits: list[int | None] = []
+
+    def waiting() -> int:
+        found = waits.pop(0)
+        if found is None:
+            raise BrokerUnavailableError
+        return found
+
+    hearing = Hearing(waiting, looks=2)
+    waits[:] = [5, 0, 5, None, 5]
+    assert [hearing.is_deaf() for _ in range(5)] == [False] * 5
+    hearing.took()
+    assert not hearing.is_deaf()
+    waits[:] = [5, 5]
+    assert [hearing.is_deaf(), hearing.is_deaf()] == [False, True]
