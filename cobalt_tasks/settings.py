@@ -6,6 +6,7 @@ Every setting has a default that works on a laptop; docs/settings.md lists them.
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ipinfo_token: str | None = None
     ipgeolocation_api_key: str | None = None
     refresh_active: bool = False
+    history_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     probe_timeout: float = 5.0
     dashboard_user: str | None = None
     dashboard_password: str | None = None
@@ -62,6 +64,7 @@ _NAMES = {
     "ipinfo_token": "IPINFO_TOKEN",
     "ipgeolocation_api_key": "IPGEOLOCATION_API_KEY",
     "refresh_active": "COBALT_REFRESH_ACTIVE",
+    "history_days": "COBALT_HISTORY_DAYS",
     "probe_timeout": "COBALT_PROBE_TIMEOUT",
     "dashboard_user": "COBALT_DASHBOARD_USER",
     "dashboard_password": "COBALT_DASHBOARD_PASSWORD",

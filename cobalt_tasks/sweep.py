@@ -4,10 +4,10 @@ send what is waiting. Harmless when several run at once.
 
 import logging
 
-from cobalt_tasks.catalog import KINDS, STEPS, Kind
+from cobalt_tasks.catalog import DAY, KINDS, STEPS, Kind
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs, locks
+from cobalt_tasks.storage import job_admin, jobs, locks
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.timing import LOST_AFTER_SECONDS, SWEEP_SECONDS
 
@@ -28,6 +28,7 @@ def sweep(database: Database, dispatcher: Dispatcher, settings: Settings) -> Non
         return
     if taken := database.write(jobs.take_back):
         log.warning("took back %d jobs whose worker was lost", taken)
+    database.write(job_admin.prune, settings.history_days * DAY)
     for kind in KINDS:
         if not kind.active or settings.refresh_active:
             database.write(jobs.refresh, kind.name, _REFRESHED_AT_ONCE)

@@ -10,7 +10,7 @@ from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, State
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.models import jobs
 
-_PRUNED_AT_ONCE = 5000
+_PRUNED_AT_ONCE = 2000
 
 
 class Selection(Struct, frozen=True, kw_only=True):

@@ -1,15 +1,16 @@
 """From rows to messages, over a real Redis."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
 import redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from cobalt_tasks import settings as environment
 from cobalt_tasks.broker import SENT_AT
-from cobalt_tasks.catalog import BY_NAME, KINDS, Urgency
+from cobalt_tasks.catalog import BY_NAME, DAY, KINDS, Urgency
 from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.dispatch import MESSAGES, RINGS, Dispatcher
 from cobalt_tasks.errors import BrokerUnavailableError
@@ -17,6 +18,7 @@ from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Sent
 from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.storage.models import locks as locks_table
 from cobalt_tasks.sweep import sweep
 
 
@@ -184,3 +186,29 @@ def test_a_second_sweep_right_after_does_nothing(
     fill(database, 1)
     sweep(database, dispatcher, environment.load())
     assert counts(database) == {"pending": 1}
+
+
+def test_sweeps_of_many_beats_send_each_job_once(database: Database, redis_url: str) -> None:
+    """Eight sweeps at the same moment, as of eight beats: one message. Break: _is(PENDING) in jobs.mark_sent, twice."""
+    fill(database, 1)
+    dispatchers = [Dispatcher(database, environment.load()) for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda each: sweep(database, each, environment.load()), dispatchers))
+    assert counts(database) == {"sent": 1}
+    assert dispatchers[0].broker.depths()["banner"] == 1
+    with database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(locks_table)).scalar() == 1
+
+
+def test_the_sweep_prunes_history_by_age(
+    dispatcher: Dispatcher, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs that ended more than COBALT_HISTORY_DAYS ago go, others stay. Break: job_admin.prune in the sweep."""
+    monkeypatch.setenv("COBALT_HISTORY_DAYS", "7")
+    fill(database, 3)
+    with database.writing() as connection:
+        for port, state, days in ((1, "done", 8), (2, "failed", 6)):
+            changed = update(table).where(table.c.port == port)
+            connection.execute(changed.values(state=state, finished_at=time.time() - days * DAY))
+    sweep(database, dispatcher, environment.load())
+    assert counts(database) == {"failed": 1, "sent": 1}
