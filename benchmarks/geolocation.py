@@ -35,7 +35,8 @@ from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.locations import ready
 
-BATCH = BY_NAME["geolocation"].batch
+# What a flood travels in once its pace is known.
+BATCH = BY_NAME["geolocation"].most
 ROUNDS = 3
 COLUMNS = [column.name for column in models.locations.c]
 UPDATES = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS if name != "address")
