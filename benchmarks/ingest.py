@@ -271,7 +271,7 @@ def servers(given: str | None, *, needed: bool) -> Iterator[str | None]:
     if given or not needed:
         yield given
         return
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))[-1]
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     with tempfile.TemporaryDirectory(prefix="cobalt-pg-") as folder:
         as_user = []
         if os.geteuid() == 0:

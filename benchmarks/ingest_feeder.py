@@ -13,11 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-import ingest as bench  # noqa: E402  # the other benchmark's servers
+import ingest as bench  # the other benchmark's servers
 
 LINE = (
     b'{"type": "connection", "event": "new", "src_ip": "192.0.2.2", "dst_ip": "198.51.%d.%d", "dst_port": 443, '
@@ -68,7 +67,7 @@ def report(name: str, took: list[float], reference: list[float] | None, out: str
     """Print one measurement."""
     figures = "  ".join(f"p{100 * part:g} {percentile(took, part) * 1e6:8.1f} µs" for part in (0.5, 0.99, 0.999))
     ratio = f"  ratio of p99.9 {percentile(took, 0.999) / percentile(reference, 0.999):.2f}" if reference else ""
-    stored = f"  {out.split(': ', 1)[1].split(' accepted')[0]} accepted of {len(took)}" if ": " in out else ""
+    stored = f"  {out.split(': ', 1)[1].split(' accepted', 1)[0]} accepted of {len(took)}" if ": " in out else ""
     print(f"{name:28} {figures}{ratio}{stored}", flush=True)
 
 
@@ -81,7 +80,7 @@ def main() -> None:
     wishes = parser.parse_args()
     cobalt = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", "-"]
 
-    def measure(name: str, command: list[str], url: str = "", around: Callable[[], None] | None = None) -> list[float]:
+    def measure(name: str, command: list[str], url: str = "") -> list[float]:
         with tempfile.TemporaryDirectory(prefix="cobalt-") as home:
             environment = {"COBALT_HOME": home, "COBALT_BROKER_URL": f"redis+socket://{home}/none"}
             if url:

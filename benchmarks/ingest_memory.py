@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-import ingest as bench  # noqa: E402  # the other benchmark's feeds
+import ingest as bench  # the other benchmark's feeds
 
 LIMIT = 150
 """MiB."""

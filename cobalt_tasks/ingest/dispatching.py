@@ -44,16 +44,18 @@ class Postman:
         self._thread.join(_LAST_SECONDS)
 
     def _run(self) -> None:
-        pause = 0.0
+        pause = until = 0.0
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._stopping or self._kinds)
-                if pause and not self._stopping:
-                    self._changed.wait_for(lambda: self._stopping, pause)
+                # What comes long after the last look is sent at once.
+                if not self._stopping:
+                    self._changed.wait_for(lambda: self._stopping, max(0.0, until - time.monotonic()))
                 kinds, self._kinds = self._kinds, set()
                 stopping = self._stopping
             if kinds and not (stopping and pause):
                 pause = self._send(kinds, pause)
+                until = time.monotonic() + pause
             if stopping:
                 return
 

@@ -99,8 +99,14 @@ def _line(key: Key, state: str, process: str | None, now: float) -> bytes:
     src_ip, src_port, dst_ip, dst_port, transport = key
     metadata = {"protocol": transport, "state": state, **({"process": process} if process else {})}
     seen = {
-        "type": "connection", "event": "new", "timestamp": now, "src_ip": src_ip, "src_port": src_port,
-        "dst_ip": dst_ip, "dst_port": dst_port, "metadata": metadata,
+        "type": "connection",
+        "event": "new",
+        "timestamp": now,
+        "src_ip": src_ip,
+        "src_port": src_port,
+        "dst_ip": dst_ip,
+        "dst_port": dst_port,
+        "metadata": metadata,
     }
     return msgspec.json.encode(seen) + b"\n"
 
