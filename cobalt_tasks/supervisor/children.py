@@ -92,6 +92,11 @@ class Child:
         if self._process and self._process.poll() is None:
             self._process.send_signal(self.command.stop_signal)
 
+    def kill(self) -> None:
+        """End its whole session at once; `tend` starts it again."""
+        if self._process and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
     def wait_or_kill(self) -> None:
         """Wait for its grace period, then end its whole session."""
         if self._process is None:

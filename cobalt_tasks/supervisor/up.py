@@ -22,11 +22,13 @@ from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.supervisor import demo, redis_server
 from cobalt_tasks.supervisor.children import Child, Command
 from cobalt_tasks.supervisor.progress import Progress
+from cobalt_tasks.supervisor.pulse import Pulse
 from cobalt_tasks.supervisor.state import locked, require_free
 
 _TICK = 0.25
 _BROKER_SECONDS = 15.0
 _CLEAN_INGEST = (0, 3)
+_SWEEPING = ("worker", "beat")
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ class _Everything:
         self._environment = environment(self._settings)
         self._children: list[Child] = []
         self._ingests: list[Child] = []
+        self._pulse: Pulse | None = None
 
     def run(self, first: Sequence[Command]) -> int:
         try:
@@ -94,6 +97,7 @@ class _Everything:
             self._add(Command(name="lab", argv=[sys.executable, "-m", "cobalt_tasks.lab"]))
         for command in _services(self._settings, plan):
             self._add(command)
+        self._pulse = Pulse(database, Broker(self._settings.broker_url))
         for command in self._inputs():
             self._ingests.append(self._add(command))
         self._announce()
@@ -164,6 +168,11 @@ class _Everything:
         return not any(states.get(state) for states in counts.values() for state in ACTIVE_STATES)
 
     def _tend(self) -> None:
+        if self._pulse and self._pulse.is_lost():
+            log.warning("no sweep is being done: starting the worker and beat again")
+            for child in self._children:
+                if child.command.name in _SWEEPING:
+                    child.kill()
         for child in self._children:
             child.tend()
         time.sleep(_TICK)

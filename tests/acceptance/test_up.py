@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Callable
 
+import psutil
 import pytest
 
 from cobalt_tasks.lab.places import CERTIFICATE_NAMES
@@ -206,3 +207,31 @@ def test_lines_on_stdin_are_ingested(cobalt: Cobalt) -> None:
     done = cobalt.run("up", "--once", *ports, stdin=None, input=line * 3)
     assert done.returncode == 0, done.stderr
     assert len(cobalt.export("connections")) == 3
+
+
+@pytest.mark.timeout(240)
+def test_a_worker_that_ended_and_one_that_is_deaf_are_started_again(cobalt: Cobalt) -> None:
+    """Killed, it is back within seconds; stopped without ending (SIGSTOP), within a minute and a half.
+
+    Break: Child.tend, or the pulse in _Everything._tend.
+    """
+    process = cobalt.start()
+    wait_until(lambda: "serving" in cobalt.output, 60, "it serves")
+    wait_until(lambda: cobalt.status()["workers"], 60, "the worker answers")
+    worker = main_process(cobalt)
+    worker.kill()
+    wait_until(lambda: main_process(cobalt) not in (None, worker), 15, "another worker")
+    wait_until(lambda: cobalt.status()["workers"], 60, "it answers")
+    deaf = main_process(cobalt)
+    deaf.suspend()
+    wait_until(lambda: main_process(cobalt) not in (None, deaf), 100, "another worker")
+    wait_until(lambda: cobalt.status()["workers"], 60, "it answers")
+    assert cobalt.run("doctor", "--sweep").returncode == 0
+    process.terminate()
+    assert process.wait(60) == 0
+
+
+def main_process(cobalt: Cobalt) -> psutil.Process | None:
+    """The worker's own process, not those of its pool."""
+    found = cobalt.processes("celery -A cobalt_tasks worker")
+    return next((each for each in found if each.ppid() not in {other.pid for other in found}), None)

@@ -1,0 +1,65 @@
+"""The supervisor notices that nothing is done any more, and blames nobody for an outage."""
+
+import pytest
+
+from cobalt_tasks.broker import Broker
+from cobalt_tasks.storage import locks
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.supervisor.pulse import Pulse
+
+MINUTE = 60
+
+
+class Clock:
+    """Seconds that the test lets pass."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock at 0."""
+    return Clock()
+
+
+def lost_after(pulse: Pulse, clock: Clock, seconds: int) -> int | None:
+    """Let seconds pass one by one; return after how many the pulse was lost, None when it was not."""
+    for second in range(1, seconds + 1):
+        clock.now += 1
+        if pulse.is_lost():
+            return second
+    return None
+
+
+def test_no_sweep_for_a_minute_is_a_lost_pulse_once(sqlite_database: Database, redis_url: str, clock: Clock) -> None:
+    """Found within a minute; afterwards those who were started again have as long."""
+    pulse = Pulse(sqlite_database, Broker(redis_url), clock)
+    first = lost_after(pulse, clock, MINUTE)
+    assert first is not None
+    assert lost_after(pulse, clock, first - 5) is None
+    assert lost_after(pulse, clock, MINUTE) is not None
+
+
+def test_sweeps_keep_it(sqlite_database: Database, redis_url: str, clock: Clock) -> None:
+    """As long as sweeps are done, all is well."""
+    pulse = Pulse(sqlite_database, Broker(redis_url), clock)
+    sqlite_database.write(locks.take, "sweep", 1.0)
+    assert lost_after(pulse, clock, 3 * MINUTE) is None
+
+
+def test_an_outage_of_redis_is_nobodys_fault(sqlite_database: Database, clock: Clock) -> None:
+    """Without Redis there can be no sweep: nothing is started again. Break: the except in Pulse._is_excused."""
+    pulse = Pulse(sqlite_database, Broker("redis://127.0.0.1:1/0"), clock)
+    assert lost_after(pulse, clock, 3 * MINUTE) is None
+
+
+def test_a_pause_of_the_supervisor_itself_is_forgiven(sqlite_database: Database, redis_url: str, clock: Clock) -> None:
+    """A laptop that slept wakes up with everybody late."""
+    pulse = Pulse(sqlite_database, Broker(redis_url), clock)
+    clock.now += 8 * 3600
+    assert not pulse.is_lost()
+    assert lost_after(pulse, clock, 35) is None
