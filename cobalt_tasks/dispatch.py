@@ -85,8 +85,10 @@ class Dispatcher:
     def _top_up(self, kind: Kind) -> int:
         sent = 0
         size = batch_size(kind, self.broker.pace(kind.name))
-        for step, depth in self.broker.depth_by_step(kind.name).items():
-            room = (MESSAGES - depth) * size if step_belongs_to(kind, step) else 0
+        depths = self.broker.depth_by_step(kind.name)
+        with_room = [step for step, depth in depths.items() if step_belongs_to(kind, step) and depth < MESSAGES]
+        for step in self._due(kind, with_room):
+            room = (MESSAGES - depths[step]) * size
             while room > 0:
                 wanted = min(room, max(size, _MARKED_AT_ONCE // size * size))
                 marked = self._database.write(jobs.mark_sent, kind.name, step, wanted)
@@ -95,6 +97,12 @@ class Dispatcher:
                 sent += len(marked)
                 room = room - wanted if len(marked) == wanted else 0
         return sent
+
+    def _due(self, kind: Kind, steps: Sequence[int]) -> list[int]:
+        if not steps:
+            return []
+        with self._database.reading() as connection:
+            return jobs.due_steps(connection, kind.name, steps)
 
     def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]], after: float = 0.0) -> None:
         # Celery is slow to import, and views never send.

@@ -65,11 +65,11 @@ class Postman:
         try:
             self._dispatcher.top_up(kinds)
         except (BrokerUnavailableError, DatabaseUnavailableError) as error:
-            if not pause or pause == _SPACING:
+            if pause <= _SPACING:
                 self._say(f"{error}; jobs wait in the ledger and are sent when it is back")
             with self._changed:
                 self._kinds |= kinds
             longer = max(_FIRST_PAUSE, min(2 * pause, _LONGEST_PAUSE))
             return longer * random.uniform(0.8, 1.2)  # noqa: S311
-        # Alone at once; in a flood, not more often than it costs.
-        return _SPACING if time.monotonic() - began > _SPACING / 10 else 0.0
+        # Alone at once; in a flood, a quarter of the time at most.
+        return min(_SPACING, 3 * (time.monotonic() - began))

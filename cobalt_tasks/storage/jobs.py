@@ -149,20 +149,15 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
     return len(connection.execute(statement, encode(ordered)).all())
 
 
+def due_steps(connection: Connection, kind: str, steps: Sequence[int]) -> list[int]:
+    """Return those of the steps at which jobs are to be sent; the others need no transaction that writes."""
+    found = connection.execute(select(*(exists().where(_is_sendable(kind, step)) for step in steps))).one()
+    return [step for step, is_due in zip(steps, found, strict=True) if is_due]
+
+
 def mark_sent(connection: Connection, kind: str, step: int, limit: int) -> list[Sent]:
     """Take up to `limit` due jobs of one kind and step for sending, the longest waiting first."""
-    chosen = (
-        select(jobs.c.id)
-        .where(
-            jobs.c.kind == kind,
-            jobs.c.step == step,
-            _is(State.PENDING),
-            jobs.c.waits_for.is_(None),
-            jobs.c.not_before <= statement_now(),
-        )
-        .order_by(jobs.c.not_before)
-        .limit(limit)
-    )
+    chosen = select(jobs.c.id).where(_is_sendable(kind, step)).order_by(jobs.c.not_before).limit(limit)
     statement = (
         update(jobs)
         .where(jobs.c.id.in_(_unlocked(chosen)))
@@ -451,6 +446,16 @@ def _is_fresh_or_paused(target: Any) -> ColumnElement[bool]:
     return exists().where(
         _same_target(freshness, target),
         or_(freshness.c.fresh_until > statement_now(), freshness.c.paused_until > statement_now()),
+    )
+
+
+def _is_sendable(kind: str, step: int) -> ColumnElement[bool]:
+    return and_(
+        jobs.c.kind == kind,
+        jobs.c.step == step,
+        _is(State.PENDING),
+        jobs.c.waits_for.is_(None),
+        jobs.c.not_before <= statement_now(),
     )
 
 
