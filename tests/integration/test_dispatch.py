@@ -163,7 +163,7 @@ def test_after_flushall_everything_is_sent_again_without_a_flood(
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The sweep finds out that the messages are gone. Break: sweep._resend_lost."""
+    """The sweep finds out that the messages are gone: invariant 2. Break: sweep._resend_lost."""
     monkeypatch.setattr("cobalt_tasks.sweep.LOST_AFTER_SECONDS", 0.0)
     fill(database, 100)
     dispatcher.top_up(["banner"])
@@ -175,6 +175,19 @@ def test_after_flushall_everything_is_sent_again_without_a_flood(
     sweep(database, dispatcher, environment.load())
     assert dispatcher.broker.depths()["banner"] == before
     assert counts(database) == {"sent": 100}
+
+
+def test_the_sweep_sends_again_what_a_killed_worker_held(database: Database, dispatcher: Dispatcher) -> None:
+    """A claim whose lease is over is pending again and sent in the same round: invariant 2. Break: take_back in sweep."""
+    fill(database, 2)
+    dispatcher.top_up(["banner"])
+    with database.reading() as connection:
+        ids = list(connection.execute(select(table.c.id)).scalars())
+    assert len(database.write(jobs.claim, ids, 0.05).jobs) == 2
+    time.sleep(0.1)
+    sweep(database, dispatcher, environment.load())
+    assert counts(database) == {"sent": 2}
+    assert dispatcher.broker.depths()["banner"] == 1 + 2
 
 
 def test_a_second_sweep_right_after_does_nothing(

@@ -45,7 +45,10 @@ def test_a_window_gives_what_it_has_and_no_more(database: Database) -> None:
 
 
 def test_many_at_once_never_take_more_than_there_is(database: Database) -> None:
-    """Eight threads that reserve as fast as they can get fifteen calls between them."""
+    """Eight threads that reserve as fast as they can get fifteen calls between them: invariant 5.
+
+    Break: `if calls <= 0` in budgets.reserve.
+    """
     got: list[Reservation] = []
 
     def take() -> None:

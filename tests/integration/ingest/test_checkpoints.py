@@ -135,7 +135,10 @@ def test_a_renamed_file_is_the_same_source(ingest: Callable[..., Source], tmp_pa
 
 
 def test_of_two_readers_one_wins(database: Database) -> None:
-    """The checkpoint moves only from where a reader saw it."""
+    """The checkpoint moves only from where a reader saw it: invariants 1 and 3.
+
+    Break: the conditions on position and read in sources.advance.
+    """
     checkpoint = Checkpoint(position=10, format="capture", head=None, head_length=0, tail=None)
     with database.writing() as connection:
         source = sources.create(connection, "pipe")
@@ -209,3 +212,52 @@ def test_an_empty_file_holds_nothing(ingest: Callable[..., Source], tmp_path: Pa
     file = tmp_path / "nothing.json"
     file.touch()
     assert (ingest(file).read, ingest(file).generation) == (0, 1)
+
+
+def test_a_half_port_leaves_no_host_port_or_job(
+    ingest: Callable[..., Source],
+    tables: Callable[..., Rows],
+    tmp_path: Path,
+) -> None:
+    """`192.0.2.77:44` is a port of its own, until the line turns out to be another: then nothing of it stays."""
+    file = tmp_path / "ports"
+    file.write_text("192.0.2.1:80\n192.0.2.77:44")
+    ingest(file)
+    assert ("banner", "192.0.2.77", "tcp", 44) in {row[:4] for row in tables()["jobs"]}
+    file.write_text("192.0.2.1:80\n192.0.2.77:4434\n")
+    ingest(file)
+    rows = tables()
+    assert {row[:4] for row in rows["jobs"] if row[0] == "banner"} == {
+        ("banner", "192.0.2.1", "tcp", 80),
+        ("banner", "192.0.2.77", "tcp", 4434),
+    }
+    assert {row[:3] for row in rows["ports"]} == {("192.0.2.1", "tcp", 80), ("192.0.2.77", "tcp", 4434)}
+
+
+def test_what_others_did_to_a_half_line_stays(
+    ingest: Callable[..., Source],
+    tables: Callable[..., Rows],
+    database: Database,
+    tmp_path: Path,
+) -> None:
+    """A job that a worker has begun, and a port that a probe has filled in, are not taken back."""
+    file = tmp_path / "ports"
+    file.write_text("192.0.2.1:80\n192.0.2.77:44")
+    ingest(file)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE jobs SET state = 'running' WHERE port = 44"))
+        connection.execute(text("UPDATE ports SET service = 'ssh' WHERE port = 44"))
+    file.write_text("192.0.2.1:80\n192.0.2.77:4434\n")
+    ingest(file)
+    rows = tables()
+    assert ("192.0.2.77", "tcp", 44) in {row[:3] for row in rows["ports"]}
+    assert ("banner", "192.0.2.77", "tcp", 44) in {row[:4] for row in rows["jobs"]}
+
+
+def test_another_last_line_is_a_new_generation(ingest: Callable[..., Source], tmp_path: Path) -> None:
+    """The provisional line must be the beginning of what stands there now."""
+    file = tmp_path / "ports"
+    file.write_text("192.0.2.1:80\n192.0.2.77:44")
+    ingest(file)
+    file.write_text("192.0.2.1:80\n192.0.2.99:4434\n")
+    assert ingest(file).generation == 2

@@ -79,7 +79,7 @@ def test_a_running_job_is_not_sent_again(database: Database) -> None:
 
 
 def test_a_message_delivered_twice_does_nothing_the_second_time(database: Database) -> None:
-    """Only the first claim gets the jobs. Break: the state condition in jobs.claim."""
+    """Only the first claim gets the jobs: invariant 3. Break: the state condition in jobs.claim."""
     database.write(jobs.create, [banner_job(port) for port in (22, 80)])
     first = send_and_claim(database)
     ids = [job.id for job in first.jobs]
@@ -132,7 +132,10 @@ def test_a_job_whose_fact_became_fresh_meanwhile_ends_without_work(database: Dat
 
 
 def test_a_worker_frozen_past_its_lease_writes_nothing(database: Database) -> None:
-    """Neither outcome nor fact of an expired claim is stored, taken back or not. Break: lease_until in jobs._held_by."""
+    """Neither outcome nor fact of an expired claim is stored, taken back or not: invariant 3.
+
+    Break: lease_until in jobs._held_by, the claim there, or `ours` in completion.complete.
+    """
     database.write(jobs.create, [banner_job()])
     claim = send_and_claim(database)
     fact = Banner(address=ADDRESS, protocol="tcp", port=22, source="probe", observed_at=1.0, text="x", raw=b"x")
