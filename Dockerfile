@@ -10,6 +10,7 @@ RUN /opt/cobalt/bin/pip install --no-cache-dir --disable-pip-version-check -q --
 
 FROM python:3.13-slim
 COPY --from=build /opt/cobalt /opt/cobalt
+COPY cobalt_tasks/flowerconfig.py /etc/cobalt/
 # The state folder, owned by the user that runs everything; a named volume starts as a copy of it.
 RUN useradd --uid 10001 --home-dir /var/lib/cobalt --create-home cobalt
 ENV PATH=/opt/cobalt/bin:$PATH COBALT_HOME=/var/lib/cobalt PYTHONUNBUFFERED=1

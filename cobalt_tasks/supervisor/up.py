@@ -28,6 +28,7 @@ from cobalt_tasks.supervisor.state import locked, require_free
 _TICK = 0.25
 _BROKER_SECONDS = 15.0
 _CLEAN_INGEST = (0, 3)
+_FLOWER_CONFIG = Path(__file__).parents[1] / "flowerconfig.py"
 _SWEEPING = ("worker", "beat")
 
 log = logging.getLogger(__name__)
@@ -198,7 +199,7 @@ class _Everything:
 def _services(settings: Settings, plan: Plan) -> list[Command]:
     celery = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
     worker = [*celery, "worker", "-Q", ",".join(QUEUES), "-c", str(plan.concurrency), "-n", "cobalt@%h", "-l", "INFO"]
-    flower = [*celery, "flower", "--address=127.0.0.1", f"--port={plan.flower_port}"]
+    flower = [*celery, "flower", "--address=127.0.0.1", f"--port={plan.flower_port}", f"--conf={_FLOWER_CONFIG}"]
     page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--port", str(plan.port)]
     schedule = settings.home / "beat-schedule"
     return [

@@ -1,0 +1,18 @@
+"""Flower's settings: its task list says how many jobs each message carries. Started with `--conf` by everything of ours."""
+
+from typing import Protocol
+
+
+class _Task(Protocol):
+    args: str | None
+    kwargs: str | None
+
+
+def format_task(task: _Task) -> _Task:
+    """Return a task as the list shows it: of its arguments, the number of jobs, which the sender wrote down."""
+    words = (task.args or "").strip("()'\" ").split()
+    if words[1:] == ["jobs"] and words[0].isdigit():
+        count = int(words[0])
+        task.args = {0: "a provider's call", 1: "1 job"}.get(count, f"{count} jobs")
+        task.kwargs = ""
+    return task

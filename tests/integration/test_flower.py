@@ -1,0 +1,96 @@
+"""Flower, as everything of ours starts it, beside a real worker: its task list says how many jobs a message carries."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from cobalt_tasks import flowerconfig
+from cobalt_tasks import settings as environment
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.dispatch import Dispatcher
+from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage.schema import open_ledger
+from tests.conftest import free_port
+
+CELERY = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
+COLUMNS = "&".join(f"columns[{number}][data]={name}" for number, name in enumerate(("name", "uuid", "state", "args")))
+LIST = f"/tasks/datatable?draw=1&start=0&length=10&search[value]=&order[0][column]=0&order[0][dir]=asc&{COLUMNS}"
+
+
+class Task:
+    """What format_task changes of a task."""
+
+    def __init__(self, args: str) -> None:
+        """Hold the arguments as text."""
+        self.args = args
+        self.kwargs = "{}"
+
+
+@pytest.mark.parametrize(
+    ("args", "shown"),
+    [
+        ("(64 jobs)", "64 jobs"),
+        ("(1 jobs)", "1 job"),
+        ("(0 jobs)", "a provider's call"),
+        ("([1, 2],)", "([1, 2],)"),
+        ("", ""),
+    ],
+)
+def test_the_number_of_jobs_is_shown(args: str, shown: str) -> None:
+    """What the sender wrote down becomes words; anything else stays as it is."""
+    assert flowerconfig.format_task(Task(args)).args == shown
+
+
+@pytest.fixture
+def flower(sqlite_url: str, redis_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A Flower and a worker of the geolocation queue; Flower's address."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("COBALT_GEO_PROVIDERS", "mmdb")
+    port = free_port()
+    commands = (
+        [*CELERY, "flower", "--address=127.0.0.1", f"--port={port}", f"--conf={flowerconfig.__file__}"],
+        [*CELERY, "worker", "-Q", "geolocation", "-c", "1"],
+    )
+    with ExitStack() as stack:
+        for command in commands:
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": dict(os.environ)}
+            process = stack.enter_context(subprocess.Popen(command, cwd=home, **quiet))
+            stack.callback(process.terminate)
+        yield f"http://127.0.0.1:{port}"
+
+
+def tasks(address: str) -> list[dict[str, object]]:
+    """What the task list of the page shows; nothing while Flower starts."""
+    try:
+        with urllib.request.urlopen(address + LIST, timeout=5) as answer:
+            return json.load(answer)["data"]
+    except (urllib.error.URLError, ConnectionError):
+        return []
+
+
+def test_the_task_list_shows_batch_sizes(flower: str) -> None:
+    """Three jobs in one message are one task of "3 jobs". Break: `--conf`, or argsrepr in dispatch._publish."""
+    settings = environment.load()
+    database = open_ledger(settings)
+    dispatcher = Dispatcher(database, settings)
+    number = 0
+    deadline = time.monotonic() + 60
+    while not (shown := tasks(flower)):
+        assert time.monotonic() < deadline
+        # Flower shows what happens after it has started.
+        new = [NewJob(kind="geolocation", address=f"10.0.{number}.{last}") for last in (1, 2, 3)]
+        database.write(jobs.create, new)
+        dispatcher.top_up(["geolocation"])
+        number += 1
+        time.sleep(0.5)
+    database.dispose()
+    assert {(task["name"], task["args"]) for task in shown} == {("cobalt.geolocation", "3 jobs")}
