@@ -63,7 +63,10 @@ class LocalDatabases:
     def locate(self, address: str, now: float) -> Location | None:
         """Return where an address is, of all databases put together; None when none of them knows."""
         found = self._look_up(address)
-        if not any(each.place.is_located for each in found):
+        for each in found:
+            if each.place.is_located:
+                break
+        else:
             return None
         first, *others = found
         said = [(NAME, first.place), *((f"{NAME}:{each.source.title}", each.place) for each in others)]
@@ -76,12 +79,14 @@ class LocalDatabases:
 
     def _look_up(self, address: str) -> list[_Found]:
         found: list[_Found] = []
+        is_located = False
         for source in self._sources:
-            if source.role == _FALLBACK and any(each.place.is_located for each in found):
+            if is_located and source.role == _FALLBACK:
                 continue
             record = self._record(source.sixes if ":" in address else source.fours, address)
             if record is not None:
                 place = _network(*record) if isinstance(record, tuple) else layouts.read(record)
+                is_located = is_located or place.is_located
                 found.append(_Found(source, place, record))
         return found
 

@@ -22,7 +22,7 @@ _LARGEST_ASN = 2**32 - 1
 """RFC 6793."""
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class Place(Struct, frozen=True, kw_only=True, gc=False):
     """What one source says about an address; the fields are those of `contracts.Location`."""
 
     country_code: str | None = None
