@@ -61,7 +61,7 @@ class Broker:
         """Return how many seconds a job of this kind took lately, None when nobody said."""
         with _named_errors():
             value = self._redis.hget(_PACE, kind)
-        return None if value is None else float(value)  # type: ignore[arg-type]
+        return None if value is None else float(value)
 
     def keep_pace(self, kind: str, seconds: float) -> None:
         """Say how many seconds a job of this kind took."""
