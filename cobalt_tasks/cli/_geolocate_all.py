@@ -55,7 +55,7 @@ def queue_jobs(settings: Settings, plan: Plan, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode({"hosts": hosts, "jobs": made, "sent": sent}))
         return
     click.echo(f"{hosts:,} hosts need a location; {made:,} jobs made, {sent:,} sent.")
-    if trouble:
+    if trouble and made:
         click.echo(f"cobalt: {trouble}; the jobs wait in the ledger and follow by themselves", err=True)
 
 

@@ -34,7 +34,8 @@ Report = Callable[[int, int], None]
 
 
 def queue(database: Database, needing: Needing, batch: int) -> Iterator[tuple[list[str], int]]:
-    """Make jobs for the hosts that need a location; give the addresses of each page, and how many jobs were made.
+    """Make jobs for the hosts that need a location; give the addresses of each page, public ones, and how many jobs were
+    made.
 
     New ones are ordinary work, refreshes go after everything else. A host that was asked about in vain a short while
     ago is left alone, unless everything is wanted.
@@ -58,7 +59,7 @@ def queue(database: Database, needing: Needing, batch: int) -> Iterator[tuple[li
             for each in public
         ]
         made = _create(database, new)
-        yield [each.address for each in page], made
+        yield [each.address for each in public], made
 
 
 def _create(database: Database, new: Sequence[NewJob]) -> int:
