@@ -72,6 +72,9 @@ def run(storm: Storm, say: Callable[[str], None]) -> Report:
         before_urgent = overtaken(settings, stack, feed, weather.producer, weather.tick) if is_at_rest else None
         is_at_rest = is_at_rest and weather.rest()
         findings = audit.examine(stack.witness, stack.folder, feed.expected, feed.jobs, faults.struck)
+        if storm.keep:
+            stack.witness.dump(stack.folder)
+            (stack.folder / "faults.txt").write_text("".join(f"{each.at:.3f} {each.name}\n" for each in faults.struck))
         if before_urgent is None or before_urgent > SLOTS:
             findings.problem(f"{before_urgent} batches were begun before an urgent job, {SLOTS} may have been")
         if not is_at_rest:

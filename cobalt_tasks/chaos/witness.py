@@ -3,8 +3,10 @@
 Plain drivers, no unique keys: what happened twice is there twice.
 """
 
+import csv
 import sqlite3
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Final
 
 import psycopg
@@ -70,6 +72,12 @@ class Witness:
             return connection_.execute(query).fetchall()
         finally:
             connection_.close()
+
+    def dump(self, folder: Path) -> None:
+        """Write what was seen into a folder, for people."""
+        for table in ("chaos_transitions", "jobs", "sources"):
+            with (folder / f"{table}.csv").open("w", newline="") as file:
+                csv.writer(file).writerows(self.ask(f"SELECT * FROM {table}"))  # noqa: S608
 
     def count(self, query: str) -> int:
         """Return the one number that a query gives."""

@@ -28,6 +28,8 @@ def chaos(minutes: float, database: str, seed: int | None, keep: bool, as_json: 
     touches nothing else. Exit 0: every promise held.
     """
     import logging
+    import signal
+    import sys
 
     import msgspec
 
@@ -35,6 +37,8 @@ def chaos(minutes: float, database: str, seed: int | None, keep: bool, as_json: 
 
     # That killed children are started again is no news here.
     logging.getLogger("cobalt_tasks.supervisor").setLevel(logging.ERROR)
+    # Even then the stack is ended and its folder removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     storm = Storm(
         database="sqlite" if database == "sqlite" else "postgresql",
         minutes=minutes,
