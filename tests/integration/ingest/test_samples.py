@@ -1,7 +1,10 @@
 """The samples give the ledgers that their README promises."""
 
 import base64
+import gzip
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +15,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from cobalt_tasks import settings
+from cobalt_tasks.ingest import journal
+from cobalt_tasks.ingest.pipeline import Pipeline
+from cobalt_tasks.ingest.streams import FileStream
+from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Source
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -121,3 +129,45 @@ def certificate(*names: str) -> bytes:
     alternative = x509.SubjectAlternativeName([x509.DNSName(each) for each in names])
     signed = builder.add_extension(alternative, critical=False).sign(key, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.DER)
+
+
+@pytest.mark.parametrize(("name", "numbers"), promised())
+def test_a_compressed_sample_gives_its_ledger(
+    name: str,
+    numbers: tuple[int, ...],
+    sqlite_database: Database,
+    home: Path,
+    tmp_path: Path,
+) -> None:
+    """The same from gzip."""
+    file = tmp_path / "sample.gz"
+    file.write_bytes(gzip.compress((SAMPLES / name).read_bytes()))
+    stream = FileStream(file)
+    pipeline = Pipeline(sqlite_database, settings.load(), say=pytest.fail, sends=False)
+    assert ledger(pipeline.run(stream)) == numbers
+    stream.close()
+
+
+@pytest.mark.parametrize(("name", "numbers"), promised())
+def test_a_piped_sample_gives_its_ledger(
+    name: str,
+    numbers: tuple[int, ...],
+    sqlite_database: Database,
+    home: Path,
+) -> None:
+    """The same through a pipe and its journal, of which nothing stays."""
+    before = os.dup(0)
+    feeder = subprocess.Popen(["cat", SAMPLES / name], stdout=subprocess.PIPE)
+    assert feeder.stdout is not None
+    try:
+        os.dup2(feeder.stdout.fileno(), 0)
+        stream = journal.start(settings.load().journal_folder, journal.About(name="pipe"))
+    finally:
+        os.dup2(before, 0)
+        os.close(before)
+    feeder.stdout.close()
+    pipeline = Pipeline(sqlite_database, settings.load(), say=pytest.fail, sends=False)
+    assert ledger(pipeline.run(stream)) == numbers
+    stream.close()
+    feeder.wait()
+    assert stream.is_stored()
