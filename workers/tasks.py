@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -11,7 +13,7 @@ from cobalt_tasks import scoring
 from cobalt_tasks.catalog import BY_NAME, CONTROL_QUEUE, KINDS, SWEEP_TASK
 from cobalt_tasks.celery import app
 from cobalt_tasks.contracts import Job, Outcome, Verdict
-from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
+from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError, DatabaseUnavailableError
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.jobs import Claim
@@ -23,6 +25,7 @@ from workers.probes import banner, certificate, domain
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Probe = Callable[[Job, Net], Awaitable[Outcome]]
 Runner = Callable[[Process, Sequence[Job]], list[Outcome]]
 
@@ -75,7 +78,7 @@ def work(kind: str, ids: Sequence[int]) -> None:
 
 
 def _work_named(own: Process, kind: str, ids: Sequence[int]) -> Batch:
-    claim = own.database.write(jobs.claim, ids, LEASE_SECONDS)
+    claim = _patiently(lambda: own.database.write(jobs.claim, ids, LEASE_SECONDS))
     return _do(own, claim, RUNNERS[kind])
 
 
@@ -90,7 +93,7 @@ def _do(own: Process, claim: Claim, run: Runner) -> Batch:
         return Batch()
     with holding(own.database, claim.token):
         outcomes = _outcomes(own, claim.jobs, run)
-        following = own.database.write(complete, claim.token, outcomes)
+        following = _patiently(lambda: own.database.write(complete, claim.token, outcomes))
     log.info(
         "%s: %d jobs, %d done",
         claim.jobs[0].kind,
@@ -98,6 +101,23 @@ def _do(own: Process, claim: Claim, run: Runner) -> Batch:
         sum(outcome.verdict is Verdict.DONE for outcome in outcomes),
     )
     return Batch(len(outcomes), following)
+
+
+def _patiently(write: Callable[[], T]) -> T:
+    """Write, once more and again while the database is away, as long as a claim can hold: its token makes that safe.
+
+    Raises:
+        DatabaseUnavailableError: it stayed away.
+
+    """
+    give_up_at = time.monotonic() + LEASE_SECONDS
+    while True:
+        try:
+            return write()
+        except DatabaseUnavailableError:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(random.uniform(0.2, 0.8))  # noqa: S311
 
 
 def _outcomes(own: Process, batch: Sequence[Job], run: Runner) -> list[Outcome]:

@@ -1,0 +1,30 @@
+"""A database that restarts costs a worker a moment, not its batch."""
+
+import pytest
+
+from cobalt_tasks.errors import DatabaseUnavailableError
+from workers import tasks
+
+
+def test_a_write_is_done_once_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tried again while a claim can hold. Break: the loop in tasks._patiently."""
+    answers = [DatabaseUnavailableError(), DatabaseUnavailableError(), 7]
+
+    def write() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert tasks._patiently(write) == 7
+
+
+def test_it_gives_up_when_no_claim_can_hold_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage longer than a lease is left to the sweep."""
+    monkeypatch.setattr(tasks, "LEASE_SECONDS", 0.5)
+
+    def write() -> int:
+        raise DatabaseUnavailableError
+
+    with pytest.raises(DatabaseUnavailableError):
+        tasks._patiently(write)
