@@ -202,7 +202,7 @@ def test_a_second_sweep_right_after_does_nothing(
 
 
 def test_sweeps_of_many_beats_send_each_job_once(database: Database, redis_url: str) -> None:
-    """Eight sweeps at the same moment, as of eight beats: one message. Break: _is(PENDING) in jobs.mark_sent, twice."""
+    """Eight sweeps at the same moment, as of eight beats: one message. Break: _is(PENDING) in jobs._is_sendable."""
     fill(database, 1)
     dispatchers = [Dispatcher(database, environment.load()) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:

@@ -134,7 +134,7 @@ def test_a_job_whose_fact_became_fresh_meanwhile_ends_without_work(database: Dat
 def test_a_worker_frozen_past_its_lease_writes_nothing(database: Database) -> None:
     """Neither outcome nor fact of an expired claim is stored, taken back or not: invariant 3.
 
-    Break: lease_until in jobs._held_by, the claim there, or `ours` in completion.complete.
+    Break: lease_until or the claim in jobs.finish, or `ours` in completion.complete.
     """
     database.write(jobs.create, [banner_job()])
     claim = send_and_claim(database)
