@@ -99,6 +99,7 @@ def _bar() -> "Bar":
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        refresh_per_second=4,
     )
 
 

@@ -1,10 +1,12 @@
 """Ways of giving input: compressed files, patterns, files that grow, a port that listens."""
 
 import bz2
+import contextlib
 import gzip
 import json
 import lzma
 import os
+import pty
 import random
 import signal
 import socket
@@ -219,3 +221,30 @@ def test_a_dry_run_says_what_a_file_holds_and_stores_nothing(
 def test_look_ups_take_as_long_as_the_provider_allows(limits: tuple[Limit, ...], lookups: int, expected: float) -> None:
     """Full calls, one window after the other; the first one is open."""
     assert needed(Terms(provider="x", batch=100, limits=limits), lookups) == expected
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(cobalt: Any, home: Path, tmp_path: Path) -> None:
+    """Rate, position and records on a terminal; a pipe gets the summary alone, and names are escaped on both."""
+    file = tmp_path / "cap\x1b[31mture"
+    file.write_text("".join(ONE % (number % 250, number % 60000) for number in range(3000)))
+    ours, theirs = pty.openpty()
+    shown = subprocess.Popen(
+        [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", str(file)],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "160"},
+    )
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):
+        # The terminal's end is told as an error.
+        while piece := os.read(ours, 4096):
+            seen += piece
+    os.close(ours)
+    out, _ = shown.communicate(timeout=30)
+    assert b"records" in seen
+    assert b"\x1b[31mture" not in seen + out
+    assert b"3000 read = 3000 accepted" in out
+    quiet_out, quiet_err = cobalt(str(file)).communicate(timeout=60)
+    assert "nothing new" in quiet_out
+    assert "records" not in quiet_err
