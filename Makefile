@@ -46,11 +46,19 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: fuzz bench-ingest
+.PHONY: fuzz bench-ingest bench-jobs bench-latency
 FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
 	@$(BIN)/python -m pip install -q atheris==3.0.0
 	@$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
+
+bench-jobs: setup-dev  ## no-op jobs through the whole state machine, beside one Celery task a job and plain SQL
+	@tools/postgres.sh
+	@$(BIN)/python benchmarks/jobs.py $(ARGS)
+
+bench-latency: setup-dev  ## from a discovery on stdin to its banner, idle and above a million waiting jobs
+	@tools/postgres.sh
+	@$(BIN)/python benchmarks/latency.py $(ARGS)
 
 bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, and memory
 	@tools/postgres.sh
