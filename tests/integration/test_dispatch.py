@@ -18,7 +18,6 @@ from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Sent
 from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.storage.models import locks as locks_table
 from cobalt_tasks.sweep import sweep
 
 
@@ -201,16 +200,14 @@ def test_a_second_sweep_right_after_does_nothing(
     assert counts(database) == {"pending": 1}
 
 
-def test_sweeps_of_many_beats_send_each_job_once(database: Database, redis_url: str) -> None:
-    """Eight sweeps at the same moment, as of eight beats: one message. Break: _is(PENDING) in jobs._is_sendable."""
+def test_of_many_that_send_at_once_one_sends_each_job(database: Database, redis_url: str) -> None:
+    """Workers, sweeps and producers top up at the same moment: one message. Break: _is(PENDING) in jobs._is_sendable."""
     fill(database, 1)
     dispatchers = [Dispatcher(database, environment.load()) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda each: sweep(database, each, environment.load()), dispatchers))
+        assert sum(pool.map(lambda each: each.top_up(["banner"]), dispatchers)) == 1
     assert counts(database) == {"sent": 1}
     assert dispatchers[0].broker.depths()["banner"] == 1
-    with database.reading() as connection:
-        assert connection.execute(select(func.count()).select_from(locks_table)).scalar() == 1
 
 
 def test_the_sweep_prunes_history_by_age(
