@@ -293,4 +293,4 @@ def _waits(job: Job) -> Outcome:
 
 def _no_provider(job: Job, detail: str) -> Outcome:
     after = random.uniform(*_RETRY_SECONDS)  # noqa: S311
-    return Outcome(job=job, verdict=Verdict.RETRY, code="no provider", detail=detail, after=after)
+    return Outcome(job=job, verdict=Verdict.RETRY, code=locations.NO_PROVIDER, detail=detail, after=after)

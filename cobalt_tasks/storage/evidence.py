@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_
 
-from cobalt_tasks.contracts import FINAL_STATES
+from cobalt_tasks.contracts import State
 from cobalt_tasks.storage.bulk import insert_into, later
 from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.locations import KIND, NO_PROVIDER
 from cobalt_tasks.storage.models import (
     certificates,
     evidence,
@@ -87,7 +88,13 @@ def known(connection: Connection, of: Sequence[str]) -> list[Known]:
     }
     looked_up = (
         select(jobs.c.address, func.max(jobs.c.finished_at).label("at"))
-        .where(jobs.c.kind == "geolocation", jobs.c.address.in_(of), jobs.c.state.in_(FINAL_STATES))
+        .where(
+            jobs.c.kind == KIND,
+            jobs.c.address.in_(of),
+            jobs.c.state.in_([State.DONE, State.FAILED]),
+            # That nobody could be asked is our trouble, and says nothing about a host.
+            jobs.c.outcome.is_distinct_from(NO_PROVIDER),
+        )
         .group_by(jobs.c.address)
     )
     ended = {row.address: row.at for row in connection.execute(looked_up)}

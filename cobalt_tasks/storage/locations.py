@@ -11,6 +11,9 @@ from cobalt_tasks.storage.models import freshness, hosts, jobs, locations
 
 KIND = "geolocation"
 
+NO_PROVIDER = "no provider"
+"""The outcome of a job for which nobody could be asked: it says nothing about the host."""
+
 
 class Needing(Struct, frozen=True, kw_only=True):
     """Which hosts need a location: those without one, and those located before `older_than` (epoch seconds), or by a

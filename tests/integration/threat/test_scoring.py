@@ -107,6 +107,20 @@ def test_what_is_not_true_any_more_goes(database: Database, rules: threat.Rules)
     assert scored(database) == {"9.9.9.9": 0.3}
 
 
+def test_an_outage_of_the_providers_speaks_against_nobody(database: Database, rules: threat.Rules) -> None:
+    """A look-up nobody could be asked for says nothing about the host; a final answer without a country does."""
+    see(database, ("192.0.2.2", "9.9.9.9", 443))
+    end_job(database, "9.9.9.9")
+    with database.writing() as connection:
+        connection.execute(update(jobs).values(state="failed", outcome="no provider"))
+    scoring.keep_up(database, rules)
+    assert scored(database) == {}
+    with database.writing() as connection:
+        connection.execute(update(jobs).values(outcome="unknown", finished_at=NOW - 10))
+    scoring.keep_up(database, rules)
+    assert scored(database) == {"9.9.9.9": 0.2}
+
+
 def certificate(fingerprint: str, not_after: float, *, self_signed: bool) -> Certificate:
     """Return a certificate."""
     return Certificate(
