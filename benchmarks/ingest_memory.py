@@ -31,7 +31,7 @@ def peak(feed: str, lines: int) -> tuple[float, str]:
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             sys.exit(f"cobalt ingest ended with {process.returncode}")
-        return used.ru_maxrss / 1024, out.strip().rsplit("/", 1)[-1]
+        return used.ru_maxrss / 1024, out.strip().rsplit(": ", 1)[-1]
 
 
 def main() -> None:
