@@ -4,6 +4,7 @@ A message carries the ids of one kind's jobs at one step, several in a flood and
 messages waiting is bounded for each queue and step; the rest stays pending in the ledger and follows as workers finish.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -166,5 +167,6 @@ def _publish(  # noqa: PLR0913  # a message has as many parts
         # Celery would otherwise write the arguments a second time, for people to read.
         argsrepr=f"({len(batch)} jobs)",
         kwargsrepr="{}",
-        headers={SENT_AT: min((job.sent_at for job in batch), default=None)},
+        # A ring has no jobs; it must not look older than the messages that are lost behind it.
+        headers={SENT_AT: min((job.sent_at for job in batch), default=time.time())},
     )

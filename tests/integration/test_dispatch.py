@@ -156,6 +156,22 @@ def test_rings_are_bounded(dispatcher: Dispatcher, redis_url: str) -> None:
     assert dispatcher.broker.depths()["geolocation"] <= MESSAGES + RINGS
 
 
+def test_jobs_are_found_lost_behind_a_ring(
+    dispatcher: Dispatcher, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message without jobs, alone in the queue, hides nothing. Break: the default of SENT_AT in dispatch._publish."""
+    monkeypatch.setattr("cobalt_tasks.sweep.LOST_AFTER_SECONDS", 0.0)
+    database.write(jobs.create, [NewJob(kind="geolocation", address="8.8.8.8")])
+    dispatcher.top_up(["geolocation"])
+    client = redis.Redis.from_url(redis_url)
+    client.flushall()
+    client.close()
+    time.sleep(0.05)
+    dispatcher.ring("geolocation", 1)
+    sweep(database, dispatcher, environment.load())
+    assert dispatcher.broker.depths()["geolocation"] == 2
+
+
 def test_after_flushall_everything_is_sent_again_without_a_flood(
     dispatcher: Dispatcher,
     database: Database,
