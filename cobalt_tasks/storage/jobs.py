@@ -8,7 +8,6 @@ A message only suggests work; `claim` gives leave to do it. All times are the da
 import uuid
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -22,7 +21,6 @@ from sqlalchemy import (
     Text,
     and_,
     case,
-    exists,
     false,
     func,
     literal,
@@ -36,10 +34,11 @@ from sqlalchemy import (
 )
 
 from cobalt_tasks.catalog import BY_NAME, Urgency
-from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, Job, NewJob, Outcome, State, Verdict
+from cobalt_tasks.contracts import FINAL_STATES, Job, NewJob, Outcome, State, Verdict
+from cobalt_tasks.storage import freshness
 from cobalt_tasks.storage.bulk import Columns, among, earlier, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
-from cobalt_tasks.storage.models import ACTIVE, freshness, jobs
+from cobalt_tasks.storage.models import ACTIVE, jobs
 
 MAX_ATTEMPTS = 3
 _LONGEST_DETAIL = 500
@@ -61,14 +60,6 @@ _OUTCOME_COLUMNS: Columns = {
     "attempts": Integer(),
     "waits_for": Text(),
     "after": Double(),
-}
-_FRESHNESS_COLUMNS: Columns = {
-    "kind": Text(),
-    "address": Text(),
-    "protocol": Text(),
-    "port": Integer(),
-    "fresh_for": Double(),
-    "paused_for": Double(),
 }
 _CLAIMED = (
     jobs.c.id,
@@ -123,7 +114,7 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
         literal(0, Integer()),
         statement_now(),
         statement_now(),
-    ).where(or_(rows.c.forced, ~_is_fresh_or_paused(rows)))
+    ).where(or_(rows.c.forced, ~freshness.is_fresh_or_paused(rows)))
     columns = ["kind", "address", "protocol", "port", "step", "state", "forced", "alone", "attempts"]
     insert = insert_into(connection, jobs).from_select([*columns, "not_before", "created_at"], wanted)
     more_urgent = insert.excluded.step < jobs.c.step
@@ -200,7 +191,7 @@ def claim(connection: Connection, ids: Sequence[int], lease: float) -> Claim:
         jobs.c.not_before <= statement_now(),
     )
     token = uuid.uuid4().hex
-    claimed = _claim(connection, token, and_(named, or_(jobs.c.forced, ~_is_fresh_or_paused(jobs))), lease)
+    claimed = _claim(connection, token, and_(named, or_(jobs.c.forced, ~freshness.is_fresh_or_paused(jobs))), lease)
     if len(claimed) < len(ids):
         _end_superfluous(connection, named)
     return Claim(token, claimed)
@@ -262,7 +253,9 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
         .returning(jobs.c.id)
     )
     ours = set(connection.execute(statement, encode(map(_outcome_row, outcomes))).scalars())
-    _remember_freshness(connection, [outcome for outcome in outcomes if outcome.job.id in ours])
+    freshness.remember(
+        connection, [(outcome, _next_state(outcome)[0]) for outcome in outcomes if outcome.job.id in ours]
+    )
     return ours
 
 
@@ -294,18 +287,7 @@ def take_back(connection: Connection) -> int:
 
 def refresh(connection: Connection, kind: str, limit: int) -> int:
     """Make refresh jobs for up to `limit` facts of a kind that have gone stale; return how many."""
-    stale = (
-        select(freshness.c.address, freshness.c.protocol, freshness.c.port)
-        .where(
-            freshness.c.kind == kind,
-            freshness.c.fresh_until < statement_now(),
-            or_(freshness.c.paused_until.is_(None), freshness.c.paused_until < statement_now()),
-            ~exists().where(_same_target(jobs, freshness), jobs.c.state.in_(ACTIVE_STATES)),
-        )
-        .order_by(freshness.c.fresh_until)
-        .limit(limit)
-    )
-    targets = connection.execute(stale).all()
+    targets = connection.execute(freshness.stale(kind, limit)).all()
     return create(
         connection,
         [
@@ -354,9 +336,8 @@ def _job(  # noqa: PLR0913, PLR0917  # the columns of _CLAIMED
 
 
 def _end_superfluous(connection: Connection, named: ColumnElement[bool]) -> None:
-    fresh = exists().where(_same_target(freshness, jobs), freshness.c.fresh_until > statement_now())
-    paused = exists().where(_same_target(freshness, jobs), freshness.c.paused_until > statement_now())
-    for reason, state, holds in (("fresh", State.DONE, fresh), ("paused", State.CANCELLED, paused)):
+    reasons = (("fresh", State.DONE, freshness.is_fresh(jobs)), ("paused", State.CANCELLED, freshness.is_paused(jobs)))
+    for reason, state, holds in reasons:
         connection.execute(
             update(jobs)
             .where(named, ~jobs.c.forced, holds)
@@ -394,61 +375,6 @@ def _next_state(outcome: Outcome) -> tuple[State, int, bool]:
         case Verdict.FAULT:
             attempts = job.attempts + job.alone
             return (State.DEAD if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, True
-
-
-def _remember_freshness(connection: Connection, outcomes: Sequence[Outcome]) -> None:
-    rows = [row for outcome in sorted(outcomes, key=_target) if (row := _freshness_row(outcome))]
-    if not rows:
-        return
-    new = rows_of(connection, "facts", _FRESHNESS_COLUMNS)
-    selected = select(
-        new.c.kind,
-        new.c.address,
-        new.c.protocol,
-        new.c.port,
-        statement_now() + new.c.fresh_for,
-        statement_now() + new.c.paused_for,
-    ).where(true())
-    insert = insert_into(connection, freshness).from_select(
-        ["kind", "address", "protocol", "port", "fresh_until", "paused_until"],
-        selected,
-    )
-    statement = insert.on_conflict_do_update(
-        index_elements=["kind", "address", "protocol", "port"],
-        set_={
-            # A failure makes nothing fresh, and takes no freshness away.
-            "fresh_until": func.coalesce(insert.excluded.fresh_until, freshness.c.fresh_until),
-            "paused_until": insert.excluded.paused_until,
-        },
-    )
-    connection.execute(statement, encode(rows))
-
-
-def _freshness_row(outcome: Outcome) -> tuple[object, ...] | None:
-    kind = BY_NAME[outcome.job.kind]
-    match _next_state(outcome)[0]:
-        case State.DONE:
-            fresh_for = kind.fresh_for if outcome.fresh_for is None else outcome.fresh_for
-            return (*_target(outcome), fresh_for, None)
-        case State.FAILED:
-            return (*_target(outcome), None, kind.pause)
-    return None
-
-
-def _target(outcome: Outcome) -> tuple[str, str, str, int]:
-    job = outcome.job
-    return job.kind, job.address, job.protocol, job.port
-
-
-def _same_target(left: Any, right: Any) -> ColumnElement[bool]:
-    return and_(*(left.c[name] == right.c[name] for name in ("kind", "address", "protocol", "port")))
-
-
-def _is_fresh_or_paused(target: Any) -> ColumnElement[bool]:
-    return exists().where(
-        _same_target(freshness, target),
-        or_(freshness.c.fresh_until > statement_now(), freshness.c.paused_until > statement_now()),
-    )
 
 
 def _is_sendable(kind: str, step: int) -> ColumnElement[bool]:

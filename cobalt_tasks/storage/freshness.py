@@ -1,0 +1,100 @@
+"""How long facts stay good, and for how long nobody asks again after a failure: a row for each (kind, target)."""
+
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Double, Integer, Select, Text, and_, exists, func, or_, select, true
+
+from cobalt_tasks.catalog import BY_NAME
+from cobalt_tasks.contracts import ACTIVE_STATES, Outcome, State
+from cobalt_tasks.storage.bulk import Columns, encode, insert_into, rows_of
+from cobalt_tasks.storage.engine import statement_now
+from cobalt_tasks.storage.models import freshness, jobs
+
+_TARGET = ("kind", "address", "protocol", "port")
+_COLUMNS: Columns = {
+    "kind": Text(),
+    "address": Text(),
+    "protocol": Text(),
+    "port": Integer(),
+    "fresh_for": Double(),
+    "paused_for": Double(),
+}
+
+
+def is_fresh(target: Any) -> ColumnElement[bool]:
+    """Tell whether the fact of a row with kind, address, protocol and port is still good."""
+    return exists().where(_same(freshness, target), freshness.c.fresh_until > statement_now())
+
+
+def is_paused(target: Any) -> ColumnElement[bool]:
+    """Tell whether nobody is to ask the target yet, after a failure."""
+    return exists().where(_same(freshness, target), freshness.c.paused_until > statement_now())
+
+
+def is_fresh_or_paused(target: Any) -> ColumnElement[bool]:
+    """Tell both with one look."""
+    return exists().where(
+        _same(freshness, target),
+        or_(freshness.c.fresh_until > statement_now(), freshness.c.paused_until > statement_now()),
+    )
+
+
+def stale(kind: str, limit: int) -> Select[str, str, int]:
+    """Choose the targets of a kind whose facts have gone stale and that nobody works on, the stalest first."""
+    return (
+        select(freshness.c.address, freshness.c.protocol, freshness.c.port)
+        .where(
+            freshness.c.kind == kind,
+            freshness.c.fresh_until < statement_now(),
+            or_(freshness.c.paused_until.is_(None), freshness.c.paused_until < statement_now()),
+            ~exists().where(_same(jobs, freshness), jobs.c.state.in_(ACTIVE_STATES)),
+        )
+        .order_by(freshness.c.fresh_until)
+        .limit(limit)
+    )
+
+
+def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> None:
+    """Write what follows from outcomes and the states they lead to: done is fresh, failed is paused."""
+    rows = sorted((row for outcome, state in ended if (row := _row(outcome, state))), key=itemgetter(0, 1, 2, 3))
+    if not rows:
+        return
+    new = rows_of(connection, "facts", _COLUMNS)
+    selected = select(
+        new.c.kind,
+        new.c.address,
+        new.c.protocol,
+        new.c.port,
+        statement_now() + new.c.fresh_for,
+        statement_now() + new.c.paused_for,
+    ).where(true())
+    insert = insert_into(connection, freshness).from_select(
+        [*_TARGET, "fresh_until", "paused_until"],
+        selected,
+    )
+    statement = insert.on_conflict_do_update(
+        index_elements=_TARGET,
+        set_={
+            # A failure makes nothing fresh, and takes no freshness away.
+            "fresh_until": func.coalesce(insert.excluded.fresh_until, freshness.c.fresh_until),
+            "paused_until": insert.excluded.paused_until,
+        },
+    )
+    connection.execute(statement, encode(rows))
+
+
+def _row(outcome: Outcome, state: State) -> tuple[Any, ...] | None:
+    job, kind = outcome.job, BY_NAME[outcome.job.kind]
+    target = (job.kind, job.address, job.protocol, job.port)
+    match state:
+        case State.DONE:
+            return (*target, kind.fresh_for if outcome.fresh_for is None else outcome.fresh_for, None)
+        case State.FAILED:
+            return (*target, None, kind.pause)
+    return None
+
+
+def _same(left: Any, right: Any) -> ColumnElement[bool]:
+    return and_(*(left.c[name] == right.c[name] for name in _TARGET))
