@@ -5,6 +5,7 @@
 A message only suggests work; `claim` gives leave to do it. All times are the database's.
 """
 
+import random
 import uuid
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
@@ -42,6 +43,7 @@ from cobalt_tasks.storage.models import ACTIVE, jobs
 
 MAX_ATTEMPTS = 3
 _LONGEST_DETAIL = 500
+_SPREAD = 1.25
 
 _NEW_COLUMNS: Columns = {
     "kind": Text(),
@@ -356,8 +358,14 @@ def _outcome_row(outcome: Outcome) -> tuple[object, ...]:
         alone,
         attempts,
         outcome.waits_for if outcome.verdict is Verdict.WAIT else None,
-        outcome.after or 0.0,
+        _pause(outcome),
     )
+
+
+def _pause(outcome: Outcome) -> float:
+    """Return the seconds until a job is due again; retries are spread, so that what failed together does not return so."""
+    after = outcome.after or 0.0
+    return after * random.uniform(1.0, _SPREAD) if outcome.verdict is Verdict.RETRY else after  # noqa: S311
 
 
 def _next_state(outcome: Outcome) -> tuple[State, int, bool]:

@@ -210,6 +210,17 @@ def test_a_retry_waits_and_ends_as_failed(database: Database) -> None:
     assert states(database) == ["failed"]
 
 
+def test_retries_that_failed_together_are_spread(database: Database) -> None:
+    """The pause is kept and up to a quarter longer, for each job another. Break: jobs._pause."""
+    database.write(jobs.create, [banner_job(port) for port in range(1, 21)])
+    claim = send_and_claim(database)
+    before = time.time()
+    database.write(jobs.finish, claim.token, [outcome(job, Verdict.RETRY, after=100.0) for job in claim.jobs])
+    pauses = {row["not_before"] - before for row in rows(database)}
+    assert len(pauses) == 20
+    assert 99 < min(pauses) < max(pauses) < 130
+
+
 def test_waiting_for_something_shared_is_no_attempt(database: Database) -> None:
     """A waiting job is not sent, only claimed by whoever reserved what it waits for."""
     database.write(jobs.create, [NewJob(kind="geolocation", address="8.8.8.8")])
