@@ -75,6 +75,7 @@ class _Everything:
         self._environment = environment(self._settings)
         self._children: list[Child] = []
         self._ingests: list[Child] = []
+        self._count_at = 0.0
         self._pulse: Pulse | None = None
 
     def run(self, first: Sequence[Command]) -> int:
@@ -162,7 +163,12 @@ class _Everything:
             self._tend()
 
     def _is_finished(self, database: Database, progress: Progress) -> bool:
+        began = time.monotonic()
+        if began < self._count_at:
+            return False
         counts = _job_counts(database)
+        # To count a large ledger takes a while: at most a tenth of the time.
+        self._count_at = began + 10 * (time.monotonic() - began)
         progress.show(counts)
         if any(child.exit_code() is None for child in self._ingests):
             return False
