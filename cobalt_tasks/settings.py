@@ -38,6 +38,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dashboard_password: str | None = None
 
     @property
+    def usable_providers(self) -> tuple[str, ...]:
+        """The providers in the order they are asked, without those whose key is missing."""
+        keys = {"ipinfo": self.ipinfo_token, "ipgeolocation": self.ipgeolocation_api_key}
+        return tuple(name for name in self.geo_providers if keys.get(name, "none needed"))
+
+    @property
     def redis_socket(self) -> Path:
         """The socket of the Redis that `cobalt up` starts."""
         return self.home / "redis.sock"

@@ -142,7 +142,7 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
             queues={kind.name: _queue(kind.name, counts, pulse, pace[kind.name]) for kind in KINDS},
             geolocation=counts.geolocation,
             countries=counts.countries,
-            providers=overview.providers(connection, settings.geo_providers),
+            providers=overview.providers(connection, settings.usable_providers),
             workers=pulse.workers,
             broker=pulse.trouble,
             rejects=overview.last_rejects(connection, _REJECTS_SHOWN),

@@ -47,6 +47,13 @@ def test_a_value_that_cannot_be_used_names_its_variable(variable: str, value: st
     assert caught.value.exit_code == 2
 
 
+def test_a_provider_without_its_key_is_not_asked() -> None:
+    """The order is the user's; what needs a key and has none is left out."""
+    assert settings.load({}).usable_providers == ("mmdb", "ip-api")
+    chosen = {"COBALT_GEO_PROVIDERS": "ipinfo,mmdb,ipgeolocation", "IPINFO_TOKEN": "t"}
+    assert settings.load(chosen).usable_providers == ("ipinfo", "mmdb")
+
+
 def test_a_secret_is_not_repeated() -> None:
     """A complaint never quotes a token."""
     with pytest.raises(ConfigurationError) as caught:

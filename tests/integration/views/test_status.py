@@ -31,7 +31,7 @@ def test_empty_ledger_without_broker_has_every_key(database: Database, settings:
     for queue in found["queues"].values():
         assert (queue["messages"], queue["jobs"], queue["oldest_seconds"]) == (None, 0, None)
     assert found["geolocation"] == {"hosts": 0, "located": 0, "coverage": 0.0}
-    assert list(found["providers"]) == list(settings.geo_providers)
+    assert list(found["providers"]) == list(settings.usable_providers)
     assert found["workers"] == []
     assert "does not answer" in found["broker"]
 
