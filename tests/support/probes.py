@@ -12,11 +12,11 @@ from celery import signals
 
 import workers.lifecycle
 import workers.tasks
-from cobalt_tasks.contracts import Job, Outcome, Verdict
+from cobalt_tasks.contracts import Facts, Hostname, Job, Outcome, Verdict
 from workers.net import Net
 
-EXITS, CRASHES, EATEN, SLOW = 1, 2, 3, 4
-"""os._exit; a segmentation fault; killed as the kernel kills for memory; takes long."""
+EXITS, CRASHES, EATEN, SLOW, SIGNS = 1, 2, 3, 4, 5
+"""os._exit; a segmentation fault; killed as the kernel kills for memory; takes long; writes down which process it was."""
 
 SLOW_SECONDS = 18.0
 
@@ -31,6 +31,10 @@ async def _probe(job: Job, _: Net) -> Outcome:
             os.kill(os.getpid(), signal.SIGKILL)
         case 4:
             await asyncio.sleep(SLOW_SECONDS)
+        case 5:
+            await asyncio.sleep(1.5)
+            name = Hostname(address=job.address, name=f"pid-{os.getpid()}", source="test", observed_at=1.0)
+            return Outcome(job=job, verdict=Verdict.DONE, code="fine", facts=Facts(hostnames=[name]))
     return Outcome(job=job, verdict=Verdict.DONE, code="fine")
 
 

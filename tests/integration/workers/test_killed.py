@@ -1,0 +1,30 @@
+"""A killed worker's jobs run elsewhere within half a minute, without waiting for Redis to hand its message out again."""
+
+from collections.abc import Callable
+
+import pytest
+
+from cobalt_tasks.contracts import NewJob
+from tests.integration.workers.conftest import Ledger
+from tests.support.probes import SLOW
+from tests.support.worker import Worker
+
+RECOVERED_SECONDS = 30.0
+
+
+@pytest.mark.parametrize("what", ["worker", "pool child"])
+def test_a_killed_workers_job_is_begun_again(ledger: Ledger, start_worker: Callable[..., Worker], what: str) -> None:
+    """kill -9 in the middle of a job, with the real lease and sweep. Break: jobs.take_back, or LEASE_SECONDS."""
+    address = f"127.50.0.{SLOW}"
+    doomed = start_worker("-c", "1", "-I", "tests.support.probes")
+    ledger.ask(NewJob(kind="domain", address=address))
+    ledger.wait(lambda rows: rows[address]["state"] == "running", 10, sweeping=False)
+    first = ledger.rows()[address]["claim"]
+    start_worker("-c", "1", "-I", "tests.support.probes")
+    if what == "worker":
+        doomed.kill()
+    else:
+        doomed.pool[0].kill()
+    taken = ledger.wait(lambda rows: rows[address]["claim"] not in (None, first), RECOVERED_SECONDS, sweeping=True)
+    assert taken < RECOVERED_SECONDS
+    assert ledger.rows()[address]["alone"]
