@@ -23,7 +23,7 @@ _MOST_CONFIRMED: Final = 8
 """Names that are asked for their addresses, at once; more than one is rare."""
 
 _ADDRESS_RECORDS: Final = (dns.rdtypes.IN.A.A, dns.rdtypes.IN.AAAA.AAAA)
-_SHORTEST_FRESH: Final = 5 * MINUTE
+_SHORTEST_FRESH: Final = 15 * MINUTE
 _LONGEST_FRESH: Final = DAY
 _RETRY: Final = 5.0
 """Seconds to the second attempt; each further one waits four times as long."""
