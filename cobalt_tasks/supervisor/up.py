@@ -119,9 +119,15 @@ class _Everything:
                 Command(name="ingest-scan", argv=[*cobalt, "ingest", "masscan", str(scan)], restart=False),
                 Command(name="ingest-capture", argv=[*cobalt, "ingest", "capture", str(capture)], restart=False),
             ]
+        # What an earlier run journaled and did not store comes first.
+        resume = [*cobalt, "ingest", "--resume"]
         if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-            return []
-        return [Command(name="ingest", argv=[*cobalt, "ingest", "auto", "-"], restart=False, stdin=sys.stdin.buffer)]
+            return [Command(name="ingest", argv=resume, restart=False)] if self._has_journals() else []
+        return [Command(name="ingest", argv=[*resume, "auto", "-"], restart=False, stdin=sys.stdin.buffer)]
+
+    def _has_journals(self) -> bool:
+        folder = self._settings.journal_folder
+        return folder.is_dir() and any(folder.iterdir())
 
     def _fetch_geodb(self) -> None:
         if manifest.load(self._settings.geodb_folder).databases:
