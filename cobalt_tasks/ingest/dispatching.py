@@ -10,7 +10,7 @@ from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
 
 _FIRST_PAUSE: Final = 1.0
-_LONGEST_PAUSE: Final = 30.0
+_LONGEST_PAUSE: Final = 10.0
 _SPACING: Final = 0.25
 """Seconds between two looks while a flood goes on: the queues are full anyway."""
 
