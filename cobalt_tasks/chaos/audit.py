@@ -10,10 +10,11 @@ from cobalt_tasks.chaos.faults import Struck
 from cobalt_tasks.chaos.feed import Expected, Target
 from cobalt_tasks.chaos.targets import CALLS
 from cobalt_tasks.chaos.witness import Rows, Witness, one_of
-from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES
+from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, State
 
 _TALLY = ("read", "accepted", "duplicates", "rejected", "ignored")
 _MOST_SAID = 20
+_OUT = (State.SENT, State.RUNNING)
 
 
 class Findings(Struct, kw_only=True):
@@ -27,6 +28,7 @@ class Findings(Struct, kw_only=True):
     provider_calls: int = 0
     over_budget: int = 0
     longest_recovery: float = 0.0
+    longest_wait: float = 0.0
     problems: list[str] = []
 
     def problem(self, text: str) -> None:
@@ -48,10 +50,10 @@ def examine(
     _lost(witness, jobs, found)
     _duplicated(witness, expected, found)
     _budget(folder, found)
-    found.longest_recovery = longest_recovery(
-        witness.ask("SELECT at, job, old, new, parked FROM chaos_transitions ORDER BY at"),
-        [fault.at for fault in faults],
-    )
+    transitions = witness.ask("SELECT at, job, old, new, parked FROM chaos_transitions ORDER BY at")
+    times = [fault.at for fault in faults]
+    found.longest_recovery = longest_recovery(transitions, times)
+    found.longest_wait = longest_wait(transitions, times)
     return found
 
 
@@ -139,17 +141,30 @@ def _budget(folder: Path, found: Findings) -> None:
 
 
 def longest_recovery(transitions: Rows, faults: Sequence[float]) -> float:
-    """Return the longest that a job which was out (sent or running) when a fault struck waited until it ended or was
-    begun anew, in seconds. `transitions` are (at, job, old, new, parked), by time.
+    """Return the longest that a job which was out (sent or running) when a fault struck stayed in that state, in seconds:
+    until it went on, ended, or was runnable again. `transitions` are (at, job, old, new, parked), by time.
+    """
+    longest = 0.0
+    out_since: dict[int, float] = {}
+    for at, job, _, new, _ in transitions:
+        longest = max(longest, _struck(out_since.pop(job, None), at, faults))
+        if new in _OUT:
+            out_since[job] = at
+    return longest
+
+
+def longest_wait(transitions: Rows, faults: Sequence[float]) -> float:
+    """Return the longest from the first fault that struck such a job to its next beginning or its end, however many
+    faults struck it again meanwhile.
     """
     longest = 0.0
     out_since: dict[int, float] = {}
     for at, job, _, new, parked in transitions:
-        if new == "sent":
+        if new == State.SENT:
             out_since.setdefault(job, at)
-        elif new == "running" or new in FINAL_STATES:
+        elif new == State.RUNNING or new in FINAL_STATES:
             longest = max(longest, _struck(out_since.pop(job, None), at, faults))
-            if new == "running":
+            if new == State.RUNNING:
                 out_since[job] = at
         elif parked:
             # A pause that its own outcome asked for.

@@ -66,7 +66,9 @@ def _print(report: "Report") -> None:
         "ledger": "balanced" if found.ledger_balanced else "NOT balanced",
         "budget": f"{found.provider_calls} calls, {found.over_budget} beyond it",
         "priority": f"{report.overtaken} batches begun before an urgent job",
-        "recovery": f"{found.longest_recovery:.1f} s at the longest; at rest {report.rest_seconds:.1f} s after the last",
+        "recovery": f"{found.longest_recovery:.1f} s at the longest until a job was runnable again",
+        "wait": f"{found.longest_wait:.1f} s at the longest until it was begun anew, struck by whatever came meanwhile",
+        "rest": f"{report.rest_seconds:.1f} s after the last fault",
     }
     for name, text in rows.items():
         click.echo(f"{name:<11} {text}")

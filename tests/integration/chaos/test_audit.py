@@ -99,8 +99,8 @@ def test_a_call_beyond_the_budget_is_found(sound: tuple[Witness, dict[str, Expec
     assert examine(sound, tmp_path).over_budget == 1
 
 
-def test_recovery_is_from_the_fault_to_the_next_beginning_or_the_end() -> None:
-    """A job out when a fault struck counts until it is begun anew; one that was not out does not count."""
+def test_recovery_is_until_a_job_is_runnable_again_and_waiting_until_it_is_begun() -> None:
+    """A job out when a fault struck counts, one that was not does not, and a pause of its own is neither."""
     fault = [100.0]
     taken_back = [
         (90.0, 1, "pending", "sent", False),
@@ -110,12 +110,15 @@ def test_recovery_is_from_the_fault_to_the_next_beginning_or_the_end() -> None:
         (120.0, 1, "sent", "running", False),
         (150.0, 1, "running", "done", False),
     ]
-    assert audit.longest_recovery(taken_back, fault) == 20.0
+    assert audit.longest_recovery(taken_back, fault) == 18.0
+    assert audit.longest_wait(taken_back, fault) == 20.0
     later = [(101.0, 1, "pending", "sent", False), (150.0, 1, "sent", "running", False)]
     assert audit.longest_recovery(later, fault) == 0.0
+    assert audit.longest_wait(later, fault) == 0.0
     paused = [
         (90.0, 1, "sent", "running", False),
         (101.0, 1, "running", "pending", True),
         (160.0, 1, "pending", "running", False),
     ]
-    assert audit.longest_recovery(paused, fault) == 0.0
+    assert audit.longest_recovery(paused, fault) == 1.0
+    assert audit.longest_wait(paused, fault) == 0.0
