@@ -37,7 +37,7 @@ run: setup  ## the demo: everything on this machine, with a lab to look at (ARGS
 test: setup-dev  ## the whole test suite; installs PostgreSQL when there is none
 	@tools/postgres.sh
 	@tools/chromium.sh
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
 
 chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=postgresql)
 	@[ $(DATABASE) = sqlite ] || tools/postgres.sh
