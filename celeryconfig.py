@@ -43,6 +43,8 @@ task_time_limit = HARD_LIMIT_SECONDS
 worker_cancel_long_running_tasks_on_connection_loss = False
 broker_connection_max_retries = None
 broker_connection_retry_on_startup = True
+# A Redis that is out of memory refuses a command in the middle of a delivery: reconnect, instead of ending the worker.
+broker_channel_error_retry = True
 worker_soft_shutdown_timeout = 5.0
 
 # Results live in the database.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -17,6 +18,14 @@ import redis
 from cobalt_tasks.celery import app
 from cobalt_tasks.storage import models
 from cobalt_tasks.storage.engine import Database
+
+# A busy machine is slow, and that is no fault of the code under test.
+hypothesis.settings.register_profile(
+    "cobalt",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("cobalt")
 
 _OURS = ("COBALT_", "CELERY_", "IPINFO_", "IPGEOLOCATION_")
 _START_SECONDS = 30

@@ -240,7 +240,7 @@ def test_no_provider_at_all_is_a_failure_too(sqlite_database: Database, configur
     ledger.add("9.9.9.9")
     for _ in range(3):
         ledger.local()
-        ledger.pass_time(5)
+        ledger.pass_time(15)
     assert ledger.states() == {"failed: no provider": 1}
     assert "cobalt geodb update" in ledger.job("9.9.9.9").detail
 
