@@ -49,7 +49,7 @@ test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 .PHONY: fuzz bench-ingest bench-jobs bench-latency
 FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
-	@$(BIN)/python -m pip install -q atheris==3.0.0
+	@$(BIN)/python -m pip install -q --require-hashes -r requirements-fuzz.lock
 	@$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
 
 bench-jobs: setup-dev  ## no-op jobs through the whole state machine, beside one Celery task a job and plain SQL
@@ -77,6 +77,8 @@ lock: setup-dev  ## pin every dependency again, with hashes
 	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --custom-compile-command "make lock" --group dev pyproject.toml -o requirements-dev.lock
+	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" --group fuzz -o requirements-fuzz.lock
 
 clean:  ## remove what setup and the tools made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
