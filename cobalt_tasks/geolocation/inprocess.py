@@ -12,10 +12,10 @@ from typing import Final, Self
 
 from cobalt_tasks.addresses import is_public
 from cobalt_tasks.catalog import Urgency
-from cobalt_tasks.contracts import Location, NewJob, Outcome, Verdict
+from cobalt_tasks.contracts import FINAL_STATES, Location, NewJob, Outcome, Verdict
 from cobalt_tasks.geolocation.chain import KIND, Geolocator
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs, locations
+from cobalt_tasks.storage import jobs, locations, transitions
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Claim
@@ -134,7 +134,7 @@ class Runner:
 
     def _finish(self, token: str, outcomes: Sequence[Outcome]) -> None:
         self._database.write(lambda c: complete(c, token, outcomes))
-        ended = [outcome for outcome in outcomes if _is_final(outcome)]
+        ended = [outcome for outcome in outcomes if transitions.state(outcome) in FINAL_STATES]
         self.codes.update(outcome.code for outcome in ended)
         done = sum(outcome.verdict is Verdict.DONE for outcome in ended)
         self._report(done, len(ended) - done)
@@ -144,11 +144,6 @@ class Runner:
         if found is None:
             found = self._own.geolocator = Geolocator(self._settings)
         return found
-
-
-def _is_final(outcome: Outcome) -> bool:
-    last = outcome.job.attempts + 1 >= jobs.MAX_ATTEMPTS
-    return outcome.verdict in {Verdict.DONE, Verdict.FAILED} or (outcome.verdict is Verdict.RETRY and last)
 
 
 def look_up(  # noqa: PLR0913  # each has a default where it is called from

@@ -5,14 +5,12 @@
 A message only suggests work; `claim` gives leave to do it. All times are the database's.
 """
 
-import random
 import uuid
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
 from msgspec import Struct
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     ColumnElement,
     Connection,
@@ -35,15 +33,12 @@ from sqlalchemy import (
 )
 
 from cobalt_tasks.catalog import BY_NAME, Urgency
-from cobalt_tasks.contracts import FINAL_STATES, Job, NewJob, Outcome, State, Verdict
-from cobalt_tasks.storage import freshness
+from cobalt_tasks.contracts import FINAL_STATES, Job, NewJob, Outcome, State
+from cobalt_tasks.storage import freshness, transitions
 from cobalt_tasks.storage.bulk import Columns, among, earlier, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.models import ACTIVE, jobs
-
-MAX_ATTEMPTS = 3
-_LONGEST_DETAIL = 500
-_SPREAD = 1.25
+from cobalt_tasks.storage.transitions import MAX_ATTEMPTS
 
 _NEW_COLUMNS: Columns = {
     "kind": Text(),
@@ -52,16 +47,6 @@ _NEW_COLUMNS: Columns = {
     "port": Integer(),
     "step": Integer(),
     "forced": Boolean(),
-}
-_OUTCOME_COLUMNS: Columns = {
-    "id": BigInteger(),
-    "state": Text(),
-    "outcome": Text(),
-    "detail": Text(),
-    "alone": Boolean(),
-    "attempts": Integer(),
-    "waits_for": Text(),
-    "after": Double(),
 }
 _CLAIMED = (
     jobs.c.id,
@@ -235,7 +220,7 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
     """
     if not outcomes:
         return set()
-    rows = rows_of(connection, "outcomes", _OUTCOME_COLUMNS)
+    rows = rows_of(connection, "outcomes", transitions.COLUMNS)
     statement = (
         update(jobs)
         # A claim's token is set only while its jobs are running; to name that state as well would be to offer an index.
@@ -254,9 +239,9 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
         )
         .returning(jobs.c.id)
     )
-    ours = set(connection.execute(statement, encode(map(_outcome_row, outcomes))).scalars())
+    ours = set(connection.execute(statement, encode(map(transitions.row, outcomes))).scalars())
     freshness.remember(
-        connection, [(outcome, _next_state(outcome)[0]) for outcome in outcomes if outcome.job.id in ours]
+        connection, [(outcome, transitions.state(outcome)) for outcome in outcomes if outcome.job.id in ours]
     )
     return ours
 
@@ -345,44 +330,6 @@ def _end_superfluous(connection: Connection, named: ColumnElement[bool]) -> None
             .where(named, ~jobs.c.forced, holds)
             .values(state=state, outcome=reason, finished_at=statement_now()),
         )
-
-
-def _outcome_row(outcome: Outcome) -> tuple[object, ...]:
-    state, attempts, alone = _next_state(outcome)
-    detail = outcome.detail and outcome.detail[:_LONGEST_DETAIL]
-    return (
-        outcome.job.id,
-        state.value,
-        outcome.code,
-        detail,
-        alone,
-        attempts,
-        outcome.waits_for if outcome.verdict is Verdict.WAIT else None,
-        _pause(outcome),
-    )
-
-
-def _pause(outcome: Outcome) -> float:
-    """Return the seconds until a job is due again; retries are spread, so that what failed together does not return so."""
-    after = outcome.after or 0.0
-    return after * random.uniform(1.0, _SPREAD) if outcome.verdict is Verdict.RETRY else after  # noqa: S311
-
-
-def _next_state(outcome: Outcome) -> tuple[State, int, bool]:
-    job = outcome.job
-    match outcome.verdict:
-        case Verdict.DONE:
-            return State.DONE, job.attempts, job.alone
-        case Verdict.FAILED:
-            return State.FAILED, job.attempts, job.alone
-        case Verdict.WAIT:
-            return State.PENDING, job.attempts, job.alone
-        case Verdict.RETRY:
-            attempts = job.attempts + 1
-            return (State.FAILED if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, job.alone
-        case Verdict.FAULT:
-            attempts = job.attempts + job.alone
-            return (State.DEAD if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, True
 
 
 def _is_sendable(kind: str, step: int) -> ColumnElement[bool]:

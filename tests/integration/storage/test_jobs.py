@@ -211,7 +211,7 @@ def test_a_retry_waits_and_ends_as_failed(database: Database) -> None:
 
 
 def test_retries_that_failed_together_are_spread(database: Database) -> None:
-    """The pause is kept and up to a quarter longer, for each job another. Break: jobs._pause."""
+    """The pause is kept and up to a quarter longer, for each job another. Break: transitions._pause."""
     database.write(jobs.create, [banner_job(port) for port in range(1, 21)])
     claim = send_and_claim(database)
     before = time.time()
