@@ -1,14 +1,27 @@
 """What is known about hosts: pages of them, and one in full. Read by the views."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
 from sqlalchemy.sql.selectable import Select
 
-from cobalt_tasks.storage.models import banners, certificates, hostnames, hosts, jobs, locations, ports, sightings
+from cobalt_tasks.storage.models import (
+    banners,
+    certificates,
+    evidence,
+    hostnames,
+    hosts,
+    jobs,
+    locations,
+    ports,
+    scores,
+    sightings,
+)
+from cobalt_tasks.threat import Evidence, score
 
 Row = dict[str, Any]
 
@@ -43,36 +56,47 @@ class Filter(Struct, frozen=True, kw_only=True):
 EVERY = Filter()
 
 
-class After(Struct, frozen=True):
-    """Where the next page begins: behind this host, in the order of the pages."""
+class Order(StrEnum):
+    """Which hosts come first: the last seen, or those that most speaks against (and of the others none at all).
 
-    last_seen: float
+    The value is the column that pages are ordered by; hosts that are equal in it come by address.
+    """
+
+    LAST_SEEN = "last_seen"
+    SCORE = "score"
+
+
+class After(Struct, frozen=True):
+    """Where the next page begins: behind this host, in the order of the pages. `mark` is what they are ordered by."""
+
+    mark: float
     address: str
 
 
-def page(connection: Connection, limit: int, *, only: Filter = EVERY, after: After | None = None) -> list[Row]:
-    """Return hosts, the last seen first: location, names, ports with their services.
+def page(
+    connection: Connection,
+    limit: int,
+    *,
+    only: Filter = EVERY,
+    order: Order = Order.LAST_SEEN,
+    after: After | None = None,
+) -> list[Row]:
+    """Return hosts in an order: score (None: not made yet), location, names, ports with their services.
 
     A host shows at most 20 names and 50 ports here; `one` has more.
     """
-    chosen = (
-        select(hosts.c.address, hosts.c.first_seen, hosts.c.last_seen, hosts.c.discovered, *_location())
-        .outerjoin(locations, locations.c.address == hosts.c.address)
-        .order_by(hosts.c.last_seen.desc(), hosts.c.address)
-        .limit(limit)
-    )
-    if after:
-        behind = and_(hosts.c.last_seen == after.last_seen, hosts.c.address > after.address)
-        chosen = chosen.where(hosts.c.last_seen <= after.last_seen, or_(hosts.c.last_seen < after.last_seen, behind))
+    chosen = (_riskiest_first if order is Order.SCORE else _last_seen_first)(after)
+    chosen = chosen.outerjoin(locations, locations.c.address == hosts.c.address).limit(limit)
     found = [dict(row) for row in connection.execute(_filtered(chosen, only)).mappings()]
     _add_names_and_ports(connection, found)
     return found
 
 
 def one(connection: Connection, address: str) -> Row | None:
-    """Return all that is known about one address, or None: ports, banners, certificates, names, location, jobs.
+    """Return all that is known about one address, or None: score and evidence, ports, banners, certificates, names,
+    location, jobs.
 
-    Each list holds at most 500 rows, the latest first.
+    Each list holds at most 500 rows, the latest first; evidence the weightiest first.
     """
     chosen = (
         select(
@@ -80,11 +104,15 @@ def one(connection: Connection, address: str) -> Row | None:
             hosts.c.first_seen,
             hosts.c.last_seen,
             hosts.c.discovered,
+            scores.c.score,
+            scores.c.scored_at,
+            scores.c.rule_version,
             *_location(),
             locations.c.sources.label("location_sources"),
             locations.c.fetched_at.label("located_at"),
             locations.c.database_built,
         )
+        .outerjoin(scores, scores.c.address == hosts.c.address)
         .outerjoin(locations, locations.c.address == hosts.c.address)
         .where(hosts.c.address == address)
     )
@@ -94,6 +122,7 @@ def one(connection: Connection, address: str) -> Row | None:
     return {
         **row,
         "location_sources": msgspec.json.decode(row["location_sources"]) if row["location_sources"] else None,
+        "evidence": _evidence(connection, address),
         "hostnames": _of(connection, hostnames.c, ("name", "source", "confirmed", "first_seen", "last_seen"), address),
         "ports": _ports_in_full(connection, address),
         "banners": _of(connection, banners.c, _BANNER, address),
@@ -133,6 +162,29 @@ _PORT = ("protocol", "port", "service", "product", "version", "banner", "first_s
 _JOB = ("id", "kind", "protocol", "port", "step", "state", "attempts", "created_at", "finished_at", "outcome", "detail")
 
 
+def _last_seen_first(after: After | None) -> Select[Any]:
+    chosen = select(*_listed()).select_from(hosts).outerjoin(scores, scores.c.address == hosts.c.address)
+    chosen = chosen.order_by(hosts.c.last_seen.desc(), hosts.c.address)
+    if after is None:
+        return chosen
+    behind = and_(hosts.c.last_seen == after.mark, hosts.c.address > after.address)
+    return chosen.where(hosts.c.last_seen <= after.mark, or_(hosts.c.last_seen < after.mark, behind))
+
+
+def _riskiest_first(after: After | None) -> Select[Any]:
+    # Thousands of hosts may have the same score: both columns go down, so that one index has them in this very order.
+    chosen = select(*_listed()).select_from(scores).join(hosts, hosts.c.address == scores.c.address)
+    chosen = chosen.where(scores.c.score > 0).order_by(scores.c.score.desc(), scores.c.address.desc())
+    if after is None:
+        return chosen
+    return chosen.where(tuple_(scores.c.score, scores.c.address) < tuple_(after.mark, after.address))
+
+
+def _listed() -> list[ColumnElement[Any]]:
+    seen = [hosts.c[name] for name in ("address", "first_seen", "last_seen", "discovered")]
+    return [*seen, scores.c.score, *_location()]
+
+
 def _location() -> list[ColumnElement[Any]]:
     return [locations.c[name] for name in LOCATION]
 
@@ -165,6 +217,32 @@ def _add_names_and_ports(connection: Connection, found: list[Row]) -> None:
     for host in found:
         host["names"] = names.get(host["address"], [])
         host["ports"] = services.get(host["address"], [])
+
+
+def _evidence(connection: Connection, address: str) -> list[Row]:
+    """Return what speaks against a host; `counted` is what a row adds to the score, the sum of all is the score."""
+    weight = evidence.c.points.desc()
+    rank = func.row_number().over(partition_by=evidence.c.rule, order_by=(weight, evidence.c.subject))
+    chosen = (
+        select(*evidence.c)
+        .where(evidence.c.address == address)
+        # The best of each rule comes first, so that what counts is never cut off.
+        .order_by(rank, weight, evidence.c.rule, evidence.c.subject)
+        .limit(_IN_FULL)
+    )
+    rows = connection.execute(chosen).mappings().all()
+    counted = _counted([Evidence(**{name: row[name] for name in Evidence.__struct_fields__}) for row in rows])
+    found = [{**row, "counted": each} for row, each in zip(rows, counted, strict=True)]
+    return sorted(found, key=lambda row: (-row["counted"], -row["points"], row["rule"], row["subject"]))
+
+
+def _counted(found: Sequence[Evidence]) -> Iterator[float]:
+    """Give what each adds to the score of those before it: a rule counts once, and a score ends at 1."""
+    whole, before = score(found), 0.0
+    for end in range(1, len(found) + 1):
+        after = score(found[:end]) if before < whole else whole
+        yield round(after - before, 4)
+        before = after
 
 
 def _of(connection: Connection, columns: Any, names: Sequence[str], address: str) -> list[Row]:

@@ -247,7 +247,7 @@ scores = Table(
     Column("score", Double, nullable=False),
     Column("rule_version", Text, nullable=False),
     Column("scored_at", Double, nullable=False),
-    Index("ix_scores_score", "score"),
+    Index("ix_scores_score_address", "score", "address"),
 )
 
 # How far something that reads the ledger in order has come.

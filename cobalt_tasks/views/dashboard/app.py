@@ -1,5 +1,6 @@
 """The web application: every route, its parameters and their bounds."""
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.contracts import State
 from cobalt_tasks.errors import CobaltError, DatabaseUnavailableError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage.inventory import After, Filter
+from cobalt_tasks.storage.inventory import After, Filter, Order
 from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.storage.traffic import JobFilter
 from cobalt_tasks.views import hosts, metrics
@@ -29,6 +30,9 @@ STATIC = Path(__file__).parent / "static"
 _DESCRIPTION = (
     "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, unless they say otherwise."
 )
+
+# PostgreSQL knows no text with one.
+_NO_NUL = r"^[^\x00]*$"
 
 KindName = Annotated[str | None, Query(pattern=f"^({'|'.join(kind.name for kind in KINDS)})$")]
 
@@ -70,7 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _add_documents(app: FastAPI) -> None:
     @app.get("/api/data", tags=["live"])
     def data(request: Request, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Response:
-        """Return the connections of the last minute, health, metrics and the whole status in one document."""
+        """Return the connections of the last minute, threat zones, health, metrics and the status in one document."""
         return _json(_live(request).data(limit))
 
     @app.get("/api/health", tags=["live"])
@@ -119,16 +123,25 @@ def _add_lists(app: FastAPI) -> None:
         limit: Limit = 100,
         country: Annotated[str | None, Query(pattern="^[A-Za-z]{2}$", description="Two letters, such as NL.")] = None,
         port: Annotated[int | None, Query(ge=0, le=65535)] = None,
-        service: Annotated[str | None, Query(max_length=64, description="Such as ssh.")] = None,
-        after: Annotated[str | None, Query(max_length=100, description="The `next` of the page before.")] = None,
+        service: Annotated[str | None, Query(max_length=64, pattern=_NO_NUL, description="Such as ssh.")] = None,
+        order: Annotated[
+            Order, Query(description="The last seen first; or the highest score, and only hosts above 0.")
+        ] = Order.LAST_SEEN,
+        after: Annotated[
+            str | None, Query(max_length=100, description="The `next` of the page before, in the same order.")
+        ] = None,
     ) -> Response:
-        """Return hosts, the last seen first: location, names, ports with their services."""
+        """Return hosts: score from 0 to 1 (null: not made yet), location, names, ports with their services."""
         only = Filter(country=country.upper() if country else None, port=port, service=service)
-        return _json(lists.hosts(_live(request).database, limit, only, _after(after)))
+        return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
 
     @app.get("/api/hosts/{ip}", tags=["lists"])
     def host(request: Request, ip: str) -> Response:
-        """Return all that is known about one address."""
+        """Return all that is known about one address: score, evidence, location, names, ports, certificates, jobs.
+
+        `counted` is what a piece of evidence adds to the score: a rule counts once, with the most points it found, and
+        a score ends at 1.
+        """
         address = canonical(ip)
         if address is None:
             raise HTTPException(422, "this is no IP address")
@@ -186,11 +199,14 @@ def _json(document: Any, status: int = 200) -> Response:
 def _after(text: str | None) -> After | None:
     if text is None:
         return None
-    moment, _, address = text.partition("~")
+    mark, _, address = text.partition("~")
     try:
-        return After(float(moment), address)
+        after = After(float(mark), address)
     except ValueError:
-        raise HTTPException(422, "`after` is the `next` of the page before") from None
+        after = None
+    if after is None or not math.isfinite(after.mark) or canonical(address) != address:
+        raise HTTPException(422, "`after` is the `next` of the page before")
+    return after
 
 
 def _answer_error(_request: Request, error: Exception) -> Response:

@@ -10,11 +10,13 @@ from cobalt_tasks.views.dashboard import contract
 Page = dict[str, Any]
 
 
-def hosts(database: Database, limit: int, only: inventory.Filter, after: inventory.After | None) -> Page:
-    """Return a page of hosts, the last seen first."""
+def hosts(
+    database: Database, limit: int, only: inventory.Filter, order: inventory.Order, after: inventory.After | None
+) -> Page:
+    """Return a page of hosts, the last seen or the riskiest first."""
     with database.reading() as connection:
-        rows = inventory.page(connection, limit, only=only, after=after)
-    following = f"{rows[-1]['last_seen']!r}~{rows[-1]['address']}" if len(rows) == limit else None
+        rows = inventory.page(connection, limit, only=only, order=order, after=after)
+    following = f"{rows[-1][order]!r}~{rows[-1]['address']}" if len(rows) == limit else None
     return {"items": rows, "next": following}
 
 

@@ -182,7 +182,13 @@ OUT_OF_BOUNDS = [
     "/api/hosts?limit=501",
     "/api/hosts?country=N",
     "/api/hosts?port=65536",
+    "/api/hosts?service=%00",
+    "/api/hosts?order=nonsense",
     "/api/hosts?after=x",
+    "/api/hosts?after=nan~198.51.100.7",
+    "/api/hosts?after=1e400~198.51.100.7",
+    "/api/hosts?after=1.0~nonsense",
+    "/api/hosts?after=1.0~%00",
     "/api/hosts/nonsense",
     "/api/connections?before=-1",
     "/api/connections?seconds=0",
@@ -193,9 +199,9 @@ OUT_OF_BOUNDS = [
 ]
 
 
-def test_parameters_are_bounded(sqlite_settings: Settings, serving: Serving) -> None:
+def test_parameters_are_bounded(database: Database, live_settings: Settings, serving: Serving) -> None:
     """A parameter out of bounds is refused with 422 and never reaches the ledger."""
-    with serving(sqlite_settings) as url:
+    with serving(live_settings) as url:
         assert {path: get(f"{url}{path}").status_code for path in OUT_OF_BOUNDS} == dict.fromkeys(OUT_OF_BOUNDS, 422)
 
 
