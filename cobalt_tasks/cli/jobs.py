@@ -1,5 +1,6 @@
 """`cobalt jobs`: look at jobs, try them again, cancel them, prune them."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from cobalt_tasks.contracts import State
 
 _KINDS = click.Choice([kind.name for kind in KINDS])
 _STATES = click.Choice([state.value for state in State])
+_NUMBER = click.IntRange(1, 2**63 - 1)
 
 
 @click.group()
@@ -23,7 +25,7 @@ def _selecting(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--address", help="Only jobs about this address."),
         click.option("--state", type=_STATES, help="Only jobs in this state."),
         click.option("--kind", type=_KINDS, help="Only jobs of this kind."),
-        click.argument("ids", nargs=-1, type=int),
+        click.argument("ids", nargs=-1, type=_NUMBER),
     ):
         command = option(command)
     return command
@@ -45,7 +47,7 @@ def list_(
 
 
 @jobs.command(epilog="Example: cobalt jobs show 17")
-@click.argument("number", type=int)
+@click.argument("number", type=_NUMBER)
 @click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
 def show(number: int, as_json: bool) -> None:
     """Show all that is known of one job."""
@@ -77,7 +79,7 @@ def retry(ids: tuple[int, ...], kind: str | None, state: str | None, address: st
 
     selection = _named_selection(ids, kind, state, address, everything=everything)
     database = _ledger()
-    count = database.write(job_admin.retry, selection)
+    count = job_admin.retry(database, selection)
     click.echo(f"{count} jobs are pending again")
     try:
         Dispatcher(database, environment.load()).top_up(kind.name for kind in KINDS)
@@ -87,13 +89,13 @@ def retry(ids: tuple[int, ...], kind: str | None, state: str | None, address: st
 
 @jobs.command(epilog="Example: cobalt jobs cancel --kind banner --address 192.0.2.10")
 @_selecting
-@click.option("--all", "everything", is_flag=True, help="Every job that has not begun.")
+@click.option("--all", "everything", is_flag=True, help="Every job that has not ended.")
 def cancel(ids: tuple[int, ...], kind: str | None, state: str | None, address: str | None, everything: bool) -> None:
-    """Cancel jobs that have not begun."""
+    """Cancel jobs that have not ended. What a worker still finds out for one is thrown away."""
     from cobalt_tasks.storage import job_admin
 
     selection = _named_selection(ids, kind, state, address, everything=everything)
-    click.echo(f"{_ledger().write(job_admin.cancel, selection)} jobs cancelled")
+    click.echo(f"{job_admin.cancel(_ledger(), selection)} jobs cancelled")
 
 
 @jobs.command(epilog="Example: cobalt jobs prune --older-than 90")
@@ -102,6 +104,8 @@ def prune(days: float) -> None:
     """Delete the history of jobs that ended long ago. Facts stay."""
     from cobalt_tasks.storage import job_admin
 
+    if not math.isfinite(days):
+        raise click.BadParameter("is no number of days", param_hint="--older-than")
     database = _ledger()
     total = 0
     while pruned := database.write(job_admin.prune, days * DAY):

@@ -24,8 +24,8 @@ _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
 _TRIES = 8
 _READ_ONLY = "cobalt_read_only"
-_RETRYABLE = frozenset({"40001", "40P01"})
-"""PostgreSQL's serialization failure and deadlock."""
+_RETRYABLE = frozenset({"40001", "40P01", "23505"})
+"""PostgreSQL's serialization failure and deadlock; and a unique key that another transaction took after we had looked."""
 
 
 class database_now(FunctionElement[float]):  # noqa: N801  # reads as the SQL it stands for

@@ -1,16 +1,24 @@
 """What people do with jobs by hand: look, try again, cancel, prune."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, literal_column, select, true, update
 
 from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, State
-from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.bulk import among
+from cobalt_tasks.storage.engine import Database, database_now
 from cobalt_tasks.storage.models import jobs
 
-_PRUNED_AT_ONCE = 2000
+RETRIABLE: Final = (State.FAILED, State.DEAD, State.CANCELLED)
+_PRUNED_AT_ONCE: Final = 2000
+_CHANGED_AT_ONCE: Final = 1000
+_BEYOND_ALL: Final = 2**63 - 1
+_Page = dict[int, tuple[Any, ...]]
+"""Numbers of jobs, the newest first, and their targets."""
+
+_TARGET: Final = tuple(jobs.c[name] for name in ("kind", "address", "protocol", "port"))
 
 
 class Selection(Struct, frozen=True, kw_only=True):
@@ -33,24 +41,63 @@ def find(connection: Connection, selection: Selection, limit: int) -> list[dict[
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def retry(connection: Connection, selection: Selection) -> int:
+def retry(database: Database, selection: Selection) -> int:
     """Make failed, dead and cancelled jobs pending again, with all their attempts; return how many.
 
-    One whose target has an active job of that kind already is left as it is.
+    One whose target has an active job of that kind already is left as it is; of several for one target the newest goes.
     """
+    return _page_by_page(database, selection, RETRIABLE, _retry)
+
+
+def cancel(database: Database, selection: Selection) -> int:
+    """Cancel jobs that have not ended; return how many.
+
+    One that is running loses its claim: its worker may finish, but nothing of what it found is written.
+    """
+    return _page_by_page(database, selection, ACTIVE_STATES, _cancel)
+
+
+def prune(connection: Connection, older_than: float) -> int:
+    """Delete some of the jobs that ended more than `older_than` seconds ago; return how many, 0 when none is left."""
+    old = (
+        select(jobs.c.id)
+        .where(jobs.c.finished_at < database_now() - older_than, jobs.c.state.in_(FINAL_STATES))
+        .limit(_PRUNED_AT_ONCE)
+    )
+    return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
+
+
+def _page_by_page(
+    database: Database,
+    selection: Selection,
+    states: Sequence[State],
+    change: Callable[[Connection, _Page], int],
+) -> int:
+    """Change jobs from the newest to the oldest, some in each transaction: nobody else is to wait long for the ledger."""
+    changed, below = 0, _BEYOND_ALL
+    while True:
+        query = select(jobs.c.id, *_TARGET).where(_matches(selection), jobs.c.state.in_(states), jobs.c.id < below)
+        with database.reading() as connection:
+            rows = connection.execute(query.order_by(jobs.c.id.desc()).limit(_CHANGED_AT_ONCE))
+            page = {number: tuple(target) for number, *target in rows}
+        if not page:
+            return changed
+        changed += database.write(change, page)
+        below = min(page)
+
+
+def _retry(connection: Connection, page: _Page) -> int:
+    newest = {target: number for number, target in reversed(page.items())}
     same = jobs.alias("same")
-    other = (
+    is_active = (
         select(same.c.id)
-        .where(
-            *(same.c[name] == jobs.c[name] for name in ("kind", "address", "protocol", "port")),
-            same.c.id != jobs.c.id,
-            same.c.state.in_(ACTIVE_STATES) | ((same.c.id > jobs.c.id) & same.c.state.in_(_RETRIABLE)),
-        )
+        # The states are written out, so that the database can use the index of the active jobs.
+        .where(*(same.c[column.name] == column for column in _TARGET), same.c.state.in_(_words(ACTIVE_STATES)))
         .exists()
     )
     statement = (
         update(jobs)
-        .where(_matches(selection), jobs.c.state.in_(_RETRIABLE), ~other)
+        .where(among(connection, jobs.c.id, sorted(newest.values())), jobs.c.state.in_(RETRIABLE), ~is_active)
         .values(
             state=State.PENDING,
             attempts=0,
@@ -65,27 +112,24 @@ def retry(connection: Connection, selection: Selection) -> int:
     return connection.execute(statement).rowcount
 
 
-def cancel(connection: Connection, selection: Selection) -> int:
-    """Cancel jobs that have not begun; return how many. A running one ends by itself."""
+def _cancel(connection: Connection, page: _Page) -> int:
     statement = (
         update(jobs)
-        .where(_matches(selection), jobs.c.state.in_([State.PENDING, State.SENT]))
-        .values(state=State.CANCELLED, outcome="cancelled", finished_at=database_now())
+        .where(among(connection, jobs.c.id, list(page)), jobs.c.state.in_(ACTIVE_STATES))
+        .values(
+            state=State.CANCELLED,
+            outcome="cancelled",
+            detail=None,
+            claim=None,
+            lease_until=None,
+            finished_at=database_now(),
+        )
     )
     return connection.execute(statement).rowcount
 
 
-def prune(connection: Connection, older_than: float) -> int:
-    """Delete some of the jobs that ended more than `older_than` seconds ago; return how many, 0 when none is left."""
-    old = (
-        select(jobs.c.id)
-        .where(jobs.c.finished_at < database_now() - older_than, jobs.c.state.in_(FINAL_STATES))
-        .limit(_PRUNED_AT_ONCE)
-    )
-    return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
-
-
-_RETRIABLE = (State.FAILED, State.DEAD, State.CANCELLED)
+def _words(states: Sequence[State]) -> list[ColumnElement[str]]:
+    return [literal_column(f"'{state.value}'") for state in states]
 
 
 def _matches(selection: Selection) -> ColumnElement[bool]:

@@ -78,7 +78,8 @@ class Sent(Struct, frozen=True):
 def create(connection: Connection, new: Iterable[NewJob]) -> int:
     """Make jobs; return how many were made or made more urgent.
 
-    One that is active already keeps the more urgent step, the earlier start and the force flag, and is sent again.
+    One that is active already keeps the more urgent step, the earlier start and the force flag, and is sent again; one
+    that is running goes on, and is as urgent as that should it come back.
     One whose fact is fresh, or whose target is paused after a failure, is not made unless forced.
     """
     best: dict[tuple[str, str, str, int], tuple[int, bool]] = {}
@@ -112,15 +113,12 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
             "step": earlier(insert.excluded.step, jobs.c.step),
             "not_before": earlier(insert.excluded.not_before, jobs.c.not_before),
             "forced": or_(jobs.c.forced, insert.excluded.forced),
-            "state": State.PENDING,
+            "state": case((_is(State.RUNNING), State.RUNNING.value), else_=State.PENDING.value),
         },
-        where=and_(
-            jobs.c.state.in_([State.PENDING, State.SENT]),
-            or_(
-                more_urgent,
-                and_(insert.excluded.forced, ~jobs.c.forced),
-                and_(insert.excluded.forced, insert.excluded.not_before < jobs.c.not_before),
-            ),
+        where=or_(
+            more_urgent,
+            and_(insert.excluded.forced, ~jobs.c.forced),
+            and_(insert.excluded.forced, insert.excluded.not_before < jobs.c.not_before),
         ),
     ).returning(jobs.c.id)
     ordered = [(*key, step, forced) for key, (step, forced) in sorted(best.items())]

@@ -16,9 +16,10 @@ from cobalt_tasks.storage.models import ACTIVE
 
 _COLUMNS: Final = "kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at"
 _CONFLICT: Final = f"""
-ON CONFLICT (kind, address, protocol, port) WHERE {ACTIVE} DO UPDATE SET step = excluded.step, state = '{State.PENDING}',
+ON CONFLICT (kind, address, protocol, port) WHERE {ACTIVE} DO UPDATE SET step = excluded.step,
+    state = CASE jobs.state WHEN '{State.RUNNING}' THEN '{State.RUNNING}' ELSE '{State.PENDING}' END,
     not_before = CASE WHEN excluded.not_before < jobs.not_before THEN excluded.not_before ELSE jobs.not_before END
-WHERE jobs.state IN ('{State.PENDING}', '{State.SENT}') AND excluded.step < jobs.step
+WHERE excluded.step < jobs.step
 """
 _SQLITE: Final = f"""
 INSERT INTO jobs ({_COLUMNS})

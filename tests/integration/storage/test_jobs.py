@@ -69,13 +69,48 @@ def test_a_more_urgent_request_moves_an_active_job_ahead_and_sends_it_again(data
 
 
 def test_a_running_job_is_not_sent_again(database: Database) -> None:
-    """A request for what is being done changes nothing, and sending never overwrites running."""
+    """A request for what is being done lets it go on, and sending never overwrites running. Break: the state in the DO
+    UPDATE of jobs.create.
+    """
     database.write(jobs.create, [banner_job()])
     claim = send_and_claim(database)
     database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE)])
     database.write(jobs.unmark_sent, [claim.jobs[0].id])
     assert states(database) == ["running"]
     assert database.write(jobs.mark_sent, "banner", 0, 10) == []
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_running_job_that_comes_back_is_as_urgent_as_was_asked_meanwhile(database: Database, lost: bool) -> None:
+    """Its worker dies, or it has to be tried again: whoever asked meanwhile does not wait behind everything else.
+
+    Break: let the DO UPDATE of jobs.create leave running jobs alone.
+    """
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database)
+    database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE, forced=True)])
+    if lost:
+        expire_leases(database)
+        database.write(jobs.take_back)
+    else:
+        database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.RETRY)])
+    (row,) = rows(database)
+    assert (row["state"], row["step"], row["forced"]) == ("pending", 0, True)
+    assert [sent.id for sent in database.write(jobs.mark_sent, "banner", 0, 10)] == [row["id"]]
+
+
+def test_a_job_that_waits_for_its_next_try_starts_when_somebody_asks(database: Database) -> None:
+    """A conflict keeps the earlier start: at once for a request, while the same from input changes nothing.
+
+    Break: not_before in the DO UPDATE of jobs.create.
+    """
+    database.write(jobs.create, [banner_job()])
+    claim = send_and_claim(database)
+    database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.RETRY, after=600.0)])
+    assert database.write(jobs.create, [banner_job()]) == 0
+    assert database.write(jobs.mark_sent, "banner", 1, 10) == []
+    assert database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE)]) == 1
+    assert len(database.write(jobs.mark_sent, "banner", 0, 10)) == 1
 
 
 def test_a_message_delivered_twice_does_nothing_the_second_time(database: Database) -> None:

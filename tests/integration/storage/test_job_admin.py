@@ -1,0 +1,115 @@
+"""What people do with jobs by hand."""
+
+import time
+
+import pytest
+from sqlalchemy import insert, select, update
+
+from cobalt_tasks.contracts import Banner, Facts, NewJob, Outcome, State, Verdict
+from cobalt_tasks.storage import job_admin, jobs
+from cobalt_tasks.storage.completion import complete
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.job_admin import Selection
+from cobalt_tasks.storage.models import banners
+from cobalt_tasks.storage.models import jobs as table
+
+ADDRESS = "192.0.2.10"
+EVERYTHING = Selection()
+PATIENCE = 5.0
+
+
+def add(database: Database, count: int, state: State, address: str = ADDRESS) -> None:
+    """Put jobs for many ports of one host into the ledger."""
+    common = {"kind": "banner", "address": address, "protocol": "tcp", "step": 1, "state": state, "alone": False}
+    common |= {"forced": False, "attempts": 1, "not_before": 0.0, "created_at": 0.0, "finished_at": 1.0}
+    with database.writing() as connection:
+        connection.execute(insert(table), [{**common, "port": port} for port in range(1, count + 1)])
+
+
+def states(database: Database) -> list[str]:
+    """Every job's state, the oldest first."""
+    with database.reading() as connection:
+        return list(connection.execute(select(table.c.state).order_by(table.c.id)).scalars())
+
+
+def claimed(database: Database) -> jobs.Claim:
+    """Make one job, and claim it."""
+    database.write(jobs.create, [NewJob(kind="banner", address=ADDRESS, protocol="tcp", port=22)])
+    (sent,) = database.write(jobs.mark_sent, "banner", 1, 10)
+    return database.write(jobs.claim, [sent.id], 15.0)
+
+
+def test_a_job_cancelled_while_it_runs_writes_nothing(database: Database) -> None:
+    """Its claim is gone: neither outcome nor fact of it is stored, and no sweep brings it back. Break: claim=None in
+    job_admin._cancel.
+    """
+    claim = claimed(database)
+    assert job_admin.cancel(database, Selection(ids=[claim.jobs[0].id])) == 1
+    assert database.write(jobs.renew, claim.token, 15.0) == 0
+    fact = Banner(address=ADDRESS, protocol="tcp", port=22, source="probe", observed_at=1.0, text="x", raw=b"x")
+    found = Outcome(job=claim.jobs[0], verdict=Verdict.DONE, code="open", facts=Facts(banners=[fact]))
+    database.write(complete, claim.token, [found])
+    assert database.write(jobs.take_back) == 0
+    assert states(database) == ["cancelled"]
+    with database.reading() as connection:
+        assert connection.execute(select(banners)).all() == []
+
+
+def test_what_has_ended_is_not_cancelled(database: Database) -> None:
+    """History stays as it is."""
+    for port, state in enumerate(State):
+        add(database, 1, state, f"192.0.2.{port}")
+    assert job_admin.cancel(database, EVERYTHING) == 3
+    assert states(database) == ["cancelled"] * 3 + ["done", "failed", "dead", "cancelled"]
+
+
+def test_a_dead_job_has_all_its_attempts_again_and_goes_alone(database: Database) -> None:
+    """It is due at once, whatever paused its target, and still takes nobody with it."""
+    claimed(database)
+    with database.writing() as connection:
+        connection.execute(update(table).values(attempts=2, alone=True, lease_until=time.time() - 1))
+    database.write(jobs.take_back)
+    assert states(database) == ["dead"]
+    assert job_admin.retry(database, Selection(state="dead")) == 1
+    (sent,) = database.write(jobs.mark_sent, "banner", 1, 10)
+    assert sent.alone
+    (job,) = database.write(jobs.claim, [sent.id], 15.0).jobs
+    assert (job.attempts, job.alone) == (0, True)
+
+
+@pytest.mark.parametrize("at_once", [1, 1000])
+def test_of_several_for_one_target_the_newest_is_tried_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """A target has one active job at most, however the old ones are divided. Break: ~is_active, or `newest`, in
+    job_admin._retry.
+    """
+    monkeypatch.setattr(job_admin, "_CHANGED_AT_ONCE", at_once)
+    for _ in range(3):
+        add(database, 1, State.FAILED)
+    assert job_admin.retry(database, EVERYTHING) == 1
+    assert states(database) == ["failed", "failed", "pending"]
+    assert job_admin.retry(database, EVERYTHING) == 0
+
+
+def test_many_ports_of_one_host_are_changed_soon_and_page_by_page(database: Database) -> None:
+    """A scan of every port of a host that failed: nobody waits for the ledger while its jobs are tried again, or cancelled.
+
+    Break: ask in job_admin._retry for newer jobs of the same target, of which the address is all an index knows.
+    """
+    add(database, 20_000, State.FAILED)
+    began = time.monotonic()
+    assert job_admin.retry(database, EVERYTHING) == 20_000
+    assert job_admin.cancel(database, EVERYTHING) == 20_000
+    assert time.monotonic() - began < PATIENCE
+
+
+def test_only_old_history_is_pruned(database: Database) -> None:
+    """What ended lately, or has not, stays."""
+    add(database, 3, State.DONE)
+    claimed(database)
+    add(database, 1, State.DEAD, "192.0.2.11")
+    with database.writing() as connection:
+        connection.execute(update(table).where(table.c.state == State.DEAD).values(finished_at=time.time()))
+    assert database.write(job_admin.prune, 60.0) == 3
+    assert sorted(states(database)) == ["dead", "running"]
