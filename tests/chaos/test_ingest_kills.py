@@ -66,7 +66,7 @@ def test_nothing_is_lost_or_doubled_on_postgresql(
     monkeypatch.setenv("COBALT_DATABASE_URL", postgres_url)
     database = Database(postgres_url)
     schema.upgrade(database)
-    _check(database, tmp_path / "capture", LINES // 10, KILLS // 5)
+    _check(database, tmp_path / "capture", LINES, KILLS)
     database.dispose()
 
 

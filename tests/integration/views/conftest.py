@@ -152,6 +152,14 @@ def _fill(database: Database) -> None:
         connection.execute(
             update(models.jobs).where(row.address == hosts[2]).values(state="failed", outcome="no provider", **ended),
         )
+        endings = [
+            {"fresh_until": now + 60, "paused_until": None},
+            {"fresh_until": now + 60, "paused_until": None},
+            {"fresh_until": None, "paused_until": now + 60},
+        ]
+        target = {"kind": "geolocation", "protocol": "", "port": 0}
+        remembered = [{**target, "address": a, **end} for a, end in zip(hosts[:3], endings, strict=True)]
+        connection.execute(insert(models.freshness), remembered)
         budget = {
             "provider": "ip-api",
             "window": 60.0,

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import insert
 
 from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.cli.status import status as command
 from cobalt_tasks.contracts import State
 from cobalt_tasks.geolocation.manifest import Installed, Manifest, Source, save
 from cobalt_tasks.settings import Settings, load
+from cobalt_tasks.storage import models
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.views.status import collect
 
@@ -60,6 +62,36 @@ def test_counts_of_a_filled_ledger(database: Database, settings: Settings, fill:
     assert 0 < ip_api["resets_in"] <= 40
     assert found["providers"]["ipinfo"] | {"open": True, "reason": "429"} == found["providers"]["ipinfo"]
     assert [reject["reason"] for reject in found["rejects"]] == ["no JSON"]
+
+
+def test_coverage_counts_every_host_with_geolocation_work_once(database: Database, settings: Settings) -> None:
+    """Whatever became of its jobs: located, located and asked again, waiting, dead twice, cancelled and asked again.
+
+    Break: any one of the three parts of `overview.coverage`, or of what keeps them apart.
+    """
+    fresh = [{"kind": "geolocation", "address": f"8.8.8.{n}", "protocol": "", "port": 0} for n in (1, 2)]
+    states = {
+        "8.8.8.1": ["done", "dead"],
+        "8.8.8.2": ["done", "cancelled", "pending"],
+        "8.8.8.3": ["sent"],
+        "8.8.8.4": ["dead", "dead"],
+        "8.8.8.5": ["cancelled", "pending"],
+    }
+    new = {"protocol": "", "port": 0, "step": 2, "forced": False, "alone": False, "attempts": 0, "not_before": 0.0}
+    work = [
+        {**new, "kind": kind, "address": address, "state": state, "created_at": 0.0}
+        for address, each in states.items()
+        for state in each
+        for kind in ("geolocation", "domain")
+    ]
+    with database.writing() as connection:
+        connection.execute(insert(models.freshness), fresh)
+        connection.execute(insert(models.jobs), work)
+        connection.execute(
+            insert(models.locations),
+            [{"address": row["address"], "country_code": "NL", "provider": "mmdb", "fetched_at": 0.0} for row in fresh],
+        )
+    assert as_json(database, settings)["geolocation"] == {"hosts": 5, "located": 2, "coverage": pytest.approx(2 / 5)}
 
 
 def test_messages_come_from_redis(
