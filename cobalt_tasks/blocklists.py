@@ -1,22 +1,32 @@
 """Files of addresses and networks that somebody holds to be bad.
 
-One entry a line, in the forms of FireHOL (`192.0.2.0/24`, `#` comments), Spamhaus DROP (`192.0.2.0/24 ; SBL1`, or JSON
-lines with `cidr`) and abuse.ch (plain addresses, or CSV with an address in one of its columns). What holds no address
-(a header, a comment) is passed over.
+The forms are those of FireHOL (`192.0.2.0/24`, `#` comments), Spamhaus DROP (`192.0.2.0/24 ; SBL1`, or JSON lines with
+`cidr`) and abuse.ch (plain addresses, CSV with an address, `address:port` or URL in one of its columns, JSON in lines or
+as one document). What holds no address (a header, a comment) is passed over.
+
+Whole blocks that are never routed (10.0.0.0/8 and the like, which FireHOL's level 1 names) are passed over too: such
+entries say what does not belong on the Internet, and would speak against every host of a local network.
 """
 
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-import msgspec
-
+from cobalt_tasks.addresses import Network, is_public
 from cobalt_tasks.errors import ConfigurationError
 
 _SEPARATORS = re.compile(r'[\s,;"]+')
+_JSON = re.compile(r'\s*(?:\{|\[\s*["{])')
+_JSON_ENTRY = re.compile(
+    r'"(?:cidr|dst_ip|ip|ip_address|ioc|ioc_value|url)"\s*:\s*"((?:[^"\\]|\\/){1,1000})"',
+)
+_BYTE_ORDER_MARK = "\ufeff"
+_WIDE = 16
+"""Prefix length of the smallest private block of its own (192.168.0.0/16): a narrower entry was meant."""
+
 _LONGEST_LINE = 1000
 _LARGEST = 256 << 20
 
@@ -63,10 +73,20 @@ def read(name: str, points: float, file: Path) -> tuple[Blocklist, str]:
         content = file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"the blocklist {file} cannot be read: {error.strerror}") from error
-    found = Blocklist(name, points, content.decode("utf-8", "replace").splitlines())
+    found = Blocklist(name, points, entries(content.decode("utf-8", "replace")))
     if not len(found):
         raise ConfigurationError(f"the blocklist {file} holds no address and no network")
     return found, hashlib.sha256(content).hexdigest()
+
+
+def entries(text: str) -> Iterator[str]:
+    """Give the pieces of a list that may hold an entry: lines, or of JSON the values that name somebody."""
+    text = text.removeprefix(_BYTE_ORDER_MARK)
+    if not _JSON.match(text):
+        yield from text.splitlines()
+        return
+    for match in _JSON_ENTRY.finditer(text):
+        yield match[1].replace("\\/", "/")
 
 
 def parse_line(line: str) -> tuple[int, int, int] | None:
@@ -74,20 +94,27 @@ def parse_line(line: str) -> tuple[int, int, int] | None:
     line = line[:_LONGEST_LINE].strip()
     if not line or line[0] in "#;/":
         return None
-    if line.startswith("{"):
-        try:
-            entry = msgspec.json.decode(line)
-        except (msgspec.DecodeError, RecursionError):
-            return None
-        line = str(entry.get("cidr", ""))
     for word in _SEPARATORS.split(line):
-        if "." in word or ":" in word:
-            try:
-                network = ip_network(word, strict=False)
-            except ValueError:
-                continue
-            return network.version, int(network.network_address), int(network.broadcast_address)
+        network = _network(word) if "." in word or ":" in word else None
+        if network is not None:
+            first, last = network.network_address, network.broadcast_address
+            is_block = network.prefixlen <= _WIDE and not is_public(str(first)) and not is_public(str(last))
+            return None if is_block else (network.version, int(first), int(last))
     return None
+
+
+def _network(word: str) -> Network | None:
+    """Read a network, an address, an address with a port, or a URL with an address for its host."""
+    if "://" in word:
+        word = word.split("://", 1)[1].split("/", 1)[0].rpartition("@")[2]
+    if word.startswith("["):
+        word = word[1:].partition("]")[0]
+    elif word.count(":") == 1:
+        word = word.partition(":")[0]
+    try:
+        return ip_network(word, strict=False)
+    except ValueError:
+        return None
 
 
 def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -54,7 +54,7 @@ def recompute(database: Database, rules: Rules, report: Callable[[int], None]) -
         if not page:
             break
         after = page[-1]
-        yield from database.write(_score, page, rules)
+        yield from database.write(_score, page, rules, everything=True)
         report(len(page))
     database.write(cursors.move, _OBSERVED, ids.upto)
 
@@ -71,7 +71,7 @@ def _page(database: Database, rules: Rules) -> int | None:
     _add_traffic(database, rules, ids)
     addresses = sorted(seen | changed)
     for start in range(0, len(addresses), _HOSTS_AT_ONCE):
-        database.write(_score, addresses[start : start + _HOSTS_AT_ONCE], rules)
+        database.write(_score, addresses[start : start + _HOSTS_AT_ONCE], rules, everything=False)
     database.write(cursors.move, _OBSERVED, ids.upto)
     database.write(cursors.move, _ENDED, end)
     return len(addresses)
@@ -96,11 +96,11 @@ def _add_traffic(database: Database, rules: Rules, ids: Span) -> None:
         database.write(evidence.add, [found for each in talkers for found in rules.of_talker(each)], rules.version)
 
 
-def _score(connection: Connection, addresses: Sequence[str], rules: Rules) -> list[Change]:
+def _score(connection: Connection, addresses: Sequence[str], rules: Rules, *, everything: bool) -> list[Change]:
     now = time.time()
     before = evidence.scores_of(connection, addresses)
     found = [each for known in evidence.known(connection, addresses) for each in rules.of_host(known, now)]
-    evidence.replace(connection, addresses, found, rules.version)
+    evidence.replace(connection, addresses, found, rules.version, everything=everything)
     of_hosts = evidence.of_hosts(connection, addresses)
     after = {address: threat.score(of_hosts.get(address, ())) for address in addresses}
     evidence.write_scores(connection, after, rules.version)

@@ -48,7 +48,7 @@ class _Services(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Listeners(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    days: float
+    days: Annotated[float, Meta(ge=0)]
 
 
 class _List(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,6 +66,9 @@ class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cleartext_service: _Services
     new_listener_talks: _Listeners
     blocklist: tuple[_List, ...] = ()
+
+
+_Stamp = tuple[int, int, int]
 
 
 class Evidence(Struct, frozen=True, kw_only=True):
@@ -129,11 +132,18 @@ class Talker(Struct, frozen=True, kw_only=True):
 class Rules:
     """The rules in force."""
 
-    def __init__(self, document: _Document, lists: Sequence[Blocklist], version: str) -> None:
+    def __init__(
+        self, document: _Document, lists: Sequence[Blocklist], version: str, read_from: dict[Path, _Stamp | None]
+    ) -> None:
         """Hold what `load` has read."""
         self._rules = document
         self._lists = lists
+        self._read_from = read_from
         self.version = version
+
+    def are_current(self) -> bool:
+        """Tell whether the files they were read from are still the same, at the price of one look at each inode."""
+        return all(_stamp(file) == then for file, then in self._read_from.items())
 
     @property
     def risky_ports(self) -> frozenset[int]:
@@ -221,17 +231,30 @@ def load(home: Path) -> Rules:
     default = Path(__file__).with_name("threat_rules.toml")
     tables = _tables(default)
     own = home / USER_FILE
-    if own.exists():
+    # Looked at before they are read: what changes while it is read has changed.
+    read_from = {own: _stamp(own)}
+    if read_from[own] is not None:
         tables |= _tables(own)
     try:
         document = msgspec.convert(tables, _Document)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{own}: {error}") from None
-    read_lists = [read(each.name, each.points, home / each.file) for each in document.blocklist]
+    files = [home / each.file for each in document.blocklist]
+    read_from |= {file: _stamp(file) for file in files}
+    read_lists = [read(each.name, each.points, file) for each, file in zip(document.blocklist, files, strict=True)]
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic"))
     for _, content in read_lists:
         digest.update(content.encode())
-    return Rules(document, [each for each, _ in read_lists], digest.hexdigest()[:12])
+    return Rules(document, [each for each, _ in read_lists], digest.hexdigest()[:12], read_from)
+
+
+def _stamp(file: Path) -> _Stamp | None:
+    """Return what changes whenever a file does; None while there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _tables(file: Path) -> dict[str, object]:

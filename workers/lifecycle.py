@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache
 from multiprocessing.sharedctypes import RawValue
 
 from billiard.process import current_process
@@ -50,16 +50,19 @@ class Process:
         self.database: Database = open_ledger(settings)
         self.dispatcher = Dispatcher(self.database, settings)
         self.geolocator = Geolocator(settings)
+        self._rules: Rules | None = None
 
-    @cached_property
+    @property
     def rules(self) -> Rules:
-        """The rules that speak against hosts, as they were when they were first needed.
+        """The rules that speak against hosts, as their files are now.
 
         Raises:
             ConfigurationError: they cannot be used.
 
         """
-        return threat.load(self.settings.home)
+        if self._rules is None or not self._rules.are_current():
+            self._rules = threat.load(self.settings.home)
+        return self._rules
 
 
 @cache

@@ -194,14 +194,17 @@ def add(connection: Connection, found: Iterable[Evidence], version: str) -> None
     connection.execute(insert.on_conflict_do_update(index_elements=["address", "rule", "subject"], set_=changes), rows)
 
 
-def replace(connection: Connection, of: Sequence[str], found: Iterable[Evidence], version: str) -> None:
-    """Put evidence in the place of all that the hosts have, but for what traffic showed by the same rules."""
-    by_traffic = and_(
-        evidence.c.source == "traffic",
-        evidence.c.rule.in_(TRAFFIC_RULES),
-        evidence.c.rule_version == version,
-    )
-    connection.execute(delete(evidence).where(evidence.c.address.in_(of), ~by_traffic))
+def replace(
+    connection: Connection, of: Sequence[str], found: Iterable[Evidence], version: str, *, everything: bool
+) -> None:
+    """Put evidence in the place of all that the hosts have, but for what traffic showed.
+
+    `everything`: traffic has been looked through again, so that what it showed by other rules goes too.
+    """
+    stays = and_(evidence.c.source == "traffic", evidence.c.rule.in_(TRAFFIC_RULES))
+    if everything:
+        stays = and_(stays, evidence.c.rule_version == version)
+    connection.execute(delete(evidence).where(evidence.c.address.in_(of), ~stays))
     add(connection, found, version)
 
 
@@ -268,7 +271,8 @@ def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zon
     )
     cells: dict[tuple[float, float], dict[str | None, tuple[float, int]]] = defaultdict(dict)
     for lat, lon, country, total, count in connection.execute(statement):
-        cells[lat / 10, lon / 10][country] = (total, count)
+        # There is one equator: no -0.0.
+        cells[lat / 10 + 0.0, lon / 10 + 0.0][country] = (total, count)
     found = [_zone(lat, lon, countries) for (lat, lon), countries in cells.items()]
     return sorted(found, key=lambda zone: (-zone.threat_score, -zone.connection_count, zone.lat, zone.lon))[:limit]
 

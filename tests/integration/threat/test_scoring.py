@@ -13,12 +13,14 @@ from sqlalchemy import insert, select, update
 from cobalt_tasks import scoring, settings, threat
 from cobalt_tasks.cli import cobalt
 from cobalt_tasks.contracts import Banner, Certificate, Facts, Location, Sighting
+from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.scoring import Change
 from cobalt_tasks.storage import evidence, facts
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import evidence as table
 from cobalt_tasks.storage.models import hosts, jobs, observations, ports, scores, sources
 from cobalt_tasks.storage.schema import open_ledger
+from workers import lifecycle
 
 NOW = time.time()
 PAST = NOW - 60
@@ -185,6 +187,21 @@ def test_recomputing_changes_what_the_rules_change_and_says_so(
         assert evidence.count_other_versions(connection, changed.version) == 0
 
 
+def test_new_rules_take_nothing_away_before_all_is_recomputed(
+    database: Database, rules: threat.Rules, tmp_path: Path
+) -> None:
+    """What connections showed by the rules of yesterday stays when a list has changed today and something else is seen."""
+    see(database, ("192.0.2.2", "9.9.9.9", 22))
+    scoring.keep_up(database, rules)
+    (tmp_path / "list").write_text("9.9.9.10\n")
+    (tmp_path / "threat.toml").write_text('[[blocklist]]\nname = "x"\nfile = "list"\npoints = 0.5\n')
+    changed = threat.load(tmp_path)
+    assert changed.version != rules.version
+    see(database, ("192.0.2.2", "9.9.9.9", 443), ("192.0.2.2", "9.9.9.10", 443))
+    scoring.keep_up(database, changed)
+    assert scored(database) == {"9.9.9.9": 0.3, "9.9.9.10": 0.5}
+
+
 def test_recomputing_from_nothing_gives_what_keeping_up_gave(database: Database, rules: threat.Rules) -> None:
     """Both ways lead to the same evidence."""
     see(database, *[(f"9.9.{i}.1", f"9.9.{i}.2", port) for i in range(30) for port in (22, 23, 80)])
@@ -220,12 +237,14 @@ def test_zones_are_where_evidence_is(database: Database, rules: threat.Rules) ->
         ("192.0.2.2", "9.9.9.3", 443),
         ("192.0.2.2", "9.9.9.4", 23),
         ("192.0.2.2", "9.9.9.5", 23),
+        ("192.0.2.2", "9.9.9.6", 22),
     )
     end_job(database, "9.9.9.1", "geolocation", located("9.9.9.1"))
     end_job(database, "9.9.9.2", "geolocation", located("9.9.9.2", "FR", 1.49, 2.52))
     end_job(database, "9.9.9.3", "geolocation", located("9.9.9.3", "DE", 50.0, 50.0))
     end_job(database, "9.9.9.4", "geolocation", located("9.9.9.4", None, 0.0, -120.04))
     end_job(database, "9.9.9.5", "geolocation", located("9.9.9.5", "DE", None, None))
+    end_job(database, "9.9.9.6", "geolocation", located("9.9.9.6", "DE", -0.04, 0.04))
     scoring.keep_up(database, rules)
     with database.reading() as connection:
         found = evidence.zones(connection, PAST - 1)
@@ -233,7 +252,9 @@ def test_zones_are_where_evidence_is(database: Database, rules: threat.Rules) ->
     assert [(zone.lat, zone.lon, zone.threat_score, zone.connection_count, zone.countries) for zone in found] == [
         (0.0, -120.0, 0.5, 1, ()),
         (1.5, 2.5, 0.3, 4, ("DE", "FR")),
+        (0.0, 0.0, 0.3, 1, ("DE",)),
     ]
+    assert str(found[2].lat) == "0.0"
     assert {zone.radius_km for zone in found} == {50}
 
 
@@ -285,3 +306,24 @@ def test_the_command_lists_explains_and_recomputes(ledger: Database, home: Path)
     (home / "threat.toml").write_text("[risky_port]\npoints = 0.9\nports = [22]\n")
     assert "other rules" in run()
     assert json.loads(run("--recompute", "--json"))["changes"] == [{"address": "9.9.9.9", "before": 0.3, "after": 0.9}]
+
+
+def test_a_worker_takes_up_changed_rules_by_itself(ledger: Database, home: Path) -> None:
+    """The next sweep scores by the rules as their files are then; by broken ones nothing is scored, and nothing is lost."""
+    worker = lifecycle.Process(settings.load())
+    see(ledger, ("192.0.2.2", "9.9.9.9", 22))
+    scoring.keep_up(ledger, worker.rules)
+    assert worker.rules is worker.rules
+    (home / "threat.toml").write_text("[risky_port]\npoints = 0.9\nports = [8080]")
+    see(ledger, ("192.0.2.2", "9.9.9.10", 8080))
+    scoring.keep_up(ledger, worker.rules)
+    assert scored(ledger) == {"9.9.9.9": 0.3, "9.9.9.10": 0.9}
+    (home / "threat.toml").write_text("[risky_port")
+    see(ledger, ("192.0.2.2", "9.9.9.11", 22))
+    for _ in range(2):
+        with pytest.raises(ConfigurationError):
+            scoring.keep_up(ledger, worker.rules)
+    (home / "threat.toml").unlink()
+    scoring.keep_up(ledger, worker.rules)
+    assert scored(ledger) == {"9.9.9.9": 0.3, "9.9.9.10": 0.9, "9.9.9.11": 0.3}
+    worker.database.dispose()

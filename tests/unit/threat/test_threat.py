@@ -101,9 +101,32 @@ def test_the_version_changes_with_the_rules_and_the_lists(tmp_path: Path) -> Non
     assert len(set(versions)) == 3
 
 
+def test_rules_know_when_their_files_have_changed(tmp_path: Path) -> None:
+    """A file that is written, changed or removed, and every list it names; nothing else."""
+    rules = load(tmp_path)
+    assert rules.are_current()
+    own, listed = tmp_path / "threat.toml", tmp_path / "list"
+    listed.write_text("203.0.113.1\n")
+    assert rules.are_current()
+    own.write_text('[[blocklist]]\nname = "x"\nfile = "list"\npoints = 0.5\n')
+    assert not rules.are_current()
+    rules = load(tmp_path)
+    assert rules.are_current()
+    listed.write_text("203.0.113.1\n203.0.113.9\n")
+    assert not rules.are_current()
+    rules = load(tmp_path)
+    listed.rename(tmp_path / "elsewhere")
+    assert not rules.are_current()
+    own.unlink()
+    assert load(tmp_path).are_current()
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "[risky_port]\npoints = nan\nports = [22]",
+        "[new_listener_talks]\npoints = 0.1\ndays = nan",
+        "[new_listener_talks]\npoints = 0.1\ndays = -1",
         "[risky_port]\npoints = 2\nports = []",
         "[risky_port]\npoints = 0.1",
         "[no_such_rule]\npoints = 0.1",
