@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -13,13 +14,19 @@ from cobalt_tasks.contracts import Location, NewJob
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.errors import BrokerUnavailableError, CobaltError
 from cobalt_tasks.geolocation.chain import KIND
-from cobalt_tasks.geolocation.inprocess import Report, Runner, look_up, queue
+from cobalt_tasks.geolocation.inprocess import Runner, look_up, queue
 from cobalt_tasks.geolocation.mmdb import NAME, LocalDatabases
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs, locations, overview
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.locations import Needing
 from cobalt_tasks.storage.schema import open_ledger
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+_CLOCK_SECONDS = 5.0
+"""How far the clock of a worker that was quicker may be behind."""
 
 
 class NoLocationError(CobaltError):
@@ -42,15 +49,16 @@ def queue_jobs(settings: Settings, plan: Plan, *, as_json: bool) -> None:
         hosts = made = sent = 0
         trouble = None
         needing = _needing(settings, plan)
-        with _progress(database, needing) as report:
-            for page, new in queue(database, needing, plan.batch):
-                hosts, made = hosts + len(page), made + new
+        with _progress(database, needing) as bar:
+            for page in queue(database, needing, plan.batch):
+                hosts, made = hosts + len(page.addresses), made + page.made
                 if trouble is None:
                     try:
                         sent += dispatcher.top_up([KIND])
                     except BrokerUnavailableError as error:
                         trouble = str(error)
-                report(len(page), 0)
+                bar.leave_out(page.private)
+                bar.report(len(page.addresses), 0)
     if as_json:
         click.echo(msgspec.json.encode({"hosts": hosts, "jobs": made, "sent": sent}))
         return
@@ -64,11 +72,12 @@ def work(settings: Settings, plan: Plan, *, concurrency: int, as_json: bool) -> 
     started = time.monotonic()
     with closing_ledger(settings) as database:
         needing = _needing(settings, plan)
-        with _progress(database, needing) as report, Runner(database, settings, concurrency, report) as runner:
-            for count, (page, _) in enumerate(queue(database, needing, plan.batch)):
+        with _progress(database, needing) as bar, Runner(database, settings, concurrency, bar.report) as runner:
+            for count, page in enumerate(queue(database, needing, plan.batch)):
                 if count and plan.delay:
                     time.sleep(plan.delay)
-                runner.run_ready(page)
+                bar.leave_out(page.private)
+                runner.run_ready(page.addresses)
                 runner.run_calls()
             left = runner.run_until_done()
         with database.reading() as connection:
@@ -106,12 +115,13 @@ def locate_one(settings: Settings, address: str, *, force: bool, seconds: float)
     """Ask whoever may be asked about one address.
 
     Raises:
-        NoLocationError: nobody knows, or nobody can be reached.
+        NoLocationError: nobody knows, or nobody can be reached; with `force`, also when there is an older answer.
 
     """
+    began = time.time()
     with closing_ledger(settings) as database:
         found = look_up(database, settings, [address], forced=force, seconds=seconds)
-        if address in found:
+        if address in found and (not force or found[address].fetched_at >= began - _CLOCK_SECONDS):
             return found[address]
         with database.reading() as connection:
             code, detail = locations.last_outcomes(connection, [address]).get(address, ("no answer in time", None))
@@ -137,9 +147,43 @@ def _needing(settings: Settings, plan: Plan) -> Needing:
     return Needing(older_than=time.time() - plan.max_age, built=built, everything=plan.force)
 
 
+class _Bar:
+    """A bar with rate, successes, failures and the time left."""
+
+    def __init__(self, progress: "Progress", total: int) -> None:
+        self._progress = progress
+        self._started = time.monotonic()
+        self._total = total
+        self._done = self._failed = 0
+        self._task = progress.add_task("geolocate", total=total, rate=0.0, done=0, failed=0)
+
+    def report(self, done: int, failed: int) -> None:
+        """Count what has ended since the last call."""
+        self._done += done
+        self._failed += failed
+        self._show()
+
+    def leave_out(self, hosts: int) -> None:
+        """Take hosts out of the count that nobody is asked about."""
+        self._total -= hosts
+        self._show()
+
+    def _show(self) -> None:
+        ended = self._done + self._failed
+        rate = ended / max(0.001, time.monotonic() - self._started)
+        self._progress.update(
+            self._task,
+            total=self._total,
+            completed=min(self._total, ended),
+            done=self._done,
+            failed=self._failed,
+            rate=rate,
+        )
+
+
 @contextmanager
-def _progress(database: Database, needing: Needing) -> Iterator[Report]:
-    """Show a bar with rate, successes, failures and the time left, where somebody looks."""
+def _progress(database: Database, needing: Needing) -> Iterator[_Bar]:
+    """Show how far it is, where somebody looks."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -153,14 +197,5 @@ def _progress(database: Database, needing: Needing) -> Iterator[Report]:
         TextColumn("{task.fields[rate]:,.0f}/s  {task.fields[done]:,} ok  {task.fields[failed]:,} failed"),
         TimeRemainingColumn(),
     )
-    started = time.monotonic()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task("geolocate", total=total, rate=0.0, done=0, failed=0)
-
-        def report(done: int, failed: int) -> None:
-            fields = progress.tasks[0].fields
-            done, failed = fields["done"] + done, fields["failed"] + failed
-            rate = (done + failed) / max(0.001, time.monotonic() - started)
-            progress.update(task, completed=min(total, done + failed), done=done, failed=failed, rate=rate)
-
-        yield report
+        yield _Bar(progress, total)

@@ -1,5 +1,6 @@
 """`cobalt geolocate`: find out where hosts are, by the workers or right here."""
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,8 @@ def geolocate(
 
     if queue_jobs and async_batch:
         raise ConfigurationError("--queue-jobs and --async-batch exclude each other")
+    if math.isnan(delay) or math.isnan(max_age_days):
+        raise ConfigurationError("--delay and --max-age-days take numbers")
     settings = environment.load()
     if ip is not None:
         _one(settings, ip, as_job=queue_jobs, force=force, as_json=as_json)
@@ -93,7 +96,7 @@ def _local(settings: "Settings", address: str) -> "Location | None":
     """Ask the databases of this machine. This path imports nothing that is slow, and needs no ledger."""
     from cobalt_tasks.geolocation.mmdb import NAME, LocalDatabases
 
-    if settings.geo_providers[0] != NAME:
+    if settings.geo_providers[:1] != (NAME,):
         return None
     databases = LocalDatabases(settings.geodb_folder)
     return databases.locate(address, time.time()) if databases.refresh() else None

@@ -63,7 +63,7 @@ async def get_ip_geolocations_batch_async(
 
 
 def _local(settings: Settings, addresses: Sequence[str]) -> dict[str, Location]:
-    if settings.geo_providers[0] != NAME:
+    if settings.geo_providers[:1] != (NAME,):
         return {}
     databases = LocalDatabases(settings.geodb_folder)
     databases.refresh()

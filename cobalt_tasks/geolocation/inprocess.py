@@ -7,13 +7,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from typing import Final, Self
+
+from msgspec import Struct
 
 from cobalt_tasks.addresses import is_public
 from cobalt_tasks.catalog import Urgency
 from cobalt_tasks.contracts import FINAL_STATES, Location, NewJob, Outcome, Verdict
+from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.geolocation.chain import KIND, Geolocator
+from cobalt_tasks.geolocation.provider import ASK_SECONDS
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs, locations, transitions
 from cobalt_tasks.storage.completion import complete
@@ -26,6 +31,11 @@ _TICK_SECONDS = 0.25
 _CLAIMED: Final = 250
 """Jobs looked up locally under one claim."""
 
+_LEASE_SECONDS: Final = ASK_SECONDS + LEASE_SECONDS
+"""Nobody renews leases here, so that they are longer than the longest call."""
+
+_TAKE_BACK_SECONDS = 2.0
+
 _IDLE_SECONDS = 75.0
 """How long to wait without any progress; a window of a minute has ended by then."""
 
@@ -33,9 +43,16 @@ Report = Callable[[int, int], None]
 """Called with how many jobs ended in success and in failure since the last call."""
 
 
-def queue(database: Database, needing: Needing, batch: int) -> Iterator[tuple[list[str], int]]:
-    """Make jobs for the hosts that need a location; give the addresses of each page, public ones, and how many jobs were
-    made.
+class Page(Struct, frozen=True, kw_only=True):
+    """Hosts that need a location: the public ones, how many jobs were made for them, and how many others there were."""
+
+    addresses: list[str]
+    made: int
+    private: int
+
+
+def queue(database: Database, needing: Needing, batch: int) -> Iterator[Page]:
+    """Make jobs for the hosts that need a location, page by page.
 
     New ones are ordinary work, refreshes go after everything else. A host that was asked about in vain a short while
     ago is left alone, unless everything is wanted.
@@ -59,7 +76,8 @@ def queue(database: Database, needing: Needing, batch: int) -> Iterator[tuple[li
             for each in public
         ]
         made = _create(database, new)
-        yield [each.address for each in public], made
+        addresses = [each.address for each in public]
+        yield Page(addresses=addresses, made=made, private=len(page) - len(public))
 
 
 def _create(database: Database, new: Sequence[NewJob]) -> int:
@@ -73,10 +91,13 @@ class Runner:
         """Start no thread yet."""
         self._database = database
         self._settings = settings
+        self._concurrency = concurrency
+        self._calls: set[Future[int]] = set()
         # Threads that stay, since each keeps its own connections to the providers.
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="geolocate")
         self._report = report or (lambda _done, _failed: None)
         self._own = threading.local()
+        self._taken_back_at = 0.0
         self.codes: Counter[str] = Counter()
         """How jobs ended, by outcome."""
 
@@ -97,13 +118,19 @@ class Runner:
             claim = self._claim(ids)
             if not claim.jobs:
                 return total
-            self._finish(claim.token, self._geolocator().local(claim.jobs))
+            with self._holding(claim.token):
+                self._finish(claim.token, self._geolocator().local(claim.jobs))
             total += len(claim.jobs)
 
     def run_calls(self) -> int:
-        """Make the calls to providers that are worthwhile now, side by side; return how many jobs they were for."""
-        calls = self._geolocator().worthwhile_calls(self._database)
-        return sum(self._pool.map(lambda _: self._call(), range(calls)))
+        """Begin the calls to providers that are worthwhile now, side by side, as many as there is room for; return how many
+        jobs those were for that have ended. Where only one is made at a time, it is waited for.
+        """
+        if room := self._concurrency - len(self._calls):
+            calls = min(room, self._geolocator().worthwhile_calls(self._database))
+            self._calls |= {self._pool.submit(self._call) for _ in range(calls)}
+        ended, self._calls = wait(self._calls, None if self._concurrency == 1 else 0.0, FIRST_COMPLETED)
+        return sum(call.result() for call in ended)
 
     def run_until_done(self, addresses: Sequence[str] | None = None, deadline: float | None = None) -> int:
         """Work until every job, of some addresses or all of them, is final; return how many are not.
@@ -113,24 +140,47 @@ class Runner:
         """
         moved = time.monotonic()
         while True:
-            if self.run_ready(addresses) + self.run_calls():
+            self._take_back()
+            if has_moved := self.run_ready(addresses) + self.run_calls() > 0:
                 moved = time.monotonic()
             with self._database.reading() as connection:
                 left = locations.unfinished(connection, addresses)
             now = time.monotonic()
             if not left or now - moved > _IDLE_SECONDS or (deadline is not None and now >= deadline):
                 return left
-            time.sleep(_TICK_SECONDS)
+            if self._calls:
+                wait(self._calls, _TICK_SECONDS, FIRST_COMPLETED)
+            elif not has_moved:
+                time.sleep(_TICK_SECONDS)
+
+    def _take_back(self) -> None:
+        """Take back what a command that was killed still holds: where no worker runs, nobody else does."""
+        now = time.monotonic()
+        if now - self._taken_back_at > _TAKE_BACK_SECONDS:
+            self._taken_back_at = now
+            self._database.write(jobs.take_back)
 
     def _claim(self, ids: Sequence[int]) -> Claim:
-        return self._database.write(lambda c: jobs.claim(c, ids, LEASE_SECONDS)) if ids else Claim("", [])
+        return self._database.write(lambda c: jobs.claim(c, ids, _LEASE_SECONDS)) if ids else Claim("", [])
 
     def _call(self) -> int:
-        call = self._geolocator().reserve(self._database, LEASE_SECONDS)
+        call = self._geolocator().reserve(self._database, _LEASE_SECONDS)
         if call is None:
             return 0
-        self._finish(call.claim.token, call.ask(call.claim.jobs))
+        with self._holding(call.claim.token):
+            self._finish(call.claim.token, call.ask(call.claim.jobs))
         return len(call.claim.jobs)
+
+    @contextmanager
+    def _holding(self, token: str) -> Iterator[None]:
+        """Give back what is not finished when somebody interrupts the block, or something fails in it."""
+        try:
+            yield
+        except BaseException:
+            # Without a database the lease ends by itself.
+            with suppress(DatabaseUnavailableError):
+                self._database.write(jobs.release, token)
+            raise
 
     def _finish(self, token: str, outcomes: Sequence[Outcome]) -> None:
         self._database.write(lambda c: complete(c, token, outcomes))

@@ -12,7 +12,7 @@ from cobalt_tasks.geolocation.transport import BadReplyError, Reply, Transport, 
 from cobalt_tasks.storage.budgets import SILENCE, Terms, Word
 
 ASK_SECONDS: Final = 12.0
-"""The whole of one call, from the first packet to the last byte; less than a lease."""
+"""The whole of one call, from the first packet to the last byte; whoever makes it holds its claim for longer."""
 
 Failure = Literal["unreachable", "bad", "busy", "denied"]
 

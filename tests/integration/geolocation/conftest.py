@@ -56,7 +56,8 @@ def databases(tmp_path: Path) -> Path:
 class IpApiServer(ThreadingHTTPServer):
     """ip-api.com's batch endpoint: at most 100 addresses, so many calls in a window, 429 beyond, a ban for insisting.
 
-    `misbehave` replaces the answer; `calls` holds the time and the addresses of every call, `refused` counts the 429s.
+    `misbehave` replaces the answer, `delay` seconds come before it; `calls` holds the time and the addresses of every call,
+    `refused` counts the 429s, `together` is how many calls were on their way at one time.
     """
 
     daemon_threads = True
@@ -70,6 +71,8 @@ class IpApiServer(ThreadingHTTPServer):
         self.calls: list[tuple[float, list[str]]] = []
         self.windows: list[int] = []
         self.refused = 0
+        self.delay = 0.0
+        self.together = self._open = 0
         self.misbehave: Callable[[BaseHTTPRequestHandler], None] | None = None
         self._lock = threading.Lock()
         self._ends = 0.0
@@ -85,6 +88,15 @@ class IpApiServer(ThreadingHTTPServer):
     def asked(self) -> list[str]:
         """Every address of every call, in order."""
         return [address for _, addresses in self.calls for address in addresses]
+
+    def take_time(self) -> None:
+        """Let a call wait, and count those that do so together."""
+        with self._lock:
+            self._open += 1
+            self.together = max(self.together, self._open)
+        time.sleep(self.delay)
+        with self._lock:
+            self._open -= 1
 
     def count(self, addresses: list[str]) -> tuple[int, int, int]:
         """Count a call; return the status it deserves, what is left, and when the window ends."""
@@ -122,6 +134,7 @@ class _IpApiHandler(BaseHTTPRequestHandler):
         if len(asked) > 100:
             self._answer(422, {}, b"")
             return
+        self.server.take_time()
         status, left, ttl = self.server.count(asked)
         body = json.dumps([_entry(address) for address in asked]).encode() if status == 200 else b""
         self._answer(status, {"X-Rl": str(left), "X-Ttl": str(ttl)}, body)

@@ -2,23 +2,32 @@
 
 import asyncio
 import json
+import shutil
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
+from rich.progress import Progress
 from sqlalchemy import func, insert, select, update
 
 from cobalt_tasks import geolocation, settings
-from cobalt_tasks.cli import cobalt
+from cobalt_tasks.cli import _geolocate_all, cobalt
 from cobalt_tasks.cli._geolocate_all import NoLocationError
 from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.geolocation import chain, inprocess
+from cobalt_tasks.geolocation.provider import ASK_SECONDS
 from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import freshness, hosts, jobs, locations
+from cobalt_tasks.storage.models import breakers, freshness, hosts, jobs, locations
 from cobalt_tasks.storage.schema import open_ledger
 
 
@@ -30,6 +39,15 @@ def ledger(home: Path, databases: Path, ip_api: Any, monkeypatch: pytest.MonkeyP
     database = open_ledger(settings.load())
     yield database
     database.dispose()
+
+
+COMMAND = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "geolocate"]
+
+
+@pytest.fixture
+def environment(ledger: Database, ip_api: Any) -> dict[str, str]:
+    """The environment of a command of its own."""
+    return {**settings.environment(settings.load()), "COBALT_IPAPI_URL": ip_api.url}
 
 
 def add_hosts(database: Database, *addresses: str) -> None:
@@ -129,20 +147,15 @@ def test_queue_jobs_makes_jobs_and_leaves_the_work_to_the_workers(ledger: Databa
     assert len(ip_api.asked) == 3
 
 
-def test_commands_and_workers_do_not_do_the_same_work_twice(ledger: Database, ip_api: Any) -> None:
+def test_commands_and_workers_do_not_do_the_same_work_twice(
+    ledger: Database, ip_api: Any, environment: dict[str, str]
+) -> None:
     """Three commands at once, each on all hosts: every address is asked about once."""
     add_hosts(ledger, *UNKNOWN, *KNOWN)
-    command = [
-        sys.executable,
-        "-c",
-        "from cobalt_tasks.cli import main; main()",
-        "geolocate",
-        "--async-batch",
-        "--delay=0",
+    running = [
+        subprocess.Popen([*COMMAND, "--async-batch", "--delay=0"], env=environment, stdout=subprocess.DEVNULL)
+        for _ in range(3)
     ]
-    environment = settings.environment(settings.load())
-    environment["COBALT_IPAPI_URL"] = ip_api.url
-    running = [subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) for _ in range(3)]
     assert [process.wait(60) for process in running] == [0, 0, 0]
     assert located(ledger) == {*UNKNOWN, *KNOWN}
     assert sorted(ip_api.asked) == sorted(UNKNOWN)
@@ -187,6 +200,161 @@ def test_nobody_to_ask_is_said(ledger: Database, monkeypatch: pytest.MonkeyPatch
     assert "no provider" in str(result.exception)
     assert "connection refused" in str(result.exception)
     assert time.monotonic() - started < 45
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries follow each other at once."""
+    monkeypatch.setattr(chain, "_RETRY_SECONDS", (0.01, 0.02))
+    monkeypatch.setitem(chain._PAUSES, "unreachable", (0.01, 0.02))
+
+
+def hold_calls(ip_api: Any) -> threading.Event:
+    """Let the provider answer nobody until the event is set."""
+    let_go = threading.Event()
+
+    def hold(handler: BaseHTTPRequestHandler) -> None:
+        let_go.wait(30)
+        handler.close_connection = True
+
+    ip_api.misbehave = hold
+    return let_go
+
+
+def wait_for_calls(ip_api: Any, count: int) -> None:
+    """Wait until the provider has been called."""
+    deadline = time.monotonic() + 20
+    while len(ip_api.calls) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_killed_command_is_begun_again(ledger: Database, ip_api: Any, environment: dict[str, str]) -> None:
+    """Killed with -9 in the middle of its calls, its jobs come back when its leases end, without any worker."""
+    add_hosts(ledger, *UNKNOWN, *KNOWN)
+    let_go = hold_calls(ip_api)
+    killed = subprocess.Popen([*COMMAND, "--async-batch", "--delay=0"], env=environment, stdout=subprocess.DEVNULL)
+    wait_for_calls(ip_api, 2)
+    killed.kill()
+    killed.wait()
+    let_go.set()
+    ip_api.misbehave = None
+    with ledger.writing() as connection:
+        held = update(jobs).where(jobs.c.state == "running").values(lease_until=time.time() + 3)
+        assert connection.execute(held).rowcount >= 200
+    printed = json.loads(run("--delay=0", "--json").output)
+    assert (printed["unfinished"], located(ledger)) == (0, {*UNKNOWN, *KNOWN})
+
+
+def test_ctrl_c_ends_it_and_loses_nothing(ledger: Database, ip_api: Any, environment: dict[str, str]) -> None:
+    """It ends soon, without a traceback; what it had not finished is free for the next."""
+    add_hosts(ledger, *UNKNOWN)
+    let_go = hold_calls(ip_api)
+    command = [*COMMAND, "--async-batch", "--delay=0"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_calls(ip_api, 2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        let_go.set()
+        assert "Traceback" not in process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    ip_api.misbehave = None
+    with ledger.writing() as connection:
+        assert connection.execute(select(func.count()).where(jobs.c.state == "running")).scalar() == 0
+        connection.execute(update(jobs).values(not_before=0.0))
+        connection.execute(breakers.delete())
+    assert json.loads(run("--delay=0", "--json").output)["unfinished"] == 0
+    assert located(ledger) == set(UNKNOWN)
+
+
+@pytest.mark.parametrize(("mode", "together"), [(["--async-batch"], 2), ([], 1)], ids=str)
+def test_several_calls_are_made_at_a_time_only_by_async_batch(
+    ledger: Database, ip_api: Any, mode: list[str], together: int
+) -> None:
+    """With it each full batch has its call on the way at once; without it one follows the other."""
+    add_hosts(ledger, *UNKNOWN[:200])
+    ip_api.delay = 0.7
+    run(*mode, "--delay=0")
+    assert (ip_api.together, len(ip_api.calls)) == (together, 2)
+
+
+def test_a_call_may_take_its_whole_time() -> None:
+    """An answer in the last second still counts: the claim outlives the call. Break: _LEASE_SECONDS of inprocess."""
+    assert inprocess._LEASE_SECONDS >= ASK_SECONDS + 5
+
+
+@pytest.mark.usefixtures("impatient")
+def test_without_any_database_every_mode_ends(
+    ledger: Database, home: Path, ip_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither databases nor providers: jobs end as failed, with what to do about it, and nothing is fresh."""
+    shutil.rmtree(home / "geodb")
+    monkeypatch.setenv("COBALT_GEO_PROVIDERS", "mmdb")
+    add_hosts(ledger, *UNKNOWN[:3])
+    assert json.loads(run("--delay=0", "--json").output)["outcomes"] == {"no provider": 3}
+    assert (located(ledger), ip_api.calls) == (set(), [])
+    with ledger.reading() as connection:
+        assert connection.execute(select(func.count()).where(freshness.c.fresh_until > time.time())).scalar() == 0
+    result = CliRunner().invoke(cobalt, ["geolocate", "--ip", "11.0.0.9"])
+    assert "cobalt geodb update" in str(result.exception)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_no_provider_at_all_is_no_crash(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that names nobody: the address is not found, in one line."""
+    monkeypatch.setenv("COBALT_GEO_PROVIDERS", ",")
+    assert isinstance(CliRunner().invoke(cobalt, ["geolocate", "--ip", "8.8.8.8"]).exception, NoLocationError)
+    assert geolocation.get_ip_geolocation("8.8.8.8", timeout=1) is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_force_does_not_pass_off_an_old_answer_as_a_new_one(
+    ledger: Database, ip_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the provider is away, --ip --force says so, though the ledger knows an older answer."""
+    run("--ip", "11.0.0.9")
+    with ledger.writing() as connection:
+        connection.execute(update(locations).values(fetched_at=time.time() - 3600))
+    monkeypatch.setenv("COBALT_IPAPI_URL", "http://127.0.0.1:1")
+    assert "Exampleland" in run("--ip", "11.0.0.9").output
+    result = CliRunner().invoke(cobalt, ["geolocate", "--ip", "11.0.0.9", "--force"])
+    assert isinstance(result.exception, NoLocationError)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--batch-size=0"],
+        ["--batch-size=x"],
+        ["--delay=-1"],
+        ["--delay=nan"],
+        ["--max-age-days=-1"],
+        ["--max-age-days=nan"],
+        ["--ip=host.example"],
+        ["--ip="],
+        ["--queue-jobs", "--async-batch"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_one_clear_line(environment: dict[str, str], arguments: list[str]) -> None:
+    """Exit code 2, and nothing is done."""
+    ended = subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+
+
+def test_the_bar_leaves_out_whom_nobody_is_asked_about(ledger: Database) -> None:
+    """Rate, successes and time are those of public hosts; the bar comes to its end."""
+    add_hosts(ledger, *KNOWN[:3], *PRIVATE)
+    shown = Console(file=StringIO(), force_terminal=True)
+    with Progress(console=shown) as progress:
+        bar = _geolocate_all._Bar(progress, total=7)
+        bar.leave_out(4)
+        bar.report(2, 1)
+        (task,) = progress.tasks
+        assert (task.total, task.completed, task.fields["done"], task.fields["failed"]) == (3, 3, 2, 1)
+        assert task.finished
 
 
 def test_the_functions_for_other_programs(ledger: Database, ip_api: Any) -> None:
