@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
@@ -11,6 +12,10 @@ from cobalt_tasks.chaos.feed import Expected, Target
 from cobalt_tasks.chaos.targets import CALLS
 from cobalt_tasks.chaos.witness import Rows, Witness, one_of
 from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, State
+from cobalt_tasks.storage.jobs import WORKER_LOST
+
+MOST_RECOVERY: Final = 60.0
+"""Seconds: a lease, a sweep, and what a busy machine takes to start a killed worker, Redis or database again."""
 
 _TALLY = ("read", "accepted", "duplicates", "rejected", "ignored")
 _MOST_SAID = 20
@@ -54,6 +59,8 @@ def examine(
     times = [fault.at for fault in faults]
     found.longest_recovery = longest_recovery(transitions, times)
     found.longest_wait = longest_wait(transitions, times)
+    if found.longest_recovery >= MOST_RECOVERY:
+        found.problem(f"a job was out of reach for {found.longest_recovery:.1f} s, {MOST_RECOVERY:.0f} s may pass")
     return found
 
 
@@ -79,6 +86,8 @@ def _lost(witness: Witness, jobs: set[Target], found: Findings) -> None:
         found.problem(f"{active} jobs never ended")
     if missing:
         found.problem(f"{len(missing)} jobs were never made, such as {sorted(missing)[:3]}")
+    if ours := witness.count(f"SELECT count(*) FROM jobs WHERE state = '{State.DEAD}' AND outcome <> '{WORKER_LOST}'"):  # noqa: S608
+        found.problem(f"{ours} jobs died of a fault in the program")
     if made - jobs:
         found.problem(f"{len(made - jobs)} jobs were made that nobody asked for: {sorted(made - jobs)[:3]}")
     found.lost = active + len(missing)
@@ -102,10 +111,14 @@ def _duplicated(witness: Witness, expected: Mapping[str, Expected], found: Findi
             witness,
             f"SELECT count(*) AS n FROM chaos_transitions WHERE new IN {one_of(FINAL_STATES)} GROUP BY job",  # noqa: S608
         ),
+        "jobs were claimed while another worker held them": witness.count(
+            f"SELECT count(*) FROM chaos_transitions WHERE old = '{State.RUNNING}' AND new = '{State.RUNNING}'",  # noqa: S608
+        ),
         "targets were worked on twice": _surplus(
             witness,
-            # One that turns out to be fresh, or paused, when it is claimed ends without having been started.
-            "SELECT count(*) AS n FROM jobs WHERE started_at IS NOT NULL GROUP BY kind, address, protocol, port",
+            # One that turns out to be fresh, or paused, when it is claimed ends without having been begun.
+            f"SELECT count(DISTINCT job) AS n FROM chaos_transitions JOIN jobs ON jobs.id = job "  # noqa: S608
+            f"WHERE new = '{State.RUNNING}' GROUP BY kind, address, protocol, port",
         ),
         "names were written twice": _surplus(
             witness,

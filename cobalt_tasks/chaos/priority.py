@@ -26,7 +26,9 @@ _SECONDS: Final = 60.0
 def overtaken(
     settings: Settings, stack: Stack, feed: Feed, producer: Producer, tick: Callable[[], object]
 ) -> int | None:
-    """Flood the queues, then ask for one banner; return how many batches were begun before it, None when it never was."""
+    """Flood the queues, then ask for one banner; return how many batches were begun before it, None when it never was, or
+    when nothing was left of the flood by then.
+    """
     producer.read([feed.flood(_FLOOD)])
     waiting = "SELECT count(*) FROM jobs WHERE kind = 'banner' AND state = 'sent'"
     if not _waited_for(lambda: stack.witness.count(waiting) > 0, tick):
@@ -41,10 +43,10 @@ def overtaken(
     if not _waited_for(lambda: stack.witness.ask(begun)[0][0] is not None, tick):
         return None
     ((begun_at,),) = stack.witness.ask(begun)
-    return stack.witness.count(
-        f"SELECT count(DISTINCT claim) FROM chaos_transitions "  # noqa: S608  # words of our own
-        f"WHERE new = '{State.RUNNING}' AND at > {sent!r} AND at < {begun_at!r}",
-    )
+    batches = f"SELECT count(DISTINCT claim) FROM chaos_transitions WHERE new = '{State.RUNNING}' AND at"  # noqa: S608
+    if not _waited_for(lambda: stack.witness.count(f"{batches} > {begun_at!r}") > 0, tick):
+        return None
+    return stack.witness.count(f"{batches} > {sent!r} AND at < {begun_at!r}")
 
 
 class _Urgent:

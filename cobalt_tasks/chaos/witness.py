@@ -17,7 +17,8 @@ CREATE TABLE chaos_transitions (at double precision, job bigint, old text, new t
 CREATE TABLE chaos_locations (address text);
 """
 _SQLITE: Final = """
-CREATE TRIGGER chaos_jobs AFTER UPDATE OF state ON jobs BEGIN
+CREATE TRIGGER chaos_jobs AFTER UPDATE OF state ON jobs
+    WHEN NEW.state <> 'running' OR OLD.state <> 'running' OR NEW.claim <> OLD.claim BEGIN
     INSERT INTO chaos_transitions VALUES ((julianday('now') - 2440587.5) * 86400.0, NEW.id, OLD.state, NEW.state,
         NEW.waits_for IS NOT NULL OR NEW.not_before > (julianday('now') - 2440587.5) * 86400.0, NEW.step, NEW.claim);
 END;
@@ -34,7 +35,8 @@ CREATE FUNCTION chaos_locations() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO chaos_locations VALUES (NEW.address);
     RETURN NULL;
 END $$;
-CREATE TRIGGER chaos_jobs AFTER UPDATE OF state ON jobs FOR EACH ROW EXECUTE FUNCTION chaos_jobs();
+CREATE TRIGGER chaos_jobs AFTER UPDATE OF state ON jobs FOR EACH ROW
+    WHEN (NEW.state <> 'running' OR OLD.state <> 'running' OR NEW.claim <> OLD.claim) EXECUTE FUNCTION chaos_jobs();
 CREATE TRIGGER chaos_located AFTER INSERT OR UPDATE ON locations FOR EACH ROW EXECUTE FUNCTION chaos_locations();
 """
 

@@ -8,6 +8,7 @@ A message only suggests work; `claim` gives leave to do it. All times are the da
 import uuid
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
+from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -39,6 +40,9 @@ from cobalt_tasks.storage.bulk import Columns, among, earlier, encode, insert_in
 from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.models import ACTIVE, jobs
 from cobalt_tasks.storage.transitions import MAX_ATTEMPTS
+
+WORKER_LOST: Final = "worker lost"
+"""The outcome of a job that is dead because every worker died on it."""
 
 _NEW_COLUMNS: Columns = {
     "kind": Text(),
@@ -263,7 +267,7 @@ def take_back(connection: Connection) -> int:
             claim=None,
             lease_until=None,
             finished_at=case((is_last, statement_now()), else_=null()),
-            outcome=case((is_last, "worker lost"), else_=null()),
+            outcome=case((is_last, WORKER_LOST), else_=null()),
             detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),
         )
     )

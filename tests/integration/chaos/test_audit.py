@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from cobalt_tasks.chaos import audit
+from cobalt_tasks.chaos.faults import Struck
 from cobalt_tasks.chaos.feed import Expected
 from cobalt_tasks.chaos.targets import CALLS
 from cobalt_tasks.chaos.witness import Witness
@@ -13,6 +14,11 @@ from cobalt_tasks.storage.engine import Database
 
 JOBS = {("domain", "192.0.2.1", 0)}
 INPUT = b'{"one": "line"}\n'
+DONE = "UPDATE jobs SET state = 'done', claim = NULL"
+ANOTHER = (
+    "INSERT INTO jobs (id, kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at) "
+    "VALUES (2, 'domain', '192.0.2.1', '', 0, 2, 'pending', false, false, 0, 0, 0)"
+)
 
 
 @pytest.fixture
@@ -30,9 +36,10 @@ def sound(database: Database, database_url: str, tmp_path: Path) -> tuple[Witnes
         ),
         (
             "INSERT INTO jobs (id, kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at) "
-            "VALUES (1, 'domain', '192.0.2.1', '', 0, 2, 'running', false, false, 0, 0, 0)"
+            "VALUES (1, 'domain', '192.0.2.1', '', 0, 2, 'pending', false, false, 0, 0, 0)"
         ),
-        "UPDATE jobs SET state = 'done'",
+        "UPDATE jobs SET state = 'running', claim = 'it'",
+        DONE,
     ):
         execute(database, statement, name=str(file))
     (tmp_path / CALLS).write_text("1.0 200 3\n")
@@ -40,10 +47,11 @@ def sound(database: Database, database_url: str, tmp_path: Path) -> tuple[Witnes
 
 
 def execute(database: Database, statement: str, **values: object) -> None:
-    """Do something to the ledger that the program never would."""
+    """Do something to the ledger that the program never would, one statement after the other."""
     with database.writing() as connection:
-        used = {name: value for name, value in values.items() if f":{name}" in statement}
-        connection.execute(text(statement), used)
+        for single in statement.split(";"):
+            used = {name: value for name, value in values.items() if f":{name}" in single}
+            connection.execute(text(single), used)
 
 
 def examine(sound: tuple[Witness, dict[str, Expected]], folder: Path) -> audit.Findings:
@@ -70,6 +78,11 @@ def test_a_sound_ledger_has_no_problem(sound: tuple[Witness, dict[str, Expected]
         ("UPDATE jobs SET state = 'running'", "1 jobs never ended"),
         ("DELETE FROM jobs", "1 jobs were never made"),
         ("UPDATE jobs SET state = 'done'", "jobs ended twice"),
+        (f"UPDATE jobs SET state = 'running', claim = 'a'; UPDATE jobs SET state = 'running', claim = 'b'; {DONE}",
+         "1 jobs were claimed while another worker held them"),
+        (f"{ANOTHER}; UPDATE jobs SET state = 'running' WHERE id = 2; {DONE} WHERE id = 2",
+         "1 targets were worked on twice"),
+        ("UPDATE jobs SET state = 'dead', outcome = 'fault'", "1 jobs died of a fault in the program"),
         ("UPDATE jobs SET port = 7", "jobs were made that nobody asked for"),
         ("INSERT INTO hostnames VALUES ('192.0.2.1', 'n1', 'ptr', true, 0, 0), ('192.0.2.1', 'n2', 'ptr', true, 0, 0)",
          "names were written twice"),
@@ -91,6 +104,38 @@ def test_harm_is_found(
         execute(database, harm)
         says = "locations were written twice"
     assert says in " ".join(examine(sound, tmp_path).problems)
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        # Made although it was fresh a moment later; found to be so when it is claimed.
+        f"{ANOTHER}; UPDATE jobs SET state = 'done', outcome = 'fresh' WHERE id = 2",
+        # Somebody asked for a job that was running: it goes on under the same claim.
+        f"UPDATE jobs SET state = 'running', claim = 'it'; UPDATE jobs SET state = 'running', step = 0; {DONE}",
+        "UPDATE jobs SET state = 'dead', outcome = 'worker lost'",
+    ],
+)
+def test_what_may_happen_is_no_harm(
+    sound: tuple[Witness, dict[str, Expected]], database: Database, tmp_path: Path, harmless: str
+) -> None:
+    """Only a second beginning counts as work done twice, and only a fault of the program as one."""
+    execute(database, "DELETE FROM chaos_transitions")
+    execute(database, harmless)
+    assert examine(sound, tmp_path).problems == []
+
+
+def test_a_recovery_that_takes_too_long_is_a_broken_promise(
+    sound: tuple[Witness, dict[str, Expected]], database: Database, tmp_path: Path
+) -> None:
+    """A minute is the most a job may be out of reach after a fault."""
+    witness, expected = sound
+    for seconds, problems in ((audit.MOST_RECOVERY - 1, 0), (audit.MOST_RECOVERY, 1)):
+        execute(database, "DELETE FROM chaos_transitions")
+        for at, old, new in ((99.0, "pending", "sent"), (100.0 + seconds, "sent", "pending")):
+            execute(database, f"INSERT INTO chaos_transitions VALUES ({at}, 1, '{old}', '{new}', false, 2, NULL)")
+        found = audit.examine(witness, tmp_path, expected, JOBS, [Struck(100.0, "any")])
+        assert len(found.problems) == problems
 
 
 def test_a_call_beyond_the_budget_is_found(sound: tuple[Witness, dict[str, Expected]], tmp_path: Path) -> None:
