@@ -4,6 +4,8 @@ The lab runs inside the worker containers, so that every packet stays on their o
 """
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -79,3 +81,27 @@ def test_a_scan_piped_into_ingest_ends_as_rows_in_postgresql() -> None:
     assert services["23306"] == "mysql"
     ((names,),) = query("SELECT names FROM certificates")
     assert "*.api.lab.example" in json.loads(names)
+
+
+@pytest.mark.timeout(2 * UP_SECONDS)
+def test_a_worker_that_ended_is_started_again() -> None:
+    """A worker killed without a word is another process within seconds, and healthy, and its doctor says so.
+
+    Break: `restart: unless-stopped`. A deaf worker ends by itself (tests/integration/workers/test_hearing.py).
+    """
+    container = compose("ps", "-q", "banner").strip()
+    before = inspect(container, "{{.State.Pid}}")
+    # Not by `docker kill`, which Docker takes for a wish to stop it.
+    os.kill(int(before), signal.SIGKILL)
+    deadline = time.monotonic() + DONE_SECONDS
+    while inspect(container, "{{.RestartCount}} {{.State.Health.Status}}") != "1 healthy":
+        assert time.monotonic() < deadline, compose("logs", "--tail", "20", "banner")
+        time.sleep(0.5)
+    assert inspect(container, "{{.State.Pid}}") != before
+    compose("exec", "-T", "banner", "cobalt", "doctor", "--worker")
+
+
+def inspect(container: str, what: str) -> str:
+    """One property of a container."""
+    command = ["docker", "inspect", "-f", what, container]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
