@@ -278,6 +278,42 @@ def test_several_calls_are_made_at_a_time_only_by_async_batch(
     assert (ip_api.together, len(ip_api.calls)) == (together, 2)
 
 
+@pytest.mark.parametrize("mode", [["--queue-jobs"], ["--async-batch"], []], ids=str)
+def test_the_batch_size_holds_in_every_mode(
+    ledger: Database, ip_api: Any, mode: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts are taken by as many as the user says, also where only jobs are made."""
+    add_hosts(ledger, *KNOWN)
+    taken: list[int] = []
+    candidates = inprocess.locations.candidates
+
+    def seen(*arguments: Any) -> Any:
+        page = candidates(*arguments)
+        taken.append(len(page))
+        return page
+
+    monkeypatch.setattr(inprocess.locations, "candidates", seen)
+    run(*mode, "--delay=0", "--batch-size=15")
+    assert taken == [15, 15, 10, 0]
+
+
+def test_what_is_interrupted_is_given_back(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C between claim and answer leaves no job with a lease that somebody would have to wait for."""
+    add_hosts(ledger, *KNOWN)
+    whole = chain.Geolocator.local
+
+    def interrupted(*_arguments: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(chain.Geolocator, "local", interrupted)
+    assert CliRunner().invoke(cobalt, ["geolocate", "--delay=0"]).exit_code != 0
+    with ledger.reading() as connection:
+        assert set(connection.execute(select(jobs.c.state)).scalars()) == {"pending"}
+    monkeypatch.setattr(chain.Geolocator, "local", whole)
+    run("--delay=0")
+    assert located(ledger) == set(KNOWN)
+
+
 def test_a_call_may_take_its_whole_time() -> None:
     """An answer in the last second still counts: the claim outlives the call. Break: _LEASE_SECONDS of inprocess."""
     assert inprocess._LEASE_SECONDS >= ASK_SECONDS + 5

@@ -202,3 +202,20 @@ def test_no_target_packet(make_job: Callable[..., Job]) -> None:
         assert asyncio.run(main()).code == "broken"
         with pytest.raises(TimeoutError):
             own.recv(1)
+
+
+def test_each_question_is_asked_once(make_job: Callable[..., Job]) -> None:
+    """One PTR question for the address and one for each name: nobody is asked the same thing by two libraries."""
+    asked: list[str] = []
+
+    class Listening(UdpNameServer):
+        def datagram_received(self, data: bytes, addr: Any) -> None:
+            asked.extend(str(question.rdtype.name) for question in dns.message.from_wire(data).question)
+            super().datagram_received(data, addr)
+
+    async def main() -> Outcome:
+        async with serving(Listening(NAMES)) as server:
+            return await domain.probe(make_job("192.0.2.10"), Net(Scope(), 5.0, [server]))
+
+    assert asyncio.run(main()).code == "named"
+    assert sorted(asked) == ["A", "A", "PTR"]

@@ -1,0 +1,20 @@
+"""How soon a job is begun that nothing stands before."""
+
+from collections.abc import Callable
+from typing import Any
+
+from cobalt_tasks.contracts import NewJob
+
+
+def test_an_idle_worker_begins_at_once(ledger: Any, start_worker: Callable[..., Any]) -> None:
+    """From the commit to the start it takes a fraction of a second, not a round of polling. Break: Dispatcher.top_up."""
+    start_worker("-c", "1")
+    waits = []
+    for index in range(6):
+        address = f"127.0.0.{index + 10}"
+        ledger.ask(NewJob(kind="banner", address=address, protocol="tcp", port=1))
+        ledger.wait(lambda rows, address=address: rows[address]["started_at"], 20, sweeping=False)
+        row = ledger.rows()[address]
+        waits.append(row["started_at"] - row["created_at"])
+    # The first one finds a process that has yet to open the ledger.
+    assert sorted(waits)[len(waits) // 2] < 0.5
