@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
 from cobalt_tasks.contracts import Banner, Facts, Hostname, Location
-from cobalt_tasks.storage import facts, models
+from cobalt_tasks.storage import evidence, facts, models
 from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.threat import Evidence, score
 
 HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>\'"javascript:window.owned=1'
 
@@ -27,6 +29,59 @@ def connect(ledger: Database, addresses: list[str], process: str = "curl") -> No
         connection.execute(insert(models.hosts), hosts)
 
 
+def speak_against(
+    ledger: Database, address: str, *findings: tuple[str, str, float], source: str = "scan", version: str = "v1"
+) -> None:
+    """Write evidence (rule, detail, points) against a host, and the score it adds up to, as the sweep does."""
+    now = time.time()
+    found = [
+        Evidence(
+            address=address, rule=rule, subject=detail, points=points, source=source, observed_at=now, detail=detail
+        )
+        for rule, detail, points in findings
+    ]
+    with ledger.writing() as connection:
+        evidence.add(connection, found, version)
+        evidence.write_scores(connection, {address: score(found)}, version)
+
+
+def place(ledger: Database, address: str, code: str, latitude: float, longitude: float) -> None:
+    """Write where a host is."""
+    at = Location(
+        address=address, provider="mmdb", fetched_at=1.0, country_code=code, latitude=latitude, longitude=longitude
+    )
+    with ledger.writing() as connection:
+        facts.write(connection, Facts(locations=[at]))
+
+
+@pytest.fixture
+def risky(ledger: Database) -> dict[str, float]:
+    """Three hosts with connections: much speaks against the first, little against the second, nothing against the third.
+
+    It is there before the page is opened, since zones are kept for a while. Returns the scores.
+    """
+    much, little, nothing = "198.51.100.7", "198.51.100.8", "198.51.100.9"
+    connect(ledger, [much, much, little, nothing])
+    place(ledger, much, "NL", 52.37, 4.89)
+    place(ledger, little, "NZ", -36.84, 174.76)
+    place(ledger, nothing, "JP", 35.69, 139.69)
+    ports = [("risky_port", "tcp/22 is open", 0.3), ("risky_port", "tcp/23 is open", 0.3)]
+    speak_against(ledger, much, *ports, ("blocklist", "is listed by Example DROP", 0.3125))
+    speak_against(ledger, little, ("self_signed_certificate", "the certificate at tcp/443 is signed by itself", 0.1))
+    speak_against(ledger, nothing)
+    return {much: 0.6125, little: 0.1, nothing: 0.0}
+
+
+@pytest.fixture
+def poisoned(ledger: Database) -> str:
+    """A host of which everything is hostile, with a connection; its address."""
+    address = "198.51.100.7"
+    poison(ledger, address)
+    connect(ledger, [address], process=HOSTILE)
+    speak_against(ledger, address, (HOSTILE, HOSTILE, 0.7), source=HOSTILE, version=HOSTILE)
+    return address
+
+
 def poison(ledger: Database, address: str) -> None:
     """Let everything that others choose be hostile: names, organisation, place, banner, source, reject, process."""
     now = time.time()
@@ -34,8 +89,8 @@ def poison(ledger: Database, address: str) -> None:
         hostnames=[Hostname(address=address, name=HOSTILE, source="ptr", observed_at=now, confirmed=True)],
         locations=[
             Location(
-                address=address, provider="mmdb", fetched_at=now, country_code="XX", country_name=HOSTILE, city=HOSTILE,
-                organisation=HOSTILE, isp=HOSTILE,
+                address=address, provider="mmdb", fetched_at=now, country_code=HOSTILE, country_name=HOSTILE, city=HOSTILE,
+                organisation=HOSTILE, isp=HOSTILE, latitude=1.0, longitude=2.0,
             ),
         ],
         banners=[
@@ -67,22 +122,123 @@ def test_connections_appear_while_one_watches(page: Any, ledger: Database) -> No
     assert "250 in the last minute" in page.text("#connections-note")
     assert "198.51.100.249" in page.text("#connection-rows tr")
     page.wait_for("document.querySelectorAll('#host-rows tr').length === 100")
+    assert page.evaluate("document.querySelector('#zones-panel').hidden")
+    assert page.evaluate("document.querySelector('#zones').children.length") == 0
     assert page.messages == []
 
 
-def test_hostile_text_is_shown_and_runs_nothing(page: Any, ledger: Database) -> None:
-    """Names, banners and the like, as hostile as they can be, are text on the page and in a host's dialog."""
-    poison(ledger, "198.51.100.7")
-    connect(ledger, ["198.51.100.7"], process=HOSTILE)
+def test_hostile_text_is_shown_and_runs_nothing(poisoned: str, page: Any) -> None:
+    """Names, banners, evidence, countries, as hostile as they can be, are text on the page and in a host's dialog."""
     page.wait_for("document.querySelector('#reject-rows').children.length")
     page.evaluate("document.querySelector('#rejects').open = true")
-    for selector in ("#connection-rows", "#host-rows", "#source-rows", "#reject-rows"):
+    for selector in ("#connection-rows", "#host-rows", "#source-rows", "#reject-rows", "#zone-rows"):
         page.wait_for(f"document.querySelector('{selector}').innerText.includes({json.dumps(HOSTILE)})")
     page.evaluate("document.querySelector('#host-rows button').click()")
     page.wait_for("document.querySelector('#host').open")
-    assert HOSTILE in page.text("#host-body")
+    assert page.text("#host-title") == poisoned
+    assert page.text(".evidence li").count(HOSTILE) == 4, "rule, detail, source and version of the rules"
+    assert HOSTILE in page.evaluate("document.querySelector('#zones title').textContent")
     assert page.evaluate("window.owned") is None
     assert page.evaluate("document.querySelectorAll('main img, main script, dialog img, dialog script').length") == 0
+    assert page.messages == []
+
+
+RISKS = """Object.fromEntries([...document.querySelectorAll('#host-rows tr')].map(
+    (row) => [row.children[0].innerText, row.children[1].innerText]))"""
+
+
+def test_risk_is_shown_and_explained(risky: dict[str, float], page: Any) -> None:
+    """Lists show each host's score, and can begin with the riskiest; a host's evidence adds up to the score it has."""
+    page.wait_for("document.querySelectorAll('#connection-rows tr').length === 4")
+    shown = page.evaluate("[...document.querySelectorAll('#connection-rows .risk')].map((cell) => cell.innerText)")
+    assert shown == ["0", "0.10", "0.6125", "0.6125"]
+    page.wait_for("document.querySelectorAll('#host-rows tr').length === 3")
+    expected = {"198.51.100.7": "0.6125", "198.51.100.8": "0.10", "198.51.100.9": "0"}
+    assert page.evaluate(RISKS) == expected
+    page.evaluate("document.querySelector('#host-filter [name=order]').click()")
+    page.wait_for("document.querySelectorAll('#host-rows tr').length === 2", seconds=5)
+    assert list(page.evaluate(RISKS)) == ["198.51.100.7", "198.51.100.8"]
+    page.evaluate("document.querySelector('#host-rows button').click()")
+    page.wait_for("document.querySelector('#host').open")
+    figures = page.evaluate("[...document.querySelectorAll('.evidence .figure')].map((figure) => figure.innerText)")
+    assert figures == ["+0.3125", "+0.30", "0", "0.6125"]
+    assert sum(map(float, figures[:-1])) == pytest.approx(risky["198.51.100.7"])
+    assert page.text("#host-body .badge") == "0.6125"
+    first, second = (page.text(f".evidence li:nth-child({number})") for number in (1, 2))
+    assert first.split("\n\n")[:2] == ["+0.3125", "Blocklist: is listed by Example DROP"]
+    for words in ("Port that is often attacked: tcp/22 is open", "from scan", "seen ", "rules v1"):
+        assert words in second
+    assert "0.30 by itself" in page.text(".evidence li:nth-child(3)")
+    assert "A rule counts once" in page.text(".evidence .sum")
+    assert page.messages == []
+
+
+def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Any, ledger: Database) -> None:
+    """A host that nothing speaks against says so, and so does one that was not judged yet; so does a list of none."""
+    connect(ledger, ["198.51.100.10"])
+    page.wait_for("document.querySelectorAll('#host-rows tr').length === 4")
+    assert page.evaluate(RISKS)["198.51.100.10"] == "–"
+    for row, said in (("198.51.100.10", "Not judged yet."), ("198.51.100.9", "Nothing speaks against this host.")):
+        page.evaluate(f"document.querySelector('#host-rows tr[data-key=\"{row}\"] button').click()")
+        page.wait_for(f"document.querySelector('#host-title').innerText === '{row}'")
+        assert said in page.text("#host-body")
+        assert page.text(".evidence") == ""
+    page.evaluate("document.querySelector('#host').close()")
+    page.evaluate("document.querySelector('#host-filter [name=country]').value = 'JP'")
+    page.evaluate("document.querySelector('#host-filter [name=order]').click()")
+    page.wait_for("!document.querySelector('#hosts-empty').hidden")
+    assert page.text("#hosts-empty") == "Nothing speaks against any such host."
+
+
+CONTRAST = """(selector, property) => {
+    const light = (colour) => {
+        const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {
+            const value = part / 255;
+            return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+    };
+    const [one, other] = [
+        light(getComputedStyle(document.querySelector(selector))[property]),
+        light(getComputedStyle(document.querySelector('.panel')).backgroundColor),
+    ];
+    return Math.max(one, other) / Math.min(one, other);
+}"""
+
+
+def test_threat_zones_on_the_map_and_in_a_list(risky: dict[str, float], page: Any) -> None:
+    """Each zone is a ring, heavier where the score is higher, with the score beside it, and a row of the list.
+
+    At any width and on either ground it can be read: ten pixels high, in a colour that contrasts (WCAG 2, 1.4.3).
+    """
+    page.wait_for("document.querySelectorAll('#zone-rows tr').length === 2")
+    rows = page.evaluate(
+        "[...document.querySelectorAll('#zone-rows tr')].map((row) => [...row.children].map((cell) => cell.innerText))"
+    )
+    assert rows == [
+        ["Netherlands", "0.61", "2", "52.4°N 4.9°E, 50 km"],
+        ["New Zealand", "0.10", "1", "36.8°S 174.8°E, 50 km"],
+    ]
+    assert page.text("#map-note") == "3 places, 2 threat zones (rings, with their risk)"
+    for width, dark in ((1200, False), (1200, True), (360, True)):
+        page.resize(width, 800, dark=dark)
+        page.wait_for("document.querySelector('#zones text').getBoundingClientRect().height >= 10", seconds=5)
+        labels = page.evaluate("[...document.querySelectorAll('#zones text')].map((label) => label.textContent)")
+        assert labels == ["0.61", "0.10"]
+        for selector, part in (("#zones text", "fill"), (".risk.bad", "color"), (".risk.fair", "color")):
+            assert page.evaluate(f"({CONTRAST})('{selector}', '{part}')") >= 4.5
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        places = page.evaluate(
+            "[...document.querySelectorAll('#zones text')].map((label) => label.getBoundingClientRect().right)"
+        )
+        assert max(places) <= page.evaluate("document.querySelector('#map').getBoundingClientRect().right")
+    heavy, light = page.evaluate(
+        "[...document.querySelectorAll('#zones circle')].map((ring) => +getComputedStyle(ring).strokeWidth.replace('px', ''))"
+    )
+    assert heavy > light
+    assert page.evaluate(
+        "[...document.querySelectorAll('#zones circle')].every((ring) => ring.getBoundingClientRect().width >= 15)"
+    )
     assert page.messages == []
 
 
@@ -122,6 +278,7 @@ def test_phone_dark_and_docs(page: Any, ledger: Database, dashboard: Any, tmp_pa
     shown = page.text("#operations")
     for path in ("/api/data", "/api/hosts/{ip}", "/api/stream", "/metrics"):
         assert path in shown
+    assert "last_seen | score" in shown
     loaded = page.evaluate("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).host)")
     assert set(loaded) == {dashboard.url.split("/")[2]}
     assert page.messages == []

@@ -8,11 +8,11 @@ async function show() {
   const api = await answer.json();
   say(byId("about"), api.info.description);
   for (const [path, methods] of Object.entries(api.paths)) {
-    for (const [method, operation] of Object.entries(methods)) byId("operations").append(describe(path, method, operation));
+    for (const [method, operation] of Object.entries(methods)) byId("operations").append(describe(path, method, operation, api.components.schemas));
   }
 }
 
-function describe(path, method, operation) {
+function describe(path, method, operation, schemas) {
   const plain = !path.includes("{");
   const title = make("h2", "mono");
   const address = plain ? make("a", "", path) : make("span", "", path);
@@ -20,14 +20,15 @@ function describe(path, method, operation) {
   title.append(`${method.toUpperCase()} `, address);
   const article = make("article", "operation", title, make("p", "", operation.description ?? operation.summary ?? ""));
   const rows = (operation.parameters ?? []).map((parameter) =>
-    make("tr", "", make("th", "mono", parameter.name), make("td", "", bounds(parameter.schema)), make("td", "", parameter.description ?? "")));
+    make("tr", "", make("th", "mono", parameter.name), make("td", "", bounds(parameter.schema, schemas)), make("td", "", parameter.description ?? "")));
   if (rows.length) article.append(make("div", "scroll", make("table", "", make("tbody", "", ...rows))));
   return article;
 }
 
-function bounds(schema) {
-  const one = (schema.anyOf ?? [schema]).find((option) => option.type !== "null") ?? schema;
-  const words = [one.type ?? one.$ref?.split("/").pop()];
+function bounds(schema, schemas) {
+  const said = (schema.anyOf ?? [schema]).find((option) => option.type !== "null") ?? schema;
+  const one = schemas[said.$ref?.split("/").pop()] ?? said;
+  const words = [one.type];
   if (one.enum) words.push(one.enum.join(" | "));
   if (one.pattern) words.push(one.pattern);
   if (one.minimum !== undefined) words.push(`from ${one.minimum}`);

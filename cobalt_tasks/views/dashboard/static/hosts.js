@@ -19,6 +19,7 @@ export function startHosts(serverNow) {
     const page = await ask(`/api/hosts?${query}`);
     if (!page) return;
     byId("hosts-empty").hidden = page.items.length > 0;
+    say(byId("hosts-empty"), query.has("order") ? "Nothing speaks against any such host." : "No such host.");
     fillRows(byId("host-rows"), page.items.map(row));
   }
 
@@ -26,6 +27,7 @@ export function startHosts(serverNow) {
     key: host.address,
     cells: [
       { text: host.address, className: "mono address", click: () => open(host.address) },
+      { text: words.risk(host.score).text, className: `risk ${words.risk(host.score).level}` },
       { text: brief(host.names, 2), title: host.names.join("\n"), className: "mono name" },
       words.place(host.city, host.country_name ?? host.country_code),
       { text: host.organisation ?? "", className: "name spare" },
@@ -46,6 +48,7 @@ export function startHosts(serverNow) {
     event.preventDefault();
     load();
   });
+  form.elements.order.addEventListener("change", load);
   // A click beside the dialog closes it, as Escape does.
   byId("host").addEventListener("click", (event) => {
     if (event.target === byId("host")) byId("host").close();
@@ -88,12 +91,38 @@ function inFull(host) {
   for (const [name, text] of facts) if (text) list.append(make("dt", "", name), make("dd", "", text));
   return [
     list,
+    ...reasons(host),
     ...section("Names", ["Name", "From", "Confirmed"], host.hostnames.map((name) => [name.name, name.source, { true: "yes", false: "no" }[name.confirmed] ?? "not asked"])),
     ...section("Ports", ["Port", "Service", "Says"], host.ports.map((port) => [`${port.port}/${port.protocol}`, [port.service, port.product, port.version].filter(Boolean).join(" "), port.banner ?? ""])),
     ...section("Certificates", ["Port", "Subject", "Names", "Until"], host.certificates.map((seen) => [`${seen.port}/${seen.protocol}`, seen.subject, seen.names.join(", "), words.moment(seen.not_after) + (seen.self_signed ? " (self-signed)" : "")])),
     ...section("Jobs", ["Kind", "State", "Outcome", "Detail"], host.jobs.map((job) => [job.port ? `${job.kind} ${job.port}` : job.kind, job.state, job.outcome ?? "", job.detail ?? ""])),
     ...section("Connections", ["Arrived", "From", "To", "Process"], host.connections.map((row) => [words.moment(row.arrived_at), words.endpoint(row.src_ip, row.src_port), words.endpoint(row.dst_ip, row.dst_port), row.process ?? ""])),
   ];
+}
+
+/** Why a host has its score: every piece of evidence with what it adds, and the sum. */
+function reasons(host) {
+  const risk = words.risk(host.score);
+  const title = make("h3", "", "Risk ", make("span", `badge ${risk.level}`, risk.text));
+  if (host.score === null && !host.evidence.length) return [title, make("p", "quiet", "Not judged yet.")];
+  if (!host.score && !host.evidence.length) return [title, make("p", "quiet", "Nothing speaks against this host.")];
+  const sum = host.evidence.reduce((total, piece) => total + piece.counted, 0);
+  const items = host.evidence.map((piece) =>
+    make("li", piece.counted ? "" : "quiet",
+      make("span", "figure", piece.counted ? `+${words.points(piece.counted)}` : "0"),
+      make("div", "",
+        make("p", "", make("strong", "", words.rule(piece.rule)), `: ${piece.detail}`),
+        make("p", "quiet small", [
+          piece.counted === piece.points ? "" : `${words.points(piece.points)} by itself`,
+          `from ${piece.source}`,
+          `seen ${words.moment(piece.observed_at)}`,
+          `rules ${piece.rule_version}`,
+        ].filter(Boolean).join(" · ")))));
+  const notes = [];
+  if (host.evidence.some((piece) => piece.counted < piece.points)) notes.push("A rule counts once, with the most points it found, and the sum ends at 1.");
+  if (words.points(sum) !== words.points(host.score ?? 0)) notes.push("The evidence is newer than the score, which follows soon.");
+  items.push(make("li", "sum", make("span", "figure", words.points(sum)), make("p", "quiet small", `in all. ${notes.join(" ")}`)));
+  return [title, make("ul", "evidence", ...items)];
 }
 
 function section(title, columns, rows) {

@@ -3,7 +3,7 @@
 import { byId, dress, fillRows, keep, make, say } from "/static/dom.js";
 import { follow } from "/static/feed.js";
 import { startHosts } from "/static/hosts.js";
-import { showMap } from "/static/map.js";
+import { showMap, where } from "/static/map.js";
 import * as words from "/static/words.js";
 
 const STATES = ["pending", "sent", "running", "done", "failed", "dead", "cancelled"];
@@ -46,6 +46,7 @@ function show(data, how) {
   say(byId("link"), how);
   showTiles(data);
   showConnections(data);
+  showThreats(data.geo_intelligence.threat_zones);
   showQueues(data.status.queues);
   showHealth(data.system_health);
   showJobs(data.status);
@@ -96,7 +97,7 @@ function showConnections(data) {
       : "";
   say(byId("connections-note"), note);
   byId("connections-empty").hidden = rows.length > 0;
-  showMap(rows);
+  showMap(rows, data.geo_intelligence.threat_zones);
   fillRows(byId("connection-rows"), rows.map(connectionRow));
 }
 
@@ -104,6 +105,7 @@ function connectionRow(row) {
   const name = row.dst_hostname ? `${row.dst_hostname} ` : "";
   const missing = !row.dst_public ? "not public" : row.geo_failed ? "not found" : "…";
   const country = row.dst_country === "??" ? missing : row.dst_country_name ?? row.dst_country;
+  const risk = words.risk(row.threat_score);
   return {
     key: row.id,
     cells: [
@@ -111,11 +113,25 @@ function connectionRow(row) {
       { text: words.endpoint(row.src_ip, row.src_port), className: "mono address spare" },
       { text: row.dst_hostname ?? row.dst_ip, title: `${name}${row.dst_ip}`, className: "mono name", click: () => hosts.open(row.dst_ip) },
       { text: `${row.dst_port}/${row.protocol.toLowerCase()}`, className: "mono address" },
+      { text: risk.text, className: `risk ${risk.level}` },
       { text: words.place(row.dst_city, country), className: row.dst_country === "??" ? "quiet" : "" },
       { text: row.dst_org ?? "", className: "name spare" },
       { text: row.process ?? "", className: "spare" },
     ],
   };
+}
+
+function showThreats(zones) {
+  byId("zones-panel").hidden = zones.length === 0;
+  fillRows(byId("zone-rows"), zones.map((zone) => ({
+    key: where(zone),
+    cells: [
+      { text: zone.countries.map(words.country).join(", ") || "unknown", className: "name" },
+      { text: words.roughly(zone.threat_score), className: `risk ${words.risk(zone.threat_score).level}` },
+      { text: words.count(zone.connection_count), className: "number" },
+      { text: `${where(zone)}, ${words.count(zone.radius_km)} km`, className: "address" },
+    ],
+  })));
 }
 
 function showQueues(queues) {

@@ -2,9 +2,12 @@
 
 const number = new Intl.NumberFormat("en");
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
+const score = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
+const regions = new Intl.DisplayNames("en", { type: "region" });
 const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export const count = (value) => (value === null || value === undefined ? "?" : number.format(value));
+export const points = (value) => score.format(value);
 export const share = (value) => percent.format(value);
 export const moment = (seconds) => clock.format(new Date(seconds * 1000));
 
@@ -32,6 +35,38 @@ export function depth(jobs) {
   if (jobs <= 10) return { text: "normal", level: "normal" };
   if (jobs < 50) return { text: "burst", level: "fair" };
   return { text: "overloaded", level: "bad" };
+}
+
+/** A score from 0 to 1, and how bad that is; null is one that was not made yet. */
+export function risk(value) {
+  if (!value) return { text: value === 0 ? "0" : "–", level: "none" };
+  return { text: points(value), level: value > 0.5 ? "bad" : "fair" };
+}
+
+/** The same with two digits, for a mean. */
+export const roughly = (value) => (value < 0.01 ? "<0.01" : value.toFixed(2));
+
+const RULES = {
+  blocklist: "Blocklist",
+  cleartext_service: "Service in the clear",
+  country: "Country on your list",
+  expired_certificate: "Expired certificate",
+  network: "Network on your list",
+  new_listener_talks: "New listener that talks",
+  risky_port: "Port that is often attacked",
+  self_signed_certificate: "Self-signed certificate",
+  unknown_country: "Unknown country",
+};
+
+export const rule = (name) => RULES[name] ?? name.replaceAll("_", " ");
+
+/** A country's name by its code, or what was said in place of one. */
+export function country(code) {
+  try {
+    return regions.of(code);
+  } catch {
+    return code;
+  }
 }
 
 export const health = (status) => ({ ACTIVE: "good", DEGRADED: "fair", DEAD: "bad" })[status] ?? "none";
