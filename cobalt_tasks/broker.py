@@ -8,7 +8,7 @@ import msgspec
 import redis
 
 from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS
-from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
 
 SENT_AT = "cobalt_sent_at"
 """The message header that says when its jobs were marked as sent, by the database's clock."""
@@ -32,12 +32,22 @@ class Broker:
     """A look at Redis beside Celery. Every call has a deadline and raises BrokerUnavailableError past it."""
 
     def __init__(self, url: str) -> None:
-        """Connect lazily; `redis+socket://` is Celery's name for a Unix socket."""
-        self._redis: redis.Redis = redis.Redis.from_url(
-            url.replace("redis+socket://", "unix://", 1),
-            socket_timeout=_SECONDS,
-            socket_connect_timeout=_SECONDS,
-        )
+        """Connect lazily; `redis+socket://` is Celery's name for a Unix socket.
+
+        Raises:
+            ConfigurationError: the URL cannot be used.
+
+        """
+        try:
+            self._redis: redis.Redis = redis.Redis.from_url(
+                url.replace("redis+socket://", "unix://", 1),
+                socket_timeout=_SECONDS,
+                socket_connect_timeout=_SECONDS,
+            )
+        except ValueError as error:
+            # Without the URL, which may hold a password.
+            message = "COBALT_BROKER_URL: use redis://:PASSWORD@HOST:PORT/NUMBER, or redis+socket://FILE"
+            raise ConfigurationError(message) from error
 
     def ping(self) -> None:
         """Return when Redis answers."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cobalt_tasks.catalog import DAY
 from cobalt_tasks.errors import CobaltError
 
 if TYPE_CHECKING:
@@ -44,9 +45,16 @@ def _examine(check: "Callable[[Settings], str]") -> tuple[bool, str]:
 
 
 def _settings(settings: "Settings") -> str:
+    from tempfile import TemporaryFile
+
     from cobalt_tasks.addresses import Scope
 
     Scope(settings.scope, settings.exclude)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        TemporaryFile(dir=settings.home).close()
+    except OSError as error:
+        raise CobaltError(f"COBALT_HOME: {settings.home} cannot be used: {error.strerror}") from error
     return f"state in {settings.home}"
 
 
@@ -89,14 +97,18 @@ def _sweep(settings: "Settings") -> str:
 def _geodb(settings: "Settings") -> str:
     if "mmdb" not in settings.geo_providers:
         return "not wanted by COBALT_GEO_PROVIDERS"
-    if not any(settings.geodb_folder.glob("*.mmdb")):
-        raise CobaltError("no local database: run cobalt geodb update")
-    return f"in {settings.geodb_folder}"
+    from cobalt_tasks.geolocation.mmdb import LocalDatabases
+
+    databases = LocalDatabases(settings.geodb_folder)
+    if not databases.refresh() or databases.built is None:
+        raise CobaltError(f"no local database that can be read in {settings.geodb_folder}: run cobalt geodb update")
+    return f"built {(time.time() - databases.built) / DAY:.0f} days ago, in {settings.geodb_folder}"
 
 
-def _host_worker(_: "Settings") -> str:
+def _host_worker(settings: "Settings") -> str:
     import socket
 
+    _broker(settings)
     from cobalt_tasks.celery import app
 
     name = f"celery@{socket.gethostname()}"

@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
@@ -77,8 +77,8 @@ class Database:
             if parsed.drivername in {"postgresql", "postgres"}:
                 parsed = parsed.set(drivername="postgresql+psycopg")
             self.is_sqlite = parsed.get_backend_name() == "sqlite"
-            self.engine = _sqlite(parsed.database, url) if self.is_sqlite else _postgresql(parsed)
-        except (ArgumentError, NoSuchModuleError) as error:
+            self.engine = _ENGINES[parsed.drivername](parsed)
+        except (ArgumentError, NoSuchModuleError, KeyError) as error:
             message = "COBALT_DATABASE_URL: use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
             raise ConfigurationError(message) from error
         # A command that ends without disposing leaves no connection open behind it.
@@ -127,7 +127,9 @@ def _named_errors() -> Iterator[None]:
 
 
 def _unavailable(error: DBAPIError) -> Exception:
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+    # SQLite says DatabaseError itself of a file that is none, or is damaged.
+    is_away = isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
+    if is_away or error.connection_invalidated:
         first_line = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
         return DatabaseUnavailableError(f"the database does not answer: {first_line}")
     return error
@@ -137,9 +139,14 @@ def _is_retryable(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in _RETRYABLE or "database is locked" in str(error.orig)
 
 
-def _sqlite(file: str | None, url: str) -> Engine:
+def _sqlite(url: URL) -> Engine:
+    file = url.database
     if file and file != ":memory:":
-        Path(file).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = Path(file).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise ConfigurationError(f"the database's folder {folder} cannot be used: {error.strerror}") from error
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS})
 
     @event.listens_for(engine, "connect")
@@ -175,3 +182,6 @@ def _postgresql(url: URL) -> Engine:
             "keepalives_count": 3,
         },
     )
+
+
+_ENGINES = {"sqlite": _sqlite, "postgresql+psycopg": _postgresql}
