@@ -47,12 +47,20 @@ def test_a_name_and_a_certificate_belong_to_every_host_that_shows_them(database:
         fingerprint="ab" * 32, der=b"0", subject="CN=x", issuer="CN=x", serial="1", not_before=0, not_after=now,
         self_signed=True, names=("www.example.com",),
     )  # fmt: skip
-    where = {"protocol": "tcp", "port": 443, "fingerprint": certificate.fingerprint, "source": "probe"}
     for address in addresses:
         found = Facts(
             hostnames=[Hostname(address=address, name="www.example.com", source="certificate", observed_at=now)],
             certificates=[certificate],
-            sightings=[Sighting(address=address, observed_at=now, **where)],
+            sightings=[
+                Sighting(
+                    address=address,
+                    protocol="tcp",
+                    port=443,
+                    fingerprint=certificate.fingerprint,
+                    source="probe",
+                    observed_at=now,
+                )
+            ],
         )
         database.write(facts.write, found)
     with database.reading() as connection:
