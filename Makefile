@@ -46,7 +46,7 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: fuzz bench-ingest bench-jobs bench-latency
+.PHONY: fuzz bench-ingest bench-jobs bench-latency bench-geolocation
 FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
 	@$(BIN)/python -m pip install -q --require-hashes -r requirements-fuzz.lock
@@ -65,6 +65,14 @@ bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, and 
 	@$(BIN)/python benchmarks/ingest.py $(ARGS)
 	@$(BIN)/python benchmarks/ingest_feeder.py
 	@$(BIN)/python benchmarks/ingest_memory.py
+
+bench-geolocation: setup-dev  ## local look-ups, the command, a second reader of the same files, and the free budget of ip-api
+	@tools/postgres.sh
+	@$(BIN)/cobalt geodb info --json | grep -q '"role"' || $(BIN)/cobalt geodb update
+	@$(BIN)/python benchmarks/geolocation.py $(ARGS)
+	@$(BIN)/python benchmarks/geolocation_command.py
+	@$(BIN)/python benchmarks/geolocation_readers.py
+	@$(BIN)/python benchmarks/geolocation_budget.py
 
 check: setup-dev  ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff format --check .

@@ -1,17 +1,17 @@
 """Local geolocation, claim to commit, against a bare loop that looks the same addresses up and writes the same rows.
 
-    python benchmarks/geolocation.py [sqlite|postgresql URL] [addresses]
+    python benchmarks/geolocation.py [--addresses 10000] [--database sqlite|postgresql] [--server URL]
 
 Both in one process, in turn, several times. The bare loop claims nothing and guards nothing: it opens the same files,
 builds the same rows and writes them (the location, how long it is fresh, the job that is done) in batches of the same
 size with the plain driver. Needs the databases that `cobalt geodb update` fetches.
 """
 
+import argparse
 import json
 import random
 import sqlite3
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import maxminddb
 import psycopg
+from servers import ledgers, servers
 
 from cobalt_tasks import settings as environment
 from cobalt_tasks.addresses import is_public
@@ -136,35 +137,55 @@ def ours(database: Database, geolocator: Geolocator, ids: Sequence[int]) -> floa
     return time.perf_counter() - started
 
 
-def main() -> None:
-    """Measure and print."""
-    own = environment.load()
-    url = sys.argv[1] if len(sys.argv) > 1 else "sqlite"
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
-    generator = random.Random(1)
-    geolocator = Geolocator(own)
+def located(geolocator: Geolocator, count: int) -> list[str]:
+    """Return so many different addresses that the local databases know."""
     assert geolocator.databases
     geolocator.databases.refresh()
-    addresses: list[str] = []
-    while len(addresses) < count:
+    generator = random.Random(1)
+    found: dict[str, None] = {}
+    while len(found) < count:
         address = str(ip_address(generator.getrandbits(32)))
         if is_public(address) and geolocator.databases.locate(address, 0.0):
-            addresses.append(address)
-    addresses = list(dict.fromkeys(addresses))
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"sqlite:///{folder}/benchmark.db" if url == "sqlite" else url
-        database = Database(url)
-        models.metadata.create_all(database.engine)
-        ratios = []
-        for _ in range(ROUNDS):
-            make_jobs(database, addresses)
-            bare_seconds = bare(url, own.geodb_folder, addresses)
-            seconds = bare_seconds, ours(database, geolocator, make_jobs(database, addresses))
-            ratios.append(seconds[0] / seconds[1])
-            rates = [len(addresses) / each for each in seconds]
-            print(f"bare {rates[0]:,.0f}/s, ours {rates[1]:,.0f}/s, ratio {ratios[-1]:.2f}")
-        print(f"{database.engine.dialect.name}: ratio {statistics.median(ratios):.2f} (median of {ROUNDS})")
-        database.dispose()
+            found[address] = None
+    return list(found)
+
+
+def measure(url: str, folder: Path, geolocator: Geolocator, addresses: Sequence[str]) -> None:
+    """Measure one database, and print ratios."""
+    database = Database(url)
+    name = database.engine.dialect.name
+    models.metadata.create_all(database.engine)
+    ratios = []
+    for _ in range(ROUNDS):
+        make_jobs(database, addresses)
+        bare_seconds = bare(url, folder, addresses)
+        seconds = bare_seconds, ours(database, geolocator, make_jobs(database, addresses))
+        ratios.append(seconds[0] / seconds[1])
+        rates = [len(addresses) / each for each in seconds]
+        print(f"{name}: bare {rates[0]:,.0f}/s, ours {rates[1]:,.0f}/s, ratio {ratios[-1]:.2f}", flush=True)
+    print(f"{name}: ratio {statistics.median(ratios):.2f} (median of {ROUNDS})", flush=True)
+    database.dispose()
+
+
+def main() -> None:
+    """Measure every database."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--addresses", type=int, default=10_000)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--server", help="a PostgreSQL to make databases on; without it a private one is started")
+    wishes = parser.parse_args()
+    kinds = wishes.database or ["sqlite", "postgresql"]
+    own = environment.load()
+    geolocator = Geolocator(own)
+    addresses = located(geolocator, wishes.addresses)
+    with (
+        tempfile.TemporaryDirectory(prefix="cobalt-bench-") as folder,
+        servers(wishes.server, needed="postgresql" in kinds) as server,
+    ):
+        for kind in kinds:
+            urls = ledgers(kind, server, folder, empty=True)
+            measure(next(urls), own.geodb_folder, geolocator, addresses)
+            urls.close()
 
 
 if __name__ == "__main__":

@@ -13,10 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-import ingest as bench  # the other benchmark's servers
+from servers import ledgers, servers
 
 LINE = (
     b'{"type": "connection", "event": "new", "src_ip": "192.0.2.2", "dst_ip": "198.51.%d.%d", "dst_port": 443, '
@@ -92,14 +90,14 @@ def main() -> None:
     reference: list[float] | None = None
     reference = measure("cat >/dev/null", ["sh", "-c", "cat >/dev/null"])
     with (
-        bench.servers(wishes.server, needed=True) as server,
+        servers(wishes.server, needed=True) as server,
         tempfile.TemporaryDirectory(prefix="cobalt-bench-") as folder,
     ):
         from cobalt_tasks.storage import schema
         from cobalt_tasks.storage.engine import Database
 
         measure("cobalt ingest, SQLite", cobalt)
-        urls = bench.ledgers("postgresql", server, folder, empty=True)
+        urls = ledgers("postgresql", server, folder, empty=True)
         for name, stopped in (("cobalt ingest, PostgreSQL", False), ("  stopped for the first half", True)):
             url = next(urls)
             database = Database(url)

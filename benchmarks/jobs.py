@@ -27,7 +27,7 @@ import psutil
 import psycopg
 import redis
 from celery import Celery
-from ingest import servers
+from servers import servers
 from sqlalchemy import literal, select, text
 
 from cobalt_tasks import settings as environment

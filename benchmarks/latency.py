@@ -20,8 +20,8 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from ingest import servers
 from jobs import address, empty, our_redis, private_redis, wait_until
+from servers import servers
 from sqlalchemy import select
 
 from cobalt_tasks import settings as environment
