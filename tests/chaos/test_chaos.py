@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
 
@@ -14,8 +15,8 @@ LONGEST_RECOVERY = 60.0
 
 @pytest.fixture
 def in_turn(request: pytest.FixtureRequest) -> str:
-    """One database in this run, the other in the next."""
-    last = request.config.cache.get("cobalt/chaos", "postgresql")
+    """One database in this run, the other in the next; in a fresh clone, either."""
+    last = request.config.cache.get("cobalt/chaos", random.choice(["sqlite", "postgresql"]))
     database = "sqlite" if last == "postgresql" else "postgresql"
     request.config.cache.set("cobalt/chaos", database)
     return database
