@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -134,6 +135,22 @@ def test_redis_is_out_of_memory(working: tuple[Ledger, Worker], server: Server) 
     time.sleep(3)
     server.client.config_set("maxmemory", 0)
     assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+
+
+def test_redis_runs_out_of_memory_in_the_middle_of_a_delivery(working: tuple[Ledger, Worker], server: Server) -> None:
+    """A message has left its list and cannot be noted as taken: the worker connects anew, and does not end.
+
+    Break: broker_channel_error_retry in celeryconfig.py.
+    """
+    ledger, worker = working
+    worker.process.send_signal(signal.SIGSTOP)
+    ledger.ask(NewJob(kind="domain", address="127.21.0.10"))
+    server.client.config_set("maxmemory", 1)
+    worker.process.send_signal(signal.SIGCONT)
+    worker.wait_for_words("used memory > 'maxmemory'", 10)
+    server.client.config_set("maxmemory", 0)
+    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    assert worker.process.poll() is None
 
 
 def test_the_network_is_cut(working: tuple[Ledger, Worker], proxy: Proxy) -> None:
