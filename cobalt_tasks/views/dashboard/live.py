@@ -56,6 +56,7 @@ class Live:
         """Begin to get what takes longest, before anybody asks."""
         self._beats.begin()
         self._counts.begin()
+        self._zones.begin()
 
     def close(self) -> None:
         """End the threads and close the connections."""
