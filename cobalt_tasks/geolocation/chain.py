@@ -129,7 +129,7 @@ class Geolocator:
 
         """
         names = settings.geo_providers
-        self.databases = LocalDatabases(settings.geodb_folder) if mmdb.NAME in names else None
+        self.databases = LocalDatabases(settings.geodb_folder, checked=True) if mmdb.NAME in names else None
         self.providers: list[Provider] = [made for name in names if (made := _provider(name, settings))]
         self._expired_to = ""
         self._is_local_first = not self.providers or names[0] == mmdb.NAME

@@ -31,6 +31,20 @@ class File(Struct, frozen=True, kw_only=True):
     sha256: str
     size: int
 
+    def check(self, folder: Path) -> None:
+        """Compare the file with its digest.
+
+        Raises:
+            GeodbError: it is another than was installed.
+            OSError: it cannot be read.
+
+        """
+        import hashlib  # noqa: PLC0415  # a look-up in a local database is quicker without
+
+        with (folder / self.name).open("rb") as opened:
+            if hashlib.file_digest(opened, "sha256").hexdigest() != self.sha256:
+                raise GeodbError(f"{self.name} is damaged")
+
 
 class Source(Struct, frozen=True, kw_only=True):
     """Where a database came from, and on which terms."""

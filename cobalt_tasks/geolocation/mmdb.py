@@ -40,9 +40,13 @@ class _Found(NamedTuple):
 class LocalDatabases:
     """The databases of a folder, opened when first asked and again whenever they were replaced. Not for several threads."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open nothing yet."""
+    def __init__(self, folder: Path, *, checked: bool = False) -> None:
+        """Open nothing yet. `checked`: compare each file with its digest when it is opened.
+
+        The reader written in C may end the whole process over a damaged file; who lives long takes the time to look.
+        """
         self._folder = folder
+        self._checked = checked
         self._signature: tuple[int, int, int] | None = None
         self._sources: list[_Source] = []
         self.manifest = Manifest()
@@ -119,6 +123,8 @@ class LocalDatabases:
         sixes: list[maxminddb.Reader | AsnTable] = []
         for file in database.files:
             try:
+                if self._checked:
+                    file.check(self._folder)
                 reader = open_file(self._folder / file.name)
             except (OSError, GeodbError) as error:
                 log.warning("a geolocation database cannot be opened, run `cobalt geodb update`: %s", error)

@@ -73,13 +73,13 @@ class Transport:
 
         """
         with self.open(method, url, seconds=seconds, parameters=parameters, headers=headers, body=body) as response:
-            content = b""
+            content = bytearray()
             for chunk in chunks(response):
                 content += chunk
                 if len(content) > largest:
                     raise BadReplyError(f"an answer of more than {largest} bytes")
             lowered = {name.lower(): value for name, value in response.headers.items()}
-            return Reply(status=response.status_code, headers=lowered, body=content)
+            return Reply(status=response.status_code, headers=lowered, body=bytes(content))
 
     @contextmanager
     def open(  # noqa: PLR0913  # a request has as many parts

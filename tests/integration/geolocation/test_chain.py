@@ -1,9 +1,11 @@
 """The chain: who is asked, when, and what becomes of the jobs."""
 
+import gzip
 import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -312,6 +314,17 @@ def say(status: int, body: bytes, **headers: str) -> Callable[[BaseHTTPRequestHa
     return misbehave
 
 
+def raw(sent: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Return a lie to tell instead of HTTP."""
+
+    def misbehave(handler: BaseHTTPRequestHandler) -> None:
+        handler.close_connection = True
+        with suppress(OSError):
+            handler.wfile.write(sent)
+
+    return misbehave
+
+
 def drip(handler: BaseHTTPRequestHandler) -> None:
     """Send a byte now and then, for ever."""
     handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
@@ -319,6 +332,13 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"[")
         handler.wfile.flush()
         time.sleep(0.1)
+
+
+def continue_for_ever(handler: BaseHTTPRequestHandler) -> None:
+    """Promise an answer again and again."""
+    with suppress(OSError):
+        while True:
+            handler.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
 
 def drip_headers(handler: BaseHTTPRequestHandler) -> None:
@@ -349,6 +369,28 @@ LIES: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
         200, b'[{"query": "8.8.8.8", "status": "success", "country": "X", "lat": 1, "lon": 1}]'
     ),
     "half a list": say(200, b"[]"),
+    "a coordinate that is no number": say(200, b"[" + ENTRY.replace(b"}", b', "lat": NaN, "lon": 1}]')),
+    "an endless coordinate": say(200, b"[" + ENTRY.replace(b"}", b', "lat": -Infinity, "lon": 1}]')),
+    "a coordinate beyond numbers": say(200, b"[" + ENTRY.replace(b"}", b', "lat": 1e400, "lon": 1}]')),
+    "a coordinate of 400 digits": say(200, b"[" + ENTRY.replace(b"}", b', "lat": ' + b"1" * 400 + b', "lon": 1}]')),
+    "a number of 5,000 digits": say(200, b"[" + ENTRY.replace(b"}", b', "zip": ' + b"1" * 5000 + b"}]")),
+    "no UTF-8": say(200, b'[{"query": "9.9.9.9", "status": "success", "countryCode": "EX", "city": "\xff"}]'),
+    "a gzip bomb": say(200, gzip.compress(bytes(64 << 20)), **{"Content-Encoding": "gzip"}),
+    "a brotli bomb": say(200, b"\x0b\x00" * 100, **{"Content-Encoding": "br"}),
+    "a chunk of terabytes": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFF\r\n[" + b" " * 999),
+    "a chunk below nothing": raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n[]\r\n0\r\n\r\n"),
+    "chunks of one byte": raw(
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\n \r\n" * (1 << 15) + b"0\r\n\r\n"
+    ),
+    "a length below nothing": say(200, b"[]", **{"Content-Length": "-5"}),
+    "a length in other digits": say(200, b"[]", **{"Content-Length": "\u00b2"}),
+    "a thousand headers": raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n[]"),
+    "a header of a megabyte": raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * (1 << 20) + b"\r\n\r\n[]"),
+    "no HTTP": raw(b"SSH-2.0-OpenSSH_9.6p1\r\n"),
+    "another version of HTTP": raw(b"HTTP/9.9 200 OK\r\nContent-Length: 2\r\n\r\n[]"),
+    "no content": say(204, b""),
+    "a part of the content": say(206, b"[" + ENTRY + b"]"),
+    "redirected to a file": say(301, b"", Location="file:///etc/passwd"),
 }
 
 
@@ -375,7 +417,7 @@ def test_a_provider_that_lies_costs_one_batch_and_nothing_else(
     assert ledger.states() == {"done: located": 1}
 
 
-@pytest.mark.parametrize("slow", [drip, drip_headers])
+@pytest.mark.parametrize("slow", [drip, drip_headers, continue_for_ever])
 def test_slow_bytes_end_at_the_deadline(
     sqlite_database: Database,
     configured: Settings,
@@ -394,6 +436,63 @@ def test_slow_bytes_end_at_the_deadline(
     assert ledger.remote() == 1
     assert time.monotonic() - started < 2
     assert ledger.states() == {"pending: no provider": 1}
+
+
+@pytest.mark.parametrize(
+    "value", ["-1", "garbage", "9" * 30, "1e9", "nan", "inf", "1.5", "", "\u00b2", "0x10", "999999999"]
+)
+@pytest.mark.parametrize("header", ["X-Rl", "X-Ttl", "Retry-After"])
+def test_headers_that_make_no_sense_change_no_budget(
+    sqlite_database: Database, configured: Settings, ip_api: Any, header: str, value: str
+) -> None:
+    """Neither is the window opened by them nor closed for longer than it is; the answer counts."""
+    ledger = Ledger(sqlite_database, configured)
+    ip_api.misbehave = say(200, b"[" + ENTRY + b"]", **{header: value})
+    ledger.add("9.9.9.9")
+    ledger.local()
+    ledger.pass_time(2)
+    assert ledger.remote() == 1
+    assert ledger.states() == {"done: located": 1}
+    with sqlite_database.reading() as connection:
+        used, ends_in = connection.execute(select(budgets.c.used, budgets.c.resets_at - time.time())).one()
+    assert used == 1
+    assert 58 < ends_in <= 61
+
+
+@pytest.mark.parametrize("value", ["-1", "garbage", "9" * 30, "999999999", "Wed, 21 Oct 2099 07:28:00 GMT"])
+def test_a_refusal_keeps_nobody_away_for_longer_than_a_day(
+    sqlite_database: Database, configured: Settings, ip_api: Any, value: str
+) -> None:
+    """However long a provider asks to be left alone."""
+    ledger = Ledger(sqlite_database, configured)
+    ip_api.misbehave = say(429, b"", **{"Retry-After": value, "X-Ttl": value})
+    ledger.add("9.9.9.9")
+    ledger.local()
+    ledger.pass_time(2)
+    ledger.remote()
+    with sqlite_database.reading() as connection:
+        pause = connection.execute(select(breakers.c.open_until - time.time())).scalar_one()
+    assert 40 < pause <= 86400 + 2
+
+
+def test_two_answers_about_one_address_are_one(sqlite_database: Database, configured: Settings, ip_api: Any) -> None:
+    """Repeated, contradicted, in any order and in another spelling: one location, one final job."""
+    entries = [
+        {"query": "9.9.9.9", "status": "fail", "message": "reserved range"},
+        {"query": "::ffff:9.9.9.9", "status": "success", "countryCode": "FR"},
+        {"query": "9.9.9.9", "status": "success", "countryCode": "DE"},
+        {"query": "9.9.9.9 ", "status": "success", "countryCode": "US"},
+        {"query": "11.0.0.1", "status": "success", "countryCode": "US"},
+    ] * 50
+    ledger = Ledger(sqlite_database, configured)
+    ip_api.misbehave = say(200, json.dumps(entries).encode())
+    ledger.add("9.9.9.9")
+    ledger.local()
+    ledger.pass_time(2)
+    assert ledger.remote() == 1
+    assert ledger.states() == {"done: located": 1}
+    assert ledger.location("9.9.9.9").country_code == "DE"
+    assert ledger.location("11.0.0.1") is None
 
 
 def test_text_from_a_provider_is_data(sqlite_database: Database, configured: Settings, ip_api: Any) -> None:

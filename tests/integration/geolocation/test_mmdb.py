@@ -93,6 +93,24 @@ def test_a_damaged_database_is_left_out(databases: Path, caplog: pytest.LogCaptu
     assert "cobalt geodb update" in caplog.text
 
 
+def test_a_worker_opens_no_file_that_changed_since_it_was_installed(
+    databases: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One bit in the middle is enough: over such a file the reader could end the whole process."""
+    found = LocalDatabases(databases, checked=True)
+    found.refresh()
+    assert found.locate("8.8.8.8", 5.0).city == "Sampleton"  # type: ignore[union-attr]
+    city = next(databases.glob("city-ipv4*.mmdb"))
+    content = bytearray(city.read_bytes())
+    content[len(content) // 3] ^= 1
+    city.unlink()
+    city.write_bytes(content)
+    found = LocalDatabases(databases, checked=True)
+    found.refresh()
+    assert found.locate("8.8.8.8", 5.0).country_code == "FR"  # type: ignore[union-attr]
+    assert "is damaged" in caplog.text
+
+
 def test_an_old_database_is_said_to_be_old(databases: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Beyond 30 days a warning names the age when the database is opened; it is used all the same."""
     old = manifest.load(databases)

@@ -8,17 +8,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import hypothesis
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cobalt_tasks.contracts import Job, Verdict
+from cobalt_tasks.contracts import Facts, Job, Verdict
 from cobalt_tasks.geolocation.chain import Geolocator
 from cobalt_tasks.geolocation.ipapi import IpApi
 from cobalt_tasks.geolocation.ipgeolocation import IpGeolocation
 from cobalt_tasks.geolocation.ipinfo import IpInfo
 from cobalt_tasks.geolocation.provider import Answer, ProviderError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage import facts, jobs
 from cobalt_tasks.storage.engine import Database
 
 TOKEN = "t0k3n-of-a-user"
@@ -344,3 +347,55 @@ def test_a_day_of_look_ups_is_a_thousand(sqlite_database: Database, configured: 
     assert geolocator.worthwhile_calls(sqlite_database) == 0
     assert geolocator.reserve(sqlite_database, 15.0) is None
     assert len(site.asked) == 30
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("11.0.0.1")
+ANYTHING = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
+)
+HONEST = {
+    "ip-api": {
+        "query": "11.0.0.1",
+        "status": "success",
+        "countryCode": "DE",
+        "lat": 1.5,
+        "lon": 2.5,
+        "as": "AS64496 X",
+    },
+    "ipinfo": {"ip": "11.0.0.1", "country": "DE", "loc": "1.5,2.5", "org": "AS64496 X", "bogon": False},
+    "ipinfo lite": {"ip": "11.0.0.1", "country_code": "DE", "country": "Germany", "asn": "AS64496", "as_name": "X"},
+    "ipgeolocation": v3("11.0.0.1"),
+    "ipgeolocation bulk": legacy("11.0.0.1"),
+}
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_whatever_a_provider_says_is_an_outcome(sqlite_database: Database, configured: Settings, name: str) -> None:
+    """Any value in any field of any answer: a refused call, or an outcome that the ledger takes; never an exception."""
+    site = Site()
+    provider = PROVIDERS[name](site.url, TOKEN)
+    chain = Geolocator(configured)
+    job = Job(id=1, kind="geolocation", address="11.0.0.1", protocol="", port=0, attempts=0, forced=False)
+
+    @given(st.dictionaries(st.sampled_from(sorted(HONEST[name])), ANYTHING, max_size=3), st.booleans())
+    @hypothesis.settings(max_examples=60)
+    def hold(changes: dict[str, Any], is_alone: bool) -> None:
+        entry = {**HONEST[name], **changes}
+        wrapped = {"ip-api": [entry], "ipinfo": {"11.0.0.1": entry}, "ipgeolocation bulk": [entry]}
+        site.answer = lambda *_: (200, entry if is_alone else wrapped.get(name, entry))
+        try:
+            answer = provider.ask(["11.0.0.1"])
+        except ProviderError:
+            return
+        assert set(answer.places) | set(answer.negative) <= {"11.0.0.1"}
+        outcome = chain.outcome(job, provider.terms.provider, answer, 1.0)
+        sqlite_database.write(facts.write, outcome.facts or Facts())
+        for found in outcome.facts.locations if outcome.facts else []:
+            assert found.latitude is None or -90 <= found.latitude <= 90
+            assert found.country_code is None or len(found.country_code) == 2
+
+    try:
+        hold()
+    finally:
+        site.shutdown()
+        site.server_close()
