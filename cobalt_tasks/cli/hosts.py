@@ -12,15 +12,29 @@ from cobalt_tasks.errors import ConfigurationError
 @click.option("--country", help="Only hosts in this country: two letters, such as NL.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Only hosts with this port.")
 @click.option("--service", help="Only hosts with this service, such as ssh.")
+@click.option(
+    "--order",
+    type=click.Choice(["last_seen", "score"]),
+    default="last_seen",
+    show_default=True,
+    help="Which come first; by score, those that nothing speaks against are left out.",
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def hosts(  # Click gives them by name
-    address: str | None, limit: int, country: str | None, port: int | None, service: str | None, as_json: bool
+    address: str | None,
+    limit: int,
+    country: str | None,
+    port: int | None,
+    service: str | None,
+    order: str,
+    as_json: bool,
 ) -> None:
-    """List hosts, the last seen first, or show all that is known about one.
+    """List hosts, or show all that is known about one, and what speaks against it.
 
     \b
     Example:
       cobalt hosts --country NL --service ssh
+      cobalt hosts --order score --limit 10
       cobalt hosts 192.0.2.10
       cobalt hosts 192.0.2.10 --json | jq '.certificates[].names'
     """  # noqa: D301  # Click's mark for "do not wrap"
@@ -28,14 +42,14 @@ def hosts(  # Click gives them by name
     if address is not None and (wanted := canonical(address)) is None:
         raise ConfigurationError(f"{address!r} is no IP address")
     from cobalt_tasks.settings import load
-    from cobalt_tasks.storage.inventory import Filter
+    from cobalt_tasks.storage.inventory import Filter, Order
     from cobalt_tasks.storage.schema import open_ledger
     from cobalt_tasks.views import hosts as views
 
     only = Filter(country=country.upper() if country else None, port=port, service=service)
     database = open_ledger(load())
     try:
-        shown = views.host(database, wanted) if wanted else views.host_list(database, limit, only)
+        shown = views.host(database, wanted) if wanted else views.host_list(database, limit, only, Order(order))
     finally:
         database.dispose()
     if as_json:

@@ -18,6 +18,7 @@ from cobalt_tasks.storage.models import (
     locations,
     observations,
     ports,
+    scores,
     sightings,
     sources,
 )
@@ -70,11 +71,13 @@ def _hosts(connection: Connection) -> Select[Any]:
             hosts.c.first_seen,
             hosts.c.last_seen,
             hosts.c.discovered,
+            scores.c.score,
             *(locations.c[name] for name in LOCATION),
             locations.c.fetched_at.label("located_at"),
             _json_list(connection, ports, "port", "open_ports"),
             _json_list(connection, hostnames, "name", "names"),
         )
+        .outerjoin(scores, scores.c.address == hosts.c.address)
         .outerjoin(locations, locations.c.address == hosts.c.address)
         .order_by(hosts.c.address)
     )

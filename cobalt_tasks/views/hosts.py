@@ -13,10 +13,12 @@ class UnknownHostError(CobaltError):
     """The ledger knows no such host."""
 
 
-def host_list(database: Database, limit: int, only: inventory.Filter) -> list[dict[str, Any]]:
-    """Return hosts, the last seen first: location, names, ports with their services."""
+def host_list(
+    database: Database, limit: int, only: inventory.Filter, order: inventory.Order = inventory.Order.LAST_SEEN
+) -> list[dict[str, Any]]:
+    """Return hosts in an order: score, location, names, ports with their services."""
     with database.reading() as connection:
-        return inventory.page(connection, limit, only=only)
+        return inventory.page(connection, limit, only=only, order=order)
 
 
 def host(database: Database, address: str) -> dict[str, Any]:

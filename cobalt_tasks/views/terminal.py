@@ -47,12 +47,13 @@ def print_hosts(hosts: Sequence[Mapping[str, Any]]) -> None:
     if not hosts:
         console.print("No hosts yet: cobalt ingest brings them.")
         return
-    table = _table(("Address", "left"), ("Place", "left"), ("Ports", "left"), ("Names", "left"))
+    table = _table(("Address", "left"), ("Risk", "right"), ("Place", "left"), ("Ports", "left"), ("Names", "left"))
     for host in hosts:
         ports = [_service(port) for port in host["ports"]]
         names = host["names"]
         table.add_row(
             _text(host["address"]),
+            _risk(host["score"]),
             _text(_place(host)),
             _text(_some(ports, _PORTS_SHOWN)),
             _text(_some(names, _NAMES_SHOWN)),
@@ -69,6 +70,7 @@ def print_host(host: Mapping[str, Any]) -> None:
         facts.add_row(Text(name, style="dim"), _text(value))
     console.print(Padding(facts, (0, 0, 1, 2), expand=False))
     sections: Iterable[tuple[str, Sequence[str], list[list[str]]]] = (
+        ("Evidence", ("Points", "Rule", "Why", "From"), [_evidence_row(row) for row in host["evidence"]]),
         ("Ports", ("Port", "Service", "Banner"), [_port_row(port) for port in host["ports"]]),
         ("Banners", ("Port", "From", "Said"), [_banner_row(banner) for banner in host["banners"]]),
         ("Certificates", ("Port", "Subject, issuer, names", "Valid until"), list(map(_cert_row, host["certificates"]))),
@@ -242,8 +244,15 @@ def _some(values: Sequence[str], limit: int) -> str:
     return ", ".join(values[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 
+def _risk(score: float | None) -> Text:
+    if score is None:
+        return Text("?", style="dim")
+    return Text(f"{score:.2f}" if score else "·", style="" if score else "dim")
+
+
 def _about(host: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "seen", f"{iso(host['first_seen'])} to {iso(host['last_seen'])}"
+    yield "risk", "not judged yet" if host["score"] is None else f"{host['score']:.2f} of 1"
     if not host["provider"]:
         yield "location", "unknown"
         return
@@ -257,6 +266,10 @@ def _about(host: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     if any(network):
         yield "network", " · ".join(dict.fromkeys(part for part in network if part))
     yield "located by", f"{host['provider']}, {ago(max(0.0, time.time() - host['located_at']))} ago"
+
+
+def _evidence_row(row: Mapping[str, Any]) -> list[str]:
+    return [f"{row['counted']:+.2f}", row["rule"], row["detail"], f"{row['source']}, {iso(row['observed_at'])}"]
 
 
 def _port_row(port: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert
@@ -10,8 +11,9 @@ from sqlalchemy import insert
 from cobalt_tasks.cli.hosts import hosts as command
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import inventory, models, traffic
+from cobalt_tasks.storage import evidence, inventory, models, traffic
 from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.threat import Evidence
 from cobalt_tasks.views import hosts
 
 Fill = Callable[[Database], None]
@@ -92,6 +94,31 @@ def test_connections_of_a_host_look_at_the_newest_only(
     with sqlite_database.reading() as connection:
         assert traffic.connections_of(connection, "198.51.100.1", 5) == []
         assert len(traffic.connections_of(connection, "198.51.100.2", 5)) == 5
+
+
+def test_command_says_which_host_is_risky_and_why(sqlite_database: Database, settings: Settings, fill: Fill) -> None:
+    """The list has the score and can begin with the highest; a host's own page has every piece of evidence."""
+    fill(sqlite_database)
+    found = [
+        Evidence(
+            address="198.51.100.8", rule="risky_port", subject="tcp/23", points=points, source="scan", observed_at=0.0,
+            detail=f"tcp/23 is open\x1b[2J {points}",
+        )
+        for points in (0.3, 0.2)
+    ]  # fmt: skip
+    with sqlite_database.writing() as connection:
+        evidence.add(connection, [found[0], msgspec.structs.replace(found[1], subject="tcp/22")], "v1")
+        evidence.write_scores(connection, {"198.51.100.8": 0.3, "198.51.100.9": 0.0}, "v1")
+    listed = CliRunner().invoke(command, []).stdout.splitlines()
+    risks = {line.split()[0]: line.split()[1] for line in listed[1:] if line[:1].isdigit()}
+    assert risks == {"198.51.100.7": "?", "198.51.100.8": "0.30", "198.51.100.9": "·", "192.168.1.2": "?"}
+    first = json.loads(CliRunner().invoke(command, ["--order", "score", "--json"]).stdout)
+    assert [(host["address"], host["score"]) for host in first] == [("198.51.100.8", 0.3)]
+    shown = CliRunner().invoke(command, ["198.51.100.8"]).stdout
+    assert "0.30 of 1" in shown
+    assert "+0.30" in shown
+    assert "+0.00" in shown  # a rule counts once
+    assert "tcp/23 is open\\x1b[2J 0.2" in " ".join(shown.split())
 
 
 def test_command(sqlite_database: Database, settings: Settings, fill: Fill) -> None:
