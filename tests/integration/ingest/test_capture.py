@@ -52,6 +52,13 @@ def test_connections_with_itself_are_left_out(connection: tuple[socket.socket, i
     assert told(Watcher(), connection[1]) == []
 
 
+def test_a_connection_to_any_port_is_told() -> None:
+    """Also to 8080, where a page may be: no port is left out. (An address of its own, for the port may be taken.)"""
+    with socket.create_server(("127.8.0.80", 8080)) as server, socket.create_connection(server.getsockname()):
+        (line,) = [each for each in told(Watcher(loopback=True), 8080) if each["dst_ip"] == "127.8.0.80"]
+    assert line["type"] == "connection"
+
+
 def test_its_lines_are_what_ingest_reads(connection: tuple[socket.socket, int]) -> None:
     """Every line is recognised and accepted, heartbeats are ignored."""
     watcher = Watcher(loopback=True)
