@@ -19,10 +19,12 @@ def canonical(text: str) -> str | None:
     """
     if len(text) > _LONGEST:
         return None
+    # The interface stands before the closing bracket, or after it as ss prints it.
+    text = text.split("%", 1)[0]
     if text.startswith("["):
         text = text[1:].removesuffix("]")
     try:
-        return str(_unmapped(ip_address(text.split("%", 1)[0])))
+        return str(_unmapped(ip_address(text)))
     except ValueError:
         return None
 

@@ -47,15 +47,24 @@ def list_(source: str | None, limit: int, after: int, as_json: bool) -> None:
 
 @rejects.command(epilog="Example: cobalt rejects retry --source stdin")
 @click.option("--source", metavar="NAME", help="Only of this source.")
-def retry(source: str | None) -> None:
+@click.option("--port", type=click.IntRange(1, 65535), help="The port that was scanned, for lines without one (zmap).")
+def retry(source: str | None, port: int | None) -> None:
     """Read refused lines again: those that this version understands become records of their source.
 
+    With --port, addresses that were refused because their scan names no port are taken.
     Lines of which only the first 4 KiB were kept cannot be read again.
     """
+    from pathlib import Path
+
     from cobalt_tasks import settings
     from cobalt_tasks.ingest.retry import retry as try_again
+    from cobalt_tasks.storage import rejects as storage
     from cobalt_tasks.storage.schema import open_ledger
 
     loaded = settings.load()
-    tried, taken = try_again(open_ledger(loaded), loaded, source)
+    database = open_ledger(loaded)
+    with database.reading() as connection:
+        if source and not storage.listing(connection, source=source, limit=1):
+            source = str(Path(source).absolute())
+    tried, taken = try_again(database, loaded, source, port)
     click.echo(f"{tried} tried, {taken} accepted now")

@@ -105,6 +105,11 @@ def opener(file: BinaryIO) -> Callable[[BinaryIO], Reader] | None:
     return next((reader for magic, reader in _MAGIC.items() if start.startswith(magic)), None)
 
 
+def is_packed(start: bytes) -> bool:
+    """Tell whether bytes begin as a compressed file does."""
+    return start.startswith(tuple(_MAGIC))
+
+
 class Unpacked:
     """What is in a compressed file, by position; going back means reading again from the beginning."""
 
@@ -112,8 +117,9 @@ class Unpacked:
         """Begin at its beginning."""
         self._file = file
         self._open = reader
-        self._wanted = 0
-        self._restart()
+        self._wanted = self._at = 0
+        self._reader = reader(file)
+        self._damage: ConfigurationError | None = None
 
     def seek(self, position: int) -> None:
         """Read from a position next."""
@@ -124,18 +130,31 @@ class Unpacked:
         if self._wanted < self._at:
             self._restart()
         while self._at < self._wanted:
-            skipped = self._reader.read(min(_CHUNK, self._wanted - self._at))
+            skipped = self._gather(min(_CHUNK, self._wanted - self._at))
             if not skipped:
                 return b""
             self._at += len(skipped)
-        found = b""
-        while len(found) < size and (more := self._reader.read(size - len(found))):
-            found += more
+        found = self._gather(size)
         self._at += len(found)
         self._wanted = self._at
         return found
 
+    def _gather(self, size: int) -> bytes:
+        """Read up to `size` bytes; what stands before damage is given, and the damage is said when nothing is left."""
+        if self._damage is not None:
+            raise self._damage
+        found = b""
+        try:
+            while len(found) < size and (more := self._reader.read(size - len(found))):
+                found += more
+        except ConfigurationError as error:
+            self._damage = error
+            if not found:
+                raise
+        return found
+
     def _restart(self) -> None:
+        self._damage = None
         self._file.seek(0)
         self._reader = self._open(self._file)
         self._at = 0

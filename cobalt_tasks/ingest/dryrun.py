@@ -3,12 +3,14 @@
 import math
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
+from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.geolocation.chain import Geolocator
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.streams import FileStream
@@ -39,6 +41,8 @@ class Forecast(Struct, frozen=True, kw_only=True):
     sources: list[Source]
     totals: summary.Totals
     lookups: list[Estimate]
+    unread: list[str]
+    """Why files were left out, a line for each."""
 
 
 def forecast(  # noqa: PLR0913  # what `cobalt ingest` takes
@@ -53,28 +57,28 @@ def forecast(  # noqa: PLR0913  # what `cobalt ingest` takes
 ) -> Forecast:
     """Read files and count; nothing is sent, and nothing is stored where it would stay.
 
-    Raises:
-        ConfigurationError: a file cannot be read, or its format is not recognised.
-
+    A file that cannot be read does not keep the others from being counted.
     """
     with tempfile.TemporaryDirectory(prefix="cobalt-dry-run-") as folder:
         aside = msgspec.structs.replace(settings, database_url=f"sqlite:///{folder}/ledger.db")
         database = open_ledger(aside)
         try:
             pipeline = Pipeline(database, aside, say=say, stopping=stopping, sends=False)
-            found = []
+            found: list[Source] = []
+            unread: list[str] = []
             for file in files:
-                stream = FileStream(file)
                 try:
-                    found.append(pipeline.run(stream, format_name=format_name, family=family, port=port))
-                finally:
-                    stream.close()
+                    with closing(FileStream(file)) as stream:
+                        found.append(pipeline.run(stream, format_name=format_name, family=family, port=port))
+                except ConfigurationError as error:
+                    say(str(error))
+                    unread.append(str(error))
             with database.reading() as connection:
                 totals = summary.count(connection)
         finally:
             database.dispose()
     lookups = totals.jobs.get("geolocation", 0)
-    return Forecast(sources=found, totals=totals, lookups=_estimates(settings, lookups))
+    return Forecast(sources=found, totals=totals, lookups=_estimates(settings, lookups), unread=unread)
 
 
 def lasting(seconds: float) -> str:

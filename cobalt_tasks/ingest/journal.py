@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.errors import JournalError
-from cobalt_tasks.ingest.journal_writer import SEGMENT, STAMP, clock_file, data_file
+from cobalt_tasks.ingest.journal_writer import SEGMENT, STAMP, UNHEARD_EXIT, clock_file, data_file
 from cobalt_tasks.ingest.streams import PRINT
 
 LIMIT: Final = 1 << 30
@@ -112,8 +112,15 @@ class JournalStream:
         return data
 
     def ended(self) -> bool:
-        """Tell whether its writer is gone and all it wrote was read. Ask after reading nothing."""
+        """Tell whether its writer is gone and all it wrote was read. Ask after reading nothing.
+
+        Raises:
+            JournalError: its writer did not end by itself: what it had not written is lost.
+
+        """
         if self._over:
+            if self._process is not None and self._process.returncode:
+                raise JournalError(f"{self.name}: {_failure(self._process.returncode)}")
             return True
         # What was written before the writer went is read once more before this is believed.
         self._over = self._writer_is_gone()
@@ -238,12 +245,18 @@ def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT
         JournalError: the folder cannot be written.
 
     """
+    try:
+        os.fstat(0)
+    except OSError:
+        # The number of a standard input that is closed would be given to a file of ours.
+        os.set_inheritable(os.open(os.devnull, os.O_RDONLY), True)
     journal = folder / f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:12]}"
     try:
         journal.mkdir(parents=True, mode=0o700)
         (journal / _ABOUT).write_bytes(msgspec.json.encode(about))
         lock = _lock(journal / "writer")
     except OSError as error:
+        shutil.rmtree(journal, ignore_errors=True)
         raise JournalError(f"no journal can be written in {folder}: {error.strerror}") from None
     stream = JournalStream(journal)
     alive_reader, alive = os.pipe()
@@ -270,6 +283,14 @@ def abandoned(folder: Path) -> Iterator[Path]:
                 os.close(lock)
         if None not in locks:
             yield journal
+
+
+def _failure(code: int) -> str:
+    """Say what an exit code of the writer means."""
+    if code == UNHEARD_EXIT:
+        return "nothing could be listened to"
+    how = f"was killed by signal {-code}" if code < 0 else f"failed with {code}"
+    return f"the process that journals it {how}: what it had not journaled yet is lost; all else is stored"
 
 
 def _lock(path: Path) -> int | None:

@@ -36,6 +36,9 @@ _GATHER_SECONDS: Final = 0.001
 _ROOM_SECONDS: Final = 0.05
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
+UNHEARD_EXIT: Final = 4
+"""Exit code when the address cannot be listened to."""
+
 
 def data_file(folder: Path, start: int) -> Path:
     """Return the file of the segment that begins at a position."""
@@ -108,10 +111,10 @@ class Writer:
             self._start = self._position
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
             # The clock first: a reader that sees the data finds its time.
-            self._clock = os.open(clock_file(self._folder, self._start), flags, 0o600)
+            self._clock = _opened(clock_file(self._folder, self._start), flags)
             self._stamped = 0.0
             self._stamp()
-            self._data = os.open(data_file(self._folder, self._start), flags, 0o600)
+            self._data = _opened(data_file(self._folder, self._start), flags)
 
     def _stamp(self) -> None:
         now = time.time()
@@ -185,7 +188,8 @@ def main(arguments: list[str]) -> None:
         if len(arguments) > _WITHOUT_ADDRESS:
             from cobalt_tasks.ingest import journal_listener  # noqa: PLC0415  # a pipe needs no sockets
 
-            journal_listener.listen(writer, arguments[_WITHOUT_ADDRESS], alive, lambda: tell(notify))
+            if not journal_listener.listen(writer, arguments[_WITHOUT_ADDRESS], alive, lambda: tell(notify)):
+                sys.exit(UNHEARD_EXIT)
         else:
             copy(writer, 0, alive, notify)
     finally:
@@ -197,6 +201,21 @@ def tell(notify: int) -> None:
     # Full: the reader has not looked yet. Broken: it is gone.
     with suppress(OSError):
         os.write(notify, b".")
+
+
+def _opened(path: Path, flags: int) -> int:
+    """Open a file; on a full disk, wait until there is room for it."""
+    complained = False
+    while True:
+        try:
+            return os.open(path, flags, 0o600)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+        if not complained:
+            say(f"no room for another file in {path.parent}: reading stops until there is")
+        complained = True
+        time.sleep(_ROOM_SECONDS)
 
 
 def _size(path: Path) -> int:

@@ -125,11 +125,12 @@ class Pipeline:
         while True:
             sample = stream.sample(formats.SAMPLE)
             ended = stream.ended()
-            whole = sample if ended else sample[: sample.rfind(b"\n") + 1]
+            is_whole = ended and len(sample) < formats.SAMPLE
+            whole = sample if is_whole else sample[: sample.rfind(b"\n") + 1]
             found = formats.recognise(whole, family)
             if found or ended or len(sample) >= formats.SAMPLE or self._stopping():
                 break
             stream.wait(_WAIT_SECONDS)
         if found is None and sample.strip(BLANK + b"[],") and not self._stopping():
-            raise ConfigurationError(f"{stream.name}: its format is not recognised; name it with --format")
+            raise ConfigurationError(f"{stream.name}: {formats.unlike(sample)}")
         return found

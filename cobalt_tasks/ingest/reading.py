@@ -6,6 +6,7 @@ from typing import Final
 
 from msgspec import Struct, json
 
+from cobalt_tasks.ingest import formats
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats.base import BLANK, Format
 from cobalt_tasks.ingest.patience import Committer
@@ -22,11 +23,16 @@ _QUICK_SECONDS: Final = 0.025
 _WAIT_SECONDS: Final = 0.5
 
 
-class _State(Struct, omit_defaults=True):
+class State(Struct, omit_defaults=True):
     """What the checkpoint keeps beside the position."""
 
     skipping: bool = False
     format: str | None = None
+
+
+def state_of(source: Source) -> State:
+    """Return what the checkpoint of a source keeps."""
+    return json.decode(source.parser_state, type=State) if source.parser_state else State()
 
 
 class Reading:
@@ -53,7 +59,7 @@ class Reading:
         self._committer = committer
         self._stopping = stopping
         self._moved = moved
-        state = json.decode(source.parser_state, type=_State) if source.parser_state else _State()
+        state = state_of(source)
         self._format.state = state.format
         self._skipping = state.skipping
         self._position = source.position
@@ -91,11 +97,12 @@ class Reading:
         if self._skipping:
             data = self._skip(data)
         self._buffer += data
+        # Only the first record can be too long: the others came with this piece, which is smaller.
+        if len(self._buffer) > self._format.longest and not self._refuse_long():
+            return
         whole = self._format.split(self._buffer)
         if whole:
             self._store(whole)
-        if len(self._buffer) > self._format.longest:
-            self._refuse_long()
 
     def _store(self, length: int) -> None:
         data, self._buffer = self._buffer[:length], self._buffer[length:]
@@ -130,14 +137,20 @@ class Reading:
             planned,
         )
 
-    def _refuse_long(self) -> None:
-        data, self._buffer = self._buffer, b""
+    def _refuse_long(self) -> bool:
+        """Refuse the first record if it is too long; False when its end is still to come and is passed over."""
+        end = self._format.resume(self._buffer)
+        if 0 < end <= self._format.longest:
+            return True
+        self._skipping = end == 0
+        length = end or len(self._buffer)
+        data, self._buffer = self._buffer[:length], self._buffer[length:]
         batch = self._new_batch()
         batch.reject(self._position, f"longer than {self._format.longest >> 20} MiB", data)
-        self._skipping = True
         planned = self._planner.plan(batch)
         source, checkpoint = self.source, self._advance(data)
         self._commit(lambda connection: intake.store(connection, source, planned, checkpoint), planned)
+        return not self._skipping
 
     def _skip(self, data: bytes) -> bytes:
         """Pass over the rest of a long record; return what follows it."""
@@ -152,8 +165,10 @@ class Reading:
         return Batch(self.source.id, self._stream.arrival(self._position), self._format.tool)
 
     def _parse(self, data: bytes) -> Batch:
-        batch = self._new_batch()
-        self._format.parse(data, self._position, batch)
+        batch, position = self._new_batch(), self._position
+        if position == 0 and data.startswith(formats.MARK):
+            data, position = data[len(formats.MARK) :], len(formats.MARK)
+        self._format.parse(data, position, batch)
         return batch
 
     def _advance(self, data: bytes) -> Checkpoint:
@@ -164,14 +179,14 @@ class Reading:
         return self._checkpoint()
 
     def _checkpoint(self) -> Checkpoint:
-        state = _State(skipping=self._skipping, format=self._format.state)
+        state = State(skipping=self._skipping, format=self._format.state)
         return Checkpoint(
             position=self._position,
             format=self._format.name,
             head=self._stream.key or fingerprint(self._head),
             head_length=0 if self._stream.key else len(self._head),
             tail=fingerprint(self._tail),
-            parser_state=None if state == _State() else json.encode(state).decode(),
+            parser_state=None if state == State() else json.encode(state).decode(),
         )
 
     def _commit(self, work: Work, planned: Intake) -> None:

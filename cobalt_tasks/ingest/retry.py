@@ -6,30 +6,42 @@ from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.ingest import formats
 from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.planning import Planner
+from cobalt_tasks.ingest.reading import state_of
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import intake, rejects
+from cobalt_tasks.storage import intake, rejects, sources
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.rejects import Rejected
 
 _AT_ONCE = 500
 
 
-def retry(database: Database, settings: Settings, source: str | None = None) -> tuple[int, int]:
-    """Read refused lines again; return how many were tried and how many became records."""
+def retry(
+    database: Database, settings: Settings, source: str | None = None, port: int | None = None
+) -> tuple[int, int]:
+    """Read refused lines again; return how many were tried and how many became records.
+
+    `port` is the one that was scanned, for input that does not say.
+    """
     planner = Planner(settings)
     tried = taken = after = 0
     kinds: set[str] = set()
     while True:
         with database.reading() as connection:
             found = rejects.listing(connection, source=source, after=after, limit=_AT_ONCE)
+            known = [sources.get(connection, each) for each in {refused.source_id for refused in found}]
         if not found:
             break
+        # A line of a table means nothing without its header.
+        states = {each.id: state_of(each).format for each in known if each}
         after = found[-1].id
         for each in found:
             if each.format in formats.BY_NAME and each.is_whole:
                 tried += 1
-                made = _again(database, planner, each)
+                parser = formats.named(each.format)()
+                parser.port, parser.state = port, states.get(each.source_id)
+                made = _again(database, planner, parser, each)
                 taken += made is not None
                 kinds |= made or set()
     if kinds:
@@ -39,9 +51,8 @@ def retry(database: Database, settings: Settings, source: str | None = None) -> 
     return tried, taken
 
 
-def _again(database: Database, planner: Planner, refused: Rejected) -> set[str] | None:
+def _again(database: Database, planner: Planner, parser: Format, refused: Rejected) -> set[str] | None:
     """Read one line again; return the kinds of jobs it made, or None when it is refused again."""
-    parser = formats.named(refused.format or "")()
     batch = Batch(refused.source_id, refused.arrived_at, parser.tool)
     parser.parse(refused.line, refused.position, batch)
     if batch.rejects or not batch.records:

@@ -14,12 +14,12 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.errors import CobaltError, DatabaseUnavailableError
+from cobalt_tasks.errors import CobaltError, ConfigurationError, DatabaseUnavailableError
 from cobalt_tasks.ingest import formats, journal
 from cobalt_tasks.ingest.patience import persist
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.progress import Progress
-from cobalt_tasks.ingest.streams import FileStream, FollowedFile, Stream
+from cobalt_tasks.ingest.streams import FileStream, FollowedFile, Stream, storable
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.storage.sources import Source
@@ -103,10 +103,11 @@ def _look(settings: Settings, wishes: Wishes, stop: Stop) -> int:
         family=wishes.family,
         port=wishes.port,
     )
+    code = ConfigurationError.exit_code if found.unread else 0
     if wishes.as_json:
         ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in found.sources]
         sys.stdout.write(msgspec.json.encode({**msgspec.to_builtins(found), "sources": ledgers}).decode() + "\n")
-        return 0
+        return code
     for each in found.sources:
         progress.show(_ledger(each))
     totals = found.totals
@@ -117,7 +118,7 @@ def _look(settings: Settings, wishes: Wishes, stop: Stop) -> int:
         when = missing if lookup.seconds is None else f"{lasting(lookup.seconds)} for all look-ups"
         progress.show(f"geolocation by {lookup.provider}: {when}")
     progress.show("nothing was stored or queued")
-    return 0
+    return code
 
 
 def _ledger(source: Source) -> str:
@@ -179,7 +180,7 @@ class _Session:
     def _open_pipe(self) -> journal.JournalStream:
         """Start the journal; it and the program that writes into it go before the reading."""
         about = journal.About(
-            name=self._wishes.name or self._wishes.listen or "stdin",
+            name=storable(self._wishes.name or self._wishes.listen or "stdin"),
             format=self._wishes.format,
             family=self._wishes.family,
             port=self._wishes.port,
@@ -243,7 +244,8 @@ class _Session:
             if stream.is_stored():
                 stream.discard()
             else:
-                self._progress.say(f"{stream.name}: some bytes wait in the journal; cobalt ingest --resume stores them")
+                waiting = f"{stream.name}: some bytes wait in {stream.folder}"
+                self._progress.say(f"{waiting}; cobalt ingest --resume stores them")
 
     def _tell(self, source: Source, seconds: float) -> None:
         if self._wishes.as_json:

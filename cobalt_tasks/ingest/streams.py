@@ -22,6 +22,11 @@ def fingerprint(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
+def storable(name: str) -> str:
+    """Return a name that every database can store: file names may hold bytes that are no text."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 class Stream(Protocol):
     """Where bytes come from. Positions count from its very beginning, decompressed."""
 
@@ -77,15 +82,15 @@ class FileStream:
 
         """
         self.path = path
-        self.name = name or str(path.absolute())
+        self.name = storable(name or str(path.absolute()))
         try:
+            # Opening a named pipe would wait for who writes into it.
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise ConfigurationError(f"{path}: not a regular file; pipe it in with - instead")
             self._raw = path.open("rb")
         except OSError as error:
             raise ConfigurationError(f"{path}: {error.strerror}") from None
         status = os.fstat(self._raw.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            self._raw.close()
-            raise ConfigurationError(f"{path}: not a regular file; pipe it in with - instead")
         self.device = status.st_dev
         self.inode = status.st_ino
         unpack = compressed.opener(self._raw)

@@ -5,6 +5,8 @@ import re
 from datetime import datetime
 from typing import Any, Final
 
+import msgspec
+
 from cobalt_tasks.addresses import canonical
 from cobalt_tasks.ingest.batch import LONGEST_TEXT, RefusedError
 
@@ -106,6 +108,26 @@ def text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     return value[:longest].replace("\x00", "\\x00")
+
+
+def details(said: dict[str, Any]) -> str | None:
+    """Return what else a line said as JSON text that every database can store; None when that is nothing.
+
+    What would make it too long is left out, and the text says so: `"cut": true`.
+    """
+    if not said:
+        return None
+    encoded = msgspec.json.encode(said).decode()
+    if len(encoded) <= LONGEST_TEXT:
+        return encoded
+    kept: dict[str, Any] = {"cut": True}
+    length = len(msgspec.json.encode(kept))
+    for name, value in said.items():
+        length += len(msgspec.json.encode({name: value}))
+        if length > LONGEST_TEXT:
+            break
+        kept[name] = value
+    return msgspec.json.encode(kept).decode()
 
 
 def _from_text(value: str) -> float:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from cobalt_tasks.contracts import Banner, Facts, NewJob
-from cobalt_tasks.storage import driver, facts, new_jobs, rejects, sources
+from cobalt_tasks.storage import driver, facts, new_jobs, rejects, repeated, sources
 from cobalt_tasks.storage.rejects import Rejected
 from cobalt_tasks.storage.sources import Checkpoint, Source, Tally
 
@@ -102,6 +102,9 @@ def write(connection: Connection, intake: Intake) -> Tally:
         connection.exec_driver_sql(_CACHE)
     _append(connection, "observations", intake.observations)
     new = _add(connection, "observations", intake.identified)
+    if new < len(intake.identified):
+        # A row begins with its source and ends with identity and details.
+        repeated.add_details(connection, intake.identified[0][0], [row[-2:] for row in intake.identified])
     new += _add(connection, "discoveries", intake.discoveries)
     _insert(connection, "rejects", intake.rejects)
     _upsert(connection, "hosts", intake.hosts)

@@ -1,9 +1,11 @@
 """The formats of input: one file each, and one line here."""
 
+import codecs
 from collections.abc import Sequence
 from typing import Final
 
 from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.ingest import compressed
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.capture import Capture
 from cobalt_tasks.ingest.formats.grepable import MasscanGrepable, NmapGrepable
@@ -24,13 +26,16 @@ from cobalt_tasks.ingest.formats.zmap import ZmapCsv, ZmapJson
 FORMATS: Final[Sequence[type[Format]]] = (
     Capture,
     MasscanJson,
+    # unicornscan's form begins with the list's header.
+    MasscanText,
     MasscanList,
     MasscanGrepable,
     MasscanXml,
-    MasscanText,
     MasscanBinary,
     NmapXml,
     NmapGrepable,
+    # An IPv6 address with a port behind it is an address too.
+    NaabuText,
     ZmapCsv,
     ZmapJson,
     Zgrab2,
@@ -38,7 +43,6 @@ FORMATS: Final[Sequence[type[Format]]] = (
     Httpx,
     Fingerprintx,
     NaabuJson,
-    NaabuText,
     ZeekTsv,
     ZeekJson,
     SuricataEve,
@@ -48,6 +52,9 @@ FORMATS: Final[Sequence[type[Format]]] = (
 )
 BY_NAME: Final = {each.name: each for each in FORMATS}
 FAMILIES: Final = tuple(dict.fromkeys(each.family for each in FORMATS))
+
+MARK: Final = codecs.BOM_UTF8
+"""What some editors put before the first line; it says nothing."""
 
 SAMPLE: Final = 64 * 1024
 """Bytes from the beginning of an input that are looked at to recognise it."""
@@ -67,7 +74,16 @@ def named(name: str) -> type[Format]:
 
 def recognise(sample: bytes, family: str | None = None) -> type[Format] | None:
     """Return the format that most of the beginning of an input looks like; the first in the table when two tie."""
-    sample = sample[:SAMPLE]
+    sample = sample[:SAMPLE].removeprefix(MARK)
     scores = {each: each.score(sample) for each in FORMATS if family in (None, each.family)}
     best = max(scores, key=lambda each: scores[each])
     return best if scores[best] > 0 else None
+
+
+def unlike(sample: bytes) -> str:
+    """Say of the beginning of an input that looks like no format what to do about it."""
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "it is UTF-16; turn it into UTF-8 first: iconv -f UTF-16 -t UTF-8"
+    if compressed.is_packed(sample):
+        return "it is compressed; give the file by name, or unpack it before the pipe"
+    return "its format is not recognised; name it with --format"

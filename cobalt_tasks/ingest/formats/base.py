@@ -1,5 +1,6 @@
 """What a format is: how its input is cut into records, and what a record says."""
 
+from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from cobalt_tasks.ingest.batch import Batch, RefusedError
@@ -7,7 +8,7 @@ from cobalt_tasks.ingest.batch import Batch, RefusedError
 BLANK = b" \t\r\n\v\f"
 
 
-class Format:
+class Format(ABC):
     """One input format. An instance reads one source, and its state travels with the checkpoint.
 
     Attributes:
@@ -26,16 +27,16 @@ class Format:
     port: int | None = None
 
     @classmethod
+    @abstractmethod
     def score(cls, sample: bytes) -> int:
         """Say how much of the beginning of an input looks like this format: 0 is not at all."""
-        raise NotImplementedError
 
     @property
     def state(self) -> str | None:
         """What the next piece must know of those before, as text; None when each record stands for itself."""
         return None
 
-    @state.setter
+    @state.setter  # noqa: B027  # most formats have none
     def state(self, text: str | None) -> None:
         """Go on from a state."""
 
@@ -47,37 +48,35 @@ class Format:
         """Return where the next record may begin after one that was too long, or 0 when that is not in these bytes."""
         return data.find(b"\n") + 1
 
+    @abstractmethod
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
         """Read whole records, or what is left at the end of the input; `position` is that of the first byte.
 
         Never raises for what the input holds: each record is observed, discovered, ignored or rejected.
         """
-        raise NotImplementedError
 
 
 class LineFormat(Format):
-    """A format whose records are lines."""
+    """A format whose records are lines.
 
-    @classmethod
-    def score(cls, sample: bytes) -> int:
-        """Count the lines of the sample that are surely of this format."""
-        return sum(1 for line in sample.split(b"\n") if cls.recognises(line.strip(BLANK)))
+    Attributes:
+        edges: what is no part of a line at its two ends.
 
-    @classmethod
-    def recognises(cls, line: bytes) -> bool:
-        """Tell whether a stripped line is surely of this format."""
-        raise NotImplementedError
+    """
+
+    edges: ClassVar[bytes] = BLANK
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
         """Read each line that is not blank."""
         for line in data.split(b"\n"):
-            if stripped := line.strip(BLANK):
+            if line.strip(BLANK):
                 try:
-                    self.line(stripped, batch)
+                    self.line(line.strip(self.edges), batch)
                 except RefusedError as refused:
                     batch.reject(position, str(refused), line)
             position += len(line) + 1
 
+    @abstractmethod
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one stripped line.
 
@@ -85,4 +84,17 @@ class LineFormat(Format):
             RefusedError: it is none of this format; nothing of it was counted.
 
         """
-        raise NotImplementedError
+
+
+class KnownLineFormat(LineFormat):
+    """A format each of whose lines shows what it is."""
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Count the lines of the sample that are surely of this format."""
+        return sum(1 for line in sample.split(b"\n") if cls.recognises(line.strip(BLANK)))
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Tell whether a stripped line is surely of this format."""

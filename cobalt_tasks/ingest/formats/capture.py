@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from cobalt_tasks.contracts import Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.json_lines import UNREADABLE, explain
 
 _REMEMBERED: Final = 4096
@@ -59,7 +59,7 @@ _decode_plain = msgspec.json.Decoder(_Plain).decode
 _decode_metadata = msgspec.json.Decoder(dict[str, Any] | None).decode
 
 
-class Capture(LineFormat):
+class Capture(KnownLineFormat):
     """Connections, heartbeats, and the noise that `2>&1` mixes in."""
 
     name: ClassVar = "capture"
@@ -158,4 +158,4 @@ def _combine(seen: _Line, metadata: _Metadata, extras: dict[str, Raw]) -> _Descr
     number = seen.protocol_id
     said = next((each for each in (seen.protocol, named, number) if each not in (None, "")), "tcp")
     details = {**extras, **(others or {})}
-    return values.protocol(said), process, values.text(msgspec.json.encode(details).decode()) if details else None
+    return values.protocol(said), process, values.details(details)

@@ -10,16 +10,19 @@ from typing import ClassVar, Final
 from cobalt_tasks.contracts import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.masscan_banner import from_escapes
 
 _HOST: Final = re.compile(rb"(?:Timestamp: (\d+)\t)?Host: (\S+) \(([^)]*)\)\t(.*)", re.DOTALL)
 _SPOKEN: Final = re.compile(rb"Port: (\d+)\tService: (\S*)\tBanner: ?(.*)", re.DOTALL)
+_NEXT: Final = re.compile(rb", (?=\d+/[a-z|]+/\w+/)")
+"""Between two ports: a version may hold a comma too."""
+
 _ENTRY_FIELDS: Final = 7
 _LONGEST: Final = 128
 
 
-class _Grepable(LineFormat):
+class _Grepable(KnownLineFormat):
     comment: ClassVar[bytes]
     sign: ClassVar[re.Pattern[bytes]]
 
@@ -42,7 +45,7 @@ class _Grepable(LineFormat):
             self._banner(address, spoken, batch)
             return
         if rest.startswith(b"Ports: "):
-            entries = rest[len(b"Ports: ") :].split(b"\t", 1)[0].split(b", ")
+            entries = _NEXT.split(rest[len(b"Ports: ") :].split(b"\t", 1)[0])
             discoveries = [self._entry(address, at, entry) for entry in entries if entry.strip()]
             batch.name(address, name.decode("utf-8", "replace"), "ptr", at)
             for each in discoveries:
@@ -97,7 +100,8 @@ class MasscanGrepable(_Grepable):
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
     comment: ClassVar = b"# Masscan "
-    sign: ClassVar = re.compile(rb"Timestamp: \d+\tHost: |Host: \S+ \(\)\tPort: ")
+    sign: ClassVar = re.compile(rb"Timestamp: \d+\tHost: |Host: \S+ \(\)\tPort(?:: |s: \d+/\w+/\w+//[^/]*//$)")
+    """Old versions have no time stamp; nmap's entries end in one slash more."""
 
 
 class NmapGrepable(_Grepable):

@@ -1,11 +1,12 @@
 """Formats of one JSON object a line."""
 
+from abc import abstractmethod
 from typing import Any, Final
 
 import msgspec
 
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -27,13 +28,13 @@ def part(record: Any, *names: str) -> Any:
     return record
 
 
-class JsonFormat(LineFormat):
+class JsonFormat(KnownLineFormat):
     """A format whose records are JSON objects, known by their keys."""
 
     @classmethod
+    @abstractmethod
     def owns(cls, record: dict[str, Any]) -> bool:
         """Tell whether a record is surely of this format."""
-        raise NotImplementedError
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
@@ -51,6 +52,7 @@ class JsonFormat(LineFormat):
             raise RefusedError(explain(error)) from None
         self.record(record, batch)
 
+    @abstractmethod
     def record(self, record: dict[str, Any], batch: Batch) -> None:
         """Take what one object says.
 
@@ -58,4 +60,3 @@ class JsonFormat(LineFormat):
             RefusedError: it is none of this format; nothing of it was counted.
 
         """
-        raise NotImplementedError

@@ -1,4 +1,4 @@
-"""masscan -oB: a header, records of type, length and body, a trailer (masscan's out-binary.c and out-record.h)."""
+"""masscan -oB: a header, records of type, length and body, a trailer (masscan's out-binary.c and in-binary.c)."""
 
 import struct
 from ipaddress import IPv4Address, IPv6Address
@@ -19,11 +19,17 @@ _BANNER4: Final = struct.Struct(">IIBHHB")
 _STATUS6: Final = struct.Struct(">IBHBBB16s")
 _BANNER6: Final = struct.Struct(">IBHHBB16s")
 _STATUS_OLD: Final = struct.Struct(">IIHBB")
-_BANNER_OLD: Final = struct.Struct(">IIHH")
+_BANNER_OLD: Final = struct.Struct(">IIBHH")
+_BANNER_OLDEST: Final = struct.Struct(">IIHH")
 
 _OPEN: Final = frozenset({1, 6, 8, 10, 12})
-_TYPES: Final = frozenset({1, 2, 5, 6, 7, 8, 9, 10, 11, 12, 13})
+_BANNERS_OLD: Final = frozenset({4, 5})
+_TYPES: Final = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13})
 _UDP_PORTS: Final = frozenset({53, 123, 137, 161})
+_SCTP_PORTS: Final = frozenset({2905, 36412, 36422})
+_UNCOUNTED: Final = 4
+"""The type whose length does not count its last byte."""
+
 _SERVICES: Final = {
     **dict.fromkeys((2, 3), "ssh"),
     4: "http",
@@ -121,11 +127,12 @@ def _end(data: bytes, at: int) -> int:
         end = at + 3 + ((data[at + 1] & ~_LONG) << 7 | data[at + 2] & 0x7F)
     else:
         return 0
+    end += data[at] == _UNCOUNTED
     return end if end <= len(data) else 0
 
 
 def _take(kind: int, body: bytes, batch: Batch) -> None:
-    if kind in {9, 13, 5}:
+    if kind in {9, 13, 3} | _BANNERS_OLD:
         batch.discover(_banner(kind, body))
         return
     if kind in {6, 7, 8}:
@@ -133,7 +140,7 @@ def _take(kind: int, body: bytes, batch: Batch) -> None:
         address, protocol = str(IPv4Address(ip)), values.protocol(number)
     elif kind in {1, 2}:
         when, ip, port, reason, ttl = _STATUS_OLD.unpack_from(body)
-        address, protocol = str(IPv4Address(ip)), "udp" if port in _UDP_PORTS else "tcp"
+        address, protocol = str(IPv4Address(ip)), _guess(port)
     else:
         when, number, port, reason, ttl, _, ip6 = _STATUS6.unpack_from(body)
         address, protocol = str(IPv6Address(ip6)), values.protocol(number)
@@ -159,10 +166,12 @@ def _banner(kind: int, body: bytes) -> Discovery:
     if kind == 9:  # noqa: PLR2004  # the type of an IPv4 banner
         when, ip, number, port, app, ttl = _BANNER4.unpack_from(body)
         address, raw = str(IPv4Address(ip)), body[_BANNER4.size :]
-    elif kind == 5:  # noqa: PLR2004  # the type of an IPv4 banner before there were protocols
-        when, ip, port, app = _BANNER_OLD.unpack_from(body)
-        number = 17 if port in _UDP_PORTS else 6
+    elif kind in _BANNERS_OLD:
+        when, ip, number, port, app = _BANNER_OLD.unpack_from(body)
         address, raw = str(IPv4Address(ip)), body[_BANNER_OLD.size :]
+    elif kind == 3:  # noqa: PLR2004  # the type of an IPv4 banner before there were protocols
+        when, ip, port, app = _BANNER_OLDEST.unpack_from(body)
+        number, address, raw = 6, str(IPv4Address(ip)), body[_BANNER_OLDEST.size :]
     else:
         when, number, port, app, ttl, _, ip6 = _BANNER6.unpack_from(body)
         address, raw = str(IPv6Address(ip6)), body[_BANNER6.size :]
@@ -175,6 +184,11 @@ def _banner(kind: int, body: bytes) -> Discovery:
         service=_service(app, raw),
         banner=raw,
     )
+
+
+def _guess(port: int) -> str:
+    """Return what masscan takes the protocol of its oldest records for, which do not say."""
+    return "udp" if port in _UDP_PORTS else "sctp" if port in _SCTP_PORTS else "tcp"
 
 
 def _service(app: int, raw: bytes) -> str:

@@ -12,8 +12,8 @@ from msgspec import UNSET, Struct, UnsetType
 from cobalt_tasks.contracts import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats import masscan_text
-from cobalt_tasks.ingest.formats.base import BLANK, LineFormat
+from cobalt_tasks.ingest.formats import masscan_lines
+from cobalt_tasks.ingest.formats.base import BLANK, KnownLineFormat
 from cobalt_tasks.ingest.formats.json_lines import UNREADABLE, explain
 from cobalt_tasks.ingest.formats.masscan_banner import from_code_points, is_open
 
@@ -59,7 +59,7 @@ class _Record(Struct, gc=False):
 _decode = msgspec.json.Decoder(_Record).decode
 
 
-class MasscanJson(LineFormat):
+class MasscanJson(KnownLineFormat):
     """-oJ (one element of an array a line) and -oD (one object a line)."""
 
     name: ClassVar = "masscan-json"
@@ -80,7 +80,7 @@ class MasscanJson(LineFormat):
         for line in data.split(b"\n"):
             if stripped := line.strip(_SEPARATORS):
                 try:
-                    self.line(stripped, batch)
+                    self.line(stripped if stripped.startswith(b"{") else line, batch)
                 except RefusedError as refused:
                     pieces = _pieces(stripped)
                     if len(pieces) == 1:
@@ -92,12 +92,15 @@ class MasscanJson(LineFormat):
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one record, or one line of what masscan prints for people, mixed in by --interactive."""
-        if line.startswith(b"#") or _TRAILER.fullmatch(line):
+        if line.startswith(b"{"):
+            if not _TRAILER.fullmatch(line):
+                _take(_read(line), batch)
             return
-        if line.startswith((b"Discovered ", b"Banner on ")):
-            masscan_text.read(line, batch)
-        else:
-            _take(_read(line), batch)
+        said = masscan_lines.shown(line)
+        if said.startswith(b"{"):
+            self.line(said.strip(_SEPARATORS), batch)
+        elif not said.startswith(b"#"):
+            masscan_lines.read(said, batch)
 
 
 def _pieces(line: bytes) -> list[bytes]:

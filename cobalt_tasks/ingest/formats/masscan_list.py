@@ -5,15 +5,16 @@ from typing import ClassVar, Final
 
 from cobalt_tasks.contracts import Discovery
 from cobalt_tasks.ingest import values
-from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.formats import masscan_lines
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.masscan_banner import from_escapes, is_open
 
 _LONGEST_SERVICE: Final = 64
 _LINE: Final = re.compile(rb"(open|closed|up|unknown|banner) (\S+) (\d+) (\S+) (\d+)(?: (\S+)(?: (.*))?)?", re.DOTALL)
 
 
-class MasscanList(LineFormat):
+class MasscanList(KnownLineFormat):
     """One event a line, fields between blanks."""
 
     name: ClassVar = "masscan-list"
@@ -31,7 +32,9 @@ class MasscanList(LineFormat):
             return
         found = _LINE.fullmatch(line)
         if found is None:
-            raise RefusedError("none of masscan's lines")
+            # unicornscan's form begins like this one.
+            masscan_lines.read(masscan_lines.shown(line), batch)
+            return
         state, protocol, port, address, when, service, banner = found.groups()
         if state != b"banner" and not is_open(state.decode()):
             batch.ignore()

@@ -1,15 +1,20 @@
 """naabu: JSON of all three shapes it has had, and `host:port` text."""
 
+import re
 from typing import Any, ClassVar, Final
 
 from cobalt_tasks.contracts import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 
 _PROTOCOLS: Final = {0: "tcp", 1: "udp"}
 _KEYS: Final = frozenset({"host", "ip", "timestamp", "port", "protocol", "tls", "cdn", "cdn-name", "mac_address", "os"})
+_OWN: Final = frozenset({"ip", "port", "protocol", "tls"})
+"""What every newer version writes, whatever it writes beside it."""
+
+_CDN: Final = re.compile(r" \[[^\]]*\]$")
 
 
 class NaabuJson(JsonFormat):
@@ -21,8 +26,8 @@ class NaabuJson(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by an address, a port, and nothing that naabu does not write."""
-        return "ip" in record and "port" in record and _KEYS.issuperset(record)
+        """Tell by what it always writes, or by an address, a port, and nothing that naabu does not write."""
+        return record.keys() >= _OWN or ("ip" in record and "port" in record and _KEYS.issuperset(record))
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
         """Read one port."""
@@ -42,8 +47,8 @@ class NaabuJson(JsonFormat):
         batch.name(found.address, record.get("host"), self.tool, when)
 
 
-class NaabuText(LineFormat):
-    """`192.0.2.10:443`; IPv6 without brackets, so that the last colon counts."""
+class NaabuText(KnownLineFormat):
+    """`192.0.2.10:443`, perhaps with ` [cdn]`; IPv6 without brackets, so that the last colon counts."""
 
     name: ClassVar = "naabu-text"
     family: ClassVar = "naabu"
@@ -65,7 +70,7 @@ class NaabuText(LineFormat):
 
 
 def _split(line: bytes) -> tuple[str, int]:
-    host, colon, port = line.decode("utf-8", "replace").rpartition(":")
+    host, colon, port = _CDN.sub("", line.decode("utf-8", "replace")).rpartition(":")
     if not colon:
         raise RefusedError("no host:port")
     return values.address(host, "host"), values.port(port, "port")

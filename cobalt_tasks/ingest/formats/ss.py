@@ -6,7 +6,7 @@ from typing import ClassVar, Final
 from cobalt_tasks.contracts import Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
 
 _LINE: Final = re.compile(r"(tcp|udp)\s+([A-Z0-9-]+)\s+\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?")
 _PROCESS: Final = re.compile(r'users:\(\("((?:[^"\\]|\\.)*)"')
@@ -16,7 +16,7 @@ _CONNECTED: Final = frozenset({
 _LONGEST: Final = 256
 
 
-class Ss(LineFormat):
+class Ss(KnownLineFormat):
     """Connections are observations; sockets that listen or are not connected are ignored."""
 
     name: ClassVar = "ss"

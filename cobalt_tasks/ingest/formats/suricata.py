@@ -1,8 +1,10 @@
-"""Suricata's EVE: flow, tls, alert, dns and http events, known again by their flow_id."""
+"""Suricata's EVE: flow, tls, alert, dns and http events, known again by their flow_id.
+
+Events of one flow are one observation: the first is accepted, the others add to its details. There can be many alerts,
+queries and requests in a flow, so those are lists.
+"""
 
 from typing import Any, ClassVar, Final
-
-import msgspec
 
 from cobalt_tasks.contracts import Observation
 from cobalt_tasks.ingest import values
@@ -17,6 +19,7 @@ _WANTED: Final = {
     "dns": ("type", "rrname", "rrtype", "rcode"),
     "http": ("hostname", "url", "http_user_agent", "http_method", "status", "redirect"),
 }
+_MANY: Final = frozenset({"alert", "dns", "http"})
 _LONGEST: Final = 512
 _LONGEST_IDENTITY: Final = 64
 
@@ -53,7 +56,7 @@ class SuricataEve(JsonFormat):
                 protocol=values.protocol(record.get("proto", "tcp")),
                 observed_at=when,
                 identity=str(flow)[:_LONGEST_IDENTITY] if isinstance(flow, int | str) else None,
-                details=values.text(msgspec.json.encode(_details(kind, record)).decode()),
+                details=values.details(_details(kind, record)),
             ),
         )
         if kind == "tls":
@@ -69,10 +72,10 @@ def _details(kind: str, record: dict[str, Any]) -> dict[str, Any]:
     if isinstance(service := record.get("app_proto"), str):
         details["service"] = service[:_LONGEST]
     if isinstance(said, dict):
-        for name in _WANTED[kind]:
-            value = said.get(name)
-            if isinstance(value, str):
-                details[name] = value[:_LONGEST]
-            elif isinstance(value, int | float):
-                details[name] = value
+        found = {name: _bounded(said[name]) for name in _WANTED[kind] if isinstance(said.get(name), str | int | float)}
+        details.update({kind: [found]} if kind in _MANY else found)
     return details
+
+
+def _bounded(value: Any) -> Any:
+    return value[:_LONGEST] if isinstance(value, str) else value

@@ -1,5 +1,6 @@
 """tshark: `-T ek` (one JSON object a packet, after an index line) and `-T fields -E header=y` (columns by name)."""
 
+import re
 from typing import Any, ClassVar, Final
 
 from cobalt_tasks.contracts import Observation
@@ -15,7 +16,8 @@ _TIMES: Final = ("frame_time_epoch",)
 _DEEPEST: Final = 3
 _DIGITS: Final = 3
 """Digits of a protocol number."""
-_NAME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_.")
+_ADDRESSES: Final = frozenset({"ip.src", "ip.dst", "ipv6.src", "ipv6.dst"})
+_is_field: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII).fullmatch
 
 
 class TsharkEk(JsonFormat):
@@ -46,11 +48,12 @@ class TsharkEk(JsonFormat):
 
 
 class TsharkFields(LineFormat):
-    """Columns by the header line, empty where a packet has none; of several values the first counts."""
+    """Columns by the header line, empty where a packet has none, at the ends as well; of several values the first counts."""
 
     name: ClassVar = "tshark-fields"
     family: ClassVar = "tshark"
     tool: ClassVar = "tshark"
+    edges: ClassVar = b"\r"
 
     def __init__(self) -> None:
         """Begin without a header."""
@@ -58,7 +61,7 @@ class TsharkFields(LineFormat):
 
     @classmethod
     def score(cls, sample: bytes) -> int:
-        """Tell by the header: names of fields with dots in them, an address among them."""
+        """Tell by the header: names of fields, an address among them."""
         return 1000 * any(_is_header(line) for line in sample.split(b"\n", 8)[:8])
 
     @property
@@ -69,16 +72,6 @@ class TsharkFields(LineFormat):
     @state.setter
     def state(self, text: str | None) -> None:
         self._columns = text.split("\t") if text else []
-
-    def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read each line; blanks at its ends are empty columns."""
-        for line in data.split(b"\n"):
-            if line.strip():
-                try:
-                    self.line(line.rstrip(b"\r"), batch)
-                except RefusedError as refused:
-                    batch.reject(position, str(refused), line)
-            position += len(line) + 1
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read the header, or one packet."""
@@ -123,19 +116,15 @@ def _flatten(layers: dict[str, Any], fields: dict[str, str], depth: int) -> None
     """Collect the first value of each field; without -e they lie some levels down, as `layers.ip.ip_ip_src`."""
     for name, value in layers.items():
         first = value[0] if isinstance(value, list) and value else value
-        if isinstance(first, str):
+        if isinstance(first, str | int):
             parts = name.split("_", 1)
             # `ip_ip_src` is the field ip.src of the layer ip.
             plain = parts[1] if depth and len(parts) > 1 and parts[1].startswith(parts[0]) else name
-            fields.setdefault(plain, first)
+            fields.setdefault(plain, str(first))
         elif isinstance(first, dict) and depth < _DEEPEST:
             _flatten(first, fields, depth + 1)
 
 
 def _is_header(line: bytes) -> bool:
-    cells = line.strip().decode("utf-8", "replace").split("\t")
-    return (
-        len(cells) > 1
-        and any(cell in {"ip.src", "ip.dst", "ipv6.src", "ipv6.dst"} for cell in cells)
-        and all("." in cell and _NAME.issuperset(cell) for cell in cells)
-    )
+    cells = line.strip(b"\r").decode("utf-8", "replace").split("\t")
+    return len(cells) > 1 and not _ADDRESSES.isdisjoint(cells) and all(map(_is_field, cells))

@@ -70,7 +70,11 @@ class _XmlHosts(Format):
         when = values.timestamp(host.get("endtime") or host.get("starttime"))
         for each in host.findall("hostnames/hostname"):
             batch.name(address, each.get("name"), "ptr" if each.get("type") == "PTR" else self.tool, when)
-        for port in host.findall("ports/port"):
+        ports = host.findall("ports/port")
+        if not ports:
+            # A ping scan's, or one with nothing open: counted, as the grepable form's status is.
+            batch.ignore()
+        for port in ports:
             try:
                 self._port(port, address, when, batch)
             except RefusedError as refused:

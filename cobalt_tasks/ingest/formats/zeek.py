@@ -29,11 +29,12 @@ class _Header(msgspec.Struct):
 
 
 class ZeekTsv(LineFormat):
-    """Columns differ between versions and sites: the last #fields line counts."""
+    """Columns differ between versions and sites: the last #fields line counts. What is unset may be written as nothing."""
 
     name: ClassVar = "zeek-tsv"
     family: ClassVar = "zeek"
     tool: ClassVar = "zeek"
+    edges: ClassVar = b"\r"
 
     def __init__(self) -> None:
         """Begin without a header."""
@@ -103,7 +104,7 @@ class ZeekJson(JsonFormat):
 def _take(record: dict[str, Any], batch: Batch) -> None:
     server = values.address(record.get("id.resp_h"), "id.resp_h")
     when = values.timestamp(record.get("ts"))
-    details = {name: _number(name, record[name]) for name in _DETAILS if name in record}
+    details: dict[str, Any] = {name: _number(name, record[name]) for name in _DETAILS if name in record}
     batch.observe(
         Observation(
             src_ip=values.address(record.get("id.orig_h"), "id.orig_h"),
@@ -114,7 +115,7 @@ def _take(record: dict[str, Any], batch: Batch) -> None:
             protocol=values.protocol(record.get("proto", "tcp")),
             observed_at=when,
             identity=values.text(record.get("uid"), _LONGEST_IDENTITY),
-            details=values.text(msgspec.json.encode(details).decode()) if details else None,
+            details=values.details(details),
         ),
     )
     batch.name(server, record.get("server_name"), "zeek", when)

@@ -1,5 +1,6 @@
 """zmap: CSV, with its header or without, and JSON. The port is the user's to say where zmap does not."""
 
+import re
 from typing import Any, ClassVar, Final
 
 from cobalt_tasks.contracts import Discovery
@@ -8,11 +9,9 @@ from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import LineFormat
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 
-_COLUMNS: Final = frozenset({
-    *("saddr", "saddr_raw", "daddr", "daddr_raw", "sport", "dport", "ttl", "ipid", "classification", "success", "repeat"),
-    *("cooldown", "timestamp_str", "timestamp_ts", "timestamp_us", "seqnum", "acknum", "window", "icmp_type", "icmp_code"),
-    *("icmp_unreach_str", "data", "udp_pkt_size", "app_success", "tcpopt_mss"),
-})  # fmt: skip
+_is_column: Final = re.compile(r"[a-z][a-z0-9_-]*").fullmatch
+"""Tells a column's name: each probe module of zmap has its own."""
+
 _HEADERLESS: Final = ("saddr", "sport")
 _FALSE: Final = frozenset({"0", "false", "False"})
 _UDP: Final = frozenset({"udp"})
@@ -78,7 +77,9 @@ class ZmapJson(JsonFormat):
 
 def _take(record: dict[str, Any], port: int | None, batch: Batch) -> None:
     said = record.get("sport")
-    number = values.port(port if said in (None, "") else said, "port")
+    if (given := port if said in (None, "") else said) is None:
+        raise RefusedError("port is missing: say with --port which one was scanned")
+    number = values.port(given, "port")
     when = record.get("timestamp_ts") or record.get("timestamp_str")
     ttl = record.get("ttl")
     found = Discovery(
@@ -100,7 +101,7 @@ def _cells(line: bytes) -> list[str]:
 
 
 def _is_header(cells: list[str]) -> bool:
-    return "saddr" in cells and _COLUMNS.issuperset(cells)
+    return "saddr" in cells and all(map(_is_column, cells))
 
 
 def _is_plain(line: bytes) -> bool:

@@ -157,6 +157,7 @@ def test_masscan_text_for_people() -> None:
         "masscan-text",
         "Discovered open port 443/tcp on 192.0.2.10                                     \n"
         "Banner on port 22/tcp on 2001:db8::10: [ssh] SSH-2.0-OpenSSH_9.6p1\n"
+        "Discovered open port 25/tcp on 2001:db8::25    \n"
         "Discovered up port 0/arp on 192.0.2.9 (02:00:00:00:00:09) Vendor\n"
         "Discovered closed port 23/tcp on 192.0.2.9\n"
         "TCP open\t           https[  443]\t\tfrom 192.0.2.11  ttl 54\n"
@@ -165,11 +166,12 @@ def test_masscan_text_for_people() -> None:
     assert [each[:3] for each in ports(batch)] == [
         ("192.0.2.10", "tcp", 443),
         ("2001:db8::10", "tcp", 22),
+        ("2001:db8::25", "tcp", 25),
         ("192.0.2.9", "arp", 0),
         ("192.0.2.11", "tcp", 443),
     ]
     assert spoken(batch)[22].banner == b"SSH-2.0-OpenSSH_9.6p1"
-    assert (batch.ignored, len(batch.rejects)) == (1, 1)
+    assert (batch.ignored, len(batch.rejects)) == (2, 0)
 
 
 def binary(*records: tuple[int, bytes], trailer: bool = True) -> bytes:
@@ -270,7 +272,10 @@ def test_zmap_csv(text: str, port: int | None, expected: list[object]) -> None:
 
 def test_zmap_without_a_port_is_rejected() -> None:
     """An address alone says nothing: the reason says what is missing."""
-    assert parse("zmap-csv", "saddr\n192.0.2.10\n").rejects[0][2] == "port is missing"
+    assert (
+        parse("zmap-csv", "saddr\n192.0.2.10\n").rejects[0][2]
+        == "port is missing: say with --port which one was scanned"
+    )
 
 
 def test_zmap_columns_survive_a_restart() -> None:

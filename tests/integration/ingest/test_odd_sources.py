@@ -1,0 +1,250 @@
+"""Input that is odd as a whole: what is done with it, and what is said."""
+
+import contextlib
+import gzip
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+
+from cobalt_tasks.cli import cobalt as command
+from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.ingest.journal_writer import Writer, data_file
+from cobalt_tasks.ingest.streams import FileStream
+from cobalt_tasks.storage import schema
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.sources import Source
+
+ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
+Ingest = Callable[..., Source]
+
+
+@pytest.fixture
+def ledger(database: Database) -> Database:
+    """A ledger that commands take for an upgraded one."""
+    with database.writing() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
+        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
+    return database
+
+
+@pytest.fixture
+def cobalt(ledger: Database, home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `cobalt ingest` on the ledger."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        line = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", *arguments]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(line, text=True, env={**os.environ}, **pipes))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.kill()
+        each.communicate()
+
+
+def rows(database: Database, statement: str) -> list[Any]:
+    """Return the rows of a query."""
+    with database.reading() as connection:
+        return [tuple(row) for row in connection.execute(text(statement))]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Wait until something holds, half a minute at most."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Opening it would wait for whoever writes into it, perhaps for ever."""
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ConfigurationError, match="not a regular file"):
+        FileStream(tmp_path / "fifo")
+
+
+def test_a_file_name_that_is_no_text_is_stored(ingest: Ingest, tmp_path: Path) -> None:
+    """File names are bytes; a database takes text."""
+    file = tmp_path / os.fsdecode(b"\xff.jsonl")
+    file.write_text(ONE % (1, 443))
+    assert ingest(file).name.endswith("\\xff.jsonl")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_the_mark_of_an_editor_is_no_part_of_the_first_line(mark: str, ingest: Ingest, tmp_path: Path) -> None:
+    """Nothing is rejected for it; windows line ends are as good as any."""
+    file = tmp_path / "scan"
+    file.write_bytes(f"{mark}saddr,sport\r\n192.0.2.1,443\r\n".encode())
+    source = ingest(file)
+    assert (source.format, source.read, source.accepted) == ("zmap-csv", 1, 1)
+
+
+@pytest.mark.parametrize("before", [200, 6000])
+@pytest.mark.parametrize("length", [(1 << 20) + 10, (1 << 20) + 400_000])
+def test_a_long_line_is_refused_wherever_it_begins(before: int, length: int, ingest: Ingest, tmp_path: Path) -> None:
+    """Whether its end came with the same piece makes no difference."""
+    file = tmp_path / "capture"
+    long = '{"type": "heartbeat", "x": "'
+    long += "x" * (length - len(long) - 3) + '"}\n'
+    file.write_text(ONE % (1, 443) * before + long + ONE % (1, 443))
+    source = ingest(file, format_name="capture")
+    assert (source.read, source.accepted, source.rejected) == (before + 2, before + 1, 1)
+
+
+def test_events_of_one_flow_add_up(ingest: Ingest, database: Database, tmp_path: Path) -> None:
+    """The first is accepted, the others are duplicates; bytes, names and every alert are kept, in one batch or several."""
+    base = {"timestamp": "2026-11-07T06:14:13.752399+0000", "flow_id": 7, "src_ip": "192.0.2.2", "src_port": 1}
+    base |= {"dest_ip": "203.0.113.80", "dest_port": 443, "proto": "TCP"}
+    events: list[dict[str, Any]] = [
+        {"event_type": "tls", "tls": {"sni": "www.example.com"}},
+        {"event_type": "alert", "alert": {"signature": "one", "severity": 1}},
+        {"event_type": "alert", "alert": {"signature": "two", "severity": 2}},
+        {"event_type": "flow", "app_proto": "tls", "flow": {"bytes_toserver": 3536, "state": "closed"}},
+    ]
+    file = tmp_path / "eve.json"
+    for end in (3, 4):
+        file.write_text("".join(json.dumps({**base, **each}) + "\n" for each in events[:end]))
+        source = ingest(file)
+    assert (source.read, source.accepted, source.duplicates) == (4, 1, 3)
+    ((told,),) = rows(database, "SELECT details FROM observations")
+    assert json.loads(told) == {
+        "event": "flow",
+        "sni": "www.example.com",
+        "alert": [{"signature": "one", "severity": 1}, {"signature": "two", "severity": 2}],
+        "service": "tls",
+        "bytes_toserver": 3536,
+        "state": "closed",
+    }
+
+
+def test_what_stands_before_damage_is_read(ingest: Ingest, database: Database, tmp_path: Path) -> None:
+    """Garbage behind a compressed file, or a broken block in it: the lines before it are stored, then it is said."""
+    file = tmp_path / "capture.gz"
+    file.write_bytes(gzip.compress((ONE % (1, 443) * 100).encode()) + b"garbage")
+    with pytest.raises(ConfigurationError, match="damaged"):
+        ingest(file)
+    assert rows(database, "SELECT count(*) FROM observations") == [(100,)]
+    with pytest.raises(ConfigurationError, match="damaged"):
+        ingest(file)
+    assert rows(database, "SELECT read, accepted FROM sources") == [(100, 100)]
+
+
+def test_refused_lines_are_read_again_by_their_header(
+    ledger: Database, ingest: Ingest, home: Path, tmp_path: Path
+) -> None:
+    """A line of a table without its header would say something else: here a TTL, that looks like a port."""
+    scan = tmp_path / "scan"
+    scan.write_text("saddr,ttl\n192.0.2.1,54\n")
+    assert ingest(scan).rejected == 1
+    run = CliRunner().invoke
+    assert run(command, ["rejects", "retry"]).stdout == "1 tried, 0 accepted now\n"
+    assert (
+        run(command, ["rejects", "retry", "--source", str(scan), "--port", "443"]).stdout == "1 tried, 1 accepted now\n"
+    )
+    assert rows(ledger, "SELECT address, port FROM ports") == [("192.0.2.1", 443)]
+    assert rows(ledger, "SELECT read, accepted, rejected FROM sources") == [(1, 1, 0)]
+
+
+def test_a_dry_run_goes_on_after_a_file_that_is_none(cobalt: Any, tmp_path: Path) -> None:
+    """The others are counted, and the exit code tells."""
+    (tmp_path / "none").write_text("hello\n")
+    (tmp_path / "one").write_text(ONE % (1, 443))
+    running = cobalt("--dry-run", str(tmp_path / "none"), str(tmp_path / "missing"), str(tmp_path / "one"))
+    out, err = running.communicate(timeout=30)
+    assert running.returncode == 2
+    assert "1 connections, 2 hosts" in out
+    assert "none: its format is not recognised" in err
+    assert "missing: No such file" in err
+
+
+def test_an_address_that_cannot_be_listened_to_is_an_error(cobalt: Any, ledger: Database) -> None:
+    """It is said, and the exit code is not that of success."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        running = cobalt("--listen", f"tcp://127.0.0.1:{taken.getsockname()[1]}")
+        _, err = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert "cannot listen on" in err
+
+
+def test_the_death_of_the_journal_is_said(cobalt: Any, ledger: Database) -> None:
+    """What was journaled is stored; that there may have been more is no success."""
+    running = cobalt("-", "--format", "capture")
+    running.stdin.write(ONE % (1, 443) * 10)
+    running.stdin.flush()
+    wait_for(lambda: rows(ledger, "SELECT count(*) FROM observations") == [(10,)])
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text(encoding="ascii").split()
+    os.kill(int(children[0]), signal.SIGKILL)
+    with contextlib.suppress(OSError):
+        running.stdin.close()
+    running.stdin = None
+    _, err = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert "was killed by signal 9" in err
+    assert rows(ledger, "SELECT count(*) FROM observations") == [(10,)]
+
+
+def test_a_closed_standard_input_is_an_empty_one(ledger: Database, home: Path) -> None:
+    """`cobalt ingest - <&-` holds nothing, and breaks nothing."""
+    shell = f"exec {sys.executable} -c 'from cobalt_tasks.cli import main; main()' ingest - <&-"
+    done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, "0 read" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_long_line_of_one_sender_does_not_swallow_another_ones(cobalt: Any, ledger: Database) -> None:
+    """It is one reject; the lines of the others stay whole, and so do its own that follow."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = cobalt("--listen", f"tcp://127.0.0.1:{port}", "--format", "capture", "--name", "sensors")
+    senders: list[socket.socket] = []
+
+    def connected() -> bool:
+        with contextlib.suppress(OSError):
+            senders.append(socket.create_connection(("127.0.0.1", port), 1))
+        return len(senders) == 2
+
+    wait_for(connected)
+    talker, other = senders
+    talker.sendall(b"x" * (3 << 19))
+    wait_for(lambda: rows(ledger, "SELECT count(*) FROM rejects") == [(1,)])
+    other.sendall((ONE % (1, 443)).encode())
+    wait_for(lambda: rows(ledger, "SELECT count(*) FROM observations") == [(1,)])
+    talker.sendall(b"x" * (3 << 19) + b"\n" + (ONE % (2, 443)).encode())
+    wait_for(lambda: rows(ledger, "SELECT count(*) FROM observations") == [(2,)])
+    for sender in senders:
+        sender.close()
+    running.send_signal(signal.SIGTERM)
+    out, _ = running.communicate(timeout=20)
+    assert "3 read = 2 accepted + 0 duplicates + 1 rejected" in out
+
+
+def test_a_disk_without_room_for_a_segment_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beginning a new file can fail as writing can: reading stops until there is room, and nothing is lost."""
+    writer = Writer(tmp_path, limit=1 << 20, segment=4)
+    really, refused = os.open, []
+
+    def full(path: Any, *others: Any) -> int:
+        if len(refused) < 3:
+            refused.append(path)
+            raise OSError(28, "No space left on device")
+        return really(path, *others)
+
+    monkeypatch.setattr("cobalt_tasks.ingest.journal_writer.os.open", full)
+    writer.append(b"first")
+    writer.append(b"next")
+    writer.close()
+    assert len(refused) == 3
+    assert data_file(tmp_path, 0).read_bytes() + data_file(tmp_path, 5).read_bytes() == b"firstnext"
