@@ -11,7 +11,10 @@ from workers.net import MOST_BYTES, Net, Status
 
 
 def test_a_flood_nobody_reads() -> None:
-    """A peer that sends while nobody asks fills a small buffer, then its own socket: memory stays bounded."""
+    """A peer that sends while nobody asks fills a small buffer, then its own socket: memory stays bounded, invariant 8.
+
+    Break: `self._room` or pause_reading in _Inbox.data_received.
+    """
     sent = 0
 
     async def handler(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +73,10 @@ def test_a_block_that_fails_closes() -> None:
 
 
 def test_out_of_scope_raises() -> None:
-    """Whoever forgets to ask for scope is stopped by an exception before a socket is opened."""
+    """Whoever forgets to ask for scope is stopped by an exception before a socket is opened: invariant 6.
+
+    Break: the first two lines of Net.connect.
+    """
 
     async def main() -> None:
         net = Net(Scope(["192.0.2.0/24"]), 5.0)

@@ -83,12 +83,15 @@ def test_a_discovery_is_probed_and_a_peer_is_not() -> None:
 
 
 def test_the_scope_bounds_discoveries_and_lets_peers_be_probed() -> None:
-    """Once set, it decides for both; an exclusion always wins."""
+    """Once set, it decides for both; an exclusion always wins: invariant 6. Break: any `allows` in ingest/planning.py."""
     kinds = {kind for kind, *_ in jobs(plan(opened(), scope=("192.0.2.0/24",)))}
     assert kinds == {"geolocation", "domain"}
     assert ("banner", "8.8.8.8", 443) in jobs(plan(seen(), scope=("8.8.8.0/24",)))
     assert ("certificate", "8.8.8.8", 443) in jobs(plan(seen(), scope=("8.8.8.0/24",)))
     assert ("banner", "8.8.8.8", 443) not in jobs(plan(seen(), opened(), scope=("8.8.8.0/24",), exclude=("8.8.8.8",)))
+    tls = Discovery(address="8.8.8.8", protocol="tcp", port=4433, service="ssl", banner=b"x")
+    assert ("certificate", "8.8.8.8", 4433) in jobs(plan(tls))
+    assert ("certificate", "8.8.8.8", 4433) not in jobs(plan(tls, scope=("192.0.2.0/24",)))
 
 
 @pytest.mark.parametrize(
