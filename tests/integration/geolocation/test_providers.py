@@ -349,7 +349,10 @@ def test_a_day_of_look_ups_is_a_thousand(sqlite_database: Database, configured: 
     assert len(site.asked) == 30
 
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.just("11.0.0.1")
+EXTREMES = st.sampled_from(
+    [10**400, -(10**400), 2**64, 1e308, "1e400", "nan", "-inf", "11.0.0.1", "\x00", "AS4294967296"]
+)
+SCALARS = EXTREMES | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 ANYTHING = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3)
 )
