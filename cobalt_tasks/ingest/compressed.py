@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import os
 import zlib
 from collections.abc import Callable
 from typing import Any, BinaryIO, Final, Protocol
@@ -78,14 +79,37 @@ class _Zstd:
 
         self._file = file
         self._error = zstandard.ZstdError
-        self._reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
+        self._open: Callable[[], Any] = lambda: zstandard.ZstdDecompressor().stream_reader(
+            file, read_across_frames=True, closefd=False
+        )
+        self._reader = self._open()
+        self._given = self._seen = 0
 
     def read(self, size: int) -> bytes:
         try:
-            return self._reader.read(size)
+            found: bytes = self._reader.read(size)
+            if not found and self._has_grown():
+                found = self._read_on(size)
         except self._error as error:
             name = getattr(self._file, "name", "the file")
             raise ConfigurationError(f"{name}: damaged before its byte {self._file.tell()}: {error}") from None
+        self._given += len(found)
+        return found
+
+    def _has_grown(self) -> bool:
+        size = os.fstat(self._file.fileno()).st_size
+        grown, self._seen = self._seen and size > self._seen, size
+        return bool(grown)
+
+    def _read_on(self, size: int) -> bytes:
+        """Begin again: zstd's reader does not go on once it has met the end."""
+        self._file.seek(0)
+        self._reader = self._open()
+        left = self._given
+        while left and (passed := self._reader.read(min(_CHUNK, left))):
+            left -= len(passed)
+        found: bytes = self._reader.read(size)
+        return found
 
 
 _MAGIC: Final[dict[bytes, Callable[[BinaryIO], Reader]]] = {

@@ -35,7 +35,14 @@ class Tlsx(JsonFormat):
         if record.get("probe_status") is not True:
             batch.ignore()
             return
-        batch.discover(Discovery(address=address, protocol="tcp", port=port, observed_at=when))
+        spoken = " ".join(
+            each for name in ("tls_version", "cipher") if (each := values.text(record.get(name), _LONGEST))
+        )
+        batch.discover(
+            Discovery(
+                address=address, protocol="tcp", port=port, observed_at=when, service="ssl", banner=spoken.encode()
+            ),
+        )
         alternatives = record.get("subject_an")
         for name in (record.get("subject_cn"), *(alternatives if isinstance(alternatives, list) else ())):
             batch.name(address, name, "certificate", when)
@@ -65,7 +72,9 @@ class Httpx(JsonFormat):
         if record.get("failed") is True:
             batch.ignore()
             return
-        address = values.address(record.get("host_ip") or record.get("host"), "host_ip")
+        resolved = record.get("a")
+        first = resolved[0] if isinstance(resolved, list) and resolved else None
+        address = values.address(record.get("host_ip") or first or record.get("host"), "host_ip")
         port = values.port(record.get("port"), "port")
         when = values.timestamp(record.get("timestamp"))
         server = values.text(record.get("webserver"), _LONGEST)

@@ -41,7 +41,10 @@ _UNANSWERED: Final = frozenset({
     *("connection-refused", "connection-timeout", "connection-closed", "handshake-error", "io-timeout"),
     *("invalid-inputs", "blocklisted-target", "unknown-error"),
 })  # fmt: skip
-_BANNERS: Final = (("banner",), ("server_id", "raw"), ("server_version",), ("info_response",), ("version",))
+_BANNERS: Final = (
+    *(("banner",), ("server_id", "raw"), ("server_version",), ("info_response",), ("version",)),
+    *(("build_info", "version"), ("native_os",), ("supported_versions",)),
+)
 _CERTIFICATES: Final = (
     ("handshake_log", "server_certificates", "certificate", "raw"),
     ("tls", "handshake_log", "server_certificates", "certificate", "raw"),
@@ -107,7 +110,8 @@ class Zgrab2(JsonFormat):
             port=number,
             observed_at=when,
             service=values.text(service, 64),
-            banner=_banner(part(said, "result")),
+            # A module that succeeded names the service, whether it has words to show for it or not.
+            banner=_banner(part(said, "result")) or (b"" if status == "success" else None),
         )
 
     def _facts(self, module: dict[str, Any], found: Discovery, batch: Batch) -> None:

@@ -1,8 +1,10 @@
 """Input that is odd as a whole: what is done with it, and what is said."""
 
+import bz2
 import contextlib
 import gzip
 import json
+import lzma
 import os
 import signal
 import socket
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from click.testing import CliRunner
 from sqlalchemy import text
 
@@ -26,6 +29,7 @@ from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Source
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
+ONE_LINE = b"line %b of a file"
 Ingest = Callable[..., Source]
 
 
@@ -140,6 +144,24 @@ def test_what_stands_before_damage_is_read(ingest: Ingest, database: Database, t
     with pytest.raises(ConfigurationError, match="damaged"):
         ingest(file)
     assert rows(database, "SELECT read, accepted FROM sources") == [(100, 100)]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.ZstdCompressor().compress])
+def test_a_compressed_file_may_grow_while_it_is_read(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """Another member behind the last one, or the rest of one: it is read on, as a plain file is."""
+    one, two = (pack(ONE_LINE % each * 50) for each in (b"1", b"2"))
+    file = tmp_path / "packed"
+    file.write_bytes(one)
+    stream = FileStream(file)
+    read = stream.read(1 << 20)
+    for piece in (two[:-9], two[-9:]):
+        assert stream.read(1 << 20) == b""
+        with file.open("ab") as grown:
+            grown.write(piece)
+        read += stream.read(1 << 20)
+    read += stream.read(1 << 20)
+    stream.close()
+    assert read == ONE_LINE % b"1" * 50 + ONE_LINE % b"2" * 50
 
 
 def test_refused_lines_are_read_again_by_their_header(

@@ -190,3 +190,31 @@ def test_details_are_always_json() -> None:
     assert len(told) <= LONGEST_TEXT
     assert json.loads(told) == {"cut": True, "short": 1}
     assert values.details({}) is None
+
+
+def test_a_module_that_succeeded_names_the_service() -> None:
+    """With words to show for it or without; one that failed to say anything names nothing."""
+    said: dict[str, Any] = {
+        "postgres": {"status": "success", "port": 5432, "result": {"supported_versions": "FATAL"}},
+        "mongodb": {"status": "success", "port": 27017, "result": {"build_info": {"version": "4.4.1"}}},
+        "smb": {"status": "success", "port": 445, "result": {"smbv1_support": False}},
+        "ssh": {"status": "protocol-error", "port": 22},
+    }
+    batch = read("zgrab2", json.dumps({"ip": "192.0.2.10", "data": said}))
+    told = [(each.port, each.service, each.banner) for each in batch.spoken]
+    assert told == [(5432, "postgres", b"FATAL"), (27017, "mongodb", b"4.4.1"), (445, "smb", b"")]
+    assert len(batch.discoveries) == 4
+
+
+def test_tlsx_says_that_a_port_speaks_tls() -> None:
+    """On any port: a certificate job follows from that, as from any banner that turns out to be TLS."""
+    line = {"ip": "192.0.2.10", "port": "993", "probe_status": True, "tls_version": "tls13", "cipher": "TLS_AES_128"}
+    batch = read("tlsx", json.dumps(line))
+    assert [(each.service, each.banner) for each in batch.spoken] == [("ssl", b"tls13 TLS_AES_128")]
+
+
+def test_httpx_has_the_address_among_those_it_resolved() -> None:
+    """Without host_ip, the first of its A records."""
+    line = {"url": "http://www.example.com", "input": "www.example.com", "host": "www.example.com", "port": "80"}
+    batch = read("httpx", json.dumps({**line, "a": ["192.0.2.77"], "status_code": 200}))
+    assert ports(batch) == [("192.0.2.77", "tcp", 80)]
