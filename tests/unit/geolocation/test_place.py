@@ -10,7 +10,7 @@ from cobalt_tasks.geolocation.countries import country_name
 from cobalt_tasks.geolocation.place import FIELDS, Place, located, place_of, words
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    st.none() | st.booleans() | st.integers() | st.just(10**400) | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
