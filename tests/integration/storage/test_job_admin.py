@@ -40,8 +40,8 @@ def claimed(database: Database) -> jobs.Claim:
 
 
 def test_a_job_cancelled_while_it_runs_writes_nothing(database: Database) -> None:
-    """Its claim is gone: neither outcome nor fact of it is stored, and no sweep brings it back. Break: claim=None in
-    job_admin._cancel.
+    """Its claim is gone: neither outcome nor fact of it is stored, and no sweep brings it back. Break: claim=None
+    and lease_until=None in job_admin._cancel.
     """
     claim = claimed(database)
     assert job_admin.cancel(database, Selection(ids=[claim.jobs[0].id])) == 1
