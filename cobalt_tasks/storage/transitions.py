@@ -11,6 +11,7 @@ from cobalt_tasks.storage.bulk import Columns
 MAX_ATTEMPTS: Final = 3
 _LONGEST_DETAIL: Final = 500
 _SPREAD: Final = 1.25
+_FAULT_SECONDS: Final = 5.0
 
 COLUMNS: Final[Columns] = {
     "id": BigInteger(),
@@ -47,9 +48,15 @@ def state(outcome: Outcome) -> State:
 
 
 def _pause(outcome: Outcome) -> float:
-    """Return the seconds until a job is due again; retries are spread, so that what failed together does not return so."""
+    """Return the seconds until a job is due again; tries are spread, so that what failed together does not return so."""
     after = outcome.after or 0.0
-    return after * random.uniform(1.0, _SPREAD) if outcome.verdict is Verdict.RETRY else after  # noqa: S311
+    match outcome.verdict:
+        case Verdict.FAULT:
+            # The first lone run tells whether it was this job at all; what troubles us then may take a while to pass.
+            after = _FAULT_SECONDS * 4**outcome.job.attempts if outcome.job.alone else 0.0
+        case Verdict.DONE | Verdict.FAILED | Verdict.WAIT:
+            return after
+    return after * random.uniform(1.0, _SPREAD)  # noqa: S311
 
 
 def _next(outcome: Outcome) -> tuple[State, int, bool]:

@@ -30,6 +30,7 @@ _BROKER_SECONDS = 15.0
 _CLEAN_INGEST = (0, 3)
 _FLOWER_CONFIG = Path(__file__).parents[1] / "flowerconfig.py"
 _SWEEPING = ("worker", "beat")
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +62,10 @@ def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
         require_free(plan.port, "--port")
         require_free(plan.flower_port, "--flower-port")
         first = [redis_server.command(settings)] if own_broker else []
-        for number in (signal.SIGINT, signal.SIGTERM):
+        everything = _Everything(settings, plan)
+        for number in _STOPPING:
             signal.signal(number, _stop)
-        return _Everything(settings, plan).run(first)
+        return everything.run(first)
 
 
 class _Everything:
@@ -201,8 +203,7 @@ class _Everything:
 
     def _end(self) -> None:
         """End the children, the last started first, so that nothing loses what it still writes to."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_more()
         for child in reversed(self._children):
             child.ask_to_stop()
             child.wait_or_kill()
@@ -247,4 +248,11 @@ def _last_line(file: Path) -> str:
 
 
 def _stop(_number: int, _frame: object) -> None:
+    # Whoever is impatient and asks again must not interrupt the ending.
+    _ignore_more()
     raise Stop
+
+
+def _ignore_more() -> None:
+    for number in _STOPPING:
+        signal.signal(number, signal.SIG_IGN)

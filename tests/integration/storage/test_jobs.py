@@ -222,13 +222,23 @@ def test_only_lone_runs_count_and_the_last_is_death(database: Database) -> None:
 
 
 def test_a_fault_of_ours_isolates_the_job(database: Database) -> None:
-    """Our own failure is dead after three lone runs, and says why."""
+    """Our own failure is dead after three lone runs, with pauses that grow between them, and says why.
+
+    Break: FAULT in transitions._pause, or in transitions._next.
+    """
     database.write(jobs.create, [banner_job()])
+    pauses = []
     for _ in range(4):
         claim = send_and_claim(database)
         database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.FAULT, detail="why")])
-    (row,) = rows(database)
+        (row,) = rows(database)
+        pauses.append(row["not_before"] - time.time())
+        with database.writing() as connection:
+            connection.execute(update(table).values(not_before=0.0))
     assert (row["state"], row["detail"]) == ("dead", "why")
+    assert pauses[0] <= 0
+    assert 4 < pauses[1] < 7
+    assert 19 < pauses[2] < 26
 
 
 def test_a_retry_waits_and_ends_as_failed(database: Database) -> None:
