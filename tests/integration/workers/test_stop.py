@@ -1,6 +1,10 @@
 """A worker that is asked to stop finishes, or hands back."""
 
+import signal
+import time
 from collections.abc import Callable
+
+import pytest
 
 from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.timing import GRACE_SECONDS
@@ -12,16 +16,21 @@ LONG = [f"127.9.{number}.{SLOW}" for number in range(30)]
 QUICK = [f"127.9.{number}.9" for number in range(30)]
 
 
+@pytest.mark.parametrize("impatient", [False, True])
 def test_a_long_batch_is_handed_back_within_the_grace_period(
-    ledger: Ledger, start_worker: Callable[..., Worker]
+    ledger: Ledger, start_worker: Callable[..., Worker], impatient: bool
 ) -> None:
-    """SIGTERM in the middle of a batch of 18 s: the worker ends, and its jobs are free at once, unharmed.
+    """SIGTERM in the middle of a batch of 18 s: the worker ends, and its jobs are free at once, unharmed; a second one
+    changes nothing.
 
     Break: _hand_back in workers/lifecycle.py, or the signal that begins it.
     """
     worker = start_worker("-c", "2", "-I", "tests.support.probes")
     ledger.ask(*(NewJob(kind="domain", address=address) for address in LONG))
     ledger.wait(lambda rows: any(row["state"] == "running" for row in rows.values()), 10, sweeping=False)
+    if impatient:
+        worker.process.send_signal(signal.SIGTERM)
+        time.sleep(1)
     assert worker.terminate(30) < GRACE_SECONDS + 4
     rows = ledger.rows()
     assert {row["state"] for row in rows.values()} <= {"pending", "sent"}
