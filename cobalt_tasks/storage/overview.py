@@ -37,11 +37,14 @@ from cobalt_tasks.storage.models import (
     observations,
     ports,
     rejects,
+    scores,
     sources,
 )
 
 _GEOLOCATION = "geolocation"
 _GIVEN_UP = "state IN ('dead', 'cancelled')"
+_THREAT = 0.5
+"""Above which score a connection to a host is an active threat (CobaltGraph 0.1)."""
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -96,10 +99,13 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """What arrived within a window of time, really counted: connections, and the countries of their far ends."""
+    """What arrived within a window of time, really counted: connections, the countries of their far ends, and those whose
+    far end has a score above a half.
+    """
 
     connections: int
     countries: int
+    threats: int
 
 
 def now(connection: Connection) -> float:
@@ -251,8 +257,11 @@ def traffic(connection: Connection, since: float) -> Traffic:
     connections = select(func.count()).select_from(observations).where(recent)
     peers = select(observations.c.dst_ip).where(recent).distinct().subquery()
     seen = select(func.count(distinct(locations.c.country_code))).join(peers, peers.c.dst_ip == locations.c.address)
-    row = connection.execute(select(connections.scalar_subquery(), seen.scalar_subquery())).one()
-    return Traffic(connections=row[0], countries=row[1])
+    bad = select(scores.c.address).where(scores.c.score > _THREAT)
+    threats = connections.where(observations.c.dst_ip.in_(bad))
+    found = select(connections.scalar_subquery(), seen.scalar_subquery(), threats.scalar_subquery())
+    row = connection.execute(found).one()
+    return Traffic(connections=row[0], countries=row[1], threats=row[2])
 
 
 def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:

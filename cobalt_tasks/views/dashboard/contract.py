@@ -74,7 +74,7 @@ def data(  # noqa: PLR0913  # the parts of one document
             "threat_zones": zones,
             "statistics": {
                 "total_countries": status.countries,
-                "active_threats": sum(row["threat_score"] > 0.5 for row in connections),  # noqa: PLR2004  # the seed's
+                "active_threats": recent.threats,
             },
         },
         system_health=health,

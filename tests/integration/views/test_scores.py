@@ -144,3 +144,17 @@ def test_threat_zones(database: Database, live_settings: Settings, fill: Fill, s
     assert data["geo_intelligence"]["threat_zones"] == [expected]
     assert data["geo_intelligence"]["statistics"]["active_threats"] == 1
     assert data["metrics"]["threat_zones"] == 1
+
+
+def test_active_threats_are_counted_not_capped(
+    database: Database, live_settings: Settings, connect: Callable[..., None], serving: Serving
+) -> None:
+    """Every connection of the last minute to a host above a half counts, however many of them are listed."""
+    connect(database, [f"198.51.100.{n % 3}" for n in range(1200)], age=5)
+    connect(database, ["198.51.100.0"] * 7, age=61)
+    weights = {"198.51.100.0": 0.8, "198.51.100.1": 0.5, "198.51.100.2": 0.0}
+    speak_against(database, {address: [("blocklist", "first", weight)] for address, weight in weights.items()})
+    with serving(live_settings) as url:
+        data = get(f"{url}/api/data?limit=10").json()
+    assert len(data["connections"]) == 10
+    assert data["geo_intelligence"]["statistics"]["active_threats"] == 400
