@@ -125,10 +125,12 @@ class Pipeline:
         while True:
             sample = stream.sample(formats.SAMPLE)
             ended = stream.ended()
-            is_whole = ended and len(sample) < formats.SAMPLE
-            whole = sample if is_whole else sample[: sample.rfind(b"\n") + 1]
+            is_full = len(sample) >= formats.SAMPLE
+            whole = sample if ended and not is_full else sample[: sample.rfind(b"\n") + 1]
+            if is_full and not whole:
+                whole = sample
             found = formats.recognise(whole, family)
-            if found or ended or len(sample) >= formats.SAMPLE or self._stopping():
+            if found or ended or is_full or self._stopping():
                 break
             stream.wait(_WAIT_SECONDS)
         if found is None and sample.strip(BLANK + b"[],") and not self._stopping():

@@ -68,12 +68,9 @@ class MasscanJson(KnownLineFormat):
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell a record, whole or cut, by what only masscan writes."""
-        try:
-            record = _read(line.strip(_SEPARATORS))
-        except RefusedError:
-            return False
-        return record.rec_type is not UNSET or record.ports is not None
+        """Tell a record, or a line of several, by what only masscan writes."""
+        stripped = line.strip(_SEPARATORS)
+        return _is_record(stripped) or _is_record(_RECORDS.split(stripped, 1)[0] + b"}")
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
         """Read each line; one that cannot be read may hold many records, or text between them."""
@@ -101,6 +98,14 @@ class MasscanJson(KnownLineFormat):
             self.line(said.strip(_SEPARATORS), batch)
         elif not said.startswith(b"#"):
             masscan_lines.read(said, batch)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        record = _read(line)
+    except RefusedError:
+        return False
+    return record.rec_type is not UNSET or record.ports is not None
 
 
 def _pieces(line: bytes) -> list[bytes]:

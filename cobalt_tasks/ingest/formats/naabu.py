@@ -14,7 +14,7 @@ _KEYS: Final = frozenset({"host", "ip", "timestamp", "port", "protocol", "tls", 
 _OWN: Final = frozenset({"ip", "port", "protocol", "tls"})
 """What every newer version writes, whatever it writes beside it."""
 
-_CDN: Final = re.compile(r" \[[^\]]*\]$")
+_CDN: Final = re.compile(r" \[[^\]]{0,64}\]$")
 
 
 class NaabuJson(JsonFormat):

@@ -16,7 +16,6 @@ from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.masscan_banner import from_escapes
 
 _END: Final = b"</host>"
-_HOST: Final = re.compile(rb"<host[\s>].*?</host>", re.DOTALL)
 _BEGIN: Final = re.compile(rb"<host[\s>]")
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _LONGEST_WORD: Final = 128
@@ -46,11 +45,14 @@ class _XmlHosts(Format):
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
         """Read each host; what stands between them says nothing about hosts."""
-        end = 0
-        for found in _HOST.finditer(data):
-            self._checked(found[0], position + found.start(), batch)
-            end = found.end()
-        if cut := _BEGIN.search(data, end):
+        # One pattern for a whole host would look for the end again from every beginning.
+        at = 0
+        while (found := data.find(_END, at)) >= 0:
+            end = found + len(_END)
+            if begun := _BEGIN.search(data, at, end):
+                self._checked(data[begun.start() : end], position + begun.start(), batch)
+            at = end
+        if cut := _BEGIN.search(data, at):
             batch.reject(position + cut.start(), "the host has no end", data[cut.start() :])
 
     def _checked(self, block: bytes, position: int, batch: Batch) -> None:

@@ -164,6 +164,18 @@ def test_a_compressed_file_may_grow_while_it_is_read(pack: Callable[[bytes], byt
     assert read == ONE_LINE % b"1" * 50 + ONE_LINE % b"2" * 50
 
 
+def test_a_line_longer_than_the_sample_is_recognised(ingest: Ingest, tmp_path: Path) -> None:
+    """The format is told from the beginning of a line when there is no end of one; else from whole lines only."""
+    port = {"proto": "tcp", "status": "open"}
+    records = [{"ip": "192.0.2.1", "timestamp": "1", "ports": [{"port": each, **port}]} for each in range(1, 2001)]
+    compact, bare = tmp_path / "compact", tmp_path / "bare"
+    compact.write_text(json.dumps(records))
+    assert ingest(compact).accepted == 2000
+    for padding in (0, 3, 6, 9):
+        bare.write_text("\n" * padding + "192.0.2.111\n" * 6000)
+        assert ingest(bare, port=80).format == "zmap-csv"
+
+
 def test_refused_lines_are_read_again_by_their_header(
     ledger: Database, ingest: Ingest, home: Path, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import struct
+import time
 from typing import Any
 
 import pytest
@@ -59,6 +60,12 @@ def test_masscan_mixes_what_it_prints_for_people_with_json(text: str) -> None:
     chosen().parse(text.encode(), 0, batch)
     assert set(ports(batch)) == {("192.0.2.10", "tcp", 443), ("192.0.2.11", "tcp", 80)}
     assert batch.rejects == []
+
+
+def test_a_line_of_many_records_is_known() -> None:
+    """Other programs write the whole array on one line."""
+    text = json.dumps([json.loads(STATUS), json.loads(STATUS.replace("443", "444"))])
+    assert [each[2] for each in ports(read("masscan-json", text))] == [443, 444]
 
 
 def test_progress_before_a_line_is_no_part_of_it() -> None:
@@ -218,3 +225,12 @@ def test_httpx_has_the_address_among_those_it_resolved() -> None:
     line = {"url": "http://www.example.com", "input": "www.example.com", "host": "www.example.com", "port": "80"}
     batch = read("httpx", json.dumps({**line, "a": ["192.0.2.77"], "status_code": 200}))
     assert ports(batch) == [("192.0.2.77", "tcp", 80)]
+
+
+@pytest.mark.parametrize("each", FORMATS)
+@pytest.mark.parametrize("token", [b"<host ", b"<host>", b" [", b"},{", b", 1", b"a:", b'"', b"1:", b"Discovered "])
+def test_no_line_takes_long(each: type[Format], token: bytes) -> None:
+    """A quarter of a MiB of what a pattern looks for: the time grows with the length, not with its square."""
+    began = time.perf_counter()
+    each().parse(token * ((1 << 18) // len(token)), 0, Batch(1, NOW))
+    assert time.perf_counter() - began < 5
