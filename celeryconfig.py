@@ -22,6 +22,8 @@ task_create_missing_queues = False
 
 # Strict order: steps over all queues of a worker, and nothing fetched ahead of what is being worked on.
 broker_transport_options = {
+    # Where the URL is that of a Sentinel.
+    "master_name": _loaded.broker_master,
     "priority_steps": list(STEPS),
     "queue_order_strategy": "priority",
     "visibility_timeout": VISIBILITY_SECONDS,

@@ -94,7 +94,7 @@ def running() -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        with closing(Broker(os.environ["COBALT_BROKER_URL"])) as broker:
+        with closing(Broker(environment.load())) as broker:
             wait_until(broker.workers)
         yield ingest
     finally:

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 import redis
+from redis.sentinel import Sentinel
 
 from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS
 from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
+from cobalt_tasks.settings import Settings
 
 SENT_AT = "cobalt_sent_at"
 """The message header that says when its jobs were marked as sent, by the database's clock."""
@@ -17,6 +20,8 @@ _PACE = "cobalt_seconds_per_job"
 """A hash of kinds: how long one of their jobs took lately. A hint: without it batches have the catalog's size."""
 
 _SECONDS = 3
+_SENTINEL = "sentinel://"
+_SENTINEL_PORT = 26379
 _PRIORITY_SEPARATOR = "\x06\x16"
 """kombu's mark between a queue's name and a step other than 0 in the name of a Redis list."""
 
@@ -31,23 +36,21 @@ class Worker(msgspec.Struct, frozen=True):
 class Broker:
     """A look at Redis beside Celery. Every call has a deadline and raises BrokerUnavailableError past it."""
 
-    def __init__(self, url: str) -> None:
-        """Connect lazily; `redis+socket://` is Celery's name for a Unix socket.
+    def __init__(self, settings: Settings) -> None:
+        """Connect lazily.
 
         Raises:
             ConfigurationError: the URL cannot be used.
 
         """
         try:
-            self._redis: redis.Redis = redis.Redis.from_url(
-                url.replace("redis+socket://", "unix://", 1),
-                socket_timeout=_SECONDS,
-                socket_connect_timeout=_SECONDS,
-            )
+            self._redis = _client(settings.broker_url, settings.broker_master)
         except ValueError as error:
             # Without the URL, which may hold a password.
-            message = "COBALT_BROKER_URL: use redis://:PASSWORD@HOST:PORT/NUMBER, or redis+socket://FILE"
-            raise ConfigurationError(message) from error
+            forms = (
+                "redis://:PASSWORD@HOST:PORT/NUMBER, redis+socket://FILE or sentinel://HOST:PORT;sentinel://HOST:PORT"
+            )
+            raise ConfigurationError(f"COBALT_BROKER_URL: use {forms}") from error
 
     def ping(self) -> None:
         """Return when Redis answers."""
@@ -104,6 +107,22 @@ class Broker:
 
 
 QUEUES = (CONTROL_QUEUE, *(kind.name for kind in KINDS))
+
+
+def _client(url: str, master: str) -> redis.Redis:
+    """Return a client for a URL as Celery takes it: `redis+socket://` is a Unix socket, and several URLs of Sentinels are
+    parted by semicolons; the first has the password and the number of the database they lead to.
+    """
+    deadlines = {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
+    if not url.startswith(_SENTINEL):
+        return redis.Redis.from_url(url.replace("redis+socket://", "unix://", 1), **deadlines)
+    each = [urlsplit(part) for part in url.split(";")]
+    sentinels = [(part.hostname or "127.0.0.1", part.port or _SENTINEL_PORT) for part in each]
+    identity = {name: unquote(value) for name in ("username", "password") if (value := getattr(each[0], name))}
+    number = int(each[0].path.strip("/") or 0)
+    group = Sentinel(sentinels, db=number, **identity, **deadlines)  # type: ignore[no-untyped-call]
+    found: redis.Redis = group.master_for(master)  # type: ignore[no-untyped-call]
+    return found
 
 
 @contextmanager

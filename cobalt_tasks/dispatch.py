@@ -45,7 +45,7 @@ class Dispatcher:
 
     def __init__(self, database: Database, settings: Settings) -> None:
         """Connect lazily, to the broker of the settings."""
-        self.broker = Broker(settings.broker_url)
+        self.broker = Broker(settings)
         self._broker_url = settings.broker_url
         self._database = database
 

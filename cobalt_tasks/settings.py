@@ -22,6 +22,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     broker_url: str
     broker_is_named: bool
+    broker_master: str = "mymaster"
     scope: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     resolvers: tuple[str, ...] = ()
@@ -60,6 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _NAMES = {
+    "broker_master": "COBALT_BROKER_MASTER",
     "scope": "COBALT_SCOPE",
     "exclude": "COBALT_EXCLUDE",
     "resolvers": "COBALT_RESOLVERS",

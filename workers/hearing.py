@@ -50,7 +50,7 @@ class Hearing:
 @signals.worker_ready.connect
 def _listen(sender: Any, **_: object) -> None:
     """Watch from a thread of the worker's main process, beside the loop that may hang."""
-    broker = Broker(environment.load().broker_url)
+    broker = Broker(environment.load())
 
     queues: list[str] = []
 

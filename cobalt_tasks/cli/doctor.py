@@ -69,14 +69,14 @@ def _broker(settings: "Settings") -> str:
     from cobalt_tasks.broker import Broker
 
     started = time.monotonic()
-    Broker(settings.broker_url).ping()
+    Broker(settings).ping()
     return f"answers in {(time.monotonic() - started) * 1000:.0f} ms"
 
 
 def _workers(settings: "Settings") -> str:
     from cobalt_tasks.broker import QUEUES, Broker
 
-    workers = Broker(settings.broker_url).workers(_WORKER_SECONDS)
+    workers = Broker(settings).workers(_WORKER_SECONDS)
     missing = set(QUEUES) - {queue for worker in workers for queue in worker.queues}
     if missing:
         raise CobaltError(f"no worker takes from {', '.join(sorted(missing))}")

@@ -101,7 +101,7 @@ class _Everything:
             self._add(Command(name="lab", argv=[sys.executable, "-m", "cobalt_tasks.lab"]))
         for command in _services(self._settings, plan):
             self._add(command)
-        self._pulse = Pulse(database, Broker(self._settings.broker_url))
+        self._pulse = Pulse(database, Broker(self._settings))
         for command in self._inputs():
             self._ingests.append(self._add(command))
         self._announce()
@@ -229,7 +229,7 @@ def _job_counts(database: Database) -> dict[str, dict[str, int]]:
 
 
 def _wait_for_broker(settings: Settings) -> None:
-    broker = Broker(settings.broker_url)
+    broker = Broker(settings)
     deadline = time.monotonic() + _BROKER_SECONDS
     while True:
         try:

@@ -108,7 +108,7 @@ def collect(database: Database, settings: Settings) -> Status:
         DatabaseUnavailableError: the database does not answer.
 
     """
-    pulse = feel_pulse(settings.broker_url)
+    pulse = feel_pulse(settings)
     return assemble(database, settings, count(database), pulse)
 
 
@@ -152,9 +152,9 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
         )
 
 
-def feel_pulse(broker_url: str) -> Pulse:
+def feel_pulse(settings: Settings) -> Pulse:
     """Ask Redis for its queues and every worker whether it is there; this takes about a second."""
-    with closing(Broker(broker_url)) as broker:
+    with closing(Broker(settings)) as broker:
         try:
             return Pulse(messages=broker.depths(), workers=[alive(worker) for worker in broker.workers()])
         except BrokerUnavailableError as error:

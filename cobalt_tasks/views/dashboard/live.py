@@ -135,7 +135,7 @@ class Live:
 
     def _feel(self) -> Beats:
         """Feel the pulse, and remember workers that have gone for ten minutes. Called by one thread at a time."""
-        pulse = status.feel_pulse(self._settings.broker_url)
+        pulse = status.feel_pulse(self._settings)
         now = time.monotonic()
         answered = {worker.name: (now, worker) for worker in pulse.workers}
         self._workers = {

@@ -3,6 +3,7 @@
 import pytest
 
 from cobalt_tasks.broker import Broker
+from cobalt_tasks.settings import load
 from cobalt_tasks.storage import locks
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.supervisor.pulse import Pulse
@@ -37,7 +38,7 @@ def lost_after(pulse: Pulse, clock: Clock, seconds: int) -> int | None:
 
 def test_no_sweep_for_a_minute_is_a_lost_pulse_once(sqlite_database: Database, redis_url: str, clock: Clock) -> None:
     """Found within a minute; afterwards those who were started again have as long."""
-    pulse = Pulse(sqlite_database, Broker(redis_url), clock)
+    pulse = Pulse(sqlite_database, Broker(load()), clock)
     first = lost_after(pulse, clock, MINUTE)
     assert first is not None
     assert lost_after(pulse, clock, first - 5) is None
@@ -46,20 +47,23 @@ def test_no_sweep_for_a_minute_is_a_lost_pulse_once(sqlite_database: Database, r
 
 def test_sweeps_keep_it(sqlite_database: Database, redis_url: str, clock: Clock) -> None:
     """As long as sweeps are done, all is well."""
-    pulse = Pulse(sqlite_database, Broker(redis_url), clock)
+    pulse = Pulse(sqlite_database, Broker(load()), clock)
     sqlite_database.write(locks.take, "sweep", 1.0)
     assert lost_after(pulse, clock, 3 * MINUTE) is None
 
 
-def test_an_outage_of_redis_is_nobodys_fault(sqlite_database: Database, clock: Clock) -> None:
+def test_an_outage_of_redis_is_nobodys_fault(
+    sqlite_database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without Redis there can be no sweep: nothing is started again. Break: the except in Pulse._is_excused."""
-    pulse = Pulse(sqlite_database, Broker("redis://127.0.0.1:1/0"), clock)
+    monkeypatch.setenv("COBALT_BROKER_URL", "redis://127.0.0.1:1/0")
+    pulse = Pulse(sqlite_database, Broker(load()), clock)
     assert lost_after(pulse, clock, 3 * MINUTE) is None
 
 
 def test_a_pause_of_the_supervisor_itself_is_forgiven(sqlite_database: Database, redis_url: str, clock: Clock) -> None:
     """A laptop that slept wakes up with everybody late."""
-    pulse = Pulse(sqlite_database, Broker(redis_url), clock)
+    pulse = Pulse(sqlite_database, Broker(load()), clock)
     clock.now += 8 * 3600
     assert not pulse.is_lost()
     assert lost_after(pulse, clock, 35) is None
