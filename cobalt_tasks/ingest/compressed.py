@@ -163,6 +163,11 @@ class Unpacked:
         self._wanted = self._at
         return found
 
+    def estimated(self, size: int) -> int | None:
+        """Return how much is in a file of so many bytes, if the rest of it is packed as what was read so far."""
+        taken = self._file.tell()
+        return self._at * size // taken if self._at else None
+
     def _gather(self, size: int) -> bytes:
         """Read up to `size` bytes; what stands before damage is given, and the damage is said when nothing is left."""
         if self._damage is not None:

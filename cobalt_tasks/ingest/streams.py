@@ -38,7 +38,7 @@ class Stream(Protocol):
 
     @property
     def size(self) -> int | None:
-        """Where the bytes end that are there now; None when only reading all would tell."""
+        """Where the bytes end that are there now, as far as can be told; None when nothing can."""
 
     def sample(self, size: int) -> bytes:
         """Return the first bytes there are, without reading on."""
@@ -94,14 +94,15 @@ class FileStream:
         self.device = status.st_dev
         self.inode = status.st_ino
         unpack = compressed.opener(self._raw)
-        self._file = compressed.Unpacked(self._raw, unpack) if unpack else self._raw
-        self._packed = unpack is not None
+        self._unpacked = compressed.Unpacked(self._raw, unpack) if unpack else None
+        self._file = self._unpacked or self._raw
         self._over = False
 
     @property
     def size(self) -> int | None:
-        """How many bytes it has now; None when only reading all would tell."""
-        return None if self._packed else os.fstat(self._raw.fileno()).st_size
+        """How many bytes it has now; of a compressed file an estimate, by what was read of it so far."""
+        found = os.fstat(self._raw.fileno()).st_size
+        return self._unpacked.estimated(found) if self._unpacked else found
 
     def sample(self, size: int) -> bytes:
         """Return the first bytes."""

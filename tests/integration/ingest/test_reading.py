@@ -24,6 +24,7 @@ from sqlalchemy import text
 
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.ingest.dryrun import needed
+from cobalt_tasks.ingest.streams import FileStream
 from cobalt_tasks.storage import schema
 from cobalt_tasks.storage.budgets import Limit, Terms
 from cobalt_tasks.storage.engine import Database
@@ -231,6 +232,20 @@ def test_a_dry_run_says_what_a_file_holds_and_stores_nothing(
 def test_look_ups_take_as_long_as_the_provider_allows(limits: tuple[Limit, ...], lookups: int, expected: float) -> None:
     """Full calls, one window after the other; the first one is open."""
     assert needed(Terms(provider="x", batch=100, limits=limits), lookups) == expected
+
+
+def test_the_length_of_a_compressed_file_is_told_better_and_better(tmp_path: Path) -> None:
+    """Nothing at first, an estimate on the way, the truth at the end: the time left can be shown."""
+    file = tmp_path / "capture.gz"
+    content = "".join(ONE % (number % 250, number % 60000) for number in range(100_000)).encode()
+    file.write_bytes(gzip.compress(content))
+    with contextlib.closing(FileStream(file)) as stream:
+        assert stream.size is None
+        stream.read(len(content) // 2)
+        assert stream.size == pytest.approx(len(content), rel=0.3)
+        while stream.read(1 << 20):
+            pass
+        assert stream.size == len(content)
 
 
 def test_progress_is_shown_on_a_terminal_and_nowhere_else(cobalt: Any, home: Path, tmp_path: Path) -> None:
