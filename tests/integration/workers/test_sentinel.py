@@ -20,7 +20,7 @@ from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.schema import open_ledger
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger
-from tests.support.worker import Worker
+from tests.support.worker import ROOT, Worker
 
 MASTER = "cobalt"
 PASSWORD = "s3cret:/@"
@@ -114,12 +114,23 @@ def ledger(group: Group, sqlite_url: str, home: Path, monkeypatch: pytest.Monkey
     found.database.dispose()
 
 
+@pytest.fixture
+def beat(ledger: Ledger) -> Iterator[None]:
+    """What has the sweep done, which sends: this process has read its settings already, for other tests."""
+    command = [sys.executable, "-m", "celery", "-A", "cobalt_tasks", "beat", "--pidfile=", "-l", "ERROR"]
+    process = subprocess.Popen(command, cwd=ROOT)
+    yield
+    process.kill()
+    process.wait()
+
+
 def job(number: int) -> NewJob:
     """A job that is done without any network."""
     return NewJob(kind="geolocation", address=f"192.0.2.{number}", protocol="", port=0)
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.usefixtures("beat")
 def test_work_goes_on_behind_the_sentinels(
     group: Group, ledger: Ledger, start_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +139,7 @@ def test_work_goes_on_behind_the_sentinels(
     Break: the master's name in celeryconfig.py, or `_client` in broker.py.
     """
     monkeypatch.setenv("COBALT_GEO_PROVIDERS", "mmdb")
-    start_worker("-c", "1", "-B")
+    start_worker("-c", "1")
     ledger.database.write(jobs.create, [job(1)])
     ledger.wait(ledger.finals, FOLLOW_SECONDS, sweeping=False)
     seen = subprocess.run(
