@@ -24,7 +24,9 @@ def blocks(page: Path) -> list[tuple[str, str]]:
 def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     """No shell block without a mark: `run`, or `not run:` and the reason."""
     marks = [mark for mark, _ in blocks(page)]
-    assert len(marks) == page.read_text().count("```sh\n")
+    text = page.read_text()
+    assert len(marks) == text.count("```sh\n")
+    assert not re.search(r"^ {4}\S", text, re.MULTILINE), "code that no test would run"
     assert all(mark == "run" or re.fullmatch(r"not run: .+", mark) for mark in marks)
 
 
