@@ -165,7 +165,9 @@ def test_of_two_that_make_the_same_source_one_wins(database: Database, tmp_path:
 def test_a_long_line_is_refused_without_being_held(
     ingest: Callable[..., Source], database: Database, tmp_path: Path
 ) -> None:
-    """A line of 5 MiB is one reject of 4 KiB; the lines around it are read."""
+    """A line of 5 MiB is one reject of 4 KiB; the lines around it are read. Invariant 8. Break: `_refuse_long` in
+    ingest/reading.py.
+    """
     file = tmp_path / "capture"
     file.write_text(ONE % 1 + "x" * (5 << 20) + "\n" + ONE % 2)
     source = ingest(file)

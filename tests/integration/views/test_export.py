@@ -79,7 +79,7 @@ def test_port_row_carries_banner_service_and_product(database: Database, fill: F
 
 
 def test_csv_runs_nothing_in_a_spreadsheet_or_a_terminal(database: Database, fill: Fill) -> None:
-    """A formula gets an apostrophe, an escape sequence becomes text."""
+    """A formula gets an apostrophe, an escape sequence becomes text. Invariant 9. Break: the end of views/export.py."""
     fill(database)
     rows = list(csv.DictReader(io.StringIO(written(database, "hosts", "csv"))))
     assert '\'=HYPERLINK("http://evil")' in [row["organisation"] for row in rows]
@@ -106,7 +106,10 @@ def peak_memory(table: str) -> int:
 
 
 def test_memory_does_not_grow_with_the_table(database: Database, settings: Settings) -> None:
-    """120 MB of banners take a process less than 32 MB more than an empty table, and SQLite's cache of 64 MiB."""
+    """120 MB of banners take a process less than 32 MB more than an empty table, and SQLite's cache of 64 MiB.
+
+    Invariant 8. Break: `yield_per` in storage/exports.py.
+    """
     common = {"protocol": "tcp", "port": 80, "first_seen": 1.0, "last_seen": 2.0, "banner": "x" * 8000}
     with database.writing() as connection:
         connection.execute(insert(models.ports), [{"address": f"2001:db8::{n:x}", **common} for n in range(15_000)])

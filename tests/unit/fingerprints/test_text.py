@@ -27,7 +27,10 @@ def test_printable(raw: bytes, expected: str) -> None:
 
 @given(st.binary(max_size=2 * LONGEST))
 def test_printable_of_any_bytes(raw: bytes) -> None:
-    """Any bytes become bounded, storable text without a control character but line end and tab."""
+    """Any bytes become bounded, storable text without a control character but line end and tab.
+
+    Invariant 9, in the tables. Break: `_shown` or `LONGEST` in text.py.
+    """
     text = printable(raw)
     assert len(text) <= 4 * LONGEST
     assert text.encode().decode() == text
