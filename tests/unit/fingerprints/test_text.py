@@ -1,7 +1,7 @@
 """Bytes and names become text that is safe to store."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cobalt_tasks.text import LONGEST, hostname, printable
@@ -26,6 +26,7 @@ def test_printable(raw: bytes, expected: str) -> None:
 
 
 @given(st.binary(max_size=2 * LONGEST))
+@example(b"\xff" * 2 * LONGEST)
 def test_printable_of_any_bytes(raw: bytes) -> None:
     """Any bytes become bounded, storable text without a control character but line end and tab.
 
