@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, delete, literal_column, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, select, true, update
 
 from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, State
 from cobalt_tasks.storage.bulk import among
 from cobalt_tasks.storage.engine import Database, database_now
-from cobalt_tasks.storage.models import jobs
+from cobalt_tasks.storage.models import jobs, written
 
 RETRIABLE: Final = (State.FAILED, State.DEAD, State.CANCELLED)
 _PRUNED_AT_ONCE: Final = 2000
@@ -92,7 +92,7 @@ def _retry(connection: Connection, page: _Page) -> int:
     is_active = (
         select(same.c.id)
         # The states are written out, so that the database can use the index of the active jobs.
-        .where(*(same.c[column.name] == column for column in _TARGET), same.c.state.in_(_words(ACTIVE_STATES)))
+        .where(*(same.c[column.name] == column for column in _TARGET), same.c.state.in_(map(written, ACTIVE_STATES)))
         .exists()
     )
     statement = (
@@ -126,10 +126,6 @@ def _cancel(connection: Connection, page: _Page) -> int:
         )
     )
     return connection.execute(statement).rowcount
-
-
-def _words(states: Sequence[State]) -> list[ColumnElement[str]]:
-    return [literal_column(f"'{state.value}'") for state in states]
 
 
 def _matches(selection: Selection) -> ColumnElement[bool]:

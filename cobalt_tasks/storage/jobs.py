@@ -24,7 +24,6 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    literal_column,
     null,
     or_,
     select,
@@ -38,7 +37,7 @@ from cobalt_tasks.contracts import FINAL_STATES, Job, NewJob, Outcome, State
 from cobalt_tasks.storage import freshness, transitions
 from cobalt_tasks.storage.bulk import Columns, among, earlier, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
-from cobalt_tasks.storage.models import ACTIVE, jobs
+from cobalt_tasks.storage.models import ACTIVE, is_in, jobs
 from cobalt_tasks.storage.transitions import MAX_ATTEMPTS
 
 WORKER_LOST: Final = "worker lost"
@@ -117,7 +116,7 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
             "step": earlier(insert.excluded.step, jobs.c.step),
             "not_before": earlier(insert.excluded.not_before, jobs.c.not_before),
             "forced": or_(jobs.c.forced, insert.excluded.forced),
-            "state": case((_is(State.RUNNING), State.RUNNING.value), else_=State.PENDING.value),
+            "state": case((is_in(State.RUNNING), State.RUNNING.value), else_=State.PENDING.value),
         },
         where=or_(
             more_urgent,
@@ -152,7 +151,7 @@ def mark_sent(connection: Connection, kind: str, step: int, limit: int) -> list[
 def unmark_sent(connection: Connection, ids: Sequence[int]) -> None:
     """Undo `mark_sent` for jobs whose message could not be sent; one that was claimed meanwhile is left alone."""
     connection.execute(
-        update(jobs).where(among(connection, jobs.c.id, ids), _is(State.SENT)).values(state=State.PENDING),
+        update(jobs).where(among(connection, jobs.c.id, ids), is_in(State.SENT)).values(state=State.PENDING),
     )
 
 
@@ -164,7 +163,7 @@ def resend(connection: Connection, kind: str, step: int, oldest: float | None, g
     cutoff = (statement_now() if oldest is None else literal(oldest, Double())) - grace
     statement = (
         update(jobs)
-        .where(jobs.c.kind == kind, jobs.c.step == step, _is(State.SENT), jobs.c.sent_at < cutoff)
+        .where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.SENT), jobs.c.sent_at < cutoff)
         .values(state=State.PENDING)
     )
     return connection.execute(statement).rowcount
@@ -193,7 +192,7 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
         select(jobs.c.id)
         .where(
             jobs.c.kind == kind,
-            _is(State.PENDING),
+            is_in(State.PENDING),
             jobs.c.waits_for == waits_for,
             jobs.c.not_before <= statement_now(),
         )
@@ -256,7 +255,7 @@ def take_back(connection: Connection) -> int:
     """
     attempts = jobs.c.attempts + case((jobs.c.alone, 1), else_=0)
     is_last = attempts >= MAX_ATTEMPTS
-    expired = select(jobs.c.id).where(_is(State.RUNNING), jobs.c.lease_until < statement_now())
+    expired = select(jobs.c.id).where(is_in(State.RUNNING), jobs.c.lease_until < statement_now())
     statement = (
         update(jobs)
         .where(jobs.c.id.in_(_unlocked(expired)))
@@ -338,19 +337,14 @@ def _is_sendable(kind: str, step: int) -> ColumnElement[bool]:
     return and_(
         jobs.c.kind == kind,
         jobs.c.step == step,
-        _is(State.PENDING),
+        is_in(State.PENDING),
         jobs.c.waits_for.is_(None),
         jobs.c.not_before <= statement_now(),
     )
 
 
 def _held_by(token: str) -> ColumnElement[bool]:
-    return and_(jobs.c.claim == token, _is(State.RUNNING), jobs.c.lease_until > statement_now())
-
-
-def _is(state: State) -> ColumnElement[bool]:
-    # Written out, so that the database can use the partial index of that state.
-    return jobs.c.state == literal_column(f"'{state.value}'")
+    return and_(jobs.c.claim == token, is_in(State.RUNNING), jobs.c.lease_until > statement_now())
 
 
 def _unlocked(chosen: Select[tuple[int]]) -> Select[tuple[int]]:

@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Double,
     ForeignKey,
     Index,
@@ -15,8 +16,11 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    literal_column,
     text,
 )
+
+from cobalt_tasks.contracts import State
 
 metadata = MetaData(
     naming_convention={
@@ -334,6 +338,17 @@ jobs = Table(
     Index("ix_jobs_address", "address"),
     Index("ix_jobs_finished_at", "finished_at", sqlite_where=text(FINISHED), postgresql_where=text(FINISHED)),
 )
+
+
+def written(state: State) -> ColumnElement[str]:
+    """Return a state as it stands in SQL: an index of some states serves where they are written out, not for parameters."""
+    return literal_column(f"'{state.value}'")
+
+
+def is_in(state: State) -> ColumnElement[bool]:
+    """Tell whether a job is in a state, so that the index of that state serves."""
+    return jobs.c.state == written(state)
+
 
 freshness = Table(
     "freshness",

@@ -15,7 +15,6 @@ from sqlalchemy import (
     distinct,
     exists,
     func,
-    literal_column,
     or_,
     select,
     text,
@@ -32,6 +31,7 @@ from cobalt_tasks.storage.models import (
     freshness,
     hostnames,
     hosts,
+    is_in,
     jobs,
     locations,
     observations,
@@ -174,7 +174,7 @@ def pace(connection: Connection, seconds: float = 60.0) -> dict[str, Pace]:
         .group_by(jobs.c.kind)
     )
     running = (
-        select(jobs.c.kind, func.count()).where(_is(State.RUNNING), jobs.c.started_at > since).group_by(jobs.c.kind)
+        select(jobs.c.kind, func.count()).where(is_in(State.RUNNING), jobs.c.started_at > since).group_by(jobs.c.kind)
     )
     counts = {kind.name: [0, 0] for kind in KINDS}
     for kind, ended, begun in connection.execute(finished):
@@ -281,15 +281,10 @@ def _is_work_on(states: str) -> ColumnElement[bool]:
 
 
 def _first_due(kind: str, step: int) -> list[Select[tuple[float | None]]]:
-    due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.step == step, _is(State.PENDING))
-    sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.step == step, _is(State.SENT))
+    due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING))
+    sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.SENT))
     # One job that waits for a provider's budget stands for all of them: its index begins with the provider's name.
     shared = select(func.min(jobs.c.not_before)).where(
-        jobs.c.kind == kind, jobs.c.step == step, _is(State.PENDING), jobs.c.waits_for.is_not(None)
+        jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING), jobs.c.waits_for.is_not(None)
     )
     return [due.where(jobs.c.waits_for.is_(None)), sent, shared]
-
-
-def _is(state: State) -> ColumnElement[bool]:
-    # Written out, so that the database can use the partial index of that state.
-    return jobs.c.state == literal_column(f"'{state.value}'")
