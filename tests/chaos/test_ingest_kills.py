@@ -71,10 +71,6 @@ def test_nothing_is_lost_or_doubled_on_postgresql(
 
 
 def _check(database: Database, file: Path, lines: int, kills: int) -> None:
-    if database.is_sqlite:
-        with database.writing() as connection:
-            connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-            connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
     expected: Counter[tuple[str, int]] = Counter()
     others = 0
     with file.open("w") as out:

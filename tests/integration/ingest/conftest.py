@@ -1,6 +1,10 @@
 """What ingest tests share: a way to ingest a stream, and the tables as plain rows."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,23 @@ SAMPLES = Path(__file__).parents[2] / "samples"
 
 Ingest = Callable[..., Source]
 Tables = Callable[..., dict[str, list[tuple[Any, ...]]]]
+
+
+@contextmanager
+def commands() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Give what starts `cobalt ingest` on the ledger that the environment names; what still runs is ended."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", *arguments]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started.append(subprocess.Popen(command, text=True, env={**os.environ}, **pipes))
+        return started[-1]
+
+    yield begin
+    for each in started:
+        each.kill()
+        each.communicate()
 
 
 @pytest.fixture

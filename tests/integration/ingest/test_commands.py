@@ -13,7 +13,7 @@ from cobalt_tasks.cli import cobalt
 from cobalt_tasks.errors import CobaltError
 from cobalt_tasks.ingest.formats import FAMILIES
 from cobalt_tasks.ingest.formats.masscan_list import MasscanList
-from cobalt_tasks.storage import rejects, schema
+from cobalt_tasks.storage import rejects
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Source
 
@@ -26,9 +26,6 @@ Run = Callable[..., Result]
 @pytest.fixture
 def run(database: Database) -> Run:
     """Run a command in this process; what it raises is what `main` prints in one line."""
-    with database.writing() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
     return lambda *arguments: CliRunner().invoke(cobalt, arguments, prog_name="cobalt")
 
 

@@ -24,9 +24,9 @@ from cobalt_tasks.cli import cobalt as command
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.ingest.journal_writer import Writer, data_file
 from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import schema
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Source
+from tests.integration.ingest.conftest import commands
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
 ONE_LINE = b"line %b of a file"
@@ -34,29 +34,10 @@ Ingest = Callable[..., Source]
 
 
 @pytest.fixture
-def ledger(database: Database) -> Database:
-    """A ledger that commands take for an upgraded one."""
-    with database.writing() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
-    return database
-
-
-@pytest.fixture
-def cobalt(ledger: Database, home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def cobalt(database: Database, home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start `cobalt ingest` on the ledger."""
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: str) -> subprocess.Popen[str]:
-        line = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", *arguments]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(line, text=True, env={**os.environ}, **pipes))
-        return started[-1]
-
-    yield begin
-    for each in started:
-        each.kill()
-        each.communicate()
+    with commands() as begin:
+        yield begin
 
 
 def rows(database: Database, statement: str) -> list[Any]:
@@ -177,7 +158,7 @@ def test_a_line_longer_than_the_sample_is_recognised(ingest: Ingest, tmp_path: P
 
 
 def test_refused_lines_are_read_again_by_their_header(
-    ledger: Database, ingest: Ingest, home: Path, tmp_path: Path
+    database: Database, ingest: Ingest, home: Path, tmp_path: Path
 ) -> None:
     """A line of a table without its header would say something else: here a TTL, that looks like a port."""
     scan = tmp_path / "scan"
@@ -188,8 +169,8 @@ def test_refused_lines_are_read_again_by_their_header(
     assert (
         run(command, ["rejects", "retry", "--source", str(scan), "--port", "443"]).stdout == "1 tried, 1 accepted now\n"
     )
-    assert rows(ledger, "SELECT address, port FROM ports") == [("192.0.2.1", 443)]
-    assert rows(ledger, "SELECT read, accepted, rejected FROM sources") == [(1, 1, 0)]
+    assert rows(database, "SELECT address, port FROM ports") == [("192.0.2.1", 443)]
+    assert rows(database, "SELECT read, accepted, rejected FROM sources") == [(1, 1, 0)]
 
 
 def test_a_dry_run_goes_on_after_a_file_that_is_none(cobalt: Any, tmp_path: Path) -> None:
@@ -204,7 +185,7 @@ def test_a_dry_run_goes_on_after_a_file_that_is_none(cobalt: Any, tmp_path: Path
     assert "missing: No such file" in err
 
 
-def test_an_address_that_cannot_be_listened_to_is_an_error(cobalt: Any, ledger: Database) -> None:
+def test_an_address_that_cannot_be_listened_to_is_an_error(cobalt: Any, database: Database) -> None:
     """It is said, and the exit code is not that of success."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         running = cobalt("--listen", f"tcp://127.0.0.1:{taken.getsockname()[1]}")
@@ -213,12 +194,12 @@ def test_an_address_that_cannot_be_listened_to_is_an_error(cobalt: Any, ledger: 
     assert "cannot listen on" in err
 
 
-def test_the_death_of_the_journal_is_said(cobalt: Any, ledger: Database) -> None:
+def test_the_death_of_the_journal_is_said(cobalt: Any, database: Database) -> None:
     """What was journaled is stored; that there may have been more is no success."""
     running = cobalt("-", "--format", "capture")
     running.stdin.write(ONE % (1, 443) * 10)
     running.stdin.flush()
-    wait_for(lambda: rows(ledger, "SELECT count(*) FROM observations") == [(10,)])
+    wait_for(lambda: rows(database, "SELECT count(*) FROM observations") == [(10,)])
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text(encoding="ascii").split()
     os.kill(int(children[0]), signal.SIGKILL)
     with contextlib.suppress(OSError):
@@ -227,17 +208,17 @@ def test_the_death_of_the_journal_is_said(cobalt: Any, ledger: Database) -> None
     _, err = running.communicate(timeout=30)
     assert running.returncode == 1
     assert "was killed by signal 9" in err
-    assert rows(ledger, "SELECT count(*) FROM observations") == [(10,)]
+    assert rows(database, "SELECT count(*) FROM observations") == [(10,)]
 
 
-def test_a_closed_standard_input_is_an_empty_one(ledger: Database, home: Path) -> None:
+def test_a_closed_standard_input_is_an_empty_one(database: Database, home: Path) -> None:
     """`cobalt ingest - <&-` holds nothing, and breaks nothing."""
     shell = f"exec {sys.executable} -c 'from cobalt_tasks.cli import main; main()' ingest - <&-"
     done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=30, check=False)
     assert (done.returncode, "0 read" in done.stdout) == (0, True), done.stderr
 
 
-def test_a_long_line_of_one_sender_does_not_swallow_another_ones(cobalt: Any, ledger: Database) -> None:
+def test_a_long_line_of_one_sender_does_not_swallow_another_ones(cobalt: Any, database: Database) -> None:
     """It is one reject; the lines of the others stay whole, and so do its own that follow."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -253,11 +234,11 @@ def test_a_long_line_of_one_sender_does_not_swallow_another_ones(cobalt: Any, le
     wait_for(connected)
     talker, other = senders
     talker.sendall(b"x" * (3 << 19))
-    wait_for(lambda: rows(ledger, "SELECT count(*) FROM rejects") == [(1,)])
+    wait_for(lambda: rows(database, "SELECT count(*) FROM rejects") == [(1,)])
     other.sendall((ONE % (1, 443)).encode())
-    wait_for(lambda: rows(ledger, "SELECT count(*) FROM observations") == [(1,)])
+    wait_for(lambda: rows(database, "SELECT count(*) FROM observations") == [(1,)])
     talker.sendall(b"x" * (3 << 19) + b"\n" + (ONE % (2, 443)).encode())
-    wait_for(lambda: rows(ledger, "SELECT count(*) FROM observations") == [(2,)])
+    wait_for(lambda: rows(database, "SELECT count(*) FROM observations") == [(2,)])
     for sender in senders:
         sender.close()
     running.send_signal(signal.SIGTERM)

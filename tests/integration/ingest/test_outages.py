@@ -16,7 +16,7 @@ from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.ingest.patience import Committer
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import models, schema, sources
+from cobalt_tasks.storage import schema, sources
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Checkpoint, Source, Tally
 
@@ -91,10 +91,7 @@ class _LosesTheAnswer:
 def test_a_lost_database_is_waited_for(postgres_url: str, postgres_server: str, home: Path) -> None:
     """Connections are cut and refused for a while: the pipe is read on, and afterwards all is stored once."""
     database = Database(postgres_url)
-    models.metadata.create_all(database.engine)
-    with database.writing() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
+    schema.upgrade(database)
     name = postgres_url.rsplit("/", 1)[1]
     running = subprocess.Popen(
         [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", "-"],

@@ -15,7 +15,6 @@ from sqlalchemy import text
 from cobalt_tasks import settings
 from cobalt_tasks.ingest import journal
 from cobalt_tasks.ingest.journal import About
-from cobalt_tasks.storage import schema
 from cobalt_tasks.storage.engine import Database
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
@@ -50,9 +49,6 @@ class Running:
 @pytest.fixture
 def start(database: Database, home: Path) -> Iterator[Callable[..., Running]]:
     """Start `cobalt ingest` on the ledger; what still runs is ended."""
-    with database.writing() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
     started: list[Running] = []
 
     def begin(*arguments: str, **options: object) -> Running:

@@ -25,10 +25,10 @@ from sqlalchemy import text
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.ingest.dryrun import needed
 from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import schema
 from cobalt_tasks.storage.budgets import Limit, Terms
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Source
+from tests.integration.ingest.conftest import commands
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
@@ -43,21 +43,8 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {
 @pytest.fixture
 def cobalt(sqlite_database: Database, home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start `cobalt ingest` on the ledger."""
-    with sqlite_database.writing() as connection:
-        connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
-        connection.execute(text("INSERT INTO alembic_version VALUES (:head)"), {"head": schema.HEAD})
-    started: list[subprocess.Popen[str]] = []
-
-    def begin(*arguments: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", *arguments]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        started.append(subprocess.Popen(command, text=True, env={**os.environ}, **pipes))
-        return started[-1]
-
-    yield begin
-    for each in started:
-        each.kill()
-        each.communicate()
+    with commands() as begin:
+        yield begin
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 20) -> None:

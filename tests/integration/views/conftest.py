@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 import uvicorn
 from sqlalchemy import insert, update
 
@@ -18,6 +20,11 @@ from cobalt_tasks.storage.schema import upgrade
 from cobalt_tasks.views.dashboard.app import create_app
 
 Fill = Callable[[Database], None]
+
+
+def get(url: str, **options: Any) -> requests.Response:
+    """A GET with a deadline, outside any session."""
+    return requests.get(url, timeout=20, **options)
 
 
 @pytest.fixture
@@ -45,6 +52,18 @@ def _ledger(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     upgrade(database)
     yield database
     database.dispose()
+
+
+@pytest.fixture
+def live_settings(database: Database, settings: Settings) -> Settings:
+    """Settings that name the ledger of this test."""
+    return load()
+
+
+@pytest.fixture
+def sqlite_settings(sqlite_database: Database, settings: Settings) -> Settings:
+    """The same on SQLite alone."""
+    return load()
 
 
 @pytest.fixture

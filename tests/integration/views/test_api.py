@@ -14,26 +14,10 @@ from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.settings import Settings, load
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.views.dashboard.app import create_app
+from tests.integration.views.conftest import get
 
 Fill = Callable[[Database], None]
 Serving = Callable[[Settings], Any]
-
-
-def get(url: str, **options: Any) -> requests.Response:
-    """A GET with a deadline, outside any session."""
-    return requests.get(url, timeout=20, **options)
-
-
-@pytest.fixture
-def live_settings(database: Database, settings: Settings) -> Settings:
-    """Settings that name the ledger of this test."""
-    return load()
-
-
-@pytest.fixture
-def sqlite_settings(sqlite_database: Database, settings: Settings) -> Settings:
-    """The same on SQLite alone."""
-    return load()
 
 
 def test_data_keeps_the_contract(database: Database, live_settings: Settings, fill: Fill, serving: Serving) -> None:

@@ -5,34 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import requests
 from sqlalchemy import insert
 
 from cobalt_tasks import threat
-from cobalt_tasks.settings import Settings, load
+from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import evidence, models
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.threat import Evidence
+from tests.integration.views.conftest import get
 
 Fill = Callable[[Database], None]
 Serving = Callable[[Settings], Any]
-
-
-def get(url: str, **options: Any) -> requests.Response:
-    """A GET with a deadline, outside any session."""
-    return requests.get(url, timeout=20, **options)
-
-
-@pytest.fixture
-def live_settings(database: Database, settings: Settings) -> Settings:
-    """Settings that name the ledger of this test."""
-    return load()
-
-
-@pytest.fixture
-def sqlite_settings(sqlite_database: Database, settings: Settings) -> Settings:
-    """The same on SQLite alone."""
-    return load()
 
 
 def speak_against(database: Database, points: dict[str, list[tuple[str, str, float]]]) -> None:

