@@ -217,7 +217,7 @@ def test_a_second_sweep_right_after_does_nothing(
 
 
 def test_of_many_that_send_at_once_one_sends_each_job(database: Database, redis_url: str) -> None:
-    """Workers, sweeps and producers top up at the same moment: one message. Break: _is(PENDING) in jobs._is_sendable."""
+    """Workers, sweeps and producers top up at the same moment: one message. Break: is_in(PENDING) in jobs._is_sendable."""
     fill(database, 1)
     dispatchers = [Dispatcher(database, environment.load()) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
