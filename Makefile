@@ -19,12 +19,12 @@ $(BIN)/python: tools/venv.sh
 
 $(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
 	@echo "setup: installing the pinned packages into $(VENV)"
-	@$(BIN)/python -m pip install -q --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install -q --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
-	@$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-dev.lock
 	@touch $@
 
 setup: $(VENV)/.runtime  ## install what running needs into .venv
@@ -49,7 +49,7 @@ test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 .PHONY: fuzz bench-ingest bench-jobs bench-latency bench-geolocation
 FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
-	@$(BIN)/python -m pip install -q --require-hashes -r requirements-fuzz.lock
+	@$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-fuzz.lock
 	@$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
 
 bench-jobs: setup-dev  ## no-op jobs through the whole state machine, beside one Celery task a job and plain SQL
