@@ -45,12 +45,12 @@ class Broker:
         """
         try:
             self._redis = _client(settings.broker_url, settings.broker_master)
-        except ValueError as error:
-            # Without the URL, which may hold a password.
+        except ValueError:
+            # Without the URL and the cause, which may hold a password.
             forms = (
                 "redis://:PASSWORD@HOST:PORT/NUMBER, redis+socket://FILE or sentinel://HOST:PORT;sentinel://HOST:PORT"
             )
-            raise ConfigurationError(f"COBALT_BROKER_URL: use {forms}") from error
+            raise ConfigurationError(f"COBALT_BROKER_URL: use {forms}") from None
 
     def ping(self) -> None:
         """Return when Redis answers."""

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from cobalt_tasks import service_urls
 from cobalt_tasks.errors import ConfigurationError
 
 PROVIDERS = ("mmdb", "ip-api", "ipinfo", "ipgeolocation")
@@ -89,12 +90,13 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     home = Path(environ.get("COBALT_HOME") or Path.home() / ".cobalt").expanduser().absolute()
-    broker = environ.get("COBALT_BROKER_URL") or environ.get("CELERY_BROKER_URL")
+    own_broker = f"redis+socket://{home / 'redis.sock'}"
+    broker = service_urls.broker_url(environ, own_broker)
     values: dict[str, object] = {
         "home": str(home),
-        "database_url": environ.get("COBALT_DATABASE_URL") or f"sqlite:///{home / 'cobalt.db'}",
-        "broker_url": broker or f"redis+socket://{home / 'redis.sock'}",
-        "broker_is_named": bool(broker),
+        "database_url": service_urls.database_url(environ, f"sqlite:///{home / 'cobalt.db'}"),
+        "broker_url": broker,
+        "broker_is_named": broker != own_broker,
     }
     for field, variable in _NAMES.items():
         if text := environ.get(variable, "").strip():
@@ -112,8 +114,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return this process's environment with what a child needs to see the same state."""
+    inherited = {name: value for name, value in os.environ.items() if name not in service_urls.PASSWORDS}
     return {
-        **os.environ,
+        **inherited,
         "COBALT_HOME": str(settings.home),
         "COBALT_DATABASE_URL": settings.database_url,
         "COBALT_BROKER_URL": settings.broker_url,

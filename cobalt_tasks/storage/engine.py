@@ -78,9 +78,10 @@ class Database:
                 parsed = parsed.set(drivername="postgresql+psycopg")
             self.is_sqlite = parsed.get_backend_name() == "sqlite"
             self.engine = _ENGINES[parsed.drivername](parsed)
-        except (ArgumentError, NoSuchModuleError, KeyError) as error:
+        except (ArgumentError, NoSuchModuleError, KeyError, ValueError):
+            # Without the cause: its text may hold the URL's password.
             message = "COBALT_DATABASE_URL: use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
-            raise ConfigurationError(message) from error
+            raise ConfigurationError(message) from None
         # A command that ends without disposing leaves no connection open behind it.
         weakref.finalize(self, self.engine.dispose)
 

@@ -1,8 +1,12 @@
 """The environment, read in one place."""
 
+import traceback
 from pathlib import Path
 
 import pytest
+import redis
+from kombu import Connection
+from sqlalchemy import make_url
 
 from cobalt_tasks import settings
 from cobalt_tasks.errors import ConfigurationError
@@ -59,3 +63,92 @@ def test_a_secret_is_not_repeated() -> None:
     with pytest.raises(ConfigurationError) as caught:
         settings.load({"IPINFO_TOKEN": "s3cret", "COBALT_PROBE_TIMEOUT": "soon"})
     assert "s3cret" not in str(caught.value)
+
+
+ODD = "p/w#d?@:%2F%zz &;="
+"""Every character that has a meaning in URLs."""
+
+
+@pytest.mark.parametrize("in_file", [False, True])
+def test_a_password_beside_its_url_may_hold_any_character(tmp_path: Path, in_file: bool) -> None:
+    """What the drivers read out of the completed URLs is the password as it was written."""
+    file = tmp_path / "password"
+    file.write_text(ODD + "\n")
+    end, value = ("_FILE", str(file)) if in_file else ("", ODD)
+    loaded = settings.load(
+        {
+            "COBALT_DATABASE_URL": "postgresql://cobalt@postgres/cobalt",
+            f"COBALT_DATABASE_PASSWORD{end}": value,
+            "COBALT_BROKER_URL": "redis://redis:6379/0",
+            f"COBALT_BROKER_PASSWORD{end}": value,
+        },
+    )
+    database = make_url(loaded.database_url)
+    assert (database.username, database.password, database.host) == ("cobalt", ODD, "postgres")
+    client = redis.Redis.from_url(loaded.broker_url).connection_pool.connection_kwargs
+    assert (client["password"], client["host"], client["port"], client["db"]) == (ODD, "redis", 6379, 0)
+    with Connection(loaded.broker_url) as celery:
+        assert (celery.password, celery.hostname) == (ODD, "redis")
+
+
+@pytest.mark.parametrize(
+    ("url", "completed"),
+    [
+        ("redis://user@redis", "redis://user:a%40b@redis"),
+        ("redis://:own@redis", "redis://:own@redis"),
+        ("redis+socket:///run/redis.sock", "redis+socket://:a%40b@/run/redis.sock"),
+        ("sentinel://one:26379/0;sentinel://two:26379", "sentinel://:a%40b@one:26379/0;sentinel://two:26379"),
+        ("", None),
+    ],
+)
+def test_a_password_goes_where_the_broker_url_has_none(url: str, completed: str | None) -> None:
+    """A URL's own password wins; the Redis that `cobalt up` starts has no password."""
+    loaded = settings.load({"COBALT_BROKER_URL": url, "COBALT_BROKER_PASSWORD": "a@b", "COBALT_DATABASE_PASSWORD": "c"})
+    assert loaded.broker_url == (completed or f"redis+socket://{loaded.redis_socket}")
+    assert loaded.broker_is_named is bool(url)
+    assert loaded.database_url == f"sqlite:///{loaded.home / 'cobalt.db'}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://cobalt:SECRET@host:SECRET/cobalt",
+        "postgresql://cobalt:SECRET/x@host/cobalt",
+        "postgresql://cobalt:SECRET#x@host/cobalt",
+        "postgresql://cobalt:1/SECRET@host/cobalt",
+        "postgresql://cobalt:x@SECRET@host/cobalt",
+        "postgresql://cobalt:SECRET@[host/cobalt",
+        "mysql://cobalt:SECRET@host/cobalt",
+        "cobalt:SECRET@host",
+        "SECRET",
+    ],
+)
+def test_a_bad_url_never_shows_its_password(url: str) -> None:
+    """The message names the variable; neither it nor the traceback of its causes holds any part of the URL."""
+    broker = url.replace("postgresql:", "redis:", 1)
+    for variable, value in [("COBALT_DATABASE_URL", url), ("COBALT_BROKER_URL", broker), ("CELERY_BROKER_URL", broker)]:
+        with pytest.raises(ConfigurationError, match=variable) as caught:
+            settings.load({variable: value})
+        assert "SECRET" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_password_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    """Missing, empty or binary: the variable and the file, never what is in it."""
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "binary").write_bytes(b"SECRET\xff\xfe")
+    for name, what in [("missing", "No such file"), ("empty", "is empty"), ("binary", "not text")]:
+        environ = {"COBALT_BROKER_URL": "redis://redis", "COBALT_BROKER_PASSWORD_FILE": str(tmp_path / name)}
+        with pytest.raises(ConfigurationError, match=f"COBALT_BROKER_PASSWORD_FILE.*{what}") as caught:
+            settings.load(environ)
+        assert "SECRET" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_child_gets_complete_urls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A password is inserted once: a child of a process without a named Redis must not log in to the program's own."""
+    monkeypatch.setenv("COBALT_HOME", str(tmp_path))
+    monkeypatch.setenv("COBALT_BROKER_PASSWORD", "secret")
+    monkeypatch.setenv("COBALT_DATABASE_URL", "postgresql://cobalt@host/cobalt")
+    monkeypatch.setenv("COBALT_DATABASE_PASSWORD", "a/b")
+    mine = settings.load()
+    child = settings.load(settings.environment(mine))
+    assert (child.broker_url, child.database_url) == (mine.broker_url, "postgresql://cobalt:a%2Fb@host/cobalt")
