@@ -9,15 +9,16 @@ import msgspec
 import redis
 from redis.sentinel import Sentinel
 
+from cobalt_tasks import hints
 from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS
 from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.settings import Settings
 
-SENT_AT = "cobalt_sent_at"
-"""The message header that says when its jobs were marked as sent, by the database's clock."""
-
 _PACE = "cobalt_seconds_per_job"
 """A hash of kinds: how long one of their jobs took lately. A hint: without it batches have the catalog's size."""
+
+_SHORTEST_JOB, _LONGEST_JOB = 1e-6, 3600.0
+"""Seconds between which a job's time is believed."""
 
 _SECONDS = 3
 _SENTINEL = "sentinel://"
@@ -68,18 +69,43 @@ class Broker:
     def oldest(self, kind: str) -> dict[int, float | None]:
         """Return when the oldest waiting message of each step was sent, None where none waits."""
         messages = self._ask("lindex", [_list(kind, step) for step in STEPS], -1)
-        return {step: _sent_at(message) for step, message in zip(STEPS, messages, strict=True)}
+        return {step: hints.sent_at(message) for step, message in zip(STEPS, messages, strict=True)}
 
     def pace(self, kind: str) -> float | None:
-        """Return how many seconds a job of this kind took lately, None when nobody said."""
+        """Return how many seconds a job of this kind took lately, None when that is not known."""
         with _named_errors():
-            value = self._redis.hget(_PACE, kind)
-        return None if value is None else float(value)
+            try:
+                value = self._redis.hget(_PACE, kind)
+            except redis.ResponseError as error:
+                _require_harmless(error)
+                value = None
+        return hints.number(value, _SHORTEST_JOB, _LONGEST_JOB)
 
     def keep_pace(self, kind: str, seconds: float) -> None:
-        """Say how many seconds a job of this kind took."""
+        """Store how many seconds a job of this kind took, where Redis takes it."""
         with _named_errors():
-            self._redis.hset(_PACE, kind, f"{seconds:.3g}")
+            try:
+                self._redis.hset(_PACE, kind, f"{max(seconds, _SHORTEST_JOB):.3g}")
+            except redis.ResponseError as error:
+                _require_harmless(error)
+
+    def remove_foreign_keys(self) -> list[str]:
+        """Delete the keys of ours that hold another type than the one we and Celery use, and return their names.
+
+        With one of them, no worker could take a message any more. Nothing is lost: the ledger sends again.
+        """
+        with _named_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in _TYPES:
+                pipeline.type(key)
+            found = [
+                key
+                for (key, expected), actual in zip(_TYPES.items(), pipeline.execute(), strict=True)
+                if actual not in {b"none", expected}
+            ]
+            if found:
+                self._redis.delete(*found)
+        return found
 
     def workers(self, seconds: float = 1.0) -> list[Worker]:
         """Ask all workers who they are; those that do not answer within `seconds` are not there."""
@@ -87,8 +113,8 @@ class Broker:
 
         self.ping()
         with _named_errors():
-            answers = app.control.inspect(timeout=seconds).active_queues() or {}
-        return [Worker(name, sorted(queue["name"] for queue in queues)) for name, queues in sorted(answers.items())]
+            answers = hints.worker_queues(app.control.inspect(timeout=seconds).active_queues())
+        return [Worker(name, queues) for name, queues in answers.items()]
 
     def close(self) -> None:
         """Close the connections."""
@@ -140,8 +166,23 @@ def _list(queue: str, step: int) -> str:
     return f"{queue}{_PRIORITY_SEPARATOR}{step}" if step else queue
 
 
-def _sent_at(message: bytes | None) -> float | None:
-    if message is None:
-        return None
-    value = msgspec.json.decode(message)["headers"].get(SENT_AT)
-    return float(value) if value is not None else 0.0
+_TYPES = {
+    **{_list(queue, step): b"list" for queue in QUEUES for step in STEPS},
+    **{f"{prefix}{queue}": b"set" for queue in QUEUES for prefix in ("_kombu.binding.", "_kombu.binding_permanent.")},
+    "_kombu.binding_deadlines": b"zset",
+    "unacked": b"hash",
+    "unacked_index": b"zset",
+    "unacked_mutex": b"string",
+    _PACE: b"hash",
+}
+"""The type of each key that Cobalt, and Celery for it, keep in Redis."""
+
+
+def _require_harmless(error: redis.ResponseError) -> None:
+    """Raise the error again unless it only means that a hint cannot be read or stored.
+
+    A value of another type, and a user of Redis that may not touch it, are such; a Redis that is loading, full or
+    read-only is not.
+    """
+    if not isinstance(error, redis.exceptions.NoPermissionError) and not str(error).startswith("WRONGTYPE"):
+        raise error

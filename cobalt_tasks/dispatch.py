@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import redis
 from kombu.exceptions import KombuError
 
-from cobalt_tasks.broker import SENT_AT, Broker
+from cobalt_tasks.broker import Broker
 from cobalt_tasks.catalog import BY_NAME, Kind, Urgency
 from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.hints import SENT_AT
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database

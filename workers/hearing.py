@@ -65,6 +65,7 @@ def _listen(sender: Any, **_: object) -> None:
 
     def watch() -> None:
         while not stopping.wait(LOOK_SECONDS):
+            _repair(broker)
             if hearing.is_deaf():
                 log.critical("took nothing for %.0f s while messages wait: ending, to be started again", DEAF_SECONDS)
                 os._exit(EXIT)
@@ -72,3 +73,15 @@ def _listen(sender: Any, **_: object) -> None:
     stopping = threading.Event()
     signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
     threading.Thread(target=watch, name="hearing", daemon=True).start()
+
+
+def _repair(broker: Broker) -> None:
+    """Delete what makes Redis refuse every delivery. The worker is the one to do it: without it no sweep arrives either."""
+    try:
+        found = broker.remove_foreign_keys()
+    except BrokerUnavailableError:
+        return
+    if found:
+        log.error(
+            "deleted Redis keys that were of a wrong type, something else writes to this Redis: %s", ", ".join(found)
+        )

@@ -9,11 +9,11 @@ import redis
 from sqlalchemy import func, select, update
 
 from cobalt_tasks import settings as environment
-from cobalt_tasks.broker import SENT_AT
 from cobalt_tasks.catalog import BY_NAME, DAY, KINDS, Urgency
 from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.dispatch import MESSAGES, RINGS, Dispatcher
 from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.hints import SENT_AT
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Sent
@@ -238,3 +238,47 @@ def test_the_sweep_prunes_history_by_age(
             connection.execute(changed.values(state=state, finished_at=time.time() - days * DAY))
     sweep(database, dispatcher, environment.load())
     assert counts(database) == {"failed": 1, "sent": 1}
+
+
+@pytest.mark.parametrize("forged", ["nan", "inf", "-3", "1e-320", "x" * 5000, "", "{}"])
+def test_a_forged_pace_counts_as_absent(database: Database, dispatcher: Dispatcher, forged: str) -> None:
+    """Jobs are sent in the catalog's batches whatever stands where the pace is kept. Break: `hints.number`."""
+    dispatcher.broker._redis.hset("cobalt_seconds_per_job", "banner", forged)
+    assert dispatcher.broker.pace("banner") is None
+    fill(database, 3)
+    assert dispatcher.top_up(["banner"]) == 3
+
+
+@pytest.mark.parametrize("key_type", ["list", "string", "set"])
+def test_a_pace_of_another_type_counts_as_absent(database: Database, dispatcher: Dispatcher, key_type: str) -> None:
+    """Where a hash is expected and another type is found, jobs are sent, and their pace is just not kept."""
+    client, key = dispatcher.broker._redis, "cobalt_seconds_per_job"
+    {"list": client.lpush, "string": client.set, "set": client.sadd}[key_type](key, "7")
+    fill(database, 3)
+    assert dispatcher.top_up(["banner"]) == 3
+    dispatcher.learn("banner", 1000, 1.0)
+
+
+@pytest.mark.parametrize("forged", ["garbage", "[]", '{"headers": {"cobalt_sent_at": "nan"}}', '{"headers": null}'])
+def test_a_forged_message_at_the_end_of_a_queue_stops_no_sweep(
+    database: Database, dispatcher: Dispatcher, forged: str
+) -> None:
+    """The sweep does all its kinds, and takes nothing for lost because of it. Break: `hints.sent_at`."""
+    fill(database, 1)
+    dispatcher.broker._redis.rpush("banner\x06\x161", forged)
+    sweep(database, dispatcher, environment.load())
+    assert counts(database) == {"sent": 1}
+
+
+def test_keys_of_a_wrong_type_are_removed(dispatcher: Dispatcher) -> None:
+    """Exactly the keys of ours that hold another type go; queues, pace and what others keep there stay."""
+    client = dispatcher.broker._redis
+    client.set("banner", "x")
+    client.hset("control", "x", "y")
+    client.lpush("unacked", "x")
+    client.lpush("domain", "{}")
+    client.hset("cobalt_seconds_per_job", "banner", "0.5")
+    client.set("foreign", "x")
+    assert sorted(dispatcher.broker.remove_foreign_keys()) == ["banner", "control", "unacked"]
+    assert dispatcher.broker.remove_foreign_keys() == []
+    assert sorted(client.keys()) == [b"cobalt_seconds_per_job", b"domain", b"foreign"]

