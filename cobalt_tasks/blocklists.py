@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from cobalt_tasks.addresses import Network, is_public
+from cobalt_tasks.addresses import is_public
 from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.special_networks import Network
 
 _SEPARATORS = re.compile(r'[\s,;"]+')
 _JSON = re.compile(r'\s*(?:\{|\[\s*["{])')

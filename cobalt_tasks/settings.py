@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from cobalt_tasks import service_urls
+from cobalt_tasks.addresses import Scope
 from cobalt_tasks.errors import ConfigurationError
 
 PROVIDERS = ("mmdb", "ip-api", "ipinfo", "ipgeolocation")
@@ -100,7 +101,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     }
     for field, variable in _NAMES.items():
         if text := environ.get(variable, "").strip():
-            values[field] = _split(text) if field in _LISTS else text
+            values[field] = _split(variable, text) if field in _LISTS else text
+    if "COBALT_SCOPE" in environ and "scope" not in values:
+        # To read it as "no scope" would probe everything a scan reported.
+        raise ConfigurationError("COBALT_SCOPE is set and empty: name the networks that may be probed, or unset it")
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
@@ -109,6 +113,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if name not in PROVIDERS:
             message = f"COBALT_GEO_PROVIDERS: there is no provider {name!r}; there are {', '.join(PROVIDERS)}"
             raise ConfigurationError(message)
+    Scope(settings.scope, settings.exclude)
     return settings
 
 
@@ -124,8 +129,11 @@ def environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _split(variable: str, text: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise ConfigurationError(f"{variable}: {text!r} names nothing")
+    return parts
 
 
 def _name_the_variable(message: str) -> str:

@@ -47,15 +47,18 @@ def _examine(check: "Callable[[Settings], str]") -> tuple[bool, str]:
 def _settings(settings: "Settings") -> str:
     from tempfile import TemporaryFile
 
-    from cobalt_tasks.addresses import Scope
-
-    Scope(settings.scope, settings.exclude)
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         TemporaryFile(dir=settings.home).close()
     except OSError as error:
         raise CobaltError(f"COBALT_HOME: {settings.home} cannot be used: {error.strerror}") from error
     return f"state in {settings.home}"
+
+
+def _scope(settings: "Settings") -> str:
+    from cobalt_tasks.addresses import Scope
+
+    return Scope(settings.scope, settings.exclude).in_words()
 
 
 def _database(settings: "Settings") -> str:
@@ -123,6 +126,7 @@ def _host_worker(settings: "Settings") -> str:
 
 _CHECKS: "dict[str, Callable[[Settings], str]]" = {
     "settings": _settings,
+    "scope": _scope,
     "database": _database,
     "broker": _broker,
     "workers": _workers,

@@ -95,7 +95,7 @@ class Planner:
         self._asked.remember((row[:3] for row in intake.ports), now)
 
     def _jobs(self, batch: Batch, intake: Intake, now: float) -> list[NewJob]:
-        made = [job for row in intake.hosts if not self._asked.lately(row[0], now) for job in _for_host(row[0])]
+        made = [job for row in intake.hosts if not self._asked.lately(row[0], now) for job in self._for_host(row[0])]
         targets = [row[:3] for row in intake.ports if row[1] == "tcp" and not self._asked.lately(row[:3], now)]
         for target in targets:
             if self._scope.allows(target[0], discovered=True):
@@ -107,6 +107,13 @@ class Planner:
         if self._scans_traffic:
             made.extend(self._jobs_for_traffic(batch, now))
         return made
+
+    def _for_host(self, address: str) -> list[NewJob]:
+        """Return the jobs of a host that send it nothing; an excluded one is not even asked about."""
+        if self._scope.excludes(address):
+            return []
+        kinds = (("geolocation", is_sent_out(address)), ("domain", not _NEVER_NAMED.match(address)))
+        return [NewJob(kind=kind, address=address) for kind, wanted in kinds if wanted]
 
     def _jobs_for_traffic(self, batch: Batch, now: float) -> list[NewJob]:
         """Return the probes of hosts merely seen in traffic: only inside the scope the user has set."""
@@ -129,11 +136,6 @@ def is_sent_out(address: str) -> bool:
     if dot and first not in _MIXED and ":" not in first:
         return int(first) < _FIRST_MULTICAST
     return is_public(address)
-
-
-def _for_host(address: str) -> list[NewJob]:
-    kinds = (("geolocation", is_sent_out(address)), ("domain", not _NEVER_NAMED.match(address)))
-    return [NewJob(kind=kind, address=address) for kind, wanted in kinds if wanted]
 
 
 def _for_port(target: Key) -> list[NewJob]:

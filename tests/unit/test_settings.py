@@ -51,6 +51,31 @@ def test_a_value_that_cannot_be_used_names_its_variable(variable: str, value: st
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize("text", ["", " ", ",", " , "])
+def test_a_scope_that_is_set_and_empty_is_refused(text: str) -> None:
+    """Read as "no scope" it would probe what it was to forbid. Other lists may be blank, but not a mere comma."""
+    with pytest.raises(ConfigurationError, match="COBALT_SCOPE"):
+        settings.load({"COBALT_SCOPE": text})
+    if "," in text:
+        with pytest.raises(ConfigurationError, match="COBALT_EXCLUDE"):
+            settings.load({"COBALT_EXCLUDE": text})
+
+
+def test_compose_hands_a_scope_on_only_where_one_is_set() -> None:
+    """`${COBALT_SCOPE:-}` would hand an empty one to every container that has none."""
+    compose = Path(__file__).parents[2] / "docker-compose.yml"
+    lines = [line.strip() for line in compose.read_text().splitlines()]
+    assert "COBALT_SCOPE:" in lines
+    assert not [line for line in lines if line.startswith("COBALT_SCOPE: ")]
+
+
+def test_a_bad_scope_is_refused_wherever_settings_are_read() -> None:
+    """Not only where the first job is done."""
+    for variable in ("COBALT_SCOPE", "COBALT_EXCLUDE"):
+        with pytest.raises(ConfigurationError, match=f"{variable}: 'own'"):
+            settings.load({variable: "own"})
+
+
 def test_a_provider_without_its_key_is_not_asked() -> None:
     """The order is the user's; what needs a key and has none is left out."""
     assert settings.load({}).usable_providers == ("mmdb", "ip-api")

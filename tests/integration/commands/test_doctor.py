@@ -56,7 +56,6 @@ def worker(doctor: Doctor, home: Path) -> Iterator[Worker]:
 @pytest.mark.parametrize(
     ("variable", "value", "check", "says"),
     [
-        ("COBALT_SCOPE", "192.0.2.0/33", "settings", "COBALT_SCOPE: '192.0.2.0/33'"),
         ("COBALT_HOME", "/proc/nothing", "settings", "COBALT_HOME: /proc/nothing cannot be used"),
         ("COBALT_DATABASE_URL", "mysql://root@127.0.0.1/x", "database", "COBALT_DATABASE_URL: use sqlite:///FILE"),
         ("COBALT_DATABASE_URL", "nonsense", "database", "COBALT_DATABASE_URL: use sqlite:///FILE"),
@@ -83,6 +82,24 @@ def test_each_broken_thing_is_named(  # noqa: PLR0917  # a table of four columns
     assert says in str(found[check]["says"])
     assert "secret" not in str(found)
     assert found["database" if check != "database" and variable != "COBALT_HOME" else "broker"]["ok"]
+
+
+def test_a_scope_that_cannot_be_read_is_named(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing works without it: every check says so."""
+    monkeypatch.setenv("COBALT_SCOPE", "192.0.2.0/33")
+    code, found = doctor()
+    assert code == 1
+    assert all("COBALT_SCOPE: '192.0.2.0/33'" in str(each["says"]) for each in found.values())
+
+
+def test_scope_and_exclusions_are_shown(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In words, so that a typo that is a network all the same is seen before anything is probed."""
+    monkeypatch.setenv("COBALT_SCOPE", "::ffff:127.0.0.0/104")
+    monkeypatch.setenv("COBALT_EXCLUDE", "127.0.0.9")
+    _, found = doctor()
+    assert found["scope"]["ok"]
+    assert "only 127.0.0.0/8" in str(found["scope"]["says"])
+    assert "never, not even looked up: 127.0.0.9" in str(found["scope"]["says"])
 
 
 def test_a_damaged_ledger_is_told(doctor: Doctor, sqlite_url: str) -> None:

@@ -123,3 +123,8 @@ def test_jobs_are_asked_for_once_and_only_a_commit_counts() -> None:
     assert jobs(plan(opened(), planner=planner)) == jobs(first) != set()
     planner.committed(first)
     assert jobs(plan(opened(), planner=planner)) == set()
+
+
+def test_an_excluded_host_is_not_even_looked_up() -> None:
+    """Exclusions bind DNS and geolocation as they bind probes."""
+    assert jobs(plan(opened("8.8.8.8", 443), seen("8.8.4.4"), exclude=("8.8.0.0/16", "10.0.0.0/8"))) == set()
