@@ -16,6 +16,13 @@ class Unit(Enum):
     PORT = "port"
 
 
+class Pool(Enum):
+    """The worker pool of a kind: what waits for the network never keeps what computes from a process."""
+
+    NETWORK = "network"
+    COMPUTE = "compute"
+
+
 class Urgency(IntEnum):
     """Why a job exists. Interactive requests go before ordinary work, refreshes after all of it."""
 
@@ -32,6 +39,7 @@ class Kind:
         name: also the name of its queue.
         priority: strict, the smallest number first.
         unit: what a job is about: a host, or one port of it.
+        pool: whether its jobs wait for the network or compute.
         active: whether the target itself receives packets, so that scope and exclusions bind it.
         fresh_for: seconds its fact stays good, unless the fact knows better (a TTL, a notAfter).
         pause: seconds after a failed answer in which no new job of this kind is made for the target.
@@ -44,6 +52,7 @@ class Kind:
     name: str
     priority: int
     unit: Unit
+    pool: Pool
     active: bool
     fresh_for: float
     pause: float
@@ -61,12 +70,33 @@ class Kind:
 
 
 KINDS: Final = (
-    Kind(name="banner", priority=0, unit=Unit.PORT, active=True, fresh_for=DAY, pause=HOUR, batch=64, most=128),
-    Kind(name="domain", priority=1, unit=Unit.HOST, active=False, fresh_for=DAY, pause=HOUR, batch=64, most=128),
+    Kind(
+        name="banner",
+        priority=0,
+        unit=Unit.PORT,
+        pool=Pool.NETWORK,
+        active=True,
+        fresh_for=DAY,
+        pause=HOUR,
+        batch=64,
+        most=128,
+    ),
+    Kind(
+        name="domain",
+        priority=1,
+        unit=Unit.HOST,
+        pool=Pool.NETWORK,
+        active=False,
+        fresh_for=DAY,
+        pause=HOUR,
+        batch=64,
+        most=128,
+    ),
     Kind(
         name="geolocation",
         priority=2,
         unit=Unit.HOST,
+        pool=Pool.COMPUTE,
         active=False,
         fresh_for=30 * DAY,
         pause=HOUR,
@@ -77,6 +107,7 @@ KINDS: Final = (
         name="certificate",
         priority=3,
         unit=Unit.PORT,
+        pool=Pool.NETWORK,
         active=True,
         fresh_for=7 * DAY,
         pause=6 * HOUR,
@@ -89,6 +120,12 @@ BY_NAME: Final = {kind.name: kind for kind in KINDS}
 CONTROL_QUEUE: Final = "control"
 SWEEP_TASK: Final = "cobalt.sweep"
 CONTROL_STEP: Final = 0
+
+POOLS: Final = {
+    **{pool.value: tuple(kind.name for kind in KINDS if kind.pool is pool) for pool in Pool},
+    CONTROL_QUEUE: (CONTROL_QUEUE,),
+}
+"""The queues of each worker pool: `cobalt up` starts one worker for each."""
 
 STEPS: Final = tuple(range(Urgency.REFRESH + len(KINDS)))
 """Every step on the wire; sender, worker and Flower must agree on it or messages are never consumed."""

@@ -12,7 +12,7 @@ import click
     default=2,
     show_default=True,
     type=click.IntRange(1, 256),
-    help="Processes in the worker pool.",
+    help="Processes in the pool of kinds that wait for the network, and as many for those that compute.",
 )
 @click.option("--demo", is_flag=True, help="Bring a small lab on loopback addresses, and look at that.")
 @click.option("--once", is_flag=True, help="Stop when the input has ended and every job is final.")

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from cobalt_tasks.broker import QUEUES, Broker
+from cobalt_tasks.broker import Broker
+from cobalt_tasks.catalog import CONTROL_QUEUE, POOLS
 from cobalt_tasks.contracts import ACTIVE_STATES
 from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.geolocation import manifest
@@ -29,7 +30,9 @@ _TICK = 0.25
 _BROKER_SECONDS = 15.0
 _CLEAN_INGEST = (0, 3)
 _FLOWER_CONFIG = Path(__file__).parents[1] / "flowerconfig.py"
-_SWEEPING = ("worker", "beat")
+_SWEEPING = (CONTROL_QUEUE, "beat")
+_CONTROL_PROCESSES = 2
+"""A round of scoring never keeps the sweep waiting."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 log = logging.getLogger(__name__)
@@ -184,7 +187,7 @@ class _Everything:
 
     def _tend(self) -> None:
         if self._pulse and self._pulse.is_lost():
-            log.warning("no sweep is being done: starting the worker and beat again")
+            log.warning("no sweep is being done: starting the control worker and beat again")
             for child in self._children:
                 if child.command.name in _SWEEPING:
                     child.kill()
@@ -211,12 +214,18 @@ class _Everything:
 
 def _services(settings: Settings, plan: Plan) -> list[Command]:
     celery = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
-    worker = [*celery, "worker", "-Q", ",".join(QUEUES), "-c", str(plan.concurrency), "-n", "cobalt@%h", "-l", "INFO"]
+    workers = [
+        Command(
+            name=pool, argv=[*celery, "worker", "-Q", ",".join(queues), "-n", f"{pool}@%h", "-l", "INFO", "-c", count]
+        )
+        for pool, queues in POOLS.items()
+        for count in [str(_CONTROL_PROCESSES if pool == CONTROL_QUEUE else plan.concurrency)]
+    ]
     flower = [*celery, "flower", "--address=127.0.0.1", f"--port={plan.flower_port}", f"--conf={_FLOWER_CONFIG}"]
     page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--port", str(plan.port)]
     schedule = settings.home / "beat-schedule"
     return [
-        Command(name="worker", argv=worker),
+        *workers,
         Command(name="beat", argv=[*celery, "beat", "--pidfile=", "-s", str(schedule), "-l", "INFO"]),
         Command(name="flower", argv=flower),
         Command(name="page", argv=page),

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from cobalt_tasks.catalog import POOLS
 from cobalt_tasks.lab.places import CERTIFICATE_NAMES
 from tests.acceptance.conftest import Cobalt, wait_until
 
@@ -160,8 +161,8 @@ def test_it_serves_until_ctrl_c(demo: Cobalt, make_cobalt: Callable[[], Cobalt])
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     wait_until(lambda: not cobalt.processes(), 5, "every child has ended")
-    worker_log = (cobalt.home / "logs" / "worker.log").read_text()
-    assert "Traceback" not in worker_log
+    for pool in POOLS:
+        assert "Traceback" not in (cobalt.home / "logs" / f"{pool}.log").read_text()
 
 
 def fetch(port: int, path: str) -> dict[str, object]:
@@ -217,21 +218,36 @@ def test_a_worker_that_ended_and_one_that_is_deaf_are_started_again(cobalt: Coba
     """
     process = cobalt.start()
     wait_until(lambda: "serving" in cobalt.output, 60, "it serves")
-    wait_until(lambda: cobalt.status()["workers"], 60, "the worker answers")
-    worker = main_process(cobalt)
+    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 60, "the workers answer")
+    worker = main_process(cobalt, "network")
     worker.kill()
-    wait_until(lambda: main_process(cobalt) not in (None, worker), 15, "another worker")
-    wait_until(lambda: cobalt.status()["workers"], 60, "it answers")
-    deaf = main_process(cobalt)
+    wait_until(lambda: main_process(cobalt, "network") not in (None, worker), 15, "another worker")
+    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 60, "it answers")
+    deaf = main_process(cobalt, "control")
     deaf.suspend()
-    wait_until(lambda: main_process(cobalt) not in (None, deaf), 100, "another worker")
-    wait_until(lambda: cobalt.status()["workers"], 60, "it answers")
+    wait_until(lambda: main_process(cobalt, "control") not in (None, deaf), 100, "another worker")
+    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 60, "it answers")
     assert cobalt.run("doctor", "--sweep").returncode == 0
     process.terminate()
     assert process.wait(60) == 0
 
 
-def main_process(cobalt: Cobalt) -> psutil.Process | None:
-    """The worker's own process, not those of its pool."""
-    found = cobalt.processes("celery -A cobalt_tasks worker")
+def main_process(cobalt: Cobalt, pool: str) -> psutil.Process | None:
+    """A worker's own process, not those of its pool."""
+    found = cobalt.processes(f"{pool}@")
     return next((each for each in found if each.ppid() not in {other.pid for other in found}), None)
+
+
+@pytest.mark.timeout(120)
+def test_kinds_that_wait_never_keep_kinds_that_compute_from_a_process(cobalt: Cobalt) -> None:
+    """Every queue is taken by exactly one worker, and no worker takes two sorts. Break: POOLS in catalog.py."""
+    process = cobalt.start("-c", "1")
+    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 60, "the workers answer")
+    taken = {worker["name"].partition("@")[0]: sorted(worker["queues"]) for worker in cobalt.status()["workers"]}
+    assert taken == {
+        "network": ["banner", "certificate", "domain"],
+        "compute": ["geolocation"],
+        "control": ["control"],
+    }
+    process.terminate()
+    assert process.wait(60) == 0

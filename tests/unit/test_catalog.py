@@ -1,7 +1,7 @@
 """The catalog, and what is derived from it."""
 
 import celeryconfig
-from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS, Urgency
+from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, POOLS, STEPS, Pool, Urgency
 from cobalt_tasks.timing import HARD_LIMIT_SECONDS, LEASE_SECONDS, RENEW_SECONDS, SOFT_LIMIT_SECONDS, VISIBILITY_SECONDS
 
 
@@ -31,3 +31,11 @@ def test_the_clocks_agree() -> None:
     assert 2 * RENEW_SECONDS < LEASE_SECONDS
     assert SOFT_LIMIT_SECONDS < HARD_LIMIT_SECONDS
     assert VISIBILITY_SECONDS >= 3 * HARD_LIMIT_SECONDS
+
+
+def test_every_queue_belongs_to_one_pool() -> None:
+    """Pools come from the catalog: each kind's queue is in one of them, and control shares with none. Break: POOLS."""
+    queues = sorted(queue for taken in POOLS.values() for queue in taken)
+    assert queues == sorted([CONTROL_QUEUE, *(kind.name for kind in KINDS)])
+    assert POOLS[CONTROL_QUEUE] == (CONTROL_QUEUE,)
+    assert set(POOLS) == {CONTROL_QUEUE, *(pool.value for pool in Pool)}
