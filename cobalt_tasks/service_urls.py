@@ -40,7 +40,7 @@ def database_url(environ: Mapping[str, str], default: str) -> str:
     if parts.scheme == "sqlite":
         return url
     _check_host(parts, "COBALT_DATABASE_URL", "COBALT_DATABASE_PASSWORD")
-    return _with_password(url, parts, _password(environ, "COBALT_DATABASE_PASSWORD"))
+    return _with_password(url, parts, password(environ, "COBALT_DATABASE_PASSWORD"))
 
 
 def broker_url(environ: Mapping[str, str], default: str) -> str:
@@ -64,7 +64,7 @@ def broker_url(environ: Mapping[str, str], default: str) -> str:
     parts = [_parts(each, variable, _BROKER_SCHEMES, _BROKER_FORMS) for each in urls]
     for part in parts:
         _check_host(part, variable, "COBALT_BROKER_PASSWORD")
-    first = _with_password(urls[0], parts[0], _password(environ, "COBALT_BROKER_PASSWORD"))
+    first = _with_password(urls[0], parts[0], password(environ, "COBALT_BROKER_PASSWORD"))
     return ";".join([first, *urls[1:]])
 
 
@@ -98,20 +98,29 @@ def _with_password(url: str, parts: SplitResult, password: str) -> str:
     return f"{scheme}://{user.removesuffix(':')}:{quote(password, safe='')}@{host}{path}"
 
 
-def _password(environ: Mapping[str, str], variable: str) -> str:
-    """Return a password from its variable, else from the file that VARIABLE_FILE names, else an empty one."""
-    if password := environ.get(variable):
-        return password
+def password(environ: Mapping[str, str], variable: str) -> str:
+    """Return a password from its variable, else from the file that VARIABLE_FILE names, else an empty one.
+
+    Args:
+        environ: the environment to read.
+        variable: the name of the variable.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or is empty.
+
+    """
+    if found := environ.get(variable):
+        return found
     file = environ.get(f"{variable}_FILE", "").strip()
     if not file:
         return ""
     try:
         with Path(file).open(encoding="utf-8") as opened:
-            password = opened.read(_LONGEST_PASSWORD).strip("\r\n")
+            found = opened.read(_LONGEST_PASSWORD).strip("\r\n")
     except OSError as error:
         raise ConfigurationError(f"{variable}_FILE: {file} cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(f"{variable}_FILE: {file} is not text in UTF-8") from None
-    if not password:
+    if not found:
         raise ConfigurationError(f"{variable}_FILE: {file} is empty")
-    return password
+    return found

@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     probe_timeout: float = 5.0
     dashboard_user: str | None = None
     dashboard_password: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
+    no_login: bool = False
 
     @property
     def usable_providers(self) -> tuple[str, ...]:
@@ -77,9 +79,10 @@ _NAMES = {
     "history_days": "COBALT_HISTORY_DAYS",
     "probe_timeout": "COBALT_PROBE_TIMEOUT",
     "dashboard_user": "COBALT_DASHBOARD_USER",
-    "dashboard_password": "COBALT_DASHBOARD_PASSWORD",
+    "allowed_hosts": "COBALT_ALLOWED_HOSTS",
+    "no_login": "COBALT_NO_LOGIN",
 }
-_LISTS = frozenset({"scope", "exclude", "resolvers", "geo_providers"})
+_LISTS = frozenset({"scope", "exclude", "resolvers", "geo_providers", "allowed_hosts"})
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -98,6 +101,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         "database_url": service_urls.database_url(environ, f"sqlite:///{home / 'cobalt.db'}"),
         "broker_url": broker,
         "broker_is_named": broker != own_broker,
+        "dashboard_password": service_urls.password(environ, "COBALT_DASHBOARD_PASSWORD") or None,
     }
     for field, variable in _NAMES.items():
         if text := environ.get(variable, "").strip():

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
+from cobalt_tasks import access
 from cobalt_tasks.addresses import canonical
 from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.contracts import State
@@ -22,14 +24,17 @@ from cobalt_tasks.storage.traffic import JobFilter
 from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.live import Live
-from cobalt_tasks.views.dashboard.security import BasicAuthentication, SecurityHeaders, credentials
-from cobalt_tasks.views.dashboard.stream import Streams
+from cobalt_tasks.views.dashboard.security import Admission, BasicAuthentication, HostGuard, SecurityHeaders
+from cobalt_tasks.views.dashboard.stream import EventResponse, Streams
 
 STATIC = Path(__file__).parent / "static"
 
 _DESCRIPTION = (
     "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, unless they say otherwise."
 )
+
+_THREADS = 12
+_HEALTH_THREADS = 3
 
 # PostgreSQL knows no text with one.
 _NO_NUL = r"^[^\x00]*$"
@@ -47,11 +52,13 @@ def create_app(settings: Settings) -> FastAPI:
         ConfigurationError: the name or the password for the page is missing.
 
     """
-    login = credentials(settings)
+    login = access.credentials(settings)
     streams = Streams()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # Fewer than the database has connections for: some are left for the health check.
+        to_thread.current_default_thread_limiter().total_tokens = _THREADS
         app.state.live = Live(open_ledger(settings), settings)
         app.state.live.begin()
         yield
@@ -65,8 +72,11 @@ def create_app(settings: Settings) -> FastAPI:
     _add_lists(app)
     _add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
+    # The last added is the first asked.
     if login:
-        app.add_middleware(BasicAuthentication, user=login[0], password=login[1])
+        app.add_middleware(BasicAuthentication, login=access.Login(*login))
+    app.add_middleware(HostGuard, names=access.HostNames(settings.allowed_hosts))
+    app.add_middleware(Admission)
     app.add_middleware(SecurityHeaders)
     return app
 
@@ -77,10 +87,13 @@ def _add_documents(app: FastAPI) -> None:
         """Return the connections of the last minute, threat zones, health, metrics and the status in one document."""
         return _json(_live(request).data(limit))
 
+    health_threads = CapacityLimiter(_HEALTH_THREADS)
+
     @app.get("/api/health", tags=["live"])
-    def health(request: Request) -> Response:
+    async def health(request: Request) -> Response:
         """Return "OK" while the ledger answers (else 503), and the state of every component. Needs no password."""
-        answers, state = _live(request).health()
+        # Threads of its own: it answers while every other request waits for the database.
+        answers, state = await to_thread.run_sync(_live(request).health, limiter=health_threads)
         document = {"status": "OK" if answers else "DEAD", "overall": state.overall, "components": state.components}
         return _json(document, 200 if answers else 503)
 
@@ -98,14 +111,7 @@ def _add_documents(app: FastAPI) -> None:
     @app.get("/api/stream", tags=["live"])
     async def stream(request: Request) -> Response:
         """Send the document of /api/data every two seconds as server-sent events named `data`; `trouble` says why not."""
-        if not streams.has_room:
-            raise HTTPException(503, "too many streams are open; ask /api/data instead")
-        live = _live(request)
-        return StreamingResponse(
-            streams.events(live.shared_data),
-            media_type="text/event-stream",
-            headers={"X-Accel-Buffering": "no"},
-        )
+        return EventResponse(streams, _live(request).shared_data)
 
     streams: Streams = app.state.streams
 

@@ -1,18 +1,20 @@
-"""Around every request: HTTP Basic authentication (RFC 7617) when it is set up, and headers that tie a browser's hands."""
+"""Around every request: the name it was sent to, the site it comes from, the login, a bound on how many run at once,
+and headers that tie a browser's hands.
+"""
 
-import base64
-import binascii
-import hmac
+from collections import Counter
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.settings import Settings
+from cobalt_tasks import access
 
 OPEN_PATHS = frozenset({"/api/health"})
 """What a health check may ask without a password: it tells states and ages, nothing of what was found."""
+
+UNCOUNTED_PATHS = OPEN_PATHS | {"/api/stream"}
+"""Streams have bounds of their own."""
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -49,46 +51,85 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-class BasicAuthentication:
-    """Lets nobody in without the name and the password."""
+class HostGuard:
+    """Answers only requests for this server's own names, and none that a browser sends for another site."""
 
-    def __init__(self, app: ASGIApp, user: str, password: str) -> None:
+    def __init__(self, app: ASGIApp, names: access.HostNames) -> None:
         """Wrap an application."""
         self._app = app
-        self._expected = f"{user}:{password}".encode()
+        self._names = names
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or refuse it: 421 for a wrong name, 403 for another site."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        hosts = headers.getlist("host")
+        server = scope.get("server")
+        refusal = self._names.refusal(hosts[0] if len(hosts) == 1 else None, server[0] if server else None)
+        if refusal is not None:
+            await PlainTextResponse(refusal, 421)(scope, receive, send)
+        elif access.is_foreign(headers):
+            await PlainTextResponse(access.FOREIGN_ORIGIN, 403)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+
+class BasicAuthentication:
+    """Lets in only requests with the name and the password."""
+
+    def __init__(self, app: ASGIApp, login: access.Login) -> None:
+        """Wrap an application."""
+        self._app = app
+        self._login = login
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or ask for the password."""
-        if scope["type"] != "http" or scope["path"] in OPEN_PATHS or self._knows(Headers(scope=scope)):
+        client = client_of(scope)
+        if scope["type"] == "lifespan" or scope["path"] in OPEN_PATHS:
+            await self._app(scope, receive, send)
+        elif self._login.is_throttled(client):
+            await PlainTextResponse(access.THROTTLED, 429, {"Retry-After": "60"})(scope, receive, send)
+        elif self._login.accepts(Headers(scope=scope).get("authorization", ""), client):
+            await self._app(scope, receive, send)
+        else:
+            await PlainTextResponse(access.UNAUTHORIZED, 401, {"WWW-Authenticate": access.CHALLENGE})(
+                scope, receive, send
+            )
+
+
+class Admission:
+    """Bounds the requests that run at once, in all and for one client; the health check and streams are not counted."""
+
+    def __init__(self, app: ASGIApp, most: int = 96, most_of_one: int = 48) -> None:
+        """Wrap an application. `most`: requests at once; `most_of_one`: those of one client address."""
+        self._app = app
+        self._most = most
+        self._most_of_one = most_of_one
+        self._running: Counter[str] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer 503 at once."""
+        if scope["type"] == "lifespan" or scope["path"] in UNCOUNTED_PATHS:
             await self._app(scope, receive, send)
             return
-        challenge = {"WWW-Authenticate": 'Basic realm="Cobalt", charset="UTF-8"'}
-        await PlainTextResponse("Cobalt asks for a name and a password.\n", 401, challenge)(scope, receive, send)
-
-    def _knows(self, headers: Headers) -> bool:
-        scheme, _, encoded = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "basic":
-            return False
+        client = client_of(scope)
+        if self._running.total() >= self._most or self._running[client] >= self._most_of_one:
+            await PlainTextResponse("Too many requests at once: try again soon.\n", 503, {"Retry-After": "2"})(
+                scope, receive, send
+            )
+            return
+        self._running[client] += 1
         try:
-            given = base64.b64decode(encoded.strip(), validate=True)
-        except (binascii.Error, ValueError):
-            return False
-        # Takes as long for a wrong first letter as for a wrong last one.
-        return hmac.compare_digest(given, self._expected)
+            await self._app(scope, receive, send)
+        finally:
+            self._running[client] -= 1
+            if not self._running[client]:
+                del self._running[client]
 
 
-def credentials(settings: Settings) -> tuple[str, str] | None:
-    """Return the name and password to ask for, or None when neither is set. There is no default password.
-
-    Raises:
-        ConfigurationError: only one of the two is set, or the name holds a colon.
-
-    """
-    user, password = settings.dashboard_user, settings.dashboard_password
-    if user is None and password is None:
-        return None
-    if not user or not password:
-        raise ConfigurationError("set both COBALT_DASHBOARD_USER and COBALT_DASHBOARD_PASSWORD, or neither")
-    if ":" in user:
-        raise ConfigurationError("COBALT_DASHBOARD_USER: a name cannot hold a colon (RFC 7617)")
-    return user, password
+def client_of(scope: Scope) -> str:
+    """Return the address a request came from; an empty text if it is not known."""
+    client = scope.get("client")
+    return str(client[0]) if client else ""

@@ -1,20 +1,20 @@
 """The web server around the application."""
 
-import ipaddress
 import socket
 from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.views.dashboard.app import create_app
-from cobalt_tasks.views.dashboard.security import credentials
+from cobalt_tasks.views.dashboard.protocol import DeadlineProtocol
 from cobalt_tasks.views.dashboard.stream import Streams
 
 _STOP_SECONDS = 3
-_CONNECTIONS = 1000
+_LONGEST_HEADER = 16 * 1024
 
 
 class _Server(uvicorn.Server):
@@ -42,24 +42,23 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     app = create_app(settings)
     with _listen(host, port) as listener:
         say(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
-        _Server(config, app.state.streams).run(sockets=[listener])
+        _Server(server_config(app), app.state.streams).run(sockets=[listener])
 
 
-def is_open_to_others(settings: Settings, host: str) -> bool:
-    """Tell whether other machines can read the page without a password."""
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    return not is_loopback and credentials(settings) is None
+def server_config(app: FastAPI) -> uvicorn.Config:
+    """Return how the application is served: with deadlines, bounded headers and no WebSockets."""
+    return uvicorn.Config(
+        app,
+        http=DeadlineProtocol,
+        ws="none",
+        h11_max_incomplete_event_size=_LONGEST_HEADER,
+        # Warnings are about what clients do: anyone could fill the log with them.
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -18,6 +18,7 @@ from cobalt_tasks.storage import facts, jobs, models
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import upgrade
 from cobalt_tasks.views.dashboard.app import create_app
+from cobalt_tasks.views.dashboard.server import server_config
 
 Fill = Callable[[Database], None]
 
@@ -86,9 +87,9 @@ def serving() -> Callable[[Settings], object]:
 
 @contextmanager
 def _serving(settings: Settings) -> Iterator[str]:
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), port=0, log_level="error", timeout_graceful_shutdown=1)
-    )
+    config = server_config(create_app(settings))
+    config.port, config.timeout_graceful_shutdown = 0, 1
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

@@ -23,8 +23,8 @@ def test_clients_that_dawdle_hold_up_nobody(
         assert where.hostname is not None
         idle = [socket.create_connection((where.hostname, where.port or 80), 5) for _ in range(21)]
         for each in idle[1:]:
-            each.sendall(b"GET /api/data HTTP/1.1\r\nHost: x\r\n")
-        idle[0].sendall(b"GET /api/stream HTTP/1.1\r\nHost: x\r\n\r\n")
+            each.sendall(b"GET /api/data HTTP/1.1\r\nHost: localhost\r\n")
+        idle[0].sendall(b"GET /api/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         for path in ("/", "/api/data", "/api/health"):
             assert requests.get(f"{url}{path}", timeout=5).status_code in {200, 503}
         for each in idle:

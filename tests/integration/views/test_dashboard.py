@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import requests
 
 from cobalt_tasks.settings import Settings
@@ -49,11 +50,23 @@ def test_stops_while_streams_are_open(sqlite_database: Database, settings: Setti
     assert said == f"cobalt: the page is on http://127.0.0.1:{port}\n"
 
 
-def test_open_to_others_is_said(sqlite_database: Database, settings: Settings) -> None:
-    """Listening for other machines without a password is allowed, and said."""
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "0"])
+def test_other_machines_need_a_login(sqlite_database: Database, settings: Settings, host: str) -> None:
+    """On an address that other machines reach, the page does not start without a login: exit 2, what to set, one line."""
+    with start("--host", host, "--port", "1") as process:
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == 2
+    assert said.count("\n") == 1
+    for word in ("COBALT_DASHBOARD_USER", "COBALT_DASHBOARD_PASSWORD", "--no-login"):
+        assert word in said
+
+
+def test_an_open_page_is_warned_of(sqlite_database: Database, settings: Settings) -> None:
+    """With --no-login it starts without a login, and says so."""
     with (
         socket.create_server(("0.0.0.0", 0)) as taken,
-        start("--host", "0.0.0.0", "--port", str(taken.getsockname()[1])) as process,
+        start("--host", "0.0.0.0", "--no-login", "--port", str(taken.getsockname()[1])) as process,
     ):
         said = process.communicate(timeout=30)[1]
-    assert "anybody who reaches 0.0.0.0 can read this page" in said
+    assert "can read the page without a login" in said
+    assert "cannot listen" in said
