@@ -17,14 +17,20 @@ help:  ## list the targets
 $(BIN)/python: tools/venv.sh
 	@PYTHON=$(PYTHON) tools/venv.sh $(VENV)
 
-$(VENV)/.runtime: $(BIN)/python requirements.lock pyproject.toml
+# A lock names every package with its hash, so pip resolves nothing, builds nothing, and newer releases do not matter;
+# the project itself is built by the backend that is locked too.
+INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps
+LOCKED := $(INSTALL) --only-binary :all: --require-hashes
+
+$(VENV)/.runtime: $(BIN)/python requirements.lock requirements-build.lock pyproject.toml
 	@echo "setup: installing the pinned packages into $(VENV)"
-	@$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --no-deps -e .
+	@$(LOCKED) -r requirements.lock
+	@$(LOCKED) -r requirements-build.lock
+	@$(INSTALL) --no-index --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.runtime requirements-dev.lock
-	@$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-dev.lock
+	@$(LOCKED) -r requirements-dev.lock
 	@touch $@
 
 setup: $(VENV)/.runtime  ## install what running needs into .venv
@@ -49,7 +55,7 @@ test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 .PHONY: fuzz bench-ingest bench-jobs bench-latency bench-geolocation
 FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
-	@$(BIN)/python -m pip install -q --no-deps --require-hashes -r requirements-fuzz.lock
+	@$(LOCKED) -r requirements-fuzz.lock
 	@$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
 
 bench-jobs: setup-dev  ## no-op jobs through the whole state machine, beside one Celery task a job and plain SQL
@@ -80,13 +86,13 @@ check: setup-dev  ## ruff, mypy --strict, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# requirements-dev.lock comes first: it holds the packages of the others, which keep to its versions.
+COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: setup-dev  ## pin every dependency again, with hashes
-	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" pyproject.toml -o requirements.lock
-	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" --group dev pyproject.toml -o requirements-dev.lock
-	@$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
-	  --custom-compile-command "make lock" --group fuzz -o requirements-fuzz.lock
+	@$(BIN)/$(COMPILE) --upgrade --group dev pyproject.toml -o requirements-dev.lock
+	@$(BIN)/$(COMPILE) --upgrade -c requirements-dev.lock pyproject.toml -o requirements.lock
+	@$(BIN)/$(COMPILE) --upgrade -c requirements-dev.lock --group build -o requirements-build.lock
+	@$(BIN)/$(COMPILE) --upgrade --group fuzz -o requirements-fuzz.lock
 
 clean:  ## remove what setup and the tools made
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
