@@ -1,4 +1,7 @@
-"""Flower's settings: its task list says how many jobs each message carries. Started with `--conf` by everything of ours."""
+"""Flower's settings: its guards, and a task list that says how many jobs each message carries.
+
+Started with `--conf` by everything of ours.
+"""
 
 from typing import Protocol
 
@@ -16,3 +19,10 @@ def format_task(task: _Task) -> _Task:
         task.args = {0: "a provider's call", 1: "1 job"}.get(count, f"{count} jobs")
         task.kwargs = ""
     return task
+
+
+if __name__ != "cobalt_tasks.flowerconfig":
+    # Flower executes this file; an import of it changes nothing.
+    from cobalt_tasks import flowerguard
+
+    flowerguard.install()

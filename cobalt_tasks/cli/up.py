@@ -4,6 +4,7 @@ import click
 
 
 @click.command(epilog="Example: masscan 192.0.2.0/24 -p22,80,443 -oD - | cobalt up")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address of the page and Flower.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port of the page.")
 @click.option("--flower-port", default=5555, show_default=True, type=click.IntRange(1, 65535), help="Port of Flower.")
 @click.option(
@@ -16,7 +17,7 @@ import click
 )
 @click.option("--demo", is_flag=True, help="Bring a small lab on loopback addresses, and look at that.")
 @click.option("--once", is_flag=True, help="Stop when the input has ended and every job is final.")
-def up(port: int, flower_port: int, concurrency: int, demo: bool, once: bool) -> int:
+def up(host: str, port: int, flower_port: int, concurrency: int, demo: bool, once: bool) -> int:
     """Run a Redis, workers, beat, Flower and the page here, and ingest what comes on standard input.
 
     The state lies in COBALT_HOME (default ~/.cobalt); Ctrl-C stops everything in order.
@@ -25,5 +26,5 @@ def up(port: int, flower_port: int, concurrency: int, demo: bool, once: bool) ->
     from cobalt_tasks.supervisor.up import Plan, run
 
     settings = environment.load()
-    plan = Plan(port=port, flower_port=flower_port, concurrency=concurrency, demo=demo, once=once)
+    plan = Plan(host=host, port=port, flower_port=flower_port, concurrency=concurrency, demo=demo, once=once)
     return run(settings, plan, own_broker=not settings.broker_is_named)

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from cobalt_tasks import access
 from cobalt_tasks.broker import Broker
 from cobalt_tasks.catalog import CONTROL_QUEUE, POOLS
 from cobalt_tasks.contracts import ACTIVE_STATES
@@ -41,6 +42,7 @@ log = logging.getLogger(__name__)
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What the user asked `cobalt up` to do."""
 
+    host: str = "127.0.0.1"
     port: int = 8080
     flower_port: int = 5555
     concurrency: int = 2
@@ -61,6 +63,7 @@ def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
         AlreadyRunningError, ConfigurationError: it cannot be started here.
 
     """
+    access.require_login(settings, plan.host, "the page", "COBALT_NO_LOGIN=true")
     with locked(settings.home):
         require_free(plan.port, "--port")
         require_free(plan.flower_port, "--flower-port")
@@ -153,8 +156,9 @@ class _Everything:
 
     def _announce(self) -> None:
         click.echo(f"Cobalt is running on {self._settings.home}", err=True)
-        click.echo(f"  page    http://127.0.0.1:{self._plan.port}", err=True)
-        click.echo(f"  Flower  http://127.0.0.1:{self._plan.flower_port}", err=True)
+        host = f"[{self._plan.host}]" if ":" in self._plan.host else self._plan.host
+        click.echo(f"  page    http://{host}:{self._plan.port}", err=True)
+        click.echo(f"  Flower  http://{host}:{self._plan.flower_port}", err=True)
         click.echo(f"  logs    {self._logs}", err=True)
 
     def _watch(self, database: Database) -> int:
@@ -221,8 +225,8 @@ def _services(settings: Settings, plan: Plan) -> list[Command]:
         for pool, queues in POOLS.items()
         for count in [str(_CONTROL_PROCESSES if pool == CONTROL_QUEUE else plan.concurrency)]
     ]
-    flower = [*celery, "flower", "--address=127.0.0.1", f"--port={plan.flower_port}", f"--conf={_FLOWER_CONFIG}"]
-    page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--port", str(plan.port)]
+    flower = [*celery, "flower", f"--address={plan.host}", f"--port={plan.flower_port}", f"--conf={_FLOWER_CONFIG}"]
+    page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--host", plan.host, "--port", str(plan.port)]
     schedule = settings.home / "beat-schedule"
     return [
         *workers,

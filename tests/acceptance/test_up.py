@@ -191,6 +191,14 @@ def test_a_taken_port_is_one_clear_line(cobalt: Cobalt) -> None:
     assert (done.returncode, done.stderr) == (2, f"cobalt: port {port} is taken: choose another with --port\n")
 
 
+def test_other_machines_need_a_login(cobalt: Cobalt) -> None:
+    """On an address that other machines reach, without a login: exit 2 and one line, before anything is started."""
+    done = cobalt.run("up", "--host", "0.0.0.0", "--port", str(cobalt.port), "--flower-port", str(cobalt.flower_port))
+    assert done.returncode == 2
+    assert "COBALT_DASHBOARD_USER" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 def test_a_socket_path_that_is_too_long_is_one_clear_line(cobalt: Cobalt) -> None:
     """A state folder too deep for a Unix socket: exit 2, what to do in one line."""
     cobalt.environment["COBALT_HOME"] = str(cobalt.home / ("x" * 100))
