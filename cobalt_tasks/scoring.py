@@ -7,16 +7,18 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from cobalt_tasks import threat
-from cobalt_tasks.storage import cursors, evidence
+from cobalt_tasks.storage import cursors, evidence, unscored
 from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.evidence import Span
-from cobalt_tasks.threat import Contact, Rules
+from cobalt_tasks.storage.unscored import Span
+from cobalt_tasks.threat import Evidence, Rules
 
 _MOMENT_SECONDS = 2.0
 _OBSERVATIONS_AT_ONCE = 10_000
-_JOBS_AT_ONCE = 1_000
-_HOSTS_AT_ONCE = 250
-_OBSERVED, _ENDED = "evidence: observations", "evidence: jobs"
+_JOBS_AT_ONCE = 2_000
+_HOSTS_AT_ONCE = 500
+_EVIDENCE_AT_ONCE = 1_000
+_GOOD_SECONDS = 3600.0
+"""For how long a score holds against connections that show nothing new."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -45,8 +47,14 @@ def recompute(database: Database, rules: Rules, report: Callable[[int], None]) -
     `report` is called with the number of hosts of each page. Stopped in the middle, it can be begun again.
     """
     with database.reading() as connection:
-        ids = evidence.settled_observations(connection, 0.0, None)
-    _add_traffic(database, rules, ids)
+        end = unscored.last_settled(connection)
+    ids = Span(above=0, upto=0)
+    while ids.upto < end:
+        with database.reading() as connection:
+            ids = unscored.settled_observations(connection, ids.upto, _OBSERVATIONS_AT_ONCE)
+        if ids.upto == ids.above:
+            break
+        _add(database, rules, _traffic(database, rules, ids))
     after = ""
     while True:
         with database.reading() as connection:
@@ -56,52 +64,58 @@ def recompute(database: Database, rules: Rules, report: Callable[[int], None]) -
         after = page[-1]
         yield from database.write(_score, page, rules, everything=True)
         report(len(page))
-    database.write(cursors.move, _OBSERVED, ids.upto)
+    database.write(cursors.move, unscored.OBSERVED, ids.upto)
 
 
 def _page(database: Database, rules: Rules) -> int | None:
     """Read a page of what is new, and score its hosts; return how many, or None when nothing is new."""
     with database.reading() as connection:
-        observed, ended = cursors.position(connection, _OBSERVED), cursors.position(connection, _ENDED)
-        ids = evidence.settled_observations(connection, observed, _OBSERVATIONS_AT_ONCE)
-        seen = evidence.ends(connection, ids) if ids.upto > observed else set()
-        end, changed = evidence.settled_jobs(connection, ended, _JOBS_AT_ONCE)
+        observed, ended = cursors.position(connection, unscored.OBSERVED), cursors.moment(connection, unscored.ENDED)
+        ids = unscored.settled_observations(connection, observed, _OBSERVATIONS_AT_ONCE)
+        end, changed = unscored.settled_jobs(connection, ended, _JOBS_AT_ONCE)
     if ids.upto == observed and end == ended:
         return None
-    _add_traffic(database, rules, ids)
-    addresses = sorted(seen | changed)
+    traffic = _traffic(database, rules, ids) if ids.upto > observed else []
+    with database.reading() as connection:
+        changed |= evidence.unknown(connection, traffic)
+        seen = sorted(unscored.ends(connection, ids)) if ids.upto > observed else []
+        changed |= evidence.unscored(connection, seen, time.time() - _GOOD_SECONDS)
+    addresses = sorted(changed)
     for start in range(0, len(addresses), _HOSTS_AT_ONCE):
-        database.write(_score, addresses[start : start + _HOSTS_AT_ONCE], rules, everything=False)
-    database.write(cursors.move, _OBSERVED, ids.upto)
-    database.write(cursors.move, _ENDED, end)
+        page = set(addresses[start : start + _HOSTS_AT_ONCE])
+        # With the scores that it changes, or not at all: what is known already makes no host be scored again.
+        new = [each for each in traffic if each.address in page]
+        database.write(_add_and_score, sorted(page), rules, new)
+    _add(database, rules, [each for each in traffic if each.address not in changed])
+    database.write(cursors.move, unscored.OBSERVED, ids.upto)
+    database.write(cursors.move_to_moment, unscored.ENDED, end)
     return len(addresses)
 
 
-def _add_traffic(database: Database, rules: Rules, ids: Span) -> None:
-    contact: Contact | None = None
-    while True:
-        with database.reading() as connection:
-            contacts = evidence.contacts(connection, rules.risky_ports, ids, contact, _HOSTS_AT_ONCE)
-        if not contacts:
-            break
-        contact = contacts[-1]
-        database.write(evidence.add, [found for each in contacts for found in rules.of_contact(each)], rules.version)
-    after = ""
-    while True:
-        with database.reading() as connection:
-            talkers = evidence.talkers(connection, ids, after, _HOSTS_AT_ONCE)
-        if not talkers:
-            break
-        after = talkers[-1].address
-        database.write(evidence.add, [found for each in talkers for found in rules.of_talker(each)], rules.version)
+def _traffic(database: Database, rules: Rules, ids: Span) -> list[Evidence]:
+    """Return the evidence that lies in some observations."""
+    with database.reading() as connection:
+        contacts = unscored.contacts(connection, rules.risky_ports, ids)
+        talkers = unscored.talkers(connection, ids)
+    found = [piece for each in contacts for piece in rules.of_contact(each)]
+    return found + [piece for each in talkers for piece in rules.of_talker(each)]
+
+
+def _add(database: Database, rules: Rules, found: Sequence[Evidence]) -> None:
+    for start in range(0, len(found), _EVIDENCE_AT_ONCE):
+        database.write(evidence.add, found[start : start + _EVIDENCE_AT_ONCE], rules.version)
+
+
+def _add_and_score(connection: Connection, addresses: Sequence[str], rules: Rules, found: Sequence[Evidence]) -> None:
+    evidence.add(connection, found, rules.version)
+    _score(connection, addresses, rules, everything=False)
 
 
 def _score(connection: Connection, addresses: Sequence[str], rules: Rules, *, everything: bool) -> list[Change]:
     now = time.time()
     before = evidence.scores_of(connection, addresses)
     found = [each for known in evidence.known(connection, addresses) for each in rules.of_host(known, now)]
-    evidence.replace(connection, addresses, found, rules.version, everything=everything)
-    of_hosts = evidence.of_hosts(connection, addresses)
+    of_hosts = evidence.replace(connection, addresses, found, rules.version, everything=everything)
     after = {address: threat.score(of_hosts.get(address, ())) for address in addresses}
     evidence.write_scores(connection, after, rules.version)
     changes = []

@@ -187,14 +187,14 @@ class Geolocator:
         if self.databases is None or not self.databases.refresh() or (built := self.databases.built) is None:
             return
         with database.reading() as connection:
-            if cursors.position(connection, _BUILD) >= built:
+            if cursors.moment(connection, _BUILD) >= built:
                 return
         deadline = time.monotonic() + _EXPIRE_SECONDS
         while time.monotonic() < deadline:
             reached = database.write(locations.expire_older, built, self._expired_to, _EXPIRED_AT_ONCE)
             self._expired_to = reached or ""
             if reached is None:
-                database.write(cursors.move, _BUILD, built)
+                database.write(cursors.move_to_moment, _BUILD, built)
                 return
 
     def sorted_out(self, batch: Sequence[Job]) -> tuple[list[Outcome], list[Job]]:

@@ -57,10 +57,21 @@ def encode(rows: Iterable[Sequence[object]]) -> dict[str, str]:
 
 def among(connection: Connection, column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
     """Tell whether a column is one of many ids, given as one parameter: the statement is the same for any number."""
+    return _is_one_of(connection, column, ids, BigInteger())
+
+
+def one_of(connection: Connection, column: ColumnElement[str], texts: Sequence[str]) -> ColumnElement[bool]:
+    """Tell whether a column is one of many texts, given as one parameter."""
+    return _is_one_of(connection, column, texts, Text())
+
+
+def _is_one_of(
+    connection: Connection, column: ColumnElement[Any], values: Sequence[object], column_type: TypeEngine[Any]
+) -> ColumnElement[bool]:
     if connection.dialect.name == "sqlite":
-        given = bindparam(None, msgspec.json.encode(ids).decode(), type_=Text(), unique=True)
+        given = bindparam(None, msgspec.json.encode(values).decode(), type_=Text(), unique=True)
         return column.in_(select(func.json_each(given).table_valued("value").c.value))
-    return column == func.any(bindparam(None, list(ids), type_=postgresql.ARRAY(BigInteger()), unique=True))
+    return column == func.any(bindparam(None, list(values), type_=postgresql.ARRAY(column_type), unique=True))
 
 
 def insert_into(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":

@@ -4,13 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_
+from sqlalchemy import Connection, Double, Text, and_, bindparam, delete, func, literal, select, true
 
 from cobalt_tasks.contracts import State
-from cobalt_tasks.storage.bulk import insert_into, later
-from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.bulk import Columns, encode, insert_into, later, one_of, rows_of
+from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.locations import KIND, NO_PROVIDER
 from cobalt_tasks.storage.models import (
     certificates,
@@ -23,22 +22,17 @@ from cobalt_tasks.storage.models import (
     scores,
     sightings,
 )
-from cobalt_tasks.threat import TRAFFIC_RULES, Contact, Evidence, Known, Port, Talker
-
-_SETTLED_SECONDS = 5.0
-"""Younger rows wait for the next look: one that is committed late may still come before them."""
+from cobalt_tasks.threat import TRAFFIC_RULES, Evidence, Known, Port
 
 _LOOKED_THROUGH = 100_000
 _RADIUS_KM = 50
 _ZONES = 10
+_KEY = ("address", "rule", "subject")
+_EVIDENCE: Columns = {
+    **{name: Double() if name in {"points", "observed_at"} else Text() for name in Evidence.__struct_fields__},
+    "rule_version": Text(),
+}
 _COUNTRIES_SHOWN = 3
-
-
-class Span(Struct, frozen=True, kw_only=True):
-    """Observations by their ids: those above one, up to another."""
-
-    above: float
-    upto: float
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -78,105 +72,26 @@ def known(connection: Connection, of: Sequence[str]) -> list[Known]:
     open_ports: dict[str, list[Port]] = defaultdict(list)
     for address, port in _ports(connection, of):
         open_ports[address].append(port)
-    places = {
-        row.address: row
-        for row in connection.execute(
-            select(locations.c.address, locations.c.country_code, locations.c.asn, locations.c.fetched_at).where(
-                locations.c.address.in_(of),
-            ),
-        )
-    }
-    looked_up = (
+    placed = select(locations.c.address, locations.c.country_code, locations.c.asn, locations.c.fetched_at)
+    places = {row.address: row for row in connection.execute(placed.where(one_of(connection, locations.c.address, of)))}
+    ended = _looked_up(connection, [address for address in of if address not in places])
+    return [_known(address, places.get(address), ended.get(address), open_ports[address]) for address in of]
+
+
+def _looked_up(connection: Connection, of: Sequence[str]) -> dict[str, float]:
+    """Return when looking up the locations of hosts came to an end, of those for which it did."""
+    statement = (
         select(jobs.c.address, func.max(jobs.c.finished_at).label("at"))
         .where(
             jobs.c.kind == KIND,
-            jobs.c.address.in_(of),
+            one_of(connection, jobs.c.address, of),
             jobs.c.state.in_([State.DONE, State.FAILED]),
             # That nobody could be asked is our trouble, and says nothing about a host.
             jobs.c.outcome.is_distinct_from(NO_PROVIDER),
         )
         .group_by(jobs.c.address)
     )
-    ended = {row.address: row.at for row in connection.execute(looked_up)}
-    return [_known(address, places.get(address), ended.get(address), open_ports[address]) for address in of]
-
-
-def contacts(
-    connection: Connection, only: Iterable[int], ids: Span, behind: Contact | None, limit: int
-) -> list[Contact]:
-    """Return the hosts and their ports, of a few, that connections went to; the next ones behind a contact."""
-    key = (observations.c.dst_ip, observations.c.protocol, observations.c.dst_port)
-    statement = (
-        select(*key, func.max(observations.c.observed_at))
-        .where(_within(ids), observations.c.dst_port.in_(sorted(only)))
-        .group_by(*key)
-        .order_by(*key)
-        .limit(limit)
-    )
-    if behind is not None:
-        statement = statement.where(tuple_(*key) > tuple_(behind.address, behind.protocol, behind.port))
-    return [
-        Contact(address=address, protocol=protocol, port=port, observed_at=at)
-        for address, protocol, port, at in connection.execute(statement)
-    ]
-
-
-def talkers(connection: Connection, ids: Span, after: str, limit: int) -> list[Talker]:
-    """Return the next hosts behind an address that have an open port and that connections came from."""
-    newest = (
-        select(ports.c.address, func.max(ports.c.first_seen).label("first_seen"))
-        .where(ports.c.address > after)
-        .group_by(ports.c.address)
-        .subquery()
-    )
-    statement = (
-        select(newest.c.address, newest.c.first_seen, func.max(observations.c.observed_at))
-        .join(observations, observations.c.src_ip == newest.c.address)
-        .where(_within(ids))
-        .group_by(newest.c.address, newest.c.first_seen)
-        .order_by(newest.c.address)
-        .limit(limit)
-    )
-    return [
-        Talker(address=address, listens_since=first, observed_at=at)
-        for address, first, at in connection.execute(statement)
-    ]
-
-
-def settled_observations(connection: Connection, above: float, most: int | None) -> Span:
-    """Return which observations behind an id may be read now, at most so many; the last of all without a limit."""
-    behind = observations.c.id > above
-    if most is not None:
-        first = connection.execute(select(func.min(observations.c.id)).where(behind)).scalar()
-        behind = and_(behind, observations.c.id < (first or 0) + most)
-    settled = observations.c.arrived_at < database_now() - _SETTLED_SECONDS
-    upto = connection.execute(select(func.max(observations.c.id)).where(behind, settled)).scalar()
-    return Span(above=above, upto=float(above if upto is None else upto))
-
-
-def ends(connection: Connection, ids: Span) -> set[str]:
-    """Return the hosts at both ends of some observations."""
-    seen: set[str] = set()
-    for column in (observations.c.src_ip, observations.c.dst_ip):
-        seen.update(connection.execute(select(column).distinct().where(_within(ids))).scalars())
-    return seen
-
-
-def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float, set[str]]:
-    """Return up to which time the jobs that ended after a time may be read now, and their hosts."""
-    statement = (
-        select(jobs.c.finished_at, jobs.c.address)
-        .where(jobs.c.finished_at > after, jobs.c.finished_at < database_now() - _SETTLED_SECONDS)
-        .order_by(jobs.c.finished_at)
-        .limit(most)
-    )
-    rows = connection.execute(statement).all()
-    if len(rows) < most:
-        return (rows[-1][0] if rows else after), {row[1] for row in rows}
-    # Jobs of one batch end at one time: take all of those, or the rest of them would be left out.
-    upto = rows[-1][0]
-    same = select(jobs.c.address).where(jobs.c.finished_at == upto)
-    return upto, {row[1] for row in rows} | set(connection.execute(same).scalars())
+    return {row.address: row.at for row in connection.execute(statement)}
 
 
 # What it is kept as --------------------------------------------------------------------------------------------------
@@ -184,28 +99,65 @@ def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float
 
 def add(connection: Connection, found: Iterable[Evidence], version: str) -> None:
     """Add evidence; what is known already is only seen later."""
-    best = {(each.address, each.rule, each.subject): each for each in found}
-    rows = [{**msgspec.structs.asdict(each), "rule_version": version} for _, each in sorted(best.items())]
-    if not rows:
+    best = {_key(each): each for each in found}
+    if not best:
         return
-    insert = insert_into(connection, evidence)
+    new = rows_of(connection, "new", _EVIDENCE)
+    insert = insert_into(connection, evidence).from_select(list(_EVIDENCE), select(new).where(true()))
     changes: dict[str, Any] = {name: insert.excluded[name] for name in ("points", "source", "detail", "rule_version")}
     changes["observed_at"] = later(insert.excluded.observed_at, evidence.c.observed_at)
-    connection.execute(insert.on_conflict_do_update(index_elements=["address", "rule", "subject"], set_=changes), rows)
+    rows = [
+        [*(getattr(each, name) for name in Evidence.__struct_fields__), version] for _, each in sorted(best.items())
+    ]
+    statement = insert.on_conflict_do_update(index_elements=["address", "rule", "subject"], set_=changes)
+    connection.execute(statement, encode(rows))
+
+
+def unknown(connection: Connection, found: Iterable[Evidence]) -> set[str]:
+    """Return the hosts of those findings that are not kept yet, or with other points."""
+    new = {_key(each): each for each in found}
+    for kept, _ in _kept(connection, sorted({address for address, _, _ in new})):
+        if _key(kept) in new and new[_key(kept)].points == kept.points:
+            del new[_key(kept)]
+    return {address for address, _, _ in new}
 
 
 def replace(
     connection: Connection, of: Sequence[str], found: Iterable[Evidence], version: str, *, everything: bool
-) -> None:
-    """Put evidence in the place of all that the hosts have, but for what traffic showed.
+) -> dict[str, list[Evidence]]:
+    """Put evidence in the place of all that the hosts have, but for what traffic showed; return what they have now.
 
     `everything`: traffic has been looked through again, so that what it showed by other rules goes too.
+    Only what differs is written.
     """
-    stays = and_(evidence.c.source == "traffic", evidence.c.rule.in_(TRAFFIC_RULES))
-    if everything:
-        stays = and_(stays, evidence.c.rule_version == version)
-    connection.execute(delete(evidence).where(evidence.c.address.in_(of), ~stays))
-    add(connection, found, version)
+    before = {_key(each): (each, made_by) for each, made_by in _kept(connection, of)}
+    after = {_key(each): each for each in found}
+    gone, now = [], dict(after)
+    for key, (each, made_by) in before.items():
+        is_traffic = each.source == "traffic" and each.rule in TRAFFIC_RULES
+        if is_traffic and (not everything or made_by == version):
+            now.setdefault(key, each)
+        elif key not in after:
+            gone.append(dict(zip(("host", "by", "about"), key, strict=True)))
+    if gone:
+        same = [evidence.c[name] == bindparam(mark) for name, mark in zip(_KEY, ("host", "by", "about"), strict=True)]
+        connection.execute(delete(evidence).where(*same), gone)
+    add(connection, [each for key, each in after.items() if before.get(key) != (each, version)], version)
+    hosts_now: dict[str, list[Evidence]] = defaultdict(list)
+    for each in now.values():
+        hosts_now[each.address].append(each)
+    return hosts_now
+
+
+def _key(found: Evidence) -> tuple[str, str, str]:
+    return found.address, found.rule, found.subject
+
+
+def _kept(connection: Connection, of: Sequence[str]) -> Iterable[tuple[Evidence, str]]:
+    """Yield the evidence that is kept against hosts, and the version of the rules that found it."""
+    statement = select(*(evidence.c[name] for name in _EVIDENCE)).where(one_of(connection, evidence.c.address, of))
+    for *values, made_by in connection.execute(statement):
+        yield Evidence(**dict(zip(Evidence.__struct_fields__, values, strict=True))), made_by
 
 
 def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list[Evidence]]:
@@ -223,23 +175,33 @@ def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list
 
 def scores_of(connection: Connection, addresses: Sequence[str]) -> dict[str, Score]:
     """Return the scores of hosts."""
-    statement = select(scores).where(scores.c.address.in_(addresses))
+    statement = select(scores).where(one_of(connection, scores.c.address, addresses))
     return {row["address"]: Score(**row) for row in connection.execute(statement).mappings()}
+
+
+def unscored(connection: Connection, addresses: Sequence[str], since: float) -> set[str]:
+    """Return those of the hosts that have not been scored since a time (epoch seconds)."""
+    is_theirs = one_of(connection, scores.c.address, addresses)
+    scored = select(scores.c.address).where(is_theirs, scores.c.scored_at > since)
+    return set(addresses).difference(connection.execute(scored).scalars())
 
 
 def write_scores(connection: Connection, found: dict[str, float], version: str) -> None:
     """Keep what evidence adds up to."""
-    rows = [{"address": address, "score": score, "rule_version": version} for address, score in sorted(found.items())]
-    if not rows:
+    if not found:
         return
-    insert = insert_into(connection, scores).values(scored_at=database_now())
+    new = rows_of(connection, "new", {"address": Text(), "score": Double()})
+    made = select(new.c.address, new.c.score, literal(version, Text()), statement_now()).where(true())
+    insert = insert_into(connection, scores).from_select(["address", "score", "rule_version", "scored_at"], made)
     changes = {name: insert.excluded[name] for name in ("score", "rule_version", "scored_at")}
-    connection.execute(insert.on_conflict_do_update(index_elements=["address"], set_=changes), rows)
+    statement = insert.on_conflict_do_update(index_elements=["address"], set_=changes)
+    connection.execute(statement, encode(sorted(found.items())))
 
 
 def highest(connection: Connection, limit: int) -> list[Score]:
-    """Return the hosts that most speaks against."""
-    statement = select(scores).where(scores.c.score > 0).order_by(scores.c.score.desc(), scores.c.address).limit(limit)
+    """Return the hosts that most speaks against; of equal ones in the order of the index, the last address first."""
+    best_first = scores.c.score.desc(), scores.c.address.desc()
+    statement = select(scores).where(scores.c.score > 0).order_by(*best_first).limit(limit)
     return [Score(**row) for row in connection.execute(statement).mappings()]
 
 
@@ -255,24 +217,27 @@ def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zon
     connections are looked at.
     """
     newest = connection.execute(select(func.max(observations.c.id))).scalar()
+    # Counted by host before they are joined: there are far fewer hosts.
+    peers = (
+        select(observations.c.dst_ip, func.count().label("number"))
+        .where(observations.c.id > (newest or 0) - _LOOKED_THROUGH, observations.c.arrived_at > since)
+        .group_by(observations.c.dst_ip)
+        .subquery()
+    )
     north, east = func.round(locations.c.latitude * 10), func.round(locations.c.longitude * 10)
+    total, count = func.sum(scores.c.score * peers.c.number), func.sum(peers.c.number)
     statement = (
-        select(north, east, locations.c.country_code, func.sum(scores.c.score), func.count())
-        .select_from(observations)
-        .join(locations, locations.c.address == observations.c.dst_ip)
-        .join(scores, scores.c.address == observations.c.dst_ip)
-        .where(
-            observations.c.id > (newest or 0) - _LOOKED_THROUGH,
-            observations.c.arrived_at > since,
-            locations.c.latitude.is_not(None),
-            scores.c.score > 0,
-        )
+        select(north, east, locations.c.country_code, total, count)
+        .select_from(peers)
+        .join(locations, locations.c.address == peers.c.dst_ip)
+        .join(scores, scores.c.address == peers.c.dst_ip)
+        .where(locations.c.latitude.is_not(None), scores.c.score > 0)
         .group_by(north, east, locations.c.country_code)
     )
     cells: dict[tuple[float, float], dict[str | None, tuple[float, int]]] = defaultdict(dict)
-    for lat, lon, country, total, count in connection.execute(statement):
+    for lat, lon, country, points, number in connection.execute(statement):
         # There is one equator: no -0.0.
-        cells[lat / 10 + 0.0, lon / 10 + 0.0][country] = (total, count)
+        cells[lat / 10 + 0.0, lon / 10 + 0.0][country] = (points, int(number))
     found = [_zone(lat, lon, countries) for (lat, lon), countries in cells.items()]
     return sorted(found, key=lambda zone: (-zone.threat_score, -zone.connection_count, zone.lat, zone.lon))[:limit]
 
@@ -287,10 +252,6 @@ def _zone(lat: float, lon: float, countries: dict[str | None, tuple[float, int]]
         connection_count=count,
         countries=tuple(frequent[:_COUNTRIES_SHOWN]),
     )
-
-
-def _within(ids: Span) -> ColumnElement[bool]:
-    return and_(observations.c.id > ids.above, observations.c.id <= ids.upto)
 
 
 def _known(address: str, place: Any, ended: float | None, open_ports: Sequence[Port]) -> Known:
@@ -309,7 +270,8 @@ def _ports(connection: Connection, of: Sequence[str]) -> Iterable[tuple[str, Por
     """Give the open ports of hosts, each with the certificate that was seen there last."""
     key = (sightings.c.address, sightings.c.protocol, sightings.c.port)
     newest = func.row_number().over(partition_by=key, order_by=sightings.c.last_seen.desc()).label("rank")
-    seen = select(*key, sightings.c.fingerprint, newest).where(sightings.c.address.in_(of)).subquery()
+    ranked = select(*key, sightings.c.fingerprint, newest)
+    seen = ranked.where(one_of(connection, sightings.c.address, of)).subquery()
     statement = (
         select(
             *(ports.c[name] for name in ("address", "protocol", "port", "service", "first_seen", "last_seen")),
@@ -326,7 +288,7 @@ def _ports(connection: Connection, of: Sequence[str]) -> Iterable[tuple[str, Por
             ),
         )
         .outerjoin(certificates, certificates.c.fingerprint == seen.c.fingerprint)
-        .where(ports.c.address.in_(of))
+        .where(one_of(connection, ports.c.address, of))
     )
     for address, *values in connection.execute(statement):
         yield address, Port(**dict(zip(Port.__struct_fields__, values, strict=True)))

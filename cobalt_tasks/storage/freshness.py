@@ -4,15 +4,30 @@ from collections.abc import Iterable
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, Integer, Select, Text, and_, exists, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Select,
+    Text,
+    and_,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 
 from cobalt_tasks.catalog import BY_NAME
 from cobalt_tasks.contracts import ACTIVE_STATES, Outcome, State
 from cobalt_tasks.storage.bulk import Columns, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
-from cobalt_tasks.storage.models import freshness, jobs
+from cobalt_tasks.storage.models import STALE_AT, freshness, jobs, written
 
 _TARGET = ("kind", "address", "protocol", "port")
+_STALE_AT: ColumnElement[float] = literal_column(STALE_AT, Double())
 _COLUMNS: Columns = {
     "kind": Text(),
     "address": Text(),
@@ -47,11 +62,11 @@ def stale(kind: str, limit: int) -> Select[str, str, int]:
         select(freshness.c.address, freshness.c.protocol, freshness.c.port)
         .where(
             freshness.c.kind == kind,
-            freshness.c.fresh_until < statement_now(),
-            or_(freshness.c.paused_until.is_(None), freshness.c.paused_until < statement_now()),
-            ~exists().where(_same(jobs, freshness), jobs.c.state.in_(ACTIVE_STATES)),
+            statement_now() > _STALE_AT,
+            # The states are written out, so that the index of the active jobs serves.
+            ~exists().where(_same(jobs, freshness), jobs.c.state.in_(map(written, ACTIVE_STATES))),
         )
-        .order_by(freshness.c.fresh_until)
+        .order_by(_STALE_AT)
         .limit(limit)
     )
 

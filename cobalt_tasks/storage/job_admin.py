@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, select, true, up
 
 from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, State
 from cobalt_tasks.storage.bulk import among
-from cobalt_tasks.storage.engine import Database, database_now
+from cobalt_tasks.storage.engine import Database, database_now, statement_now
 from cobalt_tasks.storage.models import jobs, written
 
 RETRIABLE: Final = (State.FAILED, State.DEAD, State.CANCELLED)
@@ -61,7 +61,7 @@ def prune(connection: Connection, older_than: float) -> int:
     """Delete some of the jobs that ended more than `older_than` seconds ago; return how many, 0 when none is left."""
     old = (
         select(jobs.c.id)
-        .where(jobs.c.finished_at < database_now() - older_than, jobs.c.state.in_(FINAL_STATES))
+        .where(jobs.c.finished_at < statement_now() - older_than, jobs.c.state.in_(FINAL_STATES))
         .limit(_PRUNED_AT_ONCE)
     )
     return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount

@@ -19,6 +19,8 @@ class Latest(Struct, frozen=True, kw_only=True):
     locations: list[Row]
 
 
+_LOOKED_THROUGH = 1000
+
 _BANNER = ("address", "protocol", "port", "service", "product", "version", "banner", "last_seen")
 _CERTIFICATE = ("subject", "issuer", "not_after", "self_signed", "names")
 _LOCATION = (
@@ -70,12 +72,15 @@ def _same_port(newest: Any) -> Any:
 
 
 def _latest_certificates(connection: Connection, limit: int) -> list[Row]:
-    seen = [sightings.c[name] for name in ("address", "protocol", "port", "last_seen")]
+    key = [sightings.c[name] for name in ("address", "protocol", "port", "last_seen", "fingerprint")]
+    # One certificate of one port may have been seen by several sources.
+    newest = select(*key).order_by(sightings.c.last_seen.desc()).limit(4 * limit).subquery()
+    seen = [newest.c[name] for name in ("address", "protocol", "port", "last_seen")]
     chosen = (
         select(*seen, *(certificates.c[name] for name in _CERTIFICATE))
-        .join(certificates, certificates.c.fingerprint == sightings.c.fingerprint)
+        .join(certificates, certificates.c.fingerprint == newest.c.fingerprint)
         .distinct()
-        .order_by(sightings.c.last_seen.desc())
+        .order_by(newest.c.last_seen.desc())
         .limit(limit)
     )
     rows = connection.execute(chosen).mappings()
@@ -83,10 +88,9 @@ def _latest_certificates(connection: Connection, limit: int) -> list[Row]:
 
 
 def _latest_locations(connection: Connection, limit: int) -> list[Row]:
-    chosen = (
-        select(*(locations.c[name] for name in _LOCATION))
-        .where(locations.c.country_code.is_not(None))
-        .order_by(locations.c.fetched_at.desc(), locations.c.address)
-        .limit(limit)
-    )
+    # Of the newest only: there may be millions without a country behind each other.
+    newest = select(*(locations.c[name] for name in _LOCATION)).order_by(locations.c.fetched_at.desc())
+    known = newest.limit(_LOOKED_THROUGH).subquery()
+    chosen = select(known).where(known.c.country_code.is_not(None))
+    chosen = chosen.order_by(known.c.fetched_at.desc(), known.c.address).limit(limit)
     return [dict(row) for row in connection.execute(chosen).mappings()]

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from cobalt_tasks.contracts import State
+from cobalt_tasks.storage import triggers
 
 metadata = MetaData(
     naming_convention={
@@ -73,7 +74,7 @@ rejects = Table(
     Column("reason", Text, nullable=False),
     Column("line", LargeBinary, nullable=False),
     Column("arrived_at", Double, nullable=False),
-    Index("ix_rejects_source_id", "source_id"),
+    Index("ix_rejects_source_id_id", "source_id", "id"),
 )
 
 observations = Table(
@@ -118,6 +119,9 @@ discoveries = Table(
     PrimaryKeyConstraint("source_id", "address", "protocol", "port", "banner_key"),
 )
 
+NAMED = "service IS NOT NULL"
+LOCATED = "country_code IS NOT NULL OR latitude IS NOT NULL"
+
 # What is known -----------------------------------------------------------------------------------------------------
 
 hosts = Table(
@@ -128,7 +132,7 @@ hosts = Table(
     Column("last_seen", Double, nullable=False),
     # Reported by a scan of the user's own, and so in scope as long as no scope is set.
     Column("discovered", Boolean, nullable=False),
-    Index("ix_hosts_last_seen", "last_seen"),
+    Index("ix_hosts_last_seen_address", "last_seen", "address"),
 )
 
 ports = Table(
@@ -144,6 +148,8 @@ ports = Table(
     Column("version", Text),
     Column("banner", Text),
     PrimaryKeyConstraint("address", "protocol", "port"),
+    Index("ix_ports_port_address", "port", "address"),
+    Index("ix_ports_service_address", "service", "address", sqlite_where=text(NAMED), postgresql_where=text(NAMED)),
 )
 
 locations = Table(
@@ -166,6 +172,13 @@ locations = Table(
     Column("database_built", Double),
     Column("raw", Text),
     Index("ix_locations_fetched_at", "fetched_at"),
+    Index(
+        "ix_locations_country_code_address",
+        "country_code",
+        "address",
+        sqlite_where=text(LOCATED),
+        postgresql_where=text(LOCATED),
+    ),
 )
 
 hostnames = Table(
@@ -259,7 +272,18 @@ cursors = Table(
     "cursors",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("position", Double, nullable=False),
+    # An id, or microseconds since the epoch.
+    Column("position", BigInteger, nullable=False),
+)
+
+# How many rows there are, kept by triggers (storage/counts.py); the sum over the slots counts.
+counts = Table(
+    "counts",
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    PrimaryKeyConstraint("name", "slot"),
 )
 
 # Work --------------------------------------------------------------------------------------------------------------
@@ -268,6 +292,7 @@ ACTIVE = "state IN ('pending', 'sent', 'running')"
 SENDABLE = "state = 'pending' AND waits_for IS NULL"
 WAITING = "state = 'pending' AND waits_for IS NOT NULL"
 FINISHED = "finished_at IS NOT NULL"
+KIND_STATE = "(kind || ' ' || state)"
 
 jobs = Table(
     "jobs",
@@ -337,6 +362,8 @@ jobs = Table(
     ),
     Index("ix_jobs_address", "address"),
     Index("ix_jobs_finished_at", "finished_at", sqlite_where=text(FINISHED), postgresql_where=text(FINISHED)),
+    # For lists of jobs. An expression, so that no planner takes it for the statements of the state machine.
+    Index("ix_jobs_kind_state_id", text(KIND_STATE), "id"),
 )
 
 
@@ -350,6 +377,9 @@ def is_in(state: State) -> ColumnElement[bool]:
     return jobs.c.state == written(state)
 
 
+STALE_AT = "(CASE WHEN paused_until > fresh_until THEN paused_until ELSE fresh_until END)"
+"""When a fact is to be asked for again: once it is stale and its target is not paused; NULL for one never known."""
+
 freshness = Table(
     "freshness",
     metadata,
@@ -360,7 +390,7 @@ freshness = Table(
     Column("fresh_until", Double),
     Column("paused_until", Double),
     PrimaryKeyConstraint("kind", "address", "protocol", "port"),
-    Index("ix_freshness_kind_fresh_until", "kind", "fresh_until"),
+    Index("ix_freshness_kind_due", "kind", text(STALE_AT)),
 )
 
 # A provider's calls, shared by all workers: reserved by a guarded UPDATE before any job is claimed for them.
@@ -393,3 +423,5 @@ locks = Table(
     Column("name", Text, primary_key=True),
     Column("held_until", Double, nullable=False),
 )
+
+triggers.attach(metadata)

@@ -1,6 +1,6 @@
 """Figures about the whole ledger: what came in, what is known, what is to be done. Read by the views.
 
-The counts walk whole tables (a million jobs take about a second); a caller that repeats them keeps them for a while.
+Large tables are not counted here: their counts are kept (`counts.py`).
 """
 
 from collections.abc import Sequence
@@ -13,18 +13,16 @@ from sqlalchemy import (
     and_,
     case,
     distinct,
-    exists,
     func,
     or_,
     select,
-    text,
 )
 
 from cobalt_tasks.catalog import KINDS, Urgency
-from cobalt_tasks.contracts import ACTIVE_STATES, State
+from cobalt_tasks.contracts import State
+from cobalt_tasks.storage import counts
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.models import (
-    ACTIVE,
     breakers,
     budgets,
     certificates,
@@ -42,7 +40,6 @@ from cobalt_tasks.storage.models import (
 )
 
 _GEOLOCATION = "geolocation"
-_GIVEN_UP = "state IN ('dead', 'cancelled')"
 _THREAT = 0.5
 """Above which score a connection to a host is an active threat (CobaltGraph 0.1)."""
 
@@ -129,24 +126,24 @@ def ledger_sum(connection: Connection) -> dict[str, int]:
 
 def totals(connection: Connection) -> Totals:
     """Count what is known."""
-    counts = (
-        select(func.count()).select_from(observations),
-        select(func.count()).select_from(hosts),
-        select(func.count()).select_from(ports),
-        select(func.count(distinct(hostnames.c.name))),
-        select(func.count()).select_from(certificates),
+    names = select(hostnames.c.name).distinct().subquery()
+    domains = select(func.count()).select_from(names).scalar_subquery()
+    known = select(func.count()).select_from(certificates).scalar_subquery()
+    row = connection.execute(select(domains, known)).one()
+    return Totals(
+        connections=counts.table_size(connection, observations),
+        hosts=counts.table_size(connection, hosts),
+        ports=counts.table_size(connection, ports),
+        domains=row[0],
+        certificates=row[1],
     )
-    row = connection.execute(select(*(count.scalar_subquery() for count in counts))).one()
-    return Totals(**dict(zip(Totals.__struct_fields__, row, strict=True)))
 
 
 def jobs_by_kind(connection: Connection) -> dict[str, dict[str, int]]:
     """Count the jobs of each kind in each state; kinds and states of the catalog are all there, with 0 if need be."""
     counted = {kind.name: {state.value: 0 for state in State} for kind in KINDS}
-    for kind, state, count in connection.execute(
-        select(jobs.c.kind, jobs.c.state, func.count()).group_by(jobs.c.kind, jobs.c.state),
-    ):
-        counted.setdefault(kind, {})[state] = count
+    for (kind, state), number in counts.jobs_by_kind_and_state(connection).items():
+        counted.setdefault(kind, {})[state] = number
     return counted
 
 
@@ -176,14 +173,14 @@ def pace(connection: Connection, seconds: float = 60.0) -> dict[str, Pace]:
     running = (
         select(jobs.c.kind, func.count()).where(is_in(State.RUNNING), jobs.c.started_at > since).group_by(jobs.c.kind)
     )
-    counts = {kind.name: [0, 0] for kind in KINDS}
+    moved = {kind.name: [0, 0] for kind in KINDS}
     for kind, ended, begun in connection.execute(finished):
-        counts.setdefault(kind, [0, 0])
-        counts[kind][0] += int(begun)
-        counts[kind][1] += ended
+        moved.setdefault(kind, [0, 0])
+        moved[kind][0] += int(begun)
+        moved[kind][1] += ended
     for kind, begun in connection.execute(running):
-        counts.setdefault(kind, [0, 0])[0] += begun
-    return {kind: Pace(started=started, finished=ended) for kind, (started, ended) in counts.items()}
+        moved.setdefault(kind, [0, 0])[0] += begun
+    return {kind: Pace(started=started, finished=ended) for kind, (started, ended) in moved.items()}
 
 
 def coverage(connection: Connection) -> Coverage:
@@ -191,19 +188,10 @@ def coverage(connection: Connection) -> Coverage:
 
     An address that is not public gets no such work and does not count; a failed look-up does.
     """
-    has_ended = exists().where(freshness.c.kind == _GEOLOCATION, freshness.c.address == jobs.c.address)
-    again = jobs.alias()
-    is_active_again = exists().where(
-        again.c.kind == _GEOLOCATION, again.c.address == jobs.c.address, again.c.state.in_(ACTIVE_STATES)
-    )
-    # Three parts without a host in common: to put all of them into one set would take ten times as long.
-    ended = select(func.count()).where(freshness.c.kind == _GEOLOCATION)
-    unended = select(func.count()).where(_is_work_on(ACTIVE), ~has_ended)
-    given_up = select(func.count(distinct(jobs.c.address))).where(_is_work_on(_GIVEN_UP), ~has_ended, ~is_active_again)
-    located = select(func.count()).where(is_located())
-    parts = (each.scalar_subquery() for each in (ended, unended, given_up, located))
-    *hosts_worked_on, located_hosts = connection.execute(select(*parts)).one()
-    all_hosts = sum(hosts_worked_on)
+    # The first job on a host leaves a row there (storage/triggers.py).
+    worked_on = select(func.count()).where(freshness.c.kind == _GEOLOCATION).scalar_subquery()
+    located = select(func.count()).where(is_located()).scalar_subquery()
+    all_hosts, located_hosts = connection.execute(select(worked_on, located)).one()
     share = located_hosts / all_hosts if all_hosts else 0.0
     return Coverage(hosts=all_hosts, located=located_hosts, coverage=share)
 
@@ -214,8 +202,12 @@ def is_located() -> ColumnElement[bool]:
 
 
 def countries(connection: Connection) -> int:
-    """Count the countries hosts were located in."""
-    return int(connection.execute(select(func.count(distinct(locations.c.country_code)))).scalar_one())
+    """Count the countries hosts were located in: one seek in the index for each."""
+    first = select(func.min(locations.c.country_code).label("code")).where(locations.c.country_code.is_not(None))
+    codes = first.cte("codes", recursive=True)
+    after = select(func.min(locations.c.country_code)).where(locations.c.country_code > codes.c.code).scalar_subquery()
+    codes = codes.union_all(select(after).where(codes.c.code.is_not(None)))
+    return int(connection.execute(select(func.count(codes.c.code))).scalar_one())
 
 
 def providers(connection: Connection, names: Sequence[str]) -> dict[str, Provider]:
@@ -252,16 +244,22 @@ def last_input(connection: Connection) -> float | None:
 
 
 def traffic(connection: Connection, since: float) -> Traffic:
-    """Count what has arrived after `since`."""
-    recent = observations.c.arrived_at > since
-    connections = select(func.count()).select_from(observations).where(recent)
-    peers = select(observations.c.dst_ip).where(recent).distinct().subquery()
-    seen = select(func.count(distinct(locations.c.country_code))).join(peers, peers.c.dst_ip == locations.c.address)
-    bad = select(scores.c.address).where(scores.c.score > _THREAT)
-    threats = connections.where(observations.c.dst_ip.in_(bad))
-    found = select(connections.scalar_subquery(), seen.scalar_subquery(), threats.scalar_subquery())
-    row = connection.execute(found).one()
-    return Traffic(connections=row[0], countries=row[1], threats=row[2])
+    """Count what has arrived after `since` (epoch seconds)."""
+    peers = (
+        select(observations.c.dst_ip, func.count().label("number"))
+        .where(observations.c.arrived_at > since)
+        .group_by(observations.c.dst_ip)
+        .subquery()
+    )
+    threats = func.sum(case((scores.c.score > _THREAT, peers.c.number), else_=0))
+    found = (
+        select(func.sum(peers.c.number), func.count(distinct(locations.c.country_code)), threats)
+        .select_from(peers)
+        .outerjoin(locations, locations.c.address == peers.c.dst_ip)
+        .outerjoin(scores, scores.c.address == peers.c.dst_ip)
+    )
+    connections, seen, bad = connection.execute(found).one()
+    return Traffic(connections=int(connections or 0), countries=seen, threats=int(bad or 0))
 
 
 def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
@@ -273,11 +271,6 @@ def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
         .limit(limit)
     )
     return [dict(row) for row in connection.execute(latest).mappings()]
-
-
-def _is_work_on(states: str) -> ColumnElement[bool]:
-    # Written out, so that the database can use the partial index of those states.
-    return and_(jobs.c.kind == _GEOLOCATION, text(states))
 
 
 def _first_due(kind: str, step: int) -> list[Select[tuple[float | None]]]:

@@ -5,13 +5,15 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Table, and_, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Table, and_, delete, exists, func, select, tuple_, update
 
+from cobalt_tasks.catalog import BY_NAME
 from cobalt_tasks.contracts import State
 from cobalt_tasks.storage.intake import Intake, write
 from cobalt_tasks.storage.models import (
     banners,
     discoveries,
+    freshness,
     hostnames,
     hosts,
     jobs,
@@ -101,6 +103,7 @@ def undo(connection: Connection, source: Source) -> Source:
         connection.execute(delete(table).where(table.c.id.in_(trace.rows[table.name])))
     waiting = jobs.c.state.in_([State.PENDING, State.SENT])
     connection.execute(delete(jobs).where(jobs.c.id.in_(trace.rows["jobs"]), waiting))
+    _forget_work(connection, trace.addresses)
     for address, protocol, port, key in trace.discoveries:
         target = (discoveries.c.address, discoveries.c.protocol, discoveries.c.port, discoveries.c.banner_key)
         same = tuple_(*target) == tuple_(address, protocol, port, key)
@@ -118,6 +121,15 @@ def undo(connection: Connection, source: Source) -> Source:
         parser_state=source.parser_state,
     )
     return advance(connection, source, checkpoint, change)
+
+
+def _forget_work(connection: Connection, addresses: Sequence[str]) -> None:
+    """Delete what the first job on a host left in `freshness`, where no job and no fact is left."""
+    has_job = exists().where(jobs.c.kind == freshness.c.kind, jobs.c.address == freshness.c.address)
+    unknown = and_(freshness.c.fresh_until.is_(None), freshness.c.paused_until.is_(None))
+    connection.execute(
+        delete(freshness).where(freshness.c.address.in_(addresses), freshness.c.kind.in_(BY_NAME), unknown, ~has_job)
+    )
 
 
 def _restore(connection: Connection, table: Table, trace: Trace) -> None:

@@ -44,8 +44,8 @@ def large(database: Database) -> Database:
     key = ("kind", "address", "protocol", "port")
     facts = [{**{name: row[name] for name in key}, "fresh_until": now + 1000} for row in rows]
     with database.writing() as connection:
-        connection.execute(insert(table), rows)
         connection.execute(insert(freshness), facts)
+        connection.execute(insert(table), rows)
     with database.writing() as connection:
         connection.exec_driver_sql("ANALYZE")
     return database

@@ -177,9 +177,9 @@ def _fill(database: Database) -> None:
             {"fresh_until": now + 60, "paused_until": None},
             {"fresh_until": None, "paused_until": now + 60},
         ]
-        target = {"kind": "geolocation", "protocol": "", "port": 0}
-        remembered = [{**target, "address": a, **end} for a, end in zip(hosts[:3], endings, strict=True)]
-        connection.execute(insert(models.freshness), remembered)
+        for address, ending in zip(hosts[:3], endings, strict=True):
+            known = models.freshness.c.kind == "geolocation", models.freshness.c.address == address
+            connection.execute(update(models.freshness).where(*known).values(ending))
         budget = {
             "provider": "ip-api",
             "window": 60.0,

@@ -67,7 +67,7 @@ def test_counts_of_a_filled_ledger(database: Database, settings: Settings, fill:
 def test_coverage_counts_every_host_with_geolocation_work_once(database: Database, settings: Settings) -> None:
     """Whatever became of its jobs: located, located and asked again, waiting, dead twice, cancelled and asked again.
 
-    Break: any one of the three parts of `overview.coverage`, or of what keeps them apart.
+    Break: let the triggers of `jobs` write no row to `freshness`, or the count look only at what is fresh.
     """
     fresh = [{"kind": "geolocation", "address": f"8.8.8.{n}", "protocol": "", "port": 0} for n in (1, 2)]
     states = {
