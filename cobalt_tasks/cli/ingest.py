@@ -15,7 +15,11 @@ _MEBIBYTE = 1 << 20
 @click.option("--name", metavar="N", help="What the source is called in the ledger (default: its path, or stdin).")
 @click.option("--resume", is_flag=True, help="Read the journals of earlier pipes whose reader was killed or stopped.")
 @click.option("--follow", is_flag=True, help="Go on reading a file that grows or is rotated, until stopped.")
-@click.option("--listen", metavar="tcp://HOST:PORT", help="Take lines from whoever connects to this address.")
+@click.option(
+    "--listen",
+    metavar="ADDRESS",
+    help="Take lines from programs that connect to tcp://HOST:PORT or unix:PATH (a socket of this user alone).",
+)
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port that was scanned, for input that has none (zmap)."
 )
@@ -68,8 +72,8 @@ def ingest(
         raise ConfigurationError("--name is for one source; there are several")
     if follow and (len(files) != 1 or files[0] == "-"):
         raise ConfigurationError("--follow is for one file; start one ingest for each")
-    if listen and (not listen.startswith("tcp://") or "-" in files):
-        raise ConfigurationError("--listen takes tcp://HOST:PORT, and no pipe beside it")
+    if listen and (not listen.startswith(("tcp://", "unix:/")) or "-" in files):
+        raise ConfigurationError("--listen takes tcp://HOST:PORT or unix:/PATH, and no pipe beside it")
     if dry_run and (not files or "-" in files or follow or listen or resume):
         raise ConfigurationError("--dry-run is for files")
     wishes = Wishes(

@@ -39,6 +39,8 @@ class About(Struct, frozen=True, kw_only=True):
     format: str | None = None
     family: str | None = None
     port: int | None = None
+    is_from_network: bool = False
+    """Any program that reaches a TCP port may have written it."""
 
 
 class JournalStream:
@@ -239,7 +241,7 @@ class JournalStream:
 
 
 def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT, listen: str = "") -> JournalStream:
-    """Begin a journal of standard input, or of what comes to a TCP address, written by a process of its own.
+    """Begin a journal of standard input, or of what comes to an address (tcp://HOST:PORT or unix:PATH), written by a process of its own.
 
     Raises:
         JournalError: the folder cannot be written.

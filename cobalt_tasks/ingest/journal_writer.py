@@ -1,6 +1,6 @@
 """The process that stands between a pipe and everything else: bytes go to disk, stamped, before anybody looks at them.
 
-Run as `python -m cobalt_tasks.ingest.journal_writer FOLDER LIMIT SEGMENT ALIVE NOTIFY LOCK [HOST:PORT]`; ALIVE, NOTIFY and LOCK are
+Run as `python -m cobalt_tasks.ingest.journal_writer FOLDER LIMIT SEGMENT ALIVE NOTIFY LOCK [tcp://HOST:PORT|unix:PATH]`; ALIVE, NOTIFY and LOCK are
 inherited descriptors; with an address it takes lines from whoever connects there, instead of from standard input. It imports next to nothing, ignores signals, and ends when its input ends; when the process that started it
 is gone it takes what the pipe still holds, and ends too. It never throws bytes away: when the journal is full or the
 disk is, it stops reading, says so, and goes on when there is room.

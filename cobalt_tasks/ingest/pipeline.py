@@ -63,10 +63,11 @@ class Pipeline:
         format_name: str | None = None,
         family: str | None = None,
         port: int | None = None,
+        scans: bool = True,
     ) -> Source:
         """Read a stream to its end, or until asked to stop; return its source as the ledger has it.
 
-        `port` is the one that was scanned, for input that does not say.
+        `port` is the one that was scanned, for input that does not say; without `scans`, only traffic is read.
 
         Raises:
             ConfigurationError: its format is not recognised, or it is not the one it was read with before.
@@ -74,7 +75,9 @@ class Pipeline:
 
         """
         source = self._persist(lambda: identity.find(self._database, stream))
-        chosen = self._choose(stream, source, format_name, family)
+        chosen = self._choose(stream, source, format_name, family, scans=scans)
+        if chosen and not scans and chosen.family not in formats.TRAFFIC:
+            raise ConfigurationError(f"{stream.name}: {formats.NO_SCANS}")
         if source is None:
             source = self._persist(lambda: identity.make(self._database, stream))
         if chosen is None:
@@ -106,16 +109,18 @@ class Pipeline:
         source: Source | None,
         format_name: str | None,
         family: str | None,
+        *,
+        scans: bool,
     ) -> type[Format] | None:
         """Fix the format of a source: the one it was read with, else what the user says or its content looks like."""
         if source is None or source.format is None:
-            return formats.named(format_name) if format_name else self._recognise(stream, family)
+            return formats.named(format_name) if format_name else self._recognise(stream, family, scans=scans)
         if format_name and format_name != source.format:
             message = f"{source.name} was read as {source.format}; to read it as {format_name}, forget it first"
             raise ConfigurationError(f"{message}: cobalt sources forget {source.id}")
         return formats.named(source.format)
 
-    def _recognise(self, stream: Stream, family: str | None) -> type[Format] | None:
+    def _recognise(self, stream: Stream, family: str | None, *, scans: bool) -> type[Format] | None:
         """Look at the beginning; a pipe is waited for until it has said enough.
 
         Raises:
@@ -129,10 +134,11 @@ class Pipeline:
             whole = sample if ended and not is_full else sample[: sample.rfind(b"\n") + 1]
             if is_full and not whole:
                 whole = sample
-            found = formats.recognise(whole, family)
+            found = formats.recognise(whole, family, scans=scans)
             if found or ended or is_full or self._stopping():
                 break
             stream.wait(_WAIT_SECONDS)
         if found is None and sample.strip(BLANK + b"[],") and not self._stopping():
-            raise ConfigurationError(f"{stream.name}: {formats.unlike(sample)}")
+            is_scan = not scans and formats.recognise(sample, family) is not None
+            raise ConfigurationError(f"{stream.name}: {formats.NO_SCANS if is_scan else formats.unlike(sample)}")
         return found

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from cobalt_tasks import access
 from cobalt_tasks.errors import CobaltError, ConfigurationError, DatabaseUnavailableError
 from cobalt_tasks.ingest import formats, journal
 from cobalt_tasks.ingest.patience import persist
@@ -184,11 +185,27 @@ class _Session:
             format=self._wishes.format,
             family=self._wishes.family,
             port=self._wishes.port,
+            is_from_network=self._wishes.listen.startswith("tcp://"),
         )
-        limit, address = self._wishes.journal_limit, self._wishes.listen.removeprefix("tcp://")
+        self._require_safe_listening()
+        limit, address = self._wishes.journal_limit, self._wishes.listen
         stream = journal.start(self._settings.journal_folder, about, limit, listen=address)
         os.nice(_NICER)
         return stream
+
+    def _require_safe_listening(self) -> None:
+        """Raise ConfigurationError for a scan from a TCP port without a scope; warn of a port others can reach."""
+        if not self._wishes.listen.startswith("tcp://"):
+            return
+        asked = formats.named(self._wishes.format).family if self._wishes.format else self._wishes.family
+        if asked and asked not in formats.TRAFFIC and not self._settings.scope:
+            raise ConfigurationError(formats.NO_SCANS)
+        host = self._wishes.listen.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+        if not access.is_loopback(host):
+            self._progress.say(
+                f"every machine that reaches {host or 'this machine'} can write into the ledger: listen on 127.0.0.1 "
+                "or unix:PATH, and let senders come through ssh or TLS"
+            )
 
     def _openings(self, piped: journal.JournalStream | None) -> Iterator[Callable[[], Stream]]:
         if self._wishes.resume:
@@ -228,6 +245,8 @@ class _Session:
                 format_name=self._wishes.format or about.format,
                 family=self._wishes.family or about.family,
                 port=about.port if self._wishes.port is None else self._wishes.port,
+                # A scan makes us probe what it names: a stranger's must not, without a scope that bounds it.
+                scans=not about.is_from_network or bool(self._settings.scope),
             )
             self._done.append(source)
             self._tell(source, time.monotonic() - began)

@@ -53,6 +53,11 @@ FORMATS: Final[Sequence[type[Format]]] = (
 BY_NAME: Final = {each.name: each for each in FORMATS}
 FAMILIES: Final = tuple(dict.fromkeys(each.family for each in FORMATS))
 
+TRAFFIC: Final = frozenset({"capture", "zeek", "suricata", "tshark", "ss"})
+"""Families that only report connections. Every other one reports scans, which make us probe what they name."""
+
+NO_SCANS: Final = "scans are taken from a TCP port only with COBALT_SCOPE set, or use --listen unix:PATH"
+
 MARK: Final = codecs.BOM_UTF8
 """What some editors put before the first line; it says nothing."""
 
@@ -72,12 +77,23 @@ def named(name: str) -> type[Format]:
     return BY_NAME[name]
 
 
-def recognise(sample: bytes, family: str | None = None) -> type[Format] | None:
-    """Return the format that most of the beginning of an input looks like; the first in the table when two tie."""
+def recognise(sample: bytes, family: str | None = None, *, scans: bool = True) -> type[Format] | None:
+    """Return the format that most of the beginning of an input looks like; the first in the table when two tie.
+
+    Args:
+        sample: the beginning.
+        family: the only family that is considered, None for all.
+        scans: whether formats of scanners are considered.
+
+    """
     sample = sample[:SAMPLE].removeprefix(MARK)
-    scores = {each: each.score(sample) for each in FORMATS if family in (None, each.family)}
-    best = max(scores, key=lambda each: scores[each])
-    return best if scores[best] > 0 else None
+    scores = {
+        each: each.score(sample)
+        for each in FORMATS
+        if family in (None, each.family) and (scans or each.family in TRAFFIC)
+    }
+    best = max(scores, key=lambda each: scores[each], default=None)
+    return best if best and scores[best] > 0 else None
 
 
 def unlike(sample: bytes) -> str:
