@@ -25,6 +25,10 @@ class DatabaseUnavailableError(CobaltError):
     """The database does not answer."""
 
 
+class OutOfTimeError(CobaltError):
+    """The database took longer than this may take."""
+
+
 class BrokerUnavailableError(CobaltError):
     """Redis does not answer."""
 

@@ -9,16 +9,14 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from cobalt_tasks import scoring
-from cobalt_tasks.catalog import BY_NAME, CONTROL_QUEUE, KINDS, SWEEP_TASK
+from cobalt_tasks.catalog import BY_NAME, KINDS
 from cobalt_tasks.celery import app
 from cobalt_tasks.contracts import Job, Outcome, Verdict
-from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError, DatabaseUnavailableError
+from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.jobs import Claim
-from cobalt_tasks.sweep import sweep
-from cobalt_tasks.timing import JOB_SECONDS, LEASE_SECONDS, SWEEP_SECONDS
+from cobalt_tasks.timing import JOB_SECONDS, LEASE_SECONDS
 from workers.lifecycle import Process, holding, process
 from workers.net import Net
 from workers.probes import banner, certificate, domain
@@ -150,22 +148,3 @@ def _bind(kind: str) -> None:
 
 for _kind in KINDS:
     _bind(_kind.name)
-
-
-@app.task(name=SWEEP_TASK, queue=CONTROL_QUEUE)
-def control() -> None:
-    """Do one round of the sweep."""
-    own = process()
-    own.geolocator.expire_older_builds(own.database)
-    try:
-        sweep(own.database, own.dispatcher, own.settings)
-        own.dispatcher.ring("geolocation", own.geolocator.worthwhile_calls(own.database))
-        # A budget that opens before the next sweep is not to wait for it.
-        calls, after = own.geolocator.later_calls(own.database, SWEEP_SECONDS)
-        own.dispatcher.ring("geolocation", calls, after)
-    except BrokerUnavailableError as error:
-        log.warning("the sweep could not send: %s", error)
-    try:
-        scoring.keep_up(own.database, own.rules)
-    except ConfigurationError as error:
-        log.warning("no scores: %s", error)

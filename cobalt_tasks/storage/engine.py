@@ -1,12 +1,13 @@
 """How the ledger is opened: SQLite for a laptop, PostgreSQL beyond, the same calls for both."""
 
 import random
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -15,7 +16,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
-from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
+from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError, OutOfTimeError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +24,10 @@ T = TypeVar("T")
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
 _TRIES = 8
+_STEPS_BETWEEN_LOOKS = 10_000
+"""Steps of SQLite's machine between two looks at a deadline: about a millisecond."""
+_LIMITED = "cobalt_limited"
+_CANCELED, _INTERRUPTED = "57014", "SQLITE_INTERRUPT"
 _READ_ONLY = "cobalt_read_only"
 _RETRYABLE = frozenset({"40001", "40P01", "23505"})
 """PostgreSQL's serialization failure and deadlock; and a unique key that another transaction took after we had looked."""
@@ -82,6 +87,8 @@ class Database:
             # Without the cause: its text may hold the URL's password.
             message = "COBALT_DATABASE_URL: use sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
             raise ConfigurationError(message) from None
+        self._limit = _Limit()
+        event.listen(self.engine, "begin", self._limit.apply, insert=True)
         # A command that ends without disposing leaves no connection open behind it.
         weakref.finalize(self, self.engine.dispose)
 
@@ -114,9 +121,51 @@ class Database:
                 time.sleep(random.uniform(0, 0.02 * 2**tried))  # noqa: S311
         raise AssertionError
 
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Within the block, interrupt what this thread still asks the database after `seconds`.
+
+        Raises:
+            OutOfTimeError: a statement was interrupted, or a transaction was to begin after that time.
+
+        """
+        self._limit.until = time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self._limit.until = None
+
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+
+class _Limit(threading.local):
+    """Until when a thread may ask the database, by its monotonic clock; None: as long as it likes."""
+
+    until: float | None = None
+
+    def apply(self, connection: Connection) -> None:
+        """Limit the statements of a transaction that begins."""
+        left = None if self.until is None else self.until - time.monotonic()
+        if left is not None and left <= 0:
+            raise OutOfTimeError
+        if connection.dialect.name == "postgresql":
+            if left is not None:
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_milliseconds(left)}")
+        elif left is not None or connection.info.pop(_LIMITED, False):
+            connection.info[_LIMITED] = left is not None
+            busy = _BUSY_SECONDS if left is None else min(left, _BUSY_SECONDS)
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_milliseconds(busy)}")
+            raw: Any = connection.connection.driver_connection
+            raw.set_progress_handler(None if self.until is None else self._is_over, _STEPS_BETWEEN_LOOKS)
+
+    def _is_over(self) -> bool:
+        return self.until is not None and time.monotonic() >= self.until
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(1000 * seconds))
 
 
 @contextmanager
@@ -129,6 +178,11 @@ def _named_errors() -> Iterator[None]:
 
 def _unavailable(error: DBAPIError) -> Exception:
     # SQLite says DatabaseError itself of a file that is none, or is damaged.
+    if (
+        getattr(error.orig, "sqlstate", None) == _CANCELED
+        or getattr(error.orig, "sqlite_errorname", "") == _INTERRUPTED
+    ):
+        return OutOfTimeError()
     is_away = isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
     if is_away or error.connection_invalidated:
         first_line = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__

@@ -1,6 +1,6 @@
 """A lock by the database's clock: whoever takes it has it for a while, and losing its holder costs only that while."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from cobalt_tasks.storage.bulk import insert_into
 from cobalt_tasks.storage.engine import database_now
@@ -17,6 +17,11 @@ def take(connection: Connection, name: str, seconds: float) -> bool:
         where=locks.c.held_until <= database_now(),
     ).returning(locks.c.name)
     return connection.execute(statement).first() is not None
+
+
+def release(connection: Connection, name: str, seconds: float) -> None:
+    """Let a lock go, `seconds` from now."""
+    connection.execute(update(locks).where(locks.c.name == name).values(held_until=database_now() + seconds))
 
 
 def last_taken(connection: Connection, name: str) -> float | None:

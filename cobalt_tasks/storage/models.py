@@ -424,4 +424,25 @@ locks = Table(
     Column("held_until", Double, nullable=False),
 )
 
+# How the periodic rounds went: the sweep, the upkeep.
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("started_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("failures", Integer, nullable=False),
+    Column("reason", Text),
+)
+
+# Starts of processes that are watched, of the last minutes: many of one name are a process that does not stay up.
+starts = Table(
+    "starts",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("reason", Text),
+)
+
 triggers.attach(metadata)

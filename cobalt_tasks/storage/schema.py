@@ -8,7 +8,7 @@ from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage.engine import Database
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test holds it against the folder."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

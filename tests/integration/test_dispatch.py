@@ -18,7 +18,7 @@ from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Sent
 from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.sweep import sweep
+from cobalt_tasks.sweep import sweep, upkeep
 
 
 def fill(database: Database, count: int, urgency: Urgency = Urgency.ORDINARY) -> None:
@@ -168,7 +168,7 @@ def test_jobs_are_found_lost_behind_a_ring(
     client.close()
     time.sleep(0.05)
     dispatcher.ring("geolocation", 1)
-    sweep(database, dispatcher, environment.load())
+    sweep(database, dispatcher)
     assert dispatcher.broker.depths()["geolocation"] == 2
 
 
@@ -187,7 +187,7 @@ def test_after_flushall_everything_is_sent_again_without_a_flood(
     client.flushall()
     client.close()
     time.sleep(0.05)
-    sweep(database, dispatcher, environment.load())
+    sweep(database, dispatcher)
     assert dispatcher.broker.depths()["banner"] == before
     assert counts(database) == {"sent": 100}
 
@@ -200,7 +200,7 @@ def test_the_sweep_sends_again_what_a_killed_worker_held(database: Database, dis
         ids = list(connection.execute(select(table.c.id)).scalars())
     assert len(database.write(jobs.claim, ids, 0.05).jobs) == 2
     time.sleep(0.1)
-    sweep(database, dispatcher, environment.load())
+    sweep(database, dispatcher)
     assert counts(database) == {"sent": 2}
     assert dispatcher.broker.depths()["banner"] == 1 + 2
 
@@ -210,9 +210,9 @@ def test_a_second_sweep_right_after_does_nothing(
     database: Database,
 ) -> None:
     """Two beats do no harm: the lock in the database lets one through. Break: locks.take in sweep."""
-    sweep(database, dispatcher, environment.load())
+    sweep(database, dispatcher)
     fill(database, 1)
-    sweep(database, dispatcher, environment.load())
+    sweep(database, dispatcher)
     assert counts(database) == {"pending": 1}
 
 
@@ -226,18 +226,16 @@ def test_of_many_that_send_at_once_one_sends_each_job(database: Database, redis_
     assert dispatchers[0].broker.depths()["banner"] == 1
 
 
-def test_the_sweep_prunes_history_by_age(
-    dispatcher: Dispatcher, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Jobs that ended more than COBALT_HISTORY_DAYS ago go, others stay. Break: job_admin.prune in the sweep."""
+def test_the_upkeep_prunes_history_by_age(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that ended more than COBALT_HISTORY_DAYS ago go, others stay. Break: job_admin.prune in the upkeep."""
     monkeypatch.setenv("COBALT_HISTORY_DAYS", "7")
     fill(database, 3)
     with database.writing() as connection:
         for port, state, days in ((1, "done", 8), (2, "failed", 6)):
             changed = update(table).where(table.c.port == port)
             connection.execute(changed.values(state=state, finished_at=time.time() - days * DAY))
-    sweep(database, dispatcher, environment.load())
-    assert counts(database) == {"failed": 1, "sent": 1}
+    upkeep(database, environment.load())
+    assert counts(database) == {"failed": 1, "pending": 1}
 
 
 @pytest.mark.parametrize("forged", ["nan", "inf", "-3", "1e-320", "x" * 5000, "", "{}"])
@@ -266,7 +264,7 @@ def test_a_forged_message_at_the_end_of_a_queue_stops_no_sweep(
     """The sweep does all its kinds, and takes nothing for lost because of it. Break: `hints.sent_at`."""
     fill(database, 1)
     dispatcher.broker._redis.rpush("banner\x06\x161", forged)
-    sweep(database, dispatcher, environment.load())
+    sweep(database, dispatcher)
     assert counts(database) == {"sent": 1}
 
 

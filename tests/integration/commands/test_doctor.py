@@ -123,7 +123,7 @@ def test_workers_and_sweeps_are_missed(doctor: Doctor, worker: Worker, ledger: D
     _, found = doctor()
     assert (found["workers"]["ok"], found["sweep"]["ok"]) == (True, False)
     dispatcher = Dispatcher(ledger, environment.load())
-    sweep(ledger, dispatcher, environment.load())
+    sweep(ledger, dispatcher)
     dispatcher.broker.close()
     assert doctor("--sweep") == (0, {"sweep": {"ok": True, "says": "done every few seconds"}})
     worker.kill()

@@ -36,7 +36,7 @@ class Ledger:
 
     def sweep(self) -> None:
         """Do one round of the sweep."""
-        sweep(self.database, self.dispatcher, self.settings)
+        sweep(self.database, self.dispatcher)
 
     def rows(self) -> dict[str, dict[str, Any]]:
         """Every job by its address."""

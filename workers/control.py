@@ -1,0 +1,48 @@
+"""The control task: what beat asks for every few seconds."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from cobalt_tasks import rounds, scoring
+from cobalt_tasks.catalog import CONTROL_QUEUE, SWEEP_TASK
+from cobalt_tasks.celery import app
+from cobalt_tasks.sweep import sweep, upkeep
+from cobalt_tasks.timing import SWEEP_SECONDS
+from workers.lifecycle import Process, process
+
+log = logging.getLogger(__name__)
+
+_logged: dict[str, str] = {}
+"""Why the last round of each sort failed in this process: a traceback is logged once for each reason."""
+
+
+@app.task(name=SWEEP_TASK, queue=CONTROL_QUEUE)
+def control() -> None:
+    """Do one round of the sweep, and one of what may wait: a process that does the second leaves the first to others."""
+    own = process()
+    _do(rounds.SWEEP, partial(sweep, own.database, own.dispatcher, partial(_wake, own)))
+    others = (partial(_score, own), partial(own.geolocator.expire_older_builds, own.database))
+    _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))
+
+
+def _do(name: str, work: Callable[[], bool]) -> None:
+    try:
+        if work():
+            _logged.pop(name, None)
+    except Exception as error:
+        reason = rounds.reason(error)
+        is_new = _logged.get(name) != reason
+        _logged[name] = reason
+        log.warning("the %s failed: %s", name, reason, exc_info=is_new)
+
+
+def _wake(own: Process) -> None:
+    own.dispatcher.ring("geolocation", own.geolocator.worthwhile_calls(own.database))
+    # A budget that opens before the next sweep is not to wait for it.
+    calls, after = own.geolocator.later_calls(own.database, SWEEP_SECONDS)
+    own.dispatcher.ring("geolocation", calls, after)
+
+
+def _score(own: Process) -> None:
+    scoring.keep_up(own.database, own.rules)
