@@ -8,6 +8,9 @@ import os
 import signal
 import subprocess
 import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,6 +102,44 @@ def test_a_worker_that_ended_is_started_again() -> None:
         time.sleep(0.5)
     assert inspect(container, "{{.State.Pid}}") != before
     compose("exec", "-T", "banner", "cobalt", "doctor", "--worker")
+
+
+@pytest.mark.timeout(2 * UP_SECONDS)
+def test_the_page_and_flower_ask_for_the_password_that_was_made() -> None:
+    """From the host, the page and Flower answer 401 without the password of the volume, and 200 with it."""
+    password = compose("exec", "-T", "dashboard", "cat", "/run/cobalt-secrets/dashboard")
+    assert len(password) >= 32
+    for url in ("http://127.0.0.1:8080/", "http://127.0.0.1:5555/workers"):
+        assert [status_of(url, None), status_of(url, password)] == [401, 200]
+    assert password not in compose("logs")
+
+
+@pytest.mark.timeout(3 * UP_SECONDS)
+def test_passwords_in_the_environment_are_taken_over() -> None:
+    """A stack with data gets passwords with every character that means something somewhere; all of it works on, and none
+    is in a command line. Break: `postgres --single`, or `restart: true`, in docker-compose.yml.
+    """
+    odd = "p/w#d?@: $HOME %2F\\ \"q\" 'x' end"
+    environ = {name: f"{odd}{name[0]}" for name in ("POSTGRES_PASSWORD", "REDIS_PASSWORD", "COBALT_DASHBOARD_PASSWORD")}
+    before = query("SELECT count(*) FROM hosts")
+    compose("up", "-d", "--wait", "--pull", "never", env={**os.environ, **environ})
+    doctor = json.loads(compose("exec", "-T", "dashboard", "sh", "-c", "cobalt doctor --json || true"))
+    assert {name for name, check in doctor.items() if not check["ok"]} <= {"geolocation"}
+    assert query("SELECT count(*) FROM hosts") == before
+    assert status_of("http://127.0.0.1:8080/", environ["COBALT_DASHBOARD_PASSWORD"]) == 200
+    assert "p/w#d" not in compose("top")
+
+
+def status_of(url: str, password: str | None) -> int:
+    """What an HTTP server answers, with or without the login."""
+    request = urllib.request.Request(url)
+    if password is not None:
+        request.add_header("Authorization", "Basic " + b64encode(f"cobalt:{password}".encode()).decode())
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def inspect(container: str, what: str) -> str:
