@@ -131,7 +131,7 @@ def ours(database: Database, geolocator: Geolocator, ids: Sequence[int]) -> floa
     """Return the seconds of the jobs, from the claim to the commit."""
     started = time.perf_counter()
     for start in range(0, len(ids), BATCH):
-        claim = database.write(jobs.claim, ids[start : start + BATCH], 15.0)
+        claim = database.write(jobs.claim, "geolocation", ids[start : start + BATCH], 15.0)
         outcomes = geolocator.local(claim.jobs)
         database.write(complete, claim.token, outcomes)
     return time.perf_counter() - started

@@ -94,7 +94,10 @@ class NewJob(Struct, frozen=True, kw_only=True):
 
 
 class Job(Struct, frozen=True, kw_only=True, gc=False):
-    """A job claimed by this worker: nobody else works on it while the lease holds."""
+    """A job claimed by this worker: no other works on it while the lease holds.
+
+    `discovered`: by the ledger, a scan of the user's own reported the host; looked up for kinds that probe the host.
+    """
 
     id: int
     kind: str
@@ -104,6 +107,7 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     attempts: int
     forced: bool
     alone: bool = False
+    discovered: bool = True
 
 
 # Facts -------------------------------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     for field, variable in _NAMES.items():
         if text := environ.get(variable, "").strip():
             values[field] = _split(variable, text) if field in _LISTS else text
-    if "COBALT_SCOPE" in environ and "scope" not in values:
+    if "COBALT_SCOPE" in environ and not values.get("scope"):
         # To read it as "no scope" would probe everything a scan reported.
         raise ConfigurationError("COBALT_SCOPE is set and empty: name the networks that may be probed, or unset it")
     try:
@@ -135,8 +135,8 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def _split(variable: str, text: str) -> list[str]:
     parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts:
-        raise ConfigurationError(f"{variable}: {text!r} names nothing")
+    if not parts and variable == "COBALT_EXCLUDE":
+        raise ConfigurationError(f"{variable}: {text!r} names no network")
     return parts
 
 

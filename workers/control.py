@@ -18,7 +18,7 @@ _logged: dict[str, str] = {}
 
 
 @app.task(name=SWEEP_TASK, queue=CONTROL_QUEUE)
-def control() -> None:
+def control(*_arguments: object, **_named: object) -> None:
     """Do one round of the sweep, and one of what may wait: a process that does the second leaves the first to others."""
     own = process()
     _do(rounds.SWEEP, partial(sweep, own.database, own.dispatcher, partial(_wake, own)))

@@ -4,10 +4,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, TypeVar
 
-from msgspec import Struct
+from msgspec import Meta, Struct, ValidationError, convert
 
 from cobalt_tasks.catalog import BY_NAME, KINDS
 from cobalt_tasks.celery import app
@@ -16,7 +16,8 @@ from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.jobs import Claim
-from cobalt_tasks.timing import JOB_SECONDS, LEASE_SECONDS
+from cobalt_tasks.timing import LEASE_SECONDS
+from workers.batches import Probe, fault, side_by_side
 from workers.lifecycle import Process, holding, process
 from workers.net import Net
 from workers.probes import banner, certificate, domain
@@ -24,7 +25,6 @@ from workers.probes import banner, certificate, domain
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Probe = Callable[[Job, Net], Awaitable[Outcome]]
 Runner = Callable[[Process, Sequence[Job]], list[Outcome]]
 
 
@@ -40,11 +40,7 @@ def each(probe: Probe) -> Runner:
 
     def run(own: Process, batch: Sequence[Job]) -> list[Outcome]:
         net = Net(own.scope, own.settings.probe_timeout, own.settings.resolvers)
-
-        async def together() -> list[Outcome]:
-            return await asyncio.gather(*(_guarded(probe, job, net) for job in batch))
-
-        return asyncio.run(together())
+        return asyncio.run(side_by_side(probe, batch, net))
 
     return run
 
@@ -62,6 +58,24 @@ RUNNERS: dict[str, Runner] = {
 }
 
 
+def ids_of(kind: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> list[int] | None:
+    """Return the ids of jobs a message carries, None if it is not one of the dispatcher's.
+
+    Others than this program can write to Redis: what they write costs one line in the log.
+    """
+    try:
+        (ids,) = convert((*arguments, *named.items()), tuple[list[Annotated[int, Meta(ge=1, le=2**63 - 1)]]])
+    except ValidationError as error:
+        complaint = str(error)
+    else:
+        most = BY_NAME[kind].most
+        if len(ids) <= most:
+            return ids
+        complaint = f"{len(ids)} jobs, though at most {most} travel together"
+    log.warning("a message in the queue %s is none of the dispatcher's and is dropped: %s", kind, complaint)
+    return None
+
+
 def work(kind: str, ids: Sequence[int]) -> None:
     """Do the jobs a message named, as far as they are still to be done; a message without any rings for a provider."""
     own = process()
@@ -76,7 +90,7 @@ def work(kind: str, ids: Sequence[int]) -> None:
 
 
 def _work_named(own: Process, kind: str, ids: Sequence[int]) -> Batch:
-    claim = _patiently(lambda: own.database.write(jobs.claim, ids, LEASE_SECONDS))
+    claim = _patiently(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
     return _do(own, claim, RUNNERS[kind])
 
 
@@ -123,27 +137,14 @@ def _outcomes(own: Process, batch: Sequence[Job], run: Runner) -> list[Outcome]:
         return run(own, batch)
     except Exception as error:
         log.exception("a whole batch of %d jobs failed", len(batch))
-        return [_fault(job, error) for job in batch]
-
-
-async def _guarded(probe: Probe, job: Job, net: Net) -> Outcome:
-    try:
-        return await asyncio.wait_for(probe(job, net), JOB_SECONDS)
-    except TimeoutError:
-        return Outcome(job=job, verdict=Verdict.FAILED, code="timeout", detail=f"no end after {JOB_SECONDS:.0f} s")
-    except Exception as error:
-        log.exception("%s of %s failed", job.kind, job.address)
-        return _fault(job, error)
-
-
-def _fault(job: Job, error: Exception) -> Outcome:
-    return Outcome(job=job, verdict=Verdict.FAULT, code="fault", detail=f"{type(error).__name__}: {error}")
+        return [fault(job, error) for job in batch]
 
 
 def _bind(kind: str) -> None:
     @app.task(name=BY_NAME[kind].task, max_retries=2, default_retry_delay=1)
-    def task(ids: list[int]) -> None:
-        work(kind, ids)
+    def task(*arguments: object, **named: object) -> None:
+        if (ids := ids_of(kind, arguments, named)) is not None:
+            work(kind, ids)
 
 
 for _kind in KINDS:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from cobalt_tasks.addresses import is_public
+from cobalt_tasks.addresses import Scope, is_public
 from cobalt_tasks.catalog import DAY
 from cobalt_tasks.contracts import Facts, Job, Location, Outcome, Verdict
 from cobalt_tasks.errors import ConfigurationError
@@ -131,6 +131,7 @@ class Geolocator:
         names = settings.geo_providers
         self.databases = LocalDatabases(settings.geodb_folder, checked=True) if mmdb.NAME in names else None
         self.providers: list[Provider] = [made for name in names if (made := _provider(name, settings))]
+        self._scope = Scope(settings.scope, settings.exclude)
         self._expired_to = ""
         self._is_local_first = not self.providers or names[0] == mmdb.NAME
 
@@ -205,7 +206,9 @@ class Geolocator:
         known: list[Outcome] = []
         unknown: list[Job] = []
         for job in batch:
-            if self._is_local_first and (location := self._locate(job.address, now)):
+            if self._scope.excludes(job.address):
+                known.append(_failed(job, "excluded", "COBALT_EXCLUDE contains it: it is not asked about"))
+            elif self._is_local_first and (location := self._locate(job.address, now)):
                 known.append(_found(job, location))
             elif not is_public(job.address):
                 known.append(_failed(job, "not public", "not a global unicast address: nobody is asked about it"))

@@ -161,7 +161,7 @@ class Runner:
             self._database.write(jobs.take_back)
 
     def _claim(self, ids: Sequence[int]) -> Claim:
-        return self._database.write(lambda c: jobs.claim(c, ids, _LEASE_SECONDS)) if ids else Claim("", [])
+        return self._database.write(lambda c: jobs.claim(c, KIND, ids, _LEASE_SECONDS)) if ids else Claim("", [])
 
     def _call(self) -> int:
         call = self._geolocator().reserve(self._database, _LEASE_SECONDS)

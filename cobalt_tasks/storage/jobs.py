@@ -37,7 +37,7 @@ from cobalt_tasks.contracts import FINAL_STATES, Job, NewJob, Outcome, State
 from cobalt_tasks.storage import freshness, transitions
 from cobalt_tasks.storage.bulk import Columns, among, earlier, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
-from cobalt_tasks.storage.models import ACTIVE, is_in, jobs
+from cobalt_tasks.storage.models import ACTIVE, hosts, is_in, jobs
 from cobalt_tasks.storage.transitions import MAX_ATTEMPTS
 
 WORKER_LOST: Final = "worker lost"
@@ -169,17 +169,24 @@ def resend(connection: Connection, kind: str, step: int, oldest: float | None, g
     return connection.execute(statement).rowcount
 
 
-def claim(connection: Connection, ids: Sequence[int], lease: float) -> Claim:
-    """Claim the jobs a message named: those still unclaimed, due, and not fresh meanwhile. The rest is not ours."""
+def claim(connection: Connection, kind: str, ids: Sequence[int], lease: float) -> Claim:
+    """Claim the jobs a message named: those still unclaimed, due, and not fresh meanwhile. The rest is not ours.
+
+    kind: that of the queue the message came from. A message is only a suggestion, and whoever can write to Redis can
+    make one: jobs of another kind are not claimed, or a look-up would become a probe.
+    lease: seconds the claim holds without being renewed.
+    """
     named = and_(
         among(connection, jobs.c.id, ids),
+        jobs.c.kind == kind,
         # By exclusion: a planner that may use an index of the active jobs walks through it instead of going by id.
         jobs.c.state.not_in([State.RUNNING, *FINAL_STATES]),
         jobs.c.waits_for.is_(None),
         jobs.c.not_before <= statement_now(),
     )
     token = uuid.uuid4().hex
-    claimed = _claim(connection, token, and_(named, or_(jobs.c.forced, ~freshness.is_fresh_or_paused(jobs))), lease)
+    wanted = and_(named, or_(jobs.c.forced, ~freshness.is_fresh_or_paused(jobs)))
+    claimed = _claim(connection, token, kind, wanted, lease)
     if len(claimed) < len(ids):
         _end_superfluous(connection, named)
     return Claim(token, claimed)
@@ -199,7 +206,7 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
         .order_by(jobs.c.step, jobs.c.not_before)
         .limit(limit)
     )
-    return Claim(token, _claim(connection, token, jobs.c.id.in_(_unlocked(wanted)), lease))
+    return Claim(token, _claim(connection, token, kind, jobs.c.id.in_(_unlocked(wanted)), lease))
 
 
 def renew(connection: Connection, token: str, lease: float) -> int:
@@ -285,7 +292,7 @@ def refresh(connection: Connection, kind: str, limit: int) -> int:
     )
 
 
-def _claim(connection: Connection, token: str, wanted: ColumnElement[bool], lease: float) -> list[Job]:
+def _claim(connection: Connection, token: str, kind: str, wanted: ColumnElement[bool], lease: float) -> list[Job]:
     statement = (
         update(jobs)
         .where(wanted)
@@ -298,29 +305,13 @@ def _claim(connection: Connection, token: str, wanted: ColumnElement[bool], leas
         )
         .returning(*_CLAIMED)
     )
-    return [_job(*row) for row in sorted(connection.execute(statement), key=itemgetter(0))]
-
-
-def _job(  # noqa: PLR0913, PLR0917  # the columns of _CLAIMED
-    identity: int,
-    kind: str,
-    address: str,
-    protocol: str,
-    port: int,
-    attempts: int,
-    forced: bool,  # noqa: FBT001
-    alone: bool,  # noqa: FBT001
-) -> Job:
-    return Job(
-        id=identity,
-        kind=kind,
-        address=address,
-        protocol=protocol,
-        port=port,
-        attempts=attempts,
-        forced=forced,
-        alone=alone,
-    )
+    rows = sorted(connection.execute(statement).mappings(), key=itemgetter("id"))
+    if not BY_NAME[kind].active:
+        return [Job(**row) for row in rows]
+    addresses = {row["address"] for row in rows}
+    reported = select(hosts.c.address).where(hosts.c.address.in_(addresses), hosts.c.discovered)
+    discovered = set(connection.execute(reported).scalars())
+    return [Job(**row, discovered=row["address"] in discovered) for row in rows]
 
 
 def _end_superfluous(connection: Connection, named: ColumnElement[bool]) -> None:

@@ -28,7 +28,7 @@ def test_of_many_that_claim_at_once_each_job_goes_to_one(database: Database) -> 
     def claim() -> None:
         barrier.wait()
         for start in range(0, len(ids), 20):
-            found = database.write(jobs.claim, ids[start : start + 20], LEASE)
+            found = database.write(jobs.claim, "domain", ids[start : start + 20], LEASE)
             claimed.extend(job.id for job in found.jobs)
 
     threads = [threading.Thread(target=claim) for _ in range(8)]

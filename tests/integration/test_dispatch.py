@@ -198,7 +198,7 @@ def test_the_sweep_sends_again_what_a_killed_worker_held(database: Database, dis
     dispatcher.top_up(["banner"])
     with database.reading() as connection:
         ids = list(connection.execute(select(table.c.id)).scalars())
-    assert len(database.write(jobs.claim, ids, 0.05).jobs) == 2
+    assert len(database.write(jobs.claim, "banner", ids, 0.05).jobs) == 2
     time.sleep(0.1)
     sweep(database, dispatcher)
     assert counts(database) == {"sent": 2}

@@ -18,6 +18,5 @@ def unreached(job: Job, status: Status, detail: str | None = None) -> Outcome:
 
 def out_of_scope(job: Job) -> Outcome:
     """Return the outcome of a target that must not receive a packet."""
-    return Outcome(
-        job=job, verdict=Verdict.FAILED, code="out of scope", detail="COBALT_SCOPE or COBALT_EXCLUDE forbids it"
-    )
+    detail = "excluded, outside COBALT_SCOPE, or only seen in traffic"
+    return Outcome(job=job, verdict=Verdict.FAILED, code="out of scope", detail=detail)

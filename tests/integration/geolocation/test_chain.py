@@ -14,6 +14,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import func, select, update
 
+from cobalt_tasks.addresses import Scope
 from cobalt_tasks.contracts import NewJob, State
 from cobalt_tasks.geolocation.chain import Geolocator
 from cobalt_tasks.settings import Settings
@@ -42,7 +43,7 @@ class Ledger:
         """Do what a worker does with a message."""
         with self.database.reading() as connection:
             ids = list(connection.execute(select(jobs.c.id).where(jobs.c.state == "pending")).scalars())
-        claim = self.database.write(lambda c: queue.claim(c, ids, LEASE))
+        claim = self.database.write(lambda c: queue.claim(c, "geolocation", ids, LEASE))
         outcomes = self.geolocator.local(claim.jobs)
         self.database.write(lambda c: complete(c, claim.token, outcomes))
 
@@ -533,7 +534,7 @@ def test_the_state_of_a_job_that_waits(ledger: Ledger) -> None:
     ledger.local()
     row = ledger.job("9.9.9.9")
     assert (row.state, row.waits_for) == (State.PENDING, "budget")
-    assert ledger.database.write(lambda c: queue.claim(c, [row.id], LEASE)).jobs == []
+    assert ledger.database.write(lambda c: queue.claim(c, "geolocation", [row.id], LEASE)).jobs == []
 
 
 def test_what_ip_api_leaves_open_is_completed_from_here(with_databases: Ledger, ip_api: Any) -> None:
@@ -587,3 +588,16 @@ def test_a_newer_build_makes_stale_what_an_older_one_gave(
         connection.execute(update(freshness).values(fresh_until=time.time() + 1000))
     geolocator.expire_older_builds(database)
     assert database.write(queue.refresh, KIND, 10) == 0
+
+
+def test_no_provider_is_asked_about_what_is_excluded(
+    ledger: Ledger, ip_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """COBALT_EXCLUDE binds geolocation too, wherever the job came from."""
+    monkeypatch.setattr(ledger.geolocator, "_scope", Scope([], ["11.0.0.0/24"]))
+    ledger.add("11.0.0.1", "11.0.1.1")
+    ledger.local()
+    ledger.pass_time(2)
+    ledger.remote()
+    assert ip_api.asked == ["11.0.1.1"]
+    assert ledger.states() == {"done: located": 1, "failed: excluded": 1}

@@ -52,7 +52,7 @@ def fill(database: Database, settings: Settings, count: int) -> None:
     geolocator = Geolocator(settings)
     for start in range(0, count, 1000):
         database.write(jobs.create, new[start : start + 1000])
-    while claim := database.write(jobs.claim, _ids(database), 15.0):
+    while claim := database.write(jobs.claim, "geolocation", _ids(database), 15.0):
         if not claim.jobs:
             return
         database.write(complete, claim.token, geolocator.local(claim.jobs))

@@ -36,7 +36,7 @@ def claimed(database: Database) -> jobs.Claim:
     """Make one job, and claim it."""
     database.write(jobs.create, [NewJob(kind="banner", address=ADDRESS, protocol="tcp", port=22)])
     (sent,) = database.write(jobs.mark_sent, "banner", 1, 10)
-    return database.write(jobs.claim, [sent.id], 15.0)
+    return database.write(jobs.claim, "banner", [sent.id], 15.0)
 
 
 def test_a_job_cancelled_while_it_runs_writes_nothing(database: Database) -> None:
@@ -73,7 +73,7 @@ def test_a_dead_job_has_all_its_attempts_again_and_goes_alone(database: Database
     assert job_admin.retry(database, Selection(state="dead")) == 1
     (sent,) = database.write(jobs.mark_sent, "banner", 1, 10)
     assert sent.alone
-    (job,) = database.write(jobs.claim, [sent.id], 15.0).jobs
+    (job,) = database.write(jobs.claim, "banner", [sent.id], 15.0).jobs
     assert (job.attempts, job.alone) == (0, True)
 
 

@@ -3,14 +3,14 @@
 import time
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from cobalt_tasks.catalog import DAY, HOUR, Urgency
 from cobalt_tasks.contracts import Banner, Facts, Job, NewJob, Outcome, State, Verdict
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import banners, freshness
+from cobalt_tasks.storage.models import banners, freshness, hosts
 from cobalt_tasks.storage.models import jobs as table
 
 ADDRESS = "192.0.2.10"
@@ -36,7 +36,7 @@ def states(database: Database) -> list[str]:
 def send_and_claim(database: Database, *, lease: float = LEASE) -> jobs.Claim:
     """Send every ordinary banner job, and claim it as a worker would."""
     sent = database.write(jobs.mark_sent, "banner", 1, 100)
-    return database.write(jobs.claim, [job.id for job in sent], lease)
+    return database.write(jobs.claim, "banner", [job.id for job in sent], lease)
 
 
 def outcome(job: Job, verdict: Verdict, **options: object) -> Outcome:
@@ -119,9 +119,9 @@ def test_a_message_delivered_twice_does_nothing_the_second_time(database: Databa
     first = send_and_claim(database)
     ids = [job.id for job in first.jobs]
     assert len(ids) == 2
-    assert database.write(jobs.claim, ids, LEASE).jobs == []
+    assert database.write(jobs.claim, "banner", ids, LEASE).jobs == []
     database.write(jobs.finish, first.token, [outcome(job, Verdict.DONE) for job in first.jobs])
-    assert database.write(jobs.claim, ids, LEASE).jobs == []
+    assert database.write(jobs.claim, "banner", ids, LEASE).jobs == []
 
 
 def test_a_fresh_fact_makes_no_job_unless_forced(database: Database) -> None:
@@ -270,13 +270,13 @@ def test_waiting_for_something_shared_is_no_attempt(database: Database) -> None:
     """A waiting job is not sent, only claimed by whoever reserved what it waits for."""
     database.write(jobs.create, [NewJob(kind="geolocation", address="8.8.8.8")])
     (sent,) = database.write(jobs.mark_sent, "geolocation", 3, 10)
-    claim = database.write(jobs.claim, [sent.id], LEASE)
+    claim = database.write(jobs.claim, "geolocation", [sent.id], LEASE)
     waits = [outcome(claim.jobs[0], Verdict.WAIT, waits_for="budget")]
     database.write(jobs.finish, claim.token, waits)
     (row,) = rows(database)
     assert (row["state"], row["waits_for"], row["attempts"]) == ("pending", "budget", 0)
     assert database.write(jobs.mark_sent, "geolocation", 3, 10) == []
-    assert database.write(jobs.claim, [sent.id], LEASE).jobs == []
+    assert database.write(jobs.claim, "geolocation", [sent.id], LEASE).jobs == []
     assert len(database.write(jobs.claim_waiting, "geolocation", "budget", 10, LEASE).jobs) == 1
 
 
@@ -312,3 +312,35 @@ def test_stale_facts_are_refreshed_at_the_lowest_urgency_once(database: Database
     assert database.write(jobs.refresh, "geolocation", 10) == 0
     (row,) = rows(database)
     assert (row["address"], row["step"], row["state"]) == ("8.8.8.0", 7, State.PENDING)
+
+
+def test_a_message_of_another_kind_claims_nothing(database: Database) -> None:
+    """A forged message that names look-ups in the queue of probes must not make probes of them: invariant 6.
+
+    Break: the condition on the kind in jobs.claim.
+    """
+    database.write(jobs.create, [NewJob(kind="geolocation", address=ADDRESS), banner_job()])
+    ids = [row["id"] for row in rows(database)]
+    assert [job.kind for job in database.write(jobs.claim, "banner", ids, LEASE).jobs] == ["banner"]
+    assert sorted(states(database)) == ["pending", "running"]
+
+
+def test_a_claim_knows_from_the_ledger_whether_a_scan_reported_the_host(database: Database) -> None:
+    """Not from the message, and not from the fact that there is a job: the scope may have changed since."""
+    now = time.time()
+    with database.writing() as connection:
+        known = {"first_seen": now, "last_seen": now}
+        connection.execute(
+            insert(hosts),
+            [
+                {"address": ADDRESS, "discovered": True, **known},
+                {"address": "192.0.2.11", "discovered": False, **known},
+            ],
+        )
+    addresses = [ADDRESS, "192.0.2.11", "192.0.2.12"]
+    new = [NewJob(kind="banner", address=each, protocol="tcp", port=22) for each in addresses]
+    database.write(jobs.create, new)
+    claim = send_and_claim(database)
+    assert {job.address: job.discovered for job in claim.jobs} == dict(
+        zip(addresses, [True, False, False], strict=True)
+    )

@@ -81,7 +81,7 @@ def one_round(database: Database, number: int) -> None:
         jobs.due_steps(connection, "geolocation", [0, 3, 7])
     sent = database.write(jobs.mark_sent, "geolocation", 3, BATCH)
     assert len(sent) == BATCH
-    claim = database.write(jobs.claim, [job.id for job in sent], 15.0)
+    claim = database.write(jobs.claim, "geolocation", [job.id for job in sent], 15.0)
     assert len(claim.jobs) == BATCH
     database.write(jobs.renew, claim.token, 15.0)
     waits = [Outcome(job=job, verdict=Verdict.WAIT, code="no budget", waits_for="budget") for job in claim.jobs]

@@ -1,0 +1,73 @@
+"""Messages that others than the dispatcher wrote: Redis may be writable by a neighbour."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from cobalt_tasks.celery import app
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.storage import jobs
+from tests.integration.workers.conftest import Ledger
+from tests.support.worker import Worker
+from workers.tasks import ids_of
+
+FORGED: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+    ((), {}),
+    ((None,), {}),
+    (("1,2",), {}),
+    ((["1"],), {}),
+    (([1.5],), {}),
+    (([True],), {}),
+    (([0],), {}),
+    (([2**63],), {}),
+    (([[1]],), {}),
+    (([1], [2]), {}),
+    (([1],), {"kind": "banner"}),
+    ((), {"ids": [1]}),
+    ((list(range(1, 5000)),), {}),
+]
+
+
+@pytest.mark.parametrize(("arguments", "named"), FORGED)
+def test_what_is_no_message_of_ours_costs_one_line(
+    arguments: tuple[Any, ...], named: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Types, ranges, numbers of arguments and of jobs are checked before anything else looks at them."""
+    with caplog.at_level(logging.WARNING):
+        assert ids_of("banner", arguments, named) is None
+    (record,) = caplog.records
+    assert "\n" not in record.getMessage()
+    assert len(record.getMessage()) < 300
+
+
+def test_the_dispatchers_own_messages_are_understood() -> None:
+    """Jobs, or none: that one rings for a provider."""
+    assert ids_of("banner", ([1, 2**62],), {}) == [1, 2**62]
+    assert ids_of("geolocation", ([],), {}) == []
+
+
+def test_forged_messages_do_nothing(ledger: Ledger, start_worker: Callable[..., Worker]) -> None:
+    """Not even those that name real jobs of another kind; the worker goes on, without a traceback."""
+    worker = start_worker("-c", "1")
+    ledger.ask()
+    ledger.database.write(_create_unsent)
+    (row,) = ledger.rows().values()
+    for arguments, named in FORGED:
+        app.send_task("cobalt.banner", args=arguments, kwargs=named, queue="banner", priority=1)
+    app.send_task("cobalt.banner", args=[[row["id"]]], queue="banner", priority=1)
+    app.send_task("cobalt.sweep", args=["x"], kwargs={"y": 1}, queue="control", priority=0)
+    ledger.ask(NewJob(kind="banner", address="127.0.0.77", protocol="tcp", port=1))
+    ledger.wait(lambda rows: rows["127.0.0.77"]["state"] not in {"pending", "sent", "running"}, 30, sweeping=True)
+    log = worker.log.read_text()
+    assert log.count("is none of the dispatcher's") == len(FORGED)
+    assert "Traceback" not in log
+    assert ledger.rows()["127.0.0.78"]["kind"] == "domain"
+    assert ledger.rows()["127.0.0.78"]["started_at"] is None
+
+
+def _create_unsent(connection: Any) -> None:
+
+    jobs.create(connection, [NewJob(kind="domain", address="127.0.0.78")])
+    jobs.mark_sent(connection, "domain", 2, 1)
