@@ -34,6 +34,7 @@ broker_transport_options = {
     "socket_keepalive": True,
     "health_check_interval": 5,
 }
+worker_consumer = "workers.consumer:SteadyConsumer"
 worker_prefetch_multiplier = 1
 task_acks_late = True
 

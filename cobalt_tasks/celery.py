@@ -5,6 +5,12 @@ from typing import Any, Self
 from celery import Celery
 from celery.app.amqp import AMQP
 from kombu import Connection
+from kombu.transport import TRANSPORT_ALIASES
+
+from cobalt_tasks.transport import TRANSPORTS
+
+# kombu's own table of transports: the only place that also its pools of connections look at.
+TRANSPORT_ALIASES.update(TRANSPORTS)
 
 
 class EagerConnection(Connection):

