@@ -2,11 +2,12 @@
 
 from typing import Any, Self
 
-from celery import Celery
+from celery import Celery, signals
 from celery.app.amqp import AMQP
 from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
+from cobalt_tasks import private_files
 from cobalt_tasks.transport import TRANSPORTS
 
 # kombu's own table of transports: the only place that also its pools of connections look at.
@@ -28,6 +29,13 @@ class EagerAMQP(AMQP):
     """Celery's messaging over such connections."""
 
     Connection = EagerConnection
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def _close_new_files(**_details: Any) -> None:
+    """Let what workers and beat create be closed to other users; Flower's guard does it for Flower."""
+    private_files.set_mask()
 
 
 app = Celery("cobalt_tasks", amqp=EagerAMQP)

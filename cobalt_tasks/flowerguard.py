@@ -14,7 +14,7 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.options import options
 from tornado.web import OutputTransform, RequestHandler
 
-from cobalt_tasks import access
+from cobalt_tasks import access, private_files
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.settings import Settings, load
 
@@ -104,6 +104,7 @@ class _Headers(OutputTransform):
 
 def install() -> None:
     """Let Flower's command, which is reading its options, build a guarded application; end it if it would be open."""
+    private_files.set_mask()
     try:
         settings = load()
         _require_login(settings)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from cobalt_tasks import service_urls
+from cobalt_tasks import private_files, service_urls
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.errors import ConfigurationError
 
@@ -94,6 +94,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     home = Path(environ.get("COBALT_HOME") or Path.home() / ".cobalt").expanduser().absolute()
+    private_files.require_own_folder(home)
     own_broker = f"redis+socket://{home / 'redis.sock'}"
     broker = service_urls.broker_url(environ, own_broker)
     values: dict[str, object] = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cobalt_tasks import private_files
 from cobalt_tasks.errors import CobaltError
 
 COMMANDS = {
@@ -60,6 +61,7 @@ def cobalt() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; one clear line and an exit code for what goes wrong."""
+    private_files.set_mask()
     try:
         result: Any = cobalt.main(arguments, prog_name="cobalt", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)

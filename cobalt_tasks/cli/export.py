@@ -2,8 +2,11 @@
 
 import contextlib
 import io
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkstemp
 from typing import IO
 
 import click
@@ -46,13 +49,35 @@ def export(table: str, form: str, output: Path | None) -> None:
         click.echo(f"{written} rows written to {output}", err=True)
 
 
-def _opened(output: Path | None) -> contextlib.AbstractContextManager[IO[str]]:
+@contextlib.contextmanager
+def _opened(output: Path | None) -> Iterator[IO[str]]:
+    """Open what rows are written to: a file gets its name when it is whole, and is readable by this user alone."""
     if output is None:
         # What a spreadsheet and JSON expect, whatever this terminal's locale says.
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
-        return contextlib.nullcontext(sys.stdout)
+        yield sys.stdout
+        return
     try:
-        return output.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+        # A device or a named pipe cannot be replaced.
+        is_kept = output.exists() and not output.is_file()
+        part = None if is_kept else _new_file(output.parent)
+        try:
+            with (part or output).open("w", encoding="utf-8", errors="backslashreplace", newline="") as target:
+                yield target
+            if part:
+                part.replace(output)
+        except BaseException:
+            if part:
+                part.unlink(missing_ok=True)
+            raise
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise ConfigurationError(f"--output: {output} cannot be written: {error.strerror}") from error
+
+
+def _new_file(folder: Path) -> Path:
+    descriptor, name = mkstemp(dir=folder, prefix=".cobalt-export-")
+    os.close(descriptor)
+    return Path(name)

@@ -4,6 +4,7 @@ import fcntl
 import gzip
 import hashlib
 import itertools
+import os
 import shutil
 import tarfile
 import time
@@ -19,6 +20,7 @@ from cobalt_tasks.errors import GeodbError
 from cobalt_tasks.geolocation.asntable import AsnTable, compile_table
 from cobalt_tasks.geolocation.manifest import ROLES, File, Installed, Manifest, Role, Source, load, save
 from cobalt_tasks.geolocation.sources import LARGEST_FILE, SOURCES, Fetched, Say, SourceFailedError, copy_member
+from cobalt_tasks.private_files import open_own
 
 _TEMPORARY = ".update-"
 _GZIP = b"\x1f\x8b"
@@ -211,7 +213,7 @@ def _updating(folder: Path) -> Iterator[Path]:
     """Give a folder for what is on its way, to one update at a time; what killed ones left there goes."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (folder / ".lock").open("w") as lock:
+        with os.fdopen(open_own(folder / ".lock", os.O_WRONLY | os.O_CREAT), "w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -1,4 +1,7 @@
-"""gzip, bzip2, xz and zstd files, read as what is in them. A file that was cut gives what it holds."""
+"""gzip, bzip2, xz and zstd files, read as what is in them. A file that was cut gives what it holds.
+
+An archive is data of strangers: what unpacking takes of memory is bounded, and so is work that yields nothing.
+"""
 
 import bz2
 import lzma
@@ -10,6 +13,15 @@ from typing import Any, BinaryIO, Final, Protocol
 from cobalt_tasks.errors import ConfigurationError
 
 _CHUNK: Final = 64 * 1024
+
+_XZ_MEMORY: Final = 72 << 20
+"""Bytes that unpacking xz may take: as much as `xz -9` needs (65 MiB), and a little more."""
+
+_ZSTD_WINDOW: Final = 32 << 20
+"""Bytes of a zstd window, a power of two: more than any level of `zstd` uses without --ultra or --long."""
+
+_EMPTY_MEMBERS: Final = 10_000
+"""Members without content, one after another, after which a file is a bomb and no input."""
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
@@ -50,14 +62,16 @@ class _Members:
         self._make = make
         self._damage = damage
         self._member = make()
+        self._empty = 0
 
     def read(self, size: int) -> bytes:
-        while True:
+        while self._empty < _EMPTY_MEMBERS:
             if self._member.eof:
-                data = self._member.unused_data.lstrip(b"\0") or self._file.read(_CHUNK)
+                data = self._next_member()
                 if not data:
                     return b""
                 self._member = self._make()
+                self._empty += 1
             else:
                 data = self._file.read(_CHUNK) if self._member.needs_input else b""
                 if not data and self._member.needs_input:
@@ -65,10 +79,18 @@ class _Members:
             try:
                 found: bytes = self._member.decompress(data, size)
             except self._damage as error:
-                name = getattr(self._file, "name", "the file")
-                raise ConfigurationError(f"{name}: damaged before its byte {self._file.tell()}: {error}") from None
+                raise _damaged(self._file, error) from None
             if found:
+                self._empty = 0
                 return found
+        raise _damaged(self._file, "too many members without content")
+
+    def _next_member(self) -> bytes:
+        """Return the first bytes of what follows a member and its padding; none at the end of the file."""
+        data: bytes = self._member.unused_data.lstrip(b"\0")
+        while not data and (more := self._file.read(_CHUNK)):
+            data = more.lstrip(b"\0")
+        return data
 
 
 class _Zstd:
@@ -79,8 +101,8 @@ class _Zstd:
 
         self._file = file
         self._error = zstandard.ZstdError
-        self._open: Callable[[], Any] = lambda: zstandard.ZstdDecompressor().stream_reader(
-            file, read_across_frames=True, closefd=False
+        self._open: Callable[[], Any] = lambda: zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).stream_reader(
+            file, read_size=_CHUNK, read_across_frames=True, closefd=False
         )
         self._reader = self._open()
         self._given = self._seen = 0
@@ -91,8 +113,7 @@ class _Zstd:
             if not found and self._has_grown():
                 found = self._read_on(size)
         except self._error as error:
-            name = getattr(self._file, "name", "the file")
-            raise ConfigurationError(f"{name}: damaged before its byte {self._file.tell()}: {error}") from None
+            raise _damaged(self._file, error) from None
         self._given += len(found)
         return found
 
@@ -112,10 +133,25 @@ class _Zstd:
         return found
 
 
+def _xz() -> lzma.LZMADecompressor:
+    return lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+
+
+def _damaged(file: BinaryIO, error: object) -> ConfigurationError:
+    """Return what to raise for a file that cannot be unpacked further; it may only need more memory than it gets."""
+    name = getattr(file, "name", "the file")
+    text = str(error)
+    if "emory" in text:
+        return ConfigurationError(
+            f"{name}: unpacking it takes more memory than is allowed: unpack it yourself, and read the result"
+        )
+    return ConfigurationError(f"{name}: damaged before its byte {file.tell()}: {text}")
+
+
 _MAGIC: Final[dict[bytes, Callable[[BinaryIO], Reader]]] = {
     b"\x1f\x8b": lambda file: _Members(file, _Gzip, (zlib.error,)),
     b"BZh": lambda file: _Members(file, bz2.BZ2Decompressor, (OSError,)),
-    b"\xfd7zXZ\x00": lambda file: _Members(file, lzma.LZMADecompressor, (lzma.LZMAError,)),
+    b"\xfd7zXZ\x00": lambda file: _Members(file, _xz, (lzma.LZMAError,)),
     b"\x28\xb5\x2f\xfd": _Zstd,
 }
 _LONGEST_MAGIC: Final = max(map(len, _MAGIC))

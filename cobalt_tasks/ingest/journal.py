@@ -20,6 +20,7 @@ from msgspec import Struct
 from cobalt_tasks.errors import JournalError
 from cobalt_tasks.ingest.journal_writer import SEGMENT, STAMP, UNHEARD_EXIT, clock_file, data_file
 from cobalt_tasks.ingest.streams import PRINT
+from cobalt_tasks.private_files import open_own
 
 LIMIT: Final = 1 << 30
 """Bytes a journal may take on disk, unless the user says otherwise."""
@@ -297,7 +298,7 @@ def _failure(code: int) -> str:
 
 def _lock(path: Path) -> int | None:
     """Take a lock that ends with the process, whatever kills it; None when another process has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -109,7 +109,7 @@ class Writer:
                 if descriptor >= 0:
                     os.close(descriptor)
             self._start = self._position
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
             # The clock first: a reader that sees the data finds its time.
             self._clock = _opened(clock_file(self._folder, self._start), flags)
             self._stamped = 0.0

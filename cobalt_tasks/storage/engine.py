@@ -17,6 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
 from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError, OutOfTimeError
+from cobalt_tasks.private_files import refuse_planted
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -197,6 +198,7 @@ def _is_retryable(error: DBAPIError) -> bool:
 def _sqlite(url: URL) -> Engine:
     file = url.database
     if file and file != ":memory:":
+        refuse_planted(Path(file), "COBALT_DATABASE_URL")
         folder = Path(file).parent
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -13,6 +13,8 @@ from typing import IO
 
 from msgspec import Struct
 
+from cobalt_tasks.private_files import open_own
+
 log = logging.getLogger(__name__)
 
 _PR_SET_PDEATHSIG = 1
@@ -50,7 +52,7 @@ class Child:
 
     def start(self) -> None:
         """Start the process in a session of its own, so that Ctrl-C reaches it only through us, and in order."""
-        with self.log_file.open("ab") as output:
+        with os.fdopen(open_own(self.log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as output:
             self._process = subprocess.Popen(  # noqa: S603  # our own commands
                 self.command.argv,
                 stdin=self.command.stdin,

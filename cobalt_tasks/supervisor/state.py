@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cobalt_tasks import private_files
 from cobalt_tasks.errors import AlreadyRunningError, ConfigurationError
 
 
@@ -21,7 +22,7 @@ def locked(home: Path) -> Iterator[None]:
     """
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle = os.open(home / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = private_files.open_own(home / "up.lock", os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise ConfigurationError(f"COBALT_HOME: {home} cannot be used: {error.strerror}") from error
     try:
