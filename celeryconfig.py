@@ -12,7 +12,7 @@ from cobalt_tasks.timing import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, SWEEP_SE
 _loaded = _settings.load()
 
 broker_url = _loaded.broker_url
-imports = ("workers.tasks", "workers.control", "workers.hearing")
+imports = ("workers.tasks", "workers.control", "workers.hearing", "workers.report")
 
 # Queues: known ones only, so that a typo in -Q or in a route is an error and not a queue nobody reads.
 task_queues = [Queue(CONTROL_QUEUE), *(Queue(kind.name) for kind in KINDS)]

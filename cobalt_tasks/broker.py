@@ -14,6 +14,9 @@ from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS
 from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.settings import Settings
 
+REPORT_COMMAND = "cobalt_report"
+"""The remote control command by which workers say how they are (workers/report.py)."""
+
 _PACE = "cobalt_seconds_per_job"
 """A hash of kinds: how long one of their jobs took lately. A hint: without it batches have the catalog's size."""
 
@@ -32,6 +35,7 @@ class Worker(msgspec.Struct, frozen=True):
 
     name: str
     queues: list[str]
+    report: hints.Report
 
 
 class Broker:
@@ -113,8 +117,8 @@ class Broker:
 
         self.ping()
         with _named_errors():
-            answers = hints.worker_queues(app.control.inspect(timeout=seconds).active_queues())
-        return [Worker(name, queues) for name, queues in answers.items()]
+            answers = app.control.broadcast(REPORT_COMMAND, reply=True, timeout=seconds)
+        return [Worker(name, report.queues, report) for name, report in hints.worker_reports(answers).items()]
 
     def close(self) -> None:
         """Close the connections."""

@@ -60,13 +60,43 @@ def sent_at(message: bytes | None) -> float | None:
     return number(raw, 0, time.time() + _SKEW_SECONDS) or 0.0
 
 
-def worker_queues(answers: object) -> dict[str, list[str]]:
-    """Return the queues of each worker from the answers to `inspect active_queues`; answers of another shape are left out."""
-    found: dict[str, list[str]] = {}
-    for name, queues in answers.items() if isinstance(answers, Mapping) else ():
-        if _is_name(name) and isinstance(queues, list) and len(found) < _MOST_WORKERS:
-            names = (queue.get("name") for queue in queues if isinstance(queue, Mapping))
-            found[name] = sorted({each for each in names if _is_name(each)})
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker said of itself; None: it did not, or nothing that makes sense.
+
+    Attributes:
+        queues: those it takes from.
+        descriptors: open files of the process of it that has most.
+        descriptor_limit: how many it may have.
+        clock: its time of day, in epoch seconds.
+        step: by how many seconds that clock was stepped lately.
+
+    """
+
+    queues: list[str]
+    descriptors: int | None = None
+    descriptor_limit: int | None = None
+    clock: float | None = None
+    step: float | None = None
+
+
+def worker_reports(answers: object) -> dict[str, Report]:
+    """Return what each worker said of itself, by name; answers of another shape are left out.
+
+    `answers`: a list of objects with one key each, the worker's name, as a broadcast brings them.
+    """
+    found: dict[str, Report] = {}
+    for answer in answers if isinstance(answers, list) else ():
+        for name, report in answer.items() if isinstance(answer, Mapping) else ():
+            queues = report.get("queues") if isinstance(report, Mapping) else None
+            if _is_name(name) and isinstance(queues, list) and len(found) < _MOST_WORKERS:
+                opened, limit = (number(report.get(key), 0, 2**53) for key in ("descriptors", "descriptor_limit"))
+                found[name] = Report(
+                    queues=sorted({each for each in queues if _is_name(each)}),
+                    descriptors=None if opened is None else int(opened),
+                    descriptor_limit=None if limit is None else int(limit),
+                    clock=number(report.get("clock"), 0, 2**40),
+                    step=number(report.get("step"), -(2**40), 2**40),
+                )
     return dict(sorted(found.items()))
 
 

@@ -1,6 +1,7 @@
 """`cobalt doctor`: is everything there that work needs?"""
 
 import time
+from functools import cache
 from typing import TYPE_CHECKING
 
 import click
@@ -12,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cobalt_tasks.settings import Settings
+    from cobalt_tasks.views.health import Verdict
 
 _WORKER_SECONDS = 2.0
-_LATE_SWEEPS = 10
+_PROBE_BYTES = 2**16
+_ASKS_WORKERS = frozenset({"workers", "work", "clock"})
 
 
 @click.command(epilog="Example: cobalt doctor && echo all is well")
@@ -25,6 +28,7 @@ def doctor(as_json: bool, only: str | None) -> int:
     """Check the settings, the database, Redis, the workers and the geolocation data; exit 1 when one is missing."""
     import msgspec
 
+    _verdict.cache_clear()
     checks = {only: {**_CHECKS, "worker": _host_worker}[only]} if only else _CHECKS
     findings = {name: _examine(check) for name, check in checks.items()}
     if as_json:
@@ -49,7 +53,8 @@ def _settings(settings: "Settings") -> str:
 
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        TemporaryFile(dir=settings.home).close()
+        with TemporaryFile(dir=settings.home) as probe:
+            probe.write(bytes(_PROBE_BYTES))
     except OSError as error:
         raise CobaltError(f"COBALT_HOME: {settings.home} cannot be used: {error.strerror}") from error
     return f"state in {settings.home}"
@@ -62,10 +67,12 @@ def _scope(settings: "Settings") -> str:
 
 
 def _database(settings: "Settings") -> str:
-    from cobalt_tasks.storage import schema
+    from cobalt_tasks.storage import locks, schema
 
     database = schema.open_ledger(settings)
-    return f"{database.engine.dialect.name}, revision {schema.HEAD}"
+    # A full disk can still be read.
+    database.write(locks.take, "doctor", 0.0)
+    return f"{database.engine.dialect.name}, revision {schema.HEAD}, can be written"
 
 
 def _broker(settings: "Settings") -> str:
@@ -76,25 +83,39 @@ def _broker(settings: "Settings") -> str:
     return f"answers in {(time.monotonic() - started) * 1000:.0f} ms"
 
 
-def _workers(settings: "Settings") -> str:
-    from cobalt_tasks.broker import QUEUES, Broker
+@cache
+def _verdict(settings: "Settings", *, with_workers: bool) -> "Verdict":
+    """Return what is wrong, from the facts that the page and `cobalt status` show; asking workers takes a while."""
+    from contextlib import suppress
 
-    workers = Broker(settings).workers(_WORKER_SECONDS)
-    missing = set(QUEUES) - {queue for worker in workers for queue in worker.queues}
-    if missing:
-        raise CobaltError(f"no worker takes from {', '.join(sorted(missing))}")
-    return f"{len(workers)} answer"
+    from cobalt_tasks.broker import Broker
+    from cobalt_tasks.storage import schema
+    from cobalt_tasks.views import health
+
+    workers, trouble, ledger = [], None, None
+    try:
+        workers = Broker(settings).workers(_WORKER_SECONDS) if with_workers else []
+    except CobaltError as error:
+        trouble = str(error)
+    with suppress(CobaltError):
+        ledger = health.read_ledger(schema.open_ledger(settings))
+    return health.judge(health.collect(ledger, settings, workers, trouble))
 
 
-def _sweep(settings: "Settings") -> str:
-    from cobalt_tasks.storage import locks, schema
-    from cobalt_tasks.timing import SWEEP_SECONDS
+def _part(part: str, well: str) -> "Callable[[Settings], str]":
+    """Return the check of one part of the health: `well` is what it says when nothing is wrong."""
 
-    with schema.open_ledger(settings).reading() as connection:
-        age = locks.last_taken(connection, "sweep")
-    if age is None or age > _LATE_SWEEPS * SWEEP_SECONDS:
-        raise CobaltError("no sweep is being done: start celery -A cobalt_tasks beat, and a worker with -Q control")
-    return "done every few seconds"
+    def check(settings: "Settings") -> str:
+        # What makes everything else unknown is named once, by its own check.
+        if part == "workers":
+            _broker(settings)
+        if part in {"work", "sweep"}:
+            _database(settings)
+        if troubles := _verdict(settings, with_workers=part in _ASKS_WORKERS).of(part):
+            raise CobaltError("; ".join(troubles))
+        return well
+
+    return check
 
 
 def _geodb(settings: "Settings") -> str:
@@ -129,7 +150,10 @@ _CHECKS: "dict[str, Callable[[Settings], str]]" = {
     "scope": _scope,
     "database": _database,
     "broker": _broker,
-    "workers": _workers,
-    "sweep": _sweep,
+    "workers": _part("workers", "answer, for every queue"),
+    "work": _part("work", "what is due gets done"),
+    "sweep": _part("sweep", "done every few seconds"),
+    "disk": _part("disk", "enough is free"),
+    "clock": _part("clock", "not stepped lately"),
     "geolocation": _geodb,
 }

@@ -195,6 +195,13 @@ def _is_retryable(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", None) in _RETRYABLE or "database is locked" in str(error.orig)
 
 
+def sqlite_folder(url: str) -> Path | None:
+    """Return the folder of a SQLite database; None for another database, or one in memory."""
+    parsed = make_url(url)
+    file = parsed.database if parsed.get_backend_name() == "sqlite" else None
+    return Path(file).parent if file and file != ":memory:" else None
+
+
 def _sqlite(url: URL) -> Engine:
     file = url.database
     if file and file != ":memory:":

@@ -75,19 +75,23 @@ class Child:
         """Return how it ended, None while it runs or before it was started."""
         return self._process.poll() if self._process else None
 
-    def tend(self) -> None:
-        """Start it again when it has ended by itself: at once after a steady run, ever later after a short one."""
+    def tend(self) -> int | None:
+        """Start it again when it has ended by itself: at once after a steady run, ever later after a short one.
+
+        Return its exit code when that is new, else None.
+        """
         code = self.exit_code()
         if code is None or not self.command.restart:
-            return
+            return None
         now = time.monotonic()
         if self._restart_at is None:
             steady = now - self._started_at > _STEADY_SECONDS
             self._pause = _FIRST_PAUSE if steady else min(self._pause * 2, self.command.longest_pause)
             self._restart_at = now + self._pause
-            log.warning("%s ended with %s; starting it again, see %s", self.command.name, code, self.log_file)
-        elif now >= self._restart_at:
+            return code
+        if now >= self._restart_at:
             self.start()
+        return None
 
     def ask_to_stop(self) -> None:
         """Send it its signal."""

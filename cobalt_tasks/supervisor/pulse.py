@@ -1,11 +1,15 @@
 """Tells whether work is being done at all: beat, Redis, a worker and the ledger together make one sweep every few seconds."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+from sqlalchemy import Connection
 
 from cobalt_tasks.broker import Broker
+from cobalt_tasks.catalog import CONTROL_QUEUE, POOLS
 from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
-from cobalt_tasks.storage import locks
+from cobalt_tasks.storage import backlog, locks
 from cobalt_tasks.storage.engine import Database
 
 _LOOK_SECONDS = 5.0
@@ -44,7 +48,44 @@ class Pulse:
         try:
             self._broker.ping()
             with self._database.reading() as connection:
-                age = locks.last_taken(connection, "sweep")
+                return self._is_done(connection)
         except (BrokerUnavailableError, DatabaseUnavailableError):
             return True
+
+    def _is_done(self, connection: Connection) -> bool:
+        age = locks.last_taken(connection, "sweep")
         return age is not None and age < _LATE_SECONDS
+
+
+class PoolPulse(Pulse):
+    """Looks for jobs of one pool's kinds that are due while none of them gets done."""
+
+    def __init__(
+        self, kinds: Sequence[str], database: Database, broker: Broker, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Begin well. `kinds`: those of the pool."""
+        super().__init__(database, broker, clock)
+        self._kinds = kinds
+
+    def _is_done(self, connection: Connection) -> bool:
+        found = backlog.find(connection, _LATE_SECONDS)
+        of_pool = [found[kind] for kind in self._kinds]
+        is_late = any(each.due_seconds is not None and each.due_seconds > _LATE_SECONDS for each in of_pool)
+        return not is_late or any(each.finished for each in of_pool)
+
+
+class Watched(Struct, frozen=True):
+    """Children that are started again when their pulse is lost, and what that means."""
+
+    children: Sequence[str]
+    trouble: str
+    pulse: Pulse
+
+
+def watched(database: Database, broker: Broker) -> list[Watched]:
+    """Return what `cobalt up` watches: the sweep, and the work of each pool."""
+    found = [Watched((CONTROL_QUEUE, "beat"), "no sweep is being done", Pulse(database, broker))]
+    for pool, queues in POOLS.items():
+        if pool != CONTROL_QUEUE:
+            found.append(Watched((pool,), f"no {pool} job gets done", PoolPulse(queues, database, broker)))
+    return found

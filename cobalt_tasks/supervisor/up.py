@@ -24,14 +24,14 @@ from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.supervisor import demo, redis_server
 from cobalt_tasks.supervisor.children import Child, Command
 from cobalt_tasks.supervisor.progress import Progress
-from cobalt_tasks.supervisor.pulse import Pulse
+from cobalt_tasks.supervisor.pulse import Watched, watched
+from cobalt_tasks.supervisor.restarts import Restarts, last_line
 from cobalt_tasks.supervisor.state import locked, require_free
 
 _TICK = 0.25
 _BROKER_SECONDS = 15.0
 _CLEAN_INGEST = (0, 3)
 _FLOWER_CONFIG = Path(__file__).parents[1] / "flowerconfig.py"
-_SWEEPING = (CONTROL_QUEUE, "beat")
 _CONTROL_PROCESSES = 2
 """A round of scoring never keeps the sweep waiting."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -84,7 +84,8 @@ class _Everything:
         self._children: list[Child] = []
         self._ingests: list[Child] = []
         self._count_at = 0.0
-        self._pulse: Pulse | None = None
+        self._watched: list[Watched] = []
+        self._restarts: Restarts | None = None
 
     def run(self, first: Sequence[Command]) -> int:
         try:
@@ -107,7 +108,8 @@ class _Everything:
             self._add(Command(name="lab", argv=[sys.executable, "-m", "cobalt_tasks.lab"]))
         for command in _services(self._settings, plan):
             self._add(command)
-        self._pulse = Pulse(database, Broker(self._settings))
+        self._watched = watched(database, Broker(self._settings))
+        self._restarts = Restarts(database, _say)
         for command in self._inputs():
             self._ingests.append(self._add(command))
         self._announce()
@@ -190,18 +192,21 @@ class _Everything:
         return not any(states.get(state) for states in counts.values() for state in ACTIVE_STATES)
 
     def _tend(self) -> None:
-        if self._pulse and self._pulse.is_lost():
-            log.warning("no sweep is being done: starting the control worker and beat again")
-            for child in self._children:
-                if child.command.name in _SWEEPING:
-                    child.kill()
+        for each in self._watched:
+            if each.pulse.is_lost():
+                _say(f"{each.trouble}: starting {' and '.join(each.children)} again")
+                for child in self._children:
+                    if child.command.name in each.children:
+                        child.kill()
         for child in self._children:
-            child.tend()
+            code = child.tend()
+            if code is not None and self._restarts:
+                self._restarts.ended(child, code)
         time.sleep(_TICK)
 
     def _show_status(self) -> None:
         for child in self._ingests:
-            sys.stderr.write(_last_line(child.log_file))
+            click.echo(last_line(child.log_file), err=True)
         subprocess.run(
             [sys.executable, "-m", "cobalt_tasks", "status"],
             env=self._environment,
@@ -255,9 +260,8 @@ def _wait_for_broker(settings: Settings) -> None:
             return broker.close()
 
 
-def _last_line(file: Path) -> str:
-    lines = file.read_text(errors="replace").strip().splitlines()
-    return f"{lines[-1]}\n" if lines else ""
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _stop(_number: int, _frame: object) -> None:

@@ -6,6 +6,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from cobalt_tasks.views.health import PARTS
 from cobalt_tasks.views.status import Status
 
 _KNOWN = ("connections", "hosts", "ports", "domains", "certificates", "countries")
@@ -56,7 +57,7 @@ def _work(status: Status) -> Iterator[Metric]:
         ("oldest_seconds", "How long the first waiting job has been due."),
         ("started_per_minute", "Jobs started within the last minute."),
         ("finished_per_minute", "Jobs finished within the last minute."),
-        ("minutes_behind", "Waiting jobs by the pace of the last minute; absent when nothing finished."),
+        ("minutes_behind", "Waiting jobs by the pace of the last minute; or how long the first has been due."),
     ):
         family = GaugeMetricFamily(f"cobalt_queue_{name}", text, labels=["queue"])
         for queue, depth in status.queues.items():
@@ -81,4 +82,10 @@ def _surroundings(status: Status) -> Iterator[Metric]:
     for queue in status.queues:
         workers.add_metric([queue], sum(worker.alive and queue in worker.queues for worker in status.workers))
     yield workers
+    able = int(status.health.able)
+    yield GaugeMetricFamily("cobalt_able", "1 while work can be done at all, as /api/health says.", able)
+    troubles = GaugeMetricFamily("cobalt_troubles", "How many things are wrong, by part.", labels=["part"])
+    for part in PARTS:
+        troubles.add_metric([part], len(status.health.of(part)))
+    yield troubles
     yield GaugeMetricFamily("cobalt_broker_up", "1 while Redis answers.", int(status.broker is None))

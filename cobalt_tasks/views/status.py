@@ -18,6 +18,8 @@ from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import overview
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.latest import Latest, latest
+from cobalt_tasks.views import health
+from cobalt_tasks.views.health import Verdict
 
 _SOURCES_SHOWN = 100
 _REJECTS_SHOWN = 10
@@ -28,7 +30,8 @@ class Queue(Struct, frozen=True, kw_only=True):
     """One kind's queue. `messages` wait in Redis (None: it does not answer), `jobs` in the ledger, sent or not.
 
     One message carries many jobs. `oldest_seconds` is how long the first job has been due; `started_per_minute` and
-    `finished_per_minute` are of the last minute; `minutes_behind` is jobs by that pace, None when nothing finished.
+    `finished_per_minute` are of the last minute; `minutes_behind` is jobs by that pace; when nothing
+    finished, how long the first has been due.
     """
 
     messages: int | None
@@ -36,7 +39,7 @@ class Queue(Struct, frozen=True, kw_only=True):
     oldest_seconds: float | None
     started_per_minute: int
     finished_per_minute: int
-    minutes_behind: float | None
+    minutes_behind: float
 
 
 class WorkerState(Struct, frozen=True, kw_only=True):
@@ -48,10 +51,11 @@ class WorkerState(Struct, frozen=True, kw_only=True):
 
 
 class Pulse(Struct, frozen=True, kw_only=True):
-    """What Redis and the workers say. `trouble` is why the broker does not answer."""
+    """What Redis and the workers say. `trouble` is why the broker does not answer; `answered` are the workers that did."""
 
     messages: dict[str, int] | None
     workers: Sequence[WorkerState]
+    answered: Sequence[Worker] = ()
     trouble: str | None = None
 
 
@@ -81,6 +85,7 @@ class Status(Struct, frozen=True, kw_only=True):
     """The state of everything. Times are epoch seconds."""
 
     at: float
+    health: Verdict
     sources: Sequence[overview.Source]
     ledger: dict[str, int]
     connections: int
@@ -109,7 +114,8 @@ def collect(database: Database, settings: Settings) -> Status:
 
     """
     pulse = feel_pulse(settings)
-    return assemble(database, settings, count(database), pulse)
+    facts = health.collect(health.read_ledger(database), settings, pulse.answered, pulse.trouble)
+    return assemble(database, settings, count(database), pulse, health.judge(facts))
 
 
 def count(database: Database) -> Counts:
@@ -124,13 +130,23 @@ def count(database: Database) -> Counts:
         )
 
 
-def assemble(database: Database, settings: Settings, counts: Counts, pulse: Pulse) -> Status:
-    """Put the parts together with what is fast to ask."""
+def assemble(database: Database, settings: Settings, counts: Counts, pulse: Pulse, verdict: Verdict) -> Status:
+    """Put the parts together with what is fast to ask.
+
+    Args:
+        database: the ledger.
+        settings: of this process.
+        counts: of what is slow to count, perhaps some seconds old.
+        pulse: what Redis and the workers said.
+        verdict: whether work gets done.
+
+    """
     databases, trouble = _geodb(settings)
     with database.reading() as connection:
         pace = overview.pace(connection)
         return Status(
             at=time.time(),
+            health=verdict,
             sources=overview.source_ledgers(connection, _SOURCES_SHOWN),
             ledger=overview.ledger_sum(connection),
             connections=counts.totals.connections,
@@ -156,14 +172,11 @@ def feel_pulse(settings: Settings) -> Pulse:
     """Ask Redis for its queues and every worker whether it is there; this takes about a second."""
     with closing(Broker(settings)) as broker:
         try:
-            return Pulse(messages=broker.depths(), workers=[alive(worker) for worker in broker.workers()])
+            answered = broker.workers()
+            workers = [WorkerState(name=each.name, alive=True, queues=each.queues) for each in answered]
+            return Pulse(messages=broker.depths(), workers=workers, answered=answered)
         except BrokerUnavailableError as error:
             return Pulse(messages=None, workers=(), trouble=str(error))
-
-
-def alive(worker: Worker) -> WorkerState:
-    """Return the state of a worker that answered."""
-    return WorkerState(name=worker.name, alive=True, queues=worker.queues)
 
 
 def _geodb(settings: Settings) -> tuple[list[Geodb], str | None]:
@@ -194,5 +207,5 @@ def _queue(kind: str, counts: Counts, pulse: Pulse, pace: overview.Pace) -> Queu
         oldest_seconds=counts.oldest_seconds[kind],
         started_per_minute=pace.started,
         finished_per_minute=pace.finished,
-        minutes_behind=waiting / pace.finished if pace.finished else None,
+        minutes_behind=waiting / pace.finished if pace.finished else (counts.oldest_seconds[kind] or 0.0) / 60,
     )

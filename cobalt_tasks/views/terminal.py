@@ -22,12 +22,16 @@ _WIDEST = 140
 _LONGEST_CELL = 200
 _LONGEST_LINE = 60
 _STATE_STYLES = {State.DONE: "green", State.FAILED: "yellow", State.DEAD: "bold red", State.RUNNING: "cyan"}
+_BEHIND_STYLES = ((60.0, "bold red"), (5.0, "yellow"))
+"""Minutes behind from which a queue is overloaded, and from which it is busy; the page has the same."""
 _COUNTERS = ("read", "accepted", "duplicates", "rejected", "ignored")
 
 
 def print_status(status: Status) -> None:
     """Print the status, one table after the other; a part of which there is nothing says so in a line."""
     console = _console()
+    for reason in status.health.reasons:
+        console.print(_text(reason.text, "bold red" if reason.stops else "yellow"))
     for title, part in (
         ("Sources", _sources(status)),
         ("Known", _known(status)),
@@ -150,7 +154,6 @@ def _queues(status: Status) -> RenderableType:
     headings = ("messages", "jobs", "oldest", "started/min", "finished/min", "behind")
     table = _table(("queue", "left"), *((heading, "right") for heading in headings))
     for name, queue in status.queues.items():
-        behind = None if queue.minutes_behind is None else queue.minutes_behind * 60
         table.add_row(
             _text(name),
             _number(queue.messages),
@@ -158,9 +161,14 @@ def _queues(status: Status) -> RenderableType:
             ago(queue.oldest_seconds),
             _number(queue.started_per_minute),
             _number(queue.finished_per_minute),
-            ago(behind),
+            _behind(queue.minutes_behind),
         )
     return table
+
+
+def _behind(minutes: float) -> Text:
+    style = next((style for least, style in _BEHIND_STYLES if minutes >= least), "")
+    return Text("·", style="dim") if minutes * 60 < 1 else Text(f"{ago(minutes * 60)}", style=style)
 
 
 def _providers(status: Status) -> RenderableType:

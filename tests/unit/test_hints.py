@@ -69,14 +69,21 @@ def test_the_time_of_a_message_is_read() -> None:
     assert hints.sent_at(None) is None
 
 
-@pytest.mark.parametrize("answers", [None, [], "x", {7: []}, {"w": 7}, {"w" * 1000: []}])
+@pytest.mark.parametrize(
+    "answers",
+    [None, {}, "x", [7], [{7: {"queues": []}}], [{"w": 7}], [{"w": {"error": "x"}}], [{"w" * 1000: {"queues": []}}]],
+)
 def test_odd_answers_of_workers_are_left_out(answers: object) -> None:
     """Answers of another shape name no worker."""
-    assert hints.worker_queues(answers) == {}
+    assert hints.worker_reports(answers) == {}
 
 
-def test_queues_of_a_worker_are_read_as_far_as_they_are_names() -> None:
-    """Parts of an answer that are no queues are left out."""
-    answers = {"b": [{"name": "domain"}, {"name": "banner"}, {"name": 7}, {}, "x"], "a": []}
-    assert hints.worker_queues(answers) == {"a": [], "b": ["banner", "domain"]}
+def test_reports_of_workers_are_read_as_far_as_they_make_sense() -> None:
+    """Parts of an answer that are no queues, and figures that are none, are left out."""
+    forged = {"queues": [], "descriptors": "x", "descriptor_limit": -1, "clock": float("nan"), "step": {}}
+    said = {"queues": ["domain", "banner", 7], "descriptors": 12, "descriptor_limit": 1024, "clock": 1.5, "step": -3600}
+    assert hints.worker_reports([{"b": said}, {"a": forged}]) == {
+        "a": hints.Report(queues=[]),
+        "b": hints.Report(queues=["banner", "domain"], descriptors=12, descriptor_limit=1024, clock=1.5, step=-3600),
+    }
     assert set(QUEUES) >= {"banner", "domain"}

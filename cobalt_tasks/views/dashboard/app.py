@@ -91,11 +91,18 @@ def _add_documents(app: FastAPI) -> None:
 
     @app.get("/api/health", tags=["live"])
     async def health(request: Request) -> Response:
-        """Return "OK" while the ledger answers (else 503), and the state of every component. Needs no password."""
+        """Return "OK" while work can be done (else "DEAD" with 503), what is wrong, and the state of every component.
+
+        Needs no password. Ask `/api/live` whether this server itself answers.
+        """
         # Threads of its own: it answers while every other request waits for the database.
-        answers, state = await to_thread.run_sync(_live(request).health, limiter=health_threads)
-        document = {"status": "OK" if answers else "DEAD", "overall": state.overall, "components": state.components}
-        return _json(document, 200 if answers else 503)
+        able, state = await to_thread.run_sync(_live(request).health, limiter=health_threads)
+        return _json({"status": "OK" if able else "DEAD", **msgspec.structs.asdict(state)}, 200 if able else 503)
+
+    @app.get("/api/live", tags=["live"])
+    async def alive() -> Response:
+        """Return "OK" while this server answers, whatever becomes of the work. Needs no password."""
+        return _json({"status": "OK"})
 
     @app.get("/api/status", tags=["live"])
     def status(request: Request) -> Response:

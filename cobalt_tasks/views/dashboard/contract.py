@@ -7,13 +7,17 @@ from typing import Any
 from msgspec import Struct
 
 from cobalt_tasks.addresses import is_public
+from cobalt_tasks.catalog import KINDS
+from cobalt_tasks.rounds import SWEEP
 from cobalt_tasks.storage.evidence import Zone
 from cobalt_tasks.storage.overview import Traffic
+from cobalt_tasks.views.health import FULL_DISK, LOW_DISK, WORKERS, Facts, Verdict, stalled_kinds
 from cobalt_tasks.views.status import Status
 
 DEGRADED_AFTER = 15.0
 DEAD_AFTER = 30.0
 
+GEOLOCATION = "geolocation"
 _UNKNOWN_COUNTRY = "??"
 _PERCENTAGES = {"ACTIVE": 100, "DEGRADED": 50, "DEAD": 0}
 
@@ -29,9 +33,12 @@ class Component(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """The components, and the mean of all but the input from 0 to 1: a quiet network is no illness."""
+    """The components, and the mean of all but the input from 0 to 1: a quiet network is no illness. 0 where
+    nothing can be done. `reasons`: what is wrong, in words, the worst first.
+    """
 
     overall: float
+    reasons: Sequence[str]
     components: dict[str, Component]
 
 
@@ -127,33 +134,49 @@ def connection(row: Mapping[str, Any]) -> Document:
     }
 
 
-def health(
-    *,
-    database_answers: bool,
-    broker_answers: bool,
-    worker_ages: Mapping[str, float],
-    input_age: float | None,
-    kinds: Sequence[str],
-) -> Health:
+def health(facts: Facts, verdict: Verdict, input_age: float | None) -> Health:
     """Judge the components: by an answer just now, or by the age of the last sign of life.
 
-    `workers` is as healthy as the queue that went longest without a worker.
+    Args:
+        facts: what is known.
+        verdict: what they mean; where nothing can be done, the whole is 0 whatever still answers.
+        input_age: seconds since anything last came in, None for never.
+
     """
-    ages = [worker_ages.get(kind) for kind in kinds]
-    known = [age for age in ages if age is not None]
-    workers = _by_age(max(known)) if len(known) == len(ages) else _dead()
-    if workers.status == "DEAD" and any(age < DEGRADED_AFTER for age in known):
-        workers = Component(status="DEGRADED", health_percentage=50, last_beat_age=min(known))
+    sweep = facts.ledger.rounds.get(SWEEP) if facts.ledger else None
+    stalled = stalled_kinds(facts.ledger.backlog, facts.workers) if facts.ledger else []
     components = {
-        "database": _by_answer(answers=database_answers),
-        "geo_engine": _by_age(worker_ages.get("geolocation")),
+        "database": _by_answer(answers=facts.ledger is not None),
+        "geo_engine": _dead() if GEOLOCATION in stalled else _by_age(facts.queue_ages.get(GEOLOCATION)),
         "dashboard": _by_answer(answers=True),
         "connection_monitor": _by_age(input_age),
-        "broker": _by_answer(answers=broker_answers),
-        "workers": workers,
+        "broker": _by_answer(answers=facts.broker_trouble is None),
+        "workers": _workers(facts, verdict, stalled),
+        "sweep": _by_age(sweep.ended if sweep else None),
+        "disk": _disk(facts),
     }
     judged = [component.health_percentage for name, component in components.items() if name != "connection_monitor"]
-    return Health(overall=sum(judged) / (100 * len(judged)), components=components)
+    overall = sum(judged) / (100 * len(judged)) if verdict.able else 0.0
+    return Health(overall=overall, reasons=[reason.text for reason in verdict.reasons], components=components)
+
+
+def _workers(facts: Facts, verdict: Verdict, stalled: Sequence[str]) -> Component:
+    """Return how the workers are: as the queue that went longest without one, and no better than what they get done."""
+    ages = [facts.queue_ages.get(kind.name) for kind in KINDS]
+    known = [age for age in ages if age is not None]
+    workers = _by_age(max(known)) if len(known) == len(ages) else _dead()
+    is_partly = workers.status == "DEAD" and any(age < DEGRADED_AFTER for age in known)
+    if stalled and not verdict.able:
+        return _dead()
+    if is_partly or (workers.status == "ACTIVE" and (stalled or verdict.of(WORKERS))):
+        return Component(status="DEGRADED", health_percentage=50, last_beat_age=min(known))
+    return workers
+
+
+def _disk(facts: Facts) -> Component:
+    free = min((each.free for each in facts.disks), default=LOW_DISK)
+    word = "ACTIVE" if free >= LOW_DISK else "DEGRADED" if free >= FULL_DISK else "DEAD"
+    return Component(status=word, health_percentage=_PERCENTAGES[word], last_beat_age=0.0)
 
 
 def _by_answer(*, answers: bool) -> Component:

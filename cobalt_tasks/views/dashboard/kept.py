@@ -40,6 +40,11 @@ class Kept(Generic[T]):
                 return self._value  # type: ignore[return-value]
         return renewal.result()
 
+    def drop(self) -> None:
+        """Let the next call get the value anew."""
+        with self._lock:
+            self._keep_until = 0.0
+
     def begin(self) -> None:
         """Begin to get the value, and do not wait for it."""
         with self._lock:

@@ -5,7 +5,6 @@ import time
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import evidence, overview, traffic
@@ -14,6 +13,7 @@ from cobalt_tasks.storage.evidence import Zone
 from cobalt_tasks.views import status
 from cobalt_tasks.views.dashboard import contract
 from cobalt_tasks.views.dashboard.kept import Kept
+from cobalt_tasks.views.health import Facts, collect, judge, read_ledger
 
 WINDOW_SECONDS = 60.0
 STREAMED_CONNECTIONS = 200
@@ -48,6 +48,7 @@ class Live:
             lambda: status.count(database), seconds=_COUNT_SECONDS, stale_for=_STALE_SECONDS, share=_COUNT_SHARE
         )
         self._beats = Kept(self._feel, seconds=_PULSE_SECONDS, stale_for=_STALE_SECONDS)
+        self._facts = Kept(self._find_facts, seconds=1.0)
         self._traffic = Kept(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS, share=_COUNT_SHARE)
         self._zones = Kept(self._find_zones, seconds=_ZONE_SECONDS, stale_for=_ZONE_SECONDS, share=_COUNT_SHARE)
         self._data = Kept(lambda: self.data(STREAMED_CONNECTIONS), seconds=1.0)
@@ -60,7 +61,7 @@ class Live:
 
     def close(self) -> None:
         """End the threads and close the connections."""
-        for kept in (self._counts, self._beats, self._traffic, self._zones, self._data):
+        for kept in (self._facts, self._counts, self._beats, self._traffic, self._zones, self._data):
             kept.close()
         self.database.dispose()
 
@@ -71,7 +72,8 @@ class Live:
             DatabaseUnavailableError: the database does not answer.
 
         """
-        return status.assemble(self.database, self._settings, self._counts.value(), self._beats.value().pulse)
+        verdict = judge(self._facts.value())
+        return status.assemble(self.database, self._settings, self._counts.value(), self._beats.value().pulse, verdict)
 
     def data(self, limit: int) -> contract.Data:
         """Return the answer of /api/data with at most `limit` connections of the last minute.
@@ -95,7 +97,7 @@ class Live:
             recent=recent,
             rows=rows,
             latest=latest,
-            health=self._health(last_input, database_answers=True),
+            health=self._health(last_input)[1],
             uptime=time.monotonic() - self._started,
             last_input_age=_age(last_input),
             zones=self._zones.value(),
@@ -106,28 +108,34 @@ class Live:
         return self._data.value()
 
     def health(self) -> tuple[bool, contract.Health]:
-        """Return whether the ledger answers, and the health of the components."""
+        """Return whether work can be done at all, and the health of the components."""
         try:
             with self.database.reading() as connection:
                 last_input = overview.last_input(connection)
         except DatabaseUnavailableError:
-            return False, self._health(None, database_answers=False)
-        return True, self._health(last_input, database_answers=True)
+            last_input = None
+            self._facts.drop()
+        else:
+            if self._facts.value().ledger is None:
+                self._facts.drop()
+        return self._health(last_input)
 
     def _find_zones(self) -> list[Zone]:
         with self.database.reading() as connection:
             return evidence.zones(connection, time.time() - _ZONE_WINDOW_SECONDS)
 
-    def _health(self, last_input: float | None, *, database_answers: bool) -> contract.Health:
+    def _health(self, last_input: float | None) -> tuple[bool, contract.Health]:
+        facts = self._facts.value()
+        verdict = judge(facts)
+        return verdict.able, contract.health(facts, verdict, _age(last_input))
+
+    def _find_facts(self) -> Facts:
         beats = self._beats.value()
         now = time.monotonic()
-        return contract.health(
-            database_answers=database_answers,
-            broker_answers=beats.pulse.messages is not None,
-            worker_ages={queue: now - seen for queue, seen in beats.queues.items()},
-            input_age=_age(last_input),
-            kinds=[kind.name for kind in KINDS],
-        )
+        ages = {queue: now - seen for queue, seen in beats.queues.items()}
+        pulse = beats.pulse
+        seen = collect(read_ledger(self.database), self._settings, pulse.answered, pulse.trouble)
+        return msgspec.structs.replace(seen, queue_ages=ages, watched=now - self._started)
 
     def _count_traffic(self) -> overview.Traffic:
         with self.database.reading() as connection:
@@ -148,7 +156,7 @@ class Live:
             status.WorkerState(name=name, alive=name in answered, queues=worker.queues)
             for name, (_, worker) in sorted(self._workers.items())
         ]
-        return Beats(status.Pulse(messages=pulse.messages, workers=workers, trouble=pulse.trouble), dict(self._queues))
+        return Beats(msgspec.structs.replace(pulse, workers=workers), dict(self._queues))
 
 
 def _age(moment: float | None) -> float | None:

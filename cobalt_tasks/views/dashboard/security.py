@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cobalt_tasks import access
 
-OPEN_PATHS = frozenset({"/api/health"})
+OPEN_PATHS = frozenset({"/api/health", "/api/live"})
 """What a health check may ask without a password: it tells states and ages, nothing of what was found."""
 
 UNCOUNTED_PATHS = OPEN_PATHS | {"/api/stream"}

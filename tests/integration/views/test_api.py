@@ -104,16 +104,30 @@ def test_empty_ledger(sqlite_settings: Settings, serving: Serving) -> None:
             assert get(f"{url}{path}").status_code == 200, path
 
 
-def test_health_is_ok_while_the_ledger_answers(sqlite_settings: Settings, serving: Serving) -> None:
-    """/api/health says OK with the components."""
-    with serving(sqlite_settings) as url:
+def test_health_is_ok_while_work_can_be_done(sqlite_settings: Settings, redis_url: str, serving: Serving) -> None:
+    """/api/health says OK with the components, and nothing that is wrong, while what only starts is not late."""
+    with serving(load()) as url:
         answer = get(f"{url}/api/health")
-    assert (answer.status_code, answer.json()["status"]) == (200, "OK")
+    assert (answer.status_code, answer.json()["status"], answer.json()["reasons"]) == (200, "OK", [])
     assert answer.json()["components"]["database"]["status"] == "ACTIVE"
 
 
+def test_health_without_a_broker(sqlite_settings: Settings, serving: Serving) -> None:
+    """Without Redis nothing can be done: 503 with the reason, and the whole is 0; the server itself is alive.
+
+    Break: `stops` in health._surroundings.
+    """
+    with serving(sqlite_settings) as url:
+        answer = get(f"{url}/api/health")
+        assert get(f"{url}/api/live").status_code == 200
+    document = answer.json()
+    assert (answer.status_code, document["status"], document["overall"]) == (503, "DEAD", 0)
+    assert "Redis does not answer" in document["reasons"][0]
+    assert document["components"]["database"]["status"] == "ACTIVE"
+
+
 def test_health_without_a_database(
-    postgres_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, serving: Serving
+    postgres_url: str, settings: Settings, redis_url: str, monkeypatch: pytest.MonkeyPatch, serving: Serving
 ) -> None:
     """When the database goes away, health says DEAD with 503, and data one clear line with 503."""
     import psycopg
@@ -223,7 +237,8 @@ def test_password(sqlite_database: Database, settings: Settings, serving: Servin
             answer = get(f"{url}{path}")
             assert answer.status_code == 401, path
             assert answer.headers["WWW-Authenticate"].startswith("Basic ")
-        assert get(f"{url}/api/health").status_code == 200
+        assert get(f"{url}/api/live").status_code == 200
+        assert get(f"{url}/api/health").status_code == 503
         right = ("ann", "pässword:with:colons".encode())
         assert get(f"{url}/api/data", auth=right).status_code == 200
         for wrong in (("ann", "x"), ("", ""), ("ann", "pässword:with:colon".encode()), ("bob", right[1])):

@@ -1,0 +1,74 @@
+"""What this machine has to work with: disk space, open files, and a clock that is not stepped."""
+
+import resource
+import shutil
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+_STEP_SECONDS: Final = 2.0
+_REMEMBERED_SECONDS: Final = 600.0
+
+
+class Disk(Struct, frozen=True, kw_only=True):
+    """The space of the file system that a folder lies on, in bytes."""
+
+    folder: str
+    free: int
+    total: int
+
+
+def disk(folder: Path) -> Disk | None:
+    """Return the space where a folder lies, or would; None when that cannot be found out."""
+    for existing in (folder, *folder.parents):
+        try:
+            found = shutil.disk_usage(existing)
+        except OSError:
+            continue
+        return Disk(folder=str(folder), free=found.free, total=found.total)
+    return None
+
+
+def descriptors() -> tuple[int, int] | None:
+    """Return (open, limit): the files of whichever has most of this process and its children; None but on Linux."""
+    try:
+        folders = [Path(f"/proc/{process}/fd") for process in ("self", *_children())]
+        counts = [sum(1 for _ in folder.iterdir()) for folder in folders if folder.exists()]
+    except OSError:
+        return None
+    return max(counts), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _children() -> Iterable[str]:
+    for thread in Path("/proc/self/task").iterdir():
+        yield from (thread / "children").read_text(encoding="ascii").split()
+
+
+def _steady() -> float:
+    # Unlike the monotonic clock this one goes on while the machine sleeps.
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class ClockWatch:
+    """Notices, between two looks, that the time of day was stepped."""
+
+    def __init__(self, clock: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:
+        """Start with the clocks as they are. `steady`: a clock that is never stepped."""
+        self._clock = clock
+        self._steady = steady
+        self._offset = clock() - steady()
+        self._step: tuple[float, float] | None = None
+
+    def step(self) -> float | None:
+        """Look; return by how many seconds the clock was stepped in the last ten minutes, None when it was not."""
+        now = self._steady()
+        offset = self._clock() - now
+        if abs(offset - self._offset) > _STEP_SECONDS:
+            self._step = (now, offset - self._offset)
+        self._offset = offset
+        if self._step is None or now - self._step[0] > _REMEMBERED_SECONDS:
+            return None
+        return self._step[1]

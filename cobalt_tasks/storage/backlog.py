@@ -1,0 +1,71 @@
+"""Whether work gets done: since when jobs are due, and whether any were finished lately. Indexes answer all of it."""
+
+from msgspec import Struct
+from sqlalchemy import Connection, Select, func, select
+
+from cobalt_tasks.catalog import KINDS, Urgency
+from cobalt_tasks.contracts import State
+from cobalt_tasks.storage.engine import database_now
+from cobalt_tasks.storage.models import is_in, jobs
+
+
+class Backlog(Struct, frozen=True, kw_only=True):
+    """The work of one kind.
+
+    Attributes:
+        due_seconds: how long the first job that no worker has claimed has been due, None when none is. Jobs that wait for
+            a provider's quota are not due.
+        waits_seconds: how long the first of those has waited, None when none does.
+        finished: whether a job of this kind was finished within the time asked about; None: not looked at, since none of
+            any kind has been due for so long.
+
+    """
+
+    due_seconds: float | None
+    waits_seconds: float | None
+    finished: bool | None
+
+
+def find(connection: Connection, within: float) -> dict[str, Backlog]:
+    """Return the backlog of each kind; `within`: the last seconds in which a finished job counts."""
+    clock = float(connection.execute(select(database_now())).scalar_one())
+    due, waits = {}, {}
+    for kind in KINDS:
+        steps = [kind.step(urgency) for urgency in Urgency]
+        due[kind.name] = _oldest(connection, clock, [query for step in steps for query in _unclaimed(kind.name, step)])
+        waits[kind.name] = _oldest(connection, clock, [_waiting(kind.name, step) for step in steps])
+    is_late = any(seconds is not None and seconds > within for seconds in due.values())
+    return {
+        kind.name: Backlog(
+            due_seconds=due[kind.name],
+            waits_seconds=waits[kind.name],
+            finished=_has_finished(connection, kind.name, clock - within) if is_late else None,
+        )
+        for kind in KINDS
+    }
+
+
+def _has_finished(connection: Connection, kind: str, since: float) -> bool:
+    finished = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.finished_at > since)
+    # From the newest on: at full speed that is at hand.
+    return connection.execute(finished.order_by(jobs.c.finished_at.desc()).limit(1)).first() is not None
+
+
+def _oldest(connection: Connection, clock: float, firsts: list[Select[tuple[float | None]]]) -> float | None:
+    row = connection.execute(select(*(first.scalar_subquery() for first in firsts))).one()
+    oldest = min((moment for moment in row if moment is not None), default=None)
+    return None if oldest is None or oldest > clock else clock - oldest
+
+
+def _unclaimed(kind: str, step: int) -> list[Select[tuple[float | None]]]:
+    of_step = (jobs.c.kind == kind, jobs.c.step == step)
+    pending = select(func.min(jobs.c.not_before)).where(*of_step, is_in(State.PENDING), jobs.c.waits_for.is_(None))
+    # Sent again, a job is due as long as before: the moment it was sent does not count.
+    sent = select(jobs.c.not_before).where(*of_step, is_in(State.SENT)).order_by(jobs.c.sent_at).limit(1)
+    return [pending, sent]
+
+
+def _waiting(kind: str, step: int) -> Select[tuple[float | None]]:
+    return select(func.min(jobs.c.not_before)).where(
+        jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING), jobs.c.waits_for.is_not(None)
+    )

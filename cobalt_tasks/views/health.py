@@ -1,0 +1,255 @@
+"""Whether work gets done, and if not, why: the one judgement that `/api/health`, the page, `cobalt status` and
+`cobalt doctor` show.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from cobalt_tasks.broker import Worker
+from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS
+from cobalt_tasks.errors import DatabaseUnavailableError
+from cobalt_tasks.machine import ClockWatch, Disk, disk
+from cobalt_tasks.rounds import SWEEP, UPKEEP
+from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage import backlog, overview, rounds, starts
+from cobalt_tasks.storage.backlog import Backlog
+from cobalt_tasks.storage.engine import Database, sqlite_folder
+from cobalt_tasks.storage.rounds import Round
+from cobalt_tasks.storage.starts import Loop
+
+STALL_SECONDS: Final = 25.0
+"""Jobs due for so long, and none finished in as long, are a stall: longer than any batch, and seen within half a minute."""
+
+MISSING_SECONDS: Final = 15.0
+"""How long a queue may be without a worker that answers: one that is busy misses a question now and then."""
+
+_LATE_SWEEP_SECONDS: Final = 20.0
+_FEW_FAILURES: Final = 2
+FULL_DISK: Final = 64 * 2**20
+LOW_DISK: Final = 512 * 2**20
+_MOST_DESCRIPTORS: Final = 0.7
+_SKEW_SECONDS: Final = 30.0
+_MIB: Final = 2**20
+
+DATABASE, BROKER, WORKERS, WORK, SWEEPS, DISK, CLOCK = (
+    "database",
+    "broker",
+    "workers",
+    "work",
+    "sweep",
+    "disk",
+    "clock",
+)
+PARTS: Final = (DATABASE, BROKER, WORKERS, WORK, SWEEPS, DISK, CLOCK)
+
+
+class Reason(Struct, frozen=True, kw_only=True):
+    """One thing that is wrong: in which of `PARTS`, in words, and whether nothing can be done because of it."""
+
+    part: str
+    text: str
+    stops: bool = False
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """What is wrong, the worst first. `able`: whether work can be done at all."""
+
+    able: bool
+    reasons: Sequence[Reason]
+
+    def of(self, part: str) -> list[str]:
+        """Return what is wrong with one part."""
+        return [reason.text for reason in self.reasons if reason.part == part]
+
+
+class Ledger(Struct, frozen=True, kw_only=True):
+    """The facts in the ledger. `clock_skew`: seconds that the database's clock is ahead of this machine's."""
+
+    backlog: Mapping[str, Backlog]
+    rounds: Mapping[str, Round]
+    loops: Sequence[Loop]
+    clock_skew: float
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """All that the judgement rests on.
+
+    Attributes:
+        ledger: None when the database does not answer.
+        broker_trouble: why Redis does not answer, None when it does.
+        workers: those that answered last.
+        queue_ages: seconds since a worker was last seen to take from each queue; a queue that is left out never was.
+        disks: the file systems of this machine that are written to.
+        clock_step: seconds by which this machine's clock was stepped lately, None when it was not.
+        watched: seconds for which these facts have been watched: what only starts is not late yet.
+
+    """
+
+    ledger: Ledger | None
+    broker_trouble: str | None
+    workers: Sequence[Worker]
+    queue_ages: Mapping[str, float]
+    disks: Sequence[Disk]
+    clock_step: float | None = None
+    watched: float = math.inf
+
+
+def read_ledger(database: Database) -> Ledger | None:
+    """Return the facts in the ledger, None when the database does not answer. Cheap at any size."""
+    try:
+        with database.reading() as connection:
+            before = time.time()
+            skew = overview.now(connection) - (before + time.time()) / 2
+            return Ledger(
+                backlog=backlog.find(connection, STALL_SECONDS),
+                rounds=rounds.find(connection),
+                loops=starts.loops(connection),
+                clock_skew=skew,
+            )
+    except DatabaseUnavailableError:
+        return None
+
+
+def disks(settings: Settings) -> list[Disk]:
+    """Return the disks that this machine's Cobalt writes to: the state folder's, and SQLite's."""
+    folders = {settings.home, sqlite_folder(settings.database_url) or settings.home}
+    return [found for folder in sorted(folders) if (found := disk(folder))]
+
+
+def judge(facts: Facts) -> Verdict:
+    """Return what is wrong."""
+    reasons = [
+        *_surroundings(facts),
+        *_missing_workers(facts),
+        *(_work(facts, facts.ledger) if facts.ledger else ()),
+        *_machines(facts),
+    ]
+    reasons.sort(key=lambda reason: not reason.stops)
+    return Verdict(able=not any(reason.stops for reason in reasons), reasons=reasons)
+
+
+def _surroundings(facts: Facts) -> Iterator[Reason]:
+    if facts.ledger is None:
+        yield Reason(part=DATABASE, text="the database does not answer", stops=True)
+    if facts.broker_trouble is not None:
+        yield Reason(part=BROKER, text=facts.broker_trouble, stops=True)
+
+
+def _missing_workers(facts: Facts) -> Iterator[Reason]:
+    if facts.broker_trouble is not None:
+        return
+    missing = [kind.name for kind in KINDS if facts.queue_ages.get(kind.name, facts.watched) >= MISSING_SECONDS]
+    nothing_left = len(missing) == len(KINDS)
+    if facts.queue_ages.get(CONTROL_QUEUE, facts.watched) >= MISSING_SECONDS:
+        missing.append(CONTROL_QUEUE)
+    if missing:
+        yield Reason(part=WORKERS, text=f"no worker takes from {', '.join(sorted(missing))}", stops=nothing_left)
+
+
+def _work(facts: Facts, ledger: Ledger) -> Iterator[Reason]:
+    due = {
+        name: each.due_seconds
+        for name, each in ledger.backlog.items()
+        if each.due_seconds is not None and each.due_seconds >= STALL_SECONDS
+    }
+    stalled = stalled_kinds(ledger.backlog, facts.workers)
+    for name in stalled:
+        text = (
+            f"{name}: jobs have been due for {due[name]:.0f} s, and none was finished in the last {STALL_SECONDS:.0f} s"
+        )
+        yield Reason(part=WORK, text=text, stops=len(stalled) == len(due))
+    yield from _rounds(ledger.rounds, facts.watched)
+    for loop in ledger.loops:
+        minutes = starts.WINDOW_SECONDS / 60
+        text = f"{loop.name} was started again {loop.restarts} times in the last {minutes:.0f} minutes"
+        yield Reason(part=WORKERS, text=f"{text}, last: {loop.reason}" if loop.reason else f"{text}: see its log")
+
+
+def stalled_kinds(found: Mapping[str, Backlog], workers: Sequence[Worker]) -> list[str]:
+    """Return the kinds whose jobs are due and not done.
+
+    Strict order is no stall: a kind may wait as long as every worker that takes it finishes jobs that go first.
+    """
+    stalled = []
+    for number, kind in enumerate(KINDS):
+        of_kind = found[kind.name]
+        if of_kind.due_seconds is None or of_kind.due_seconds < STALL_SECONDS or of_kind.finished is not False:
+            continue
+        first = {other.name for other in KINDS[:number] if found[other.name].finished}
+        takers = [worker for worker in workers if kind.name in worker.queues]
+        if not takers or not all(first.intersection(worker.queues) for worker in takers):
+            stalled.append(kind.name)
+    return stalled
+
+
+def _rounds(found: Mapping[str, Round], watched: float) -> Iterator[Reason]:
+    for name, words in ((SWEEP, "sweep"), (UPKEEP, "upkeep (scores, refreshes)")):
+        each = found.get(name)
+        last = "never" if each is None or each.ended is None else f"{each.ended:.0f} s ago"
+        if each is not None and each.failures >= _FEW_FAILURES:
+            text = f"the {words} failed {each.failures} times in a row: {each.reason}; it last ended well: {last}"
+            yield Reason(part=SWEEPS, text=text)
+        elif name == SWEEP and min(watched, _age(each)) > _LATE_SWEEP_SECONDS:
+            advice = "start celery -A cobalt_tasks beat, and a worker with -Q control, or look into their logs"
+            yield Reason(part=SWEEPS, text=f"no sweep is being done; one last ended well: {last}: {advice}")
+
+
+def _age(sweep: Round | None) -> float:
+    return math.inf if sweep is None or sweep.ended is None else sweep.ended
+
+
+def _machines(facts: Facts) -> Iterator[Reason]:
+    for each in facts.disks:
+        if each.free < LOW_DISK:
+            text = f"{each.folder}: {each.free // _MIB} MiB of {each.total // _MIB} MiB are free"
+            yield Reason(
+                part=DISK, text=f"the disk is full: {text}" if each.free < FULL_DISK else f"little is left: {text}"
+            )
+    now = time.time()
+    for worker in facts.workers:
+        report = worker.report
+        if (
+            report.descriptors
+            and report.descriptor_limit
+            and report.descriptors > _MOST_DESCRIPTORS * report.descriptor_limit
+        ):
+            text = f"{worker.name} has {report.descriptors} of at most {report.descriptor_limit} files open"
+            yield Reason(part=WORKERS, text=text)
+        if report.step is not None:
+            yield Reason(part=CLOCK, text=f"the clock of {worker.name} was stepped by {report.step:+.0f} s")
+        elif report.clock is not None and abs(report.clock - now) > _SKEW_SECONDS:
+            yield Reason(
+                part=CLOCK, text=f"the clock of {worker.name} is {report.clock - now:+.0f} s off this machine's"
+            )
+    if facts.clock_step is not None:
+        yield Reason(part=CLOCK, text=f"the clock of this machine was stepped by {facts.clock_step:+.0f} s")
+    elif facts.ledger is not None and abs(facts.ledger.clock_skew) > _SKEW_SECONDS:
+        text = f"the database's clock is {facts.ledger.clock_skew:+.0f} s off this machine's"
+        yield Reason(part=CLOCK, text=text)
+
+
+_watch = ClockWatch()
+
+
+def collect(ledger: Ledger | None, settings: Settings, workers: Sequence[Worker], trouble: str | None) -> Facts:
+    """Return the facts as one look sees them, with those of this machine.
+
+    Args:
+        ledger: what `read_ledger` returned.
+        settings: of this process.
+        workers: those that answered.
+        trouble: why Redis does not answer, None when it does.
+
+    """
+    return Facts(
+        ledger=ledger,
+        broker_trouble=trouble,
+        workers=workers,
+        queue_ages={queue: 0.0 for worker in workers for queue in worker.queues},
+        disks=disks(settings),
+        clock_step=_watch.step(),
+    )
