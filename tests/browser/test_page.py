@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
-from cobalt_tasks.contracts import Banner, Facts, Hostname, Location
-from cobalt_tasks.storage import evidence, facts, models
+from cobalt_tasks.contracts import Banner, Facts, Hostname, Location, NewJob
+from cobalt_tasks.storage import evidence, facts, jobs, models
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.threat import Evidence, score
 
@@ -285,3 +285,21 @@ def test_phone_dark_and_docs(page: Any, ledger: Database, dashboard: Any, tmp_pa
     loaded = page.evaluate("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).host)")
     assert set(loaded) == {dashboard.url.split("/")[2]}
     assert page.messages == []
+
+
+def test_what_is_wrong_is_said_and_queues_are_judged_by_minutes(page: Any, ledger: Database) -> None:
+    """No Redis: the page says so beside the health. 60 jobs a moment old are normal, one that is two hours late is not.
+
+    Break: `reasons` in showHealth; words.behind.
+    """
+    with ledger.writing() as connection:
+        jobs.create(connection, [NewJob(kind="domain", address=f"192.0.2.{n}") for n in range(60)])
+        jobs.create(connection, [NewJob(kind="banner", address="192.0.2.1", protocol="tcp", port=22)])
+        late = update(models.jobs).where(models.jobs.c.kind == "banner").values(not_before=time.time() - 7200)
+        connection.execute(late)
+    page.wait_for("document.querySelector('#reasons').innerText.includes('Redis does not answer')")
+    levels = "Object.fromEntries([...document.querySelectorAll('#queues li')].map(q => [q.dataset.key, q.querySelector('.badge').innerText]))"
+    page.wait_for(f"(({levels}).domain ?? '') === 'normal'")
+    found = page.evaluate(levels)
+    assert (found["domain"], found["banner"], found["certificate"]) == ("normal", "overloaded", "good")
+    assert "2 h behind" in page.text("#queues")

@@ -14,6 +14,8 @@ const COMPONENTS = {
   workers: "Workers",
   geo_engine: "Geolocation",
   connection_monitor: "Input",
+  sweep: "Sweep",
+  disk: "Disk",
   dashboard: "Page",
 };
 // No input for a while is no illness.
@@ -136,7 +138,7 @@ function showThreats(zones) {
 
 function showQueues(queues) {
   keep(byId("queues"), Object.entries(queues), ([name]) => name, buildQueue, (item, [name, queue]) => {
-    const level = words.depth(queue.jobs);
+    const level = words.behind(queue.jobs, queue.minutes_behind);
     const [head, bar, foot] = item.children;
     say(head.children[0], name);
     say(head.children[1], words.count(queue.jobs));
@@ -145,7 +147,7 @@ function showQueues(queues) {
     dress(bar, `bar ${level.level}`);
     bar.firstElementChild.style.setProperty("--part", Math.min(1, Math.log10(1 + queue.jobs) / 5));
     const messages = queue.messages === null ? "messages unknown" : `${words.count(queue.messages)} ${queue.messages === 1 ? "message" : "messages"}`;
-    const behind = queue.minutes_behind === null ? "" : ` · ${words.length(queue.minutes_behind * 60)} behind`;
+    const behind = ` · ${words.length(queue.minutes_behind * 60)} behind`;
     say(foot, `${messages} · oldest ${words.length(queue.oldest_seconds)} · ${words.count(queue.finished_per_minute)}/min${queue.jobs ? behind : ""}`);
   });
 }
@@ -159,6 +161,7 @@ function showHealth(system) {
   const level = system.overall > 0.9 ? "good" : system.overall > 0.5 ? "fair" : "bad";
   say(byId("overall"), `health ${words.share(system.overall)}`);
   dress(byId("overall"), `badge ${level}`);
+  keep(byId("reasons"), system.reasons, (reason) => reason, () => make("li"), say);
   const order = [...Object.keys(COMPONENTS), ...Object.keys(system.components)];
   const items = [...new Set(order)].filter((name) => name in system.components);
   keep(byId("health"), items, (name) => name, () => make("li", "", make("span", "dot"), make("strong"), make("span"), make("span", "quiet small")), (item, name) => {

@@ -29,11 +29,11 @@ export function age(seconds) {
   return { text: `${length(seconds)} ago`, level: "bad" };
 }
 
-/** How full a queue is: 0 good, 1–10 normal, 10–50 burst, 50 and more overloaded. */
-export function depth(jobs) {
+/** How a queue is, by how many minutes it is behind: 5 and more is a burst, an hour and more too much. */
+export function behind(jobs, minutes) {
   if (jobs === 0) return { text: "good", level: "good" };
-  if (jobs <= 10) return { text: "normal", level: "normal" };
-  if (jobs < 50) return { text: "burst", level: "fair" };
+  if (minutes < 5) return { text: "normal", level: "normal" };
+  if (minutes < 60) return { text: "burst", level: "fair" };
   return { text: "overloaded", level: "bad" };
 }
 
