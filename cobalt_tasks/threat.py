@@ -150,6 +150,20 @@ class Rules:
         """The ports whose connections matter."""
         return self._rules.risky_port.ports if self._rules.risky_port.points else frozenset()
 
+    def idle(self, rule: str) -> str | None:
+        """Return why a rule can find nothing on any host, or None if it can.
+
+        Args:
+            rule: its name in threat_rules.toml, or "blocklist" for all lists together.
+
+        """
+        if rule == "blocklist":
+            return None if any(each.points for each in self._lists) else "no blocklist is configured"
+        if not getattr(self._rules, rule).points:
+            return "switched off"
+        lists = {"country": self._rules.country.codes, "network": self._rules.network.numbers}
+        return "no such list is configured" if rule in lists and not lists[rule] else None
+
     def of_host(self, known: Known, now: float) -> list[Evidence]:
         """Return the evidence that lies in what is known of a host."""
         found = [*self._of_place(known), *self._of_lists(known.address, now)]

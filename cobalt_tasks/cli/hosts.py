@@ -1,5 +1,7 @@
 """`cobalt hosts`."""
 
+from typing import Any
+
 import click
 
 from cobalt_tasks.addresses import canonical
@@ -47,9 +49,15 @@ def hosts(  # Click gives them by name
     from cobalt_tasks.views import hosts as views
 
     only = Filter(country=country.upper() if country else None, port=port, service=service)
-    database = open_ledger(load())
+    settings = load()
+    database = open_ledger(settings)
+    note = ""
     try:
-        shown = views.host(database, wanted) if wanted else views.host_list(database, limit, only, Order(order))
+        if wanted:
+            shown: dict[str, Any] | list[dict[str, Any]] = views.host(database, wanted, settings)
+        else:
+            shown = views.host_list(database, limit, only, Order(order))
+            note = "" if shown else views.empty_note(database, only, Order(order))
     finally:
         database.dispose()
     if as_json:
@@ -62,4 +70,4 @@ def hosts(  # Click gives them by name
     if isinstance(shown, dict):
         terminal.print_host(shown)
     else:
-        terminal.print_hosts(shown)
+        terminal.print_hosts(shown, note)

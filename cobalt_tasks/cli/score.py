@@ -5,9 +5,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cobalt_tasks.views.text import printable
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cobalt_tasks.settings import Settings
     from cobalt_tasks.storage.engine import Database
-    from cobalt_tasks.threat import Rules
+    from cobalt_tasks.storage.evidence import Score
+    from cobalt_tasks.threat import Evidence, Rules
 
 _SHOWN = 20
 
@@ -44,7 +50,7 @@ def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) ->
         if recompute:
             _recompute(database, rules, limit, as_json=as_json)
         elif explain is not None:
-            _explain(database, rules, explain, as_json=as_json)
+            _explain(database, settings, rules, explain, as_json=as_json)
         else:
             _list(database, rules, limit, as_json=as_json)
     finally:
@@ -54,50 +60,72 @@ def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) ->
 def _list(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:
     import msgspec
 
-    from cobalt_tasks.storage import evidence
+    from cobalt_tasks.storage import counts, evidence, models
 
     with database.reading() as connection:
         highest = evidence.highest(connection, limit)
         others = evidence.count_other_versions(connection, rules.version)
+        scored, hosts = evidence.count_scores(connection), counts.table_size(connection, models.hosts)
     if as_json:
-        click.echo(msgspec.json.encode({"rule_version": rules.version, "scores": highest, "by_other_rules": others}))
+        document = {"rule_version": rules.version, "scores": highest, "by_other_rules": others}
+        click.echo(msgspec.json.encode({**document, "hosts": hosts, "scored": scored}))
         return
     for each in highest:
         click.echo(f"{each.score:.2f}  {each.address}")
-    if not highest:
-        click.echo("Nothing speaks against any host so far.")
+    if scored < hosts:
+        click.echo(
+            f"{hosts - scored:,} of {hosts:,} hosts are not scored yet: workers do it (cobalt up), "
+            "or cobalt score --recompute",
+            err=bool(highest),
+        )
+    elif not hosts:
+        click.echo("No hosts yet: cobalt ingest brings them.")
+    elif not highest:
+        click.echo(f"All {hosts:,} hosts are scored, and no rule found evidence against any.")
+        click.echo("What was not looked at is in: cobalt score --explain ADDRESS")
     if others:
         click.echo(f"{others:,} scores were made by other rules: run `cobalt score --recompute`", err=True)
 
 
-def _explain(database: "Database", rules: "Rules", given: str, *, as_json: bool) -> None:
+def _explain(database: "Database", settings: "Settings", rules: "Rules", given: str, *, as_json: bool) -> None:
     import msgspec
 
     from cobalt_tasks.addresses import canonical
     from cobalt_tasks.errors import ConfigurationError
     from cobalt_tasks.storage import evidence
+    from cobalt_tasks.views import hosts
 
     address = canonical(given)
     if address is None:
         raise ConfigurationError(f"{given!r} is no IP address")
+    missing = hosts.host(database, address, settings)["not_checked"]
     with database.reading() as connection:
         found = evidence.scores_of(connection, [address]).get(address)
         pieces = evidence.of_hosts(connection, [address]).get(address, [])
     if as_json:
         total = None if found is None else found.score
-        click.echo(msgspec.json.encode({"address": address, "score": total, "evidence": pieces, "score_row": found}))
+        document = {"address": address, "score": total, "evidence": pieces, "score_row": found, "not_checked": missing}
+        click.echo(msgspec.json.encode(document))
         return
+    _print_explanation(address, found, pieces)
+    if missing:
+        click.echo("not checked:")
+    for each in missing:
+        click.echo(f"         {each.check:24} {printable(each.reason)}")
+    if found is not None and found.rule_version != rules.version:
+        click.echo("made by other rules than those in force: run `cobalt score --recompute`", err=True)
+
+
+def _print_explanation(address: str, found: "Score | None", pieces: "Sequence[Evidence]") -> None:
     if found is None:
-        click.echo(f"{address} has not been scored: it is not in the ledger, or is new there.")
+        click.echo(f"{address}  not scored yet: workers do it (cobalt up), or cobalt score --recompute")
         return
     click.echo(f"{address}  {found.score:.2f}  (rules {found.rule_version})")
     for each in pieces:
         at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(each.observed_at))
-        click.echo(f"  {each.points:+.2f}  {each.rule:24} {each.detail}  [{each.source}, {at}]")
+        click.echo(f"  {each.points:+.2f}  {each.rule:24} {printable(each.detail)}  [{printable(each.source)}, {at}]")
     if not pieces:
-        click.echo("  nothing speaks against it")
-    if found.rule_version != rules.version:
-        click.echo("made by other rules than those in force: run `cobalt score --recompute`", err=True)
+        click.echo("  no evidence was found by the rules that could be checked")
 
 
 def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:

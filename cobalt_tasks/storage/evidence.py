@@ -210,6 +210,11 @@ def count_other_versions(connection: Connection, version: str) -> int:
     return connection.execute(select(func.count()).where(scores.c.rule_version != version)).scalar_one()
 
 
+def count_scores(connection: Connection) -> int:
+    """Return how many hosts have a score."""
+    return connection.execute(select(func.count()).select_from(scores)).scalar_one()
+
+
 def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zone]:
     """Return where the connections that arrived since a time went to, as far as something speaks against those hosts.
 

@@ -92,6 +92,16 @@ def page(
     return found
 
 
+def has_hosts(connection: Connection) -> bool:
+    """Return whether the ledger knows any host."""
+    return connection.execute(select(hosts.c.address).limit(1)).first() is not None
+
+
+def has_scores(connection: Connection) -> bool:
+    """Return whether any host was scored."""
+    return connection.execute(select(scores.c.address).limit(1)).first() is not None
+
+
 def one(connection: Connection, address: str) -> Row | None:
     """Return all that is known about one address, or None: score and evidence, ports, banners, certificates, names,
     location, jobs.

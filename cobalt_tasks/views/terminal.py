@@ -45,11 +45,11 @@ def print_status(status: Status) -> None:
         console.print(Padding(part, (0, 0, 1, 2), expand=False))
 
 
-def print_hosts(hosts: Sequence[Mapping[str, Any]]) -> None:
-    """Print a list of hosts, one or more lines each."""
+def print_hosts(hosts: Sequence[Mapping[str, Any]], note: str) -> None:
+    """Print a list of hosts, one or more lines each; `note` says why it is empty."""
     console = _console()
     if not hosts:
-        console.print("No hosts yet: cobalt ingest brings them.")
+        console.print(note)
         return
     table = _table(("Address", "left"), ("Risk", "right"), ("Place", "left"), ("Ports", "left"), ("Names", "left"))
     for host in hosts:
@@ -79,6 +79,7 @@ def print_host(host: Mapping[str, Any]) -> None:
         ("Banners", ("Port", "From", "Said"), [_banner_row(banner) for banner in host["banners"]]),
         ("Certificates", ("Port", "Subject, issuer, names", "Valid until"), list(map(_cert_row, host["certificates"]))),
         ("Names", ("Name", "From", "Confirmed"), [_name_row(name) for name in host["hostnames"]]),
+        ("Not checked", ("What", "Why"), [[each.check, each.reason] for each in host["not_checked"]]),
         ("Jobs", ("Id", "Kind", "State", "Outcome", "Detail"), [_job_row(job) for job in host["jobs"]]),
         ("Connections", ("Arrived", "From", "To", "Process"), [_connection_row(row) for row in host["connections"]]),
     )
@@ -260,9 +261,10 @@ def _risk(score: float | None) -> Text:
 
 def _about(host: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "seen", f"{iso(host['first_seen'])} to {iso(host['last_seen'])}"
-    yield "risk", "not judged yet" if host["score"] is None else f"{host['score']:.2f} of 1"
+    yield "risk", "not scored yet" if host["score"] is None else f"{host['score']:.2f} of 1"
     if not host["provider"]:
-        yield "location", "unknown"
+        reasons = {each.check: each.reason for each in host["not_checked"]}
+        yield "location", f"not checked: {reasons['location']}" if "location" in reasons else "unknown"
         return
     place = ", ".join(
         part for part in (host["city"], host["region"], host["country_name"], host["country_code"]) if part

@@ -177,20 +177,21 @@ def test_risk_is_shown_and_explained(risky: dict[str, float], page: Any) -> None
 
 
 def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Any, ledger: Database) -> None:
-    """A host that nothing speaks against says so, and so does one that was not judged yet; so does a list of none."""
+    """A host that nothing speaks against says so, and so does one that was not scored yet; so does a list of none."""
     connect(ledger, ["198.51.100.10"])
     page.wait_for("document.querySelectorAll('#host-rows tr').length === 4")
     assert page.evaluate(RISKS)["198.51.100.10"] == "–"
-    for row, said in (("198.51.100.10", "Not judged yet."), ("198.51.100.9", "Nothing speaks against this host.")):
+    for row, said in (("198.51.100.10", "Not scored yet."), ("198.51.100.9", "No evidence was found")):
         page.evaluate(f"document.querySelector('#host-rows tr[data-key=\"{row}\"] button').click()")
         page.wait_for(f"document.querySelector('#host-title').innerText === '{row}'")
         assert said in page.text("#host-body")
+        assert "no blocklist is configured" in page.text("#host-body")
         assert page.text(".evidence") == ""
     page.evaluate("document.querySelector('#host').close()")
     page.evaluate("document.querySelector('#host-filter [name=country]').value = 'JP'")
     page.evaluate("document.querySelector('#host-filter [name=order]').click()")
     page.wait_for("!document.querySelector('#hosts-empty').hidden")
-    assert page.text("#hosts-empty") == "Nothing speaks against any such host."
+    assert page.text("#hosts-empty") == "No evidence was found against any host that matches."
 
 
 CONTRAST = """(selector, property) => {

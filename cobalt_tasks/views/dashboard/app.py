@@ -69,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.streams = streams
     _add_documents(app)
-    _add_lists(app)
+    _add_lists(app, settings)
     _add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
@@ -129,7 +129,7 @@ def _add_documents(app: FastAPI) -> None:
         return Response(body, media_type=media_type)
 
 
-def _add_lists(app: FastAPI) -> None:
+def _add_lists(app: FastAPI, settings: Settings) -> None:
     @app.get("/api/hosts", tags=["lists"])
     def host_list(  # noqa: PLR0913, PLR0917  # FastAPI gives them by name
         request: Request,
@@ -144,7 +144,10 @@ def _add_lists(app: FastAPI) -> None:
             str | None, Query(max_length=100, description="The `next` of the page before, in the same order.")
         ] = None,
     ) -> Response:
-        """Return hosts: score from 0 to 1 (null: not made yet), location, names, ports with their services."""
+        """Return hosts: score from 0 to 1 (null: not made yet), location, names, ports with their services.
+
+        `note` says why the list is empty: nothing is known yet, nothing is scored yet, or nothing matches.
+        """
         only = Filter(country=country.upper() if country else None, port=port, service=service)
         return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
 
@@ -153,12 +156,13 @@ def _add_lists(app: FastAPI) -> None:
         """Return all that is known about one address: score, evidence, location, names, ports, certificates, jobs.
 
         `counted` is what a piece of evidence adds to the score: a rule counts once, with the most points it found, and
-        a score ends at 1.
+        a score ends at 1. `not_checked` lists the facts and rules that nothing was looked at for, with the reason: only
+        without such an entry does a rule without evidence mean that it found nothing.
         """
         address = canonical(ip)
         if address is None:
             raise HTTPException(422, "this is no IP address")
-        return _json(hosts.host(_live(request).database, address))
+        return _json(hosts.host(_live(request).database, address, settings))
 
     @app.get("/api/connections", tags=["lists"])
     def connections(

@@ -106,6 +106,7 @@ def data(  # noqa: PLR0913  # the parts of one document
 def connection(row: Mapping[str, Any]) -> Document:
     """Return one connection; `timestamp` is its arrival. An unknown country is "??", unknown coordinates are null.
 
+    `scored` is False for a host that was not scored yet; its `threat_score` is 0 then. `reputation` was never checked.
     `dst_public` is False for an address nobody can locate: private, link-local, multicast and the like.
     """
     return {
@@ -130,6 +131,7 @@ def connection(row: Mapping[str, Any]) -> Document:
         "process": row["process"],
         "geo_failed": row["geo_failed"],
         "threat_score": row["dst_score"] or 0.0,
+        "scored": row["dst_score"] is not None,
         "reputation": {},
     }
 

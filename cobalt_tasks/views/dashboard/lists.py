@@ -5,6 +5,7 @@ from typing import Any
 
 from cobalt_tasks.storage import inventory, traffic
 from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.views import hosts as views
 from cobalt_tasks.views.dashboard import contract
 
 Page = dict[str, Any]
@@ -17,7 +18,11 @@ def hosts(
     with database.reading() as connection:
         rows = inventory.page(connection, limit, only=only, order=order, after=after)
     following = f"{rows[-1][order]!r}~{rows[-1]['address']}" if len(rows) == limit else None
-    return {"items": rows, "next": following}
+    return {
+        "items": rows,
+        "next": following,
+        "note": None if rows or after else views.empty_note(database, only, order),
+    }
 
 
 def connections(database: Database, limit: int, before: int | None, seconds: float | None) -> Page:

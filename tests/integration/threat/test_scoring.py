@@ -20,6 +20,7 @@ from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import evidence as table
 from cobalt_tasks.storage.models import hosts, jobs, observations, ports, scores, sources
 from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.views.hosts import UnknownHostError
 from workers import lifecycle
 
 NOW = time.time()
@@ -288,8 +289,12 @@ def run(*arguments: str) -> str:
 
 def test_the_command_lists_explains_and_recomputes(ledger: Database, home: Path) -> None:
     """Every point has its rule, its source and its time."""
-    assert "Nothing speaks against any host" in run()
+    assert "No hosts yet" in run()
     see(ledger, ("192.0.2.2", "9.9.9.9", 22))
+    assert "2 of 2 hosts are not scored yet" in run()
+    unscored = json.loads(run("--json"))
+    assert (unscored["hosts"], unscored["scored"]) == (2, 0)
+    assert "9.9.9.9  not scored yet" in run("--explain", "9.9.9.9")
     assert "new -> 0.30  9.9.9.9" in run("--recompute")
     assert "0.30  9.9.9.9" in run()
     explained = run("--explain", "9.9.9.9")
@@ -301,8 +306,10 @@ def test_the_command_lists_explains_and_recomputes(ledger: Database, home: Path)
         "risky_port",
         0.3,
     )
-    assert "nothing speaks against it" in run("--explain", "192.0.2.2")
-    assert "has not been scored" in run("--explain", "192.0.2.200")
+    innocent = run("--explain", "192.0.2.2")
+    assert "no evidence was found by the rules that could be checked" in innocent
+    assert "not checked:" in innocent
+    assert isinstance(CliRunner().invoke(cobalt, ["score", "--explain", "192.0.2.200"]).exception, UnknownHostError)
     (home / "threat.toml").write_text("[risky_port]\npoints = 0.9\nports = [22]\n")
     assert "other rules" in run()
     assert json.loads(run("--recompute", "--json"))["changes"] == [{"address": "9.9.9.9", "before": 0.3, "after": 0.9}]

@@ -34,6 +34,7 @@ def test_data_keeps_the_contract(database: Database, live_settings: Settings, fi
     assert (row["dst_country"], row["dst_lat"], row["dst_lon"]) == ("NL", 52.37, 4.89)
     assert row["dst_hostname"] == "<b>hostile</b>.example"
     assert (row["threat_score"], row["reputation"], row["geo_failed"]) == (0.0, {}, False)
+    assert row["scored"] is False
     zero, unknown = by_address["198.51.100.8"], by_address["198.51.100.9"]
     assert (zero["dst_lat"], zero["dst_lon"]) == (0.0, 0.0)
     assert (unknown["dst_country"], unknown["dst_lat"], unknown["geo_failed"]) == ("??", None, True)

@@ -6,12 +6,14 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import insert
+from sqlalchemy import delete, insert, update
 
 from cobalt_tasks.cli.hosts import hosts as command
+from cobalt_tasks.cli.score import score
+from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import evidence, inventory, models, traffic
+from cobalt_tasks.storage import evidence, inventory, jobs, models, traffic
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.threat import Evidence
 from cobalt_tasks.views import hosts
@@ -63,10 +65,10 @@ def test_pages_hold_every_host_once(database: Database) -> None:
     assert set(seen) == {row["address"] for row in rows}
 
 
-def test_one_host_in_full(database: Database, fill: Fill) -> None:
+def test_one_host_in_full(database: Database, live_settings: Settings, fill: Fill) -> None:
     """One host shows ports, banners, certificates with all names, names with their confirmation, connections, jobs."""
     fill(database)
-    host = hosts.host(database, "198.51.100.7")
+    host = hosts.host(database, "198.51.100.7", live_settings)
     assert [port["product"] for port in host["ports"]] == ["OpenSSH"]
     assert host["banners"][0]["text"].startswith("SSH-2.0")
     assert host["certificates"][0]["names"] == ["example.com", "www.example.com"]
@@ -79,10 +81,10 @@ def test_one_host_in_full(database: Database, fill: Fill) -> None:
     assert {job["kind"] for job in host["jobs"]} == {"geolocation", "banner"}
 
 
-def test_unknown_host_is_said_so(database: Database) -> None:
+def test_unknown_host_is_said_so(database: Database, live_settings: Settings) -> None:
     """A host nobody saw is an error of its own, not an empty document."""
     with pytest.raises(hosts.UnknownHostError, match="198\\.51\\.100\\.99"):
-        hosts.host(database, "198.51.100.99")
+        hosts.host(database, "198.51.100.99", live_settings)
 
 
 def test_connections_of_a_host_look_at_the_newest_only(
@@ -133,3 +135,103 @@ def test_command(sqlite_database: Database, settings: Settings, fill: Fill) -> N
     assert [host["address"] for host in listed] == ["198.51.100.7"]
     wrong = CliRunner().invoke(command, ["nonsense"])
     assert isinstance(wrong.exception, ConfigurationError)
+
+
+def test_an_empty_list_says_why(database: Database, live_settings: Settings, fill: Fill) -> None:
+    """Nothing known yet, nothing matching, nothing scored yet, and nothing found are four answers. Break: empty_note."""
+
+    def listed(*arguments: str) -> str:
+        done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.output
+
+    assert "No hosts yet" in listed()
+    assert "No hosts yet" in listed("--country", "NL")
+    fill(database)
+    assert "No host matches." in listed("--country", "ZZ")
+    assert "No host matches." in listed("--port", "9", "--order", "last_seen")
+    with database.writing() as connection:
+        connection.execute(delete(models.scores))
+    assert "No host is scored yet" in listed("--order", "score")
+    with database.writing() as connection:
+        evidence.write_scores(connection, {"198.51.100.7": 0.0}, "1")
+    assert "No evidence was found against any host that matches." in listed("--order", "score")
+    assert "No host matches." in listed("--order", "score", "--country", "ZZ")
+
+
+def checks(database: Database, settings: Settings, address: str) -> dict[str, str]:
+    """What was not looked at for a host, and why."""
+    return {each.check: each.reason for each in hosts.host(database, address, settings)["not_checked"]}
+
+
+def test_what_was_not_looked_at_is_named(database: Database, live_settings: Settings) -> None:
+    """A host only seen in traffic has every fact and rule not checked, each with its reason, in the command and the
+    document. Break: any line of unchecked._rules.
+    """
+    with database.writing() as connection:
+        row = {"first_seen": 1.0, "last_seen": 1.0, "discovered": False}
+        connection.execute(insert(models.hosts), [{"address": address, **row} for address in ("8.8.8.8", "10.0.0.1")])
+    found = checks(database, live_settings, "8.8.8.8")
+    traffic_only = "it was only seen in traffic, not scanned"
+    assert found == {
+        "location": "not looked up",
+        "name": "not looked up",
+        "banner": traffic_only,
+        "certificate": traffic_only,
+        "score": "not scored yet",
+        "risky_port": traffic_only,
+        "cleartext_service": traffic_only,
+        "expired_certificate": traffic_only,
+        "self_signed_certificate": traffic_only,
+        "new_listener_talks": traffic_only,
+        "unknown_country": "not looked up",
+        "country": "no such list is configured",
+        "network": "no such list is configured",
+        "blocklist": "no blocklist is configured",
+    }
+    assert checks(database, live_settings, "10.0.0.1")["location"] == "not a public address"
+    nobody = msgspec.structs.replace(live_settings, geo_providers=())
+    assert checks(database, nobody, "8.8.8.8")["location"] == "no provider is configured"
+    shown = CliRunner().invoke(command, ["8.8.8.8"], catch_exceptions=False).output
+    assert "Not checked" in shown
+    assert "not scored yet" in shown
+    explained = CliRunner().invoke(score, ["--explain", "8.8.8.8"], catch_exceptions=False).output
+    assert "8.8.8.8  not scored yet" in explained
+    assert "no blocklist is configured" in explained
+
+
+@pytest.mark.parametrize(
+    ("kind", "port", "state", "outcome", "detail", "expected"),
+    [
+        ("geolocation", 0, "pending", None, None, "waits to be looked up"),
+        ("geolocation", 0, "failed", "no provider", "mmdb: none here", "no provider mmdb: none here"),
+        ("geolocation", 0, "failed", "timeout", None, None),
+        ("geolocation", 0, "dead", "fault", "OSError: x", "fault OSError: x"),
+        ("geolocation", 0, "cancelled", None, None, "the job was cancelled"),
+        ("domain", 0, "done", "no name", None, None),
+        ("certificate", 443, "failed", "out of scope", "not in COBALT_SCOPE", "out of scope not in COBALT_SCOPE"),
+        ("certificate", 443, "failed", "silent", None, "silent"),
+        ("banner", 443, "failed", "out of scope", None, "out of scope"),
+    ],
+)
+def test_the_reason_comes_from_the_job(  # noqa: PLR0917
+    database: Database,
+    live_settings: Settings,
+    kind: str,
+    port: int,
+    state: str,
+    outcome: str | None,
+    detail: str | None,
+    expected: str | None,
+) -> None:
+    """Whether a fact was looked at is decided by what became of its job: an answer that there is none counts."""
+    address = "8.8.8.8"
+    with database.writing() as connection:
+        seen = {"first_seen": 1.0, "last_seen": 1.0}
+        connection.execute(insert(models.hosts), {"address": address, "discovered": True, **seen})
+        connection.execute(insert(models.ports), {"address": address, "protocol": "tcp", "port": 443, **seen})
+        jobs.create(connection, [NewJob(kind=kind, address=address, protocol="tcp" if port else "", port=port)])
+        changes = {"state": state, "outcome": outcome, "detail": detail}
+        connection.execute(update(models.jobs).values(changes))
+    names = {"geolocation": "location", "domain": "name"}
+    assert checks(database, live_settings, address).get(names.get(kind, kind)) == expected

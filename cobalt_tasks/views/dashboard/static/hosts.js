@@ -19,7 +19,7 @@ export function startHosts(serverNow) {
     const page = await ask(`/api/hosts?${query}`);
     if (!page) return;
     byId("hosts-empty").hidden = page.items.length > 0;
-    say(byId("hosts-empty"), query.has("order") ? "Nothing speaks against any such host." : "No such host.");
+    say(byId("hosts-empty"), page.note ?? "");
     fillRows(byId("host-rows"), page.items.map(row));
   }
 
@@ -79,8 +79,9 @@ const brief = (values, limit) => values.slice(0, limit).join(", ") + (values.len
 
 function inFull(host) {
   const network = words.place(host.asn === null ? null : `AS${host.asn}`, host.organisation, host.isp);
+  const missing = new Map(host.not_checked.map((each) => [each.check, each.reason]));
   const facts = [
-    ["Place", words.place(host.city, host.region, host.country_name ?? host.country_code) || "unknown"],
+    ["Place", words.place(host.city, host.region, host.country_name ?? host.country_code) || (missing.has("location") ? `not checked: ${missing.get("location")}` : "unknown")],
     ["Coordinates", host.latitude === null ? null : `${host.latitude.toFixed(4)}, ${host.longitude.toFixed(4)}`],
     ["Network", network],
     ["Located by", host.provider ? `${host.provider}, ${words.moment(host.located_at)}` : null],
@@ -95,6 +96,7 @@ function inFull(host) {
     ...section("Names", ["Name", "From", "Confirmed"], host.hostnames.map((name) => [name.name, name.source, { true: "yes", false: "no" }[name.confirmed] ?? "not asked"])),
     ...section("Ports", ["Port", "Service", "Says"], host.ports.map((port) => [`${port.port}/${port.protocol}`, [port.service, port.product, port.version].filter(Boolean).join(" "), port.banner ?? ""])),
     ...section("Certificates", ["Port", "Subject", "Names", "Until"], host.certificates.map((seen) => [`${seen.port}/${seen.protocol}`, seen.subject, seen.names.join(", "), words.moment(seen.not_after) + (seen.self_signed ? " (self-signed)" : "")])),
+    ...section("Not checked", ["What", "Why"], host.not_checked.map((each) => [words.rule(each.check), each.reason])),
     ...section("Jobs", ["Kind", "State", "Outcome", "Detail"], host.jobs.map((job) => [job.port ? `${job.kind} ${job.port}` : job.kind, job.state, job.outcome ?? "", job.detail ?? ""])),
     ...section("Connections", ["Arrived", "From", "To", "Process"], host.connections.map((row) => [words.moment(row.arrived_at), words.endpoint(row.src_ip, row.src_port), words.endpoint(row.dst_ip, row.dst_port), row.process ?? ""])),
   ];
@@ -104,8 +106,8 @@ function inFull(host) {
 function reasons(host) {
   const risk = words.risk(host.score);
   const title = make("h3", "", "Risk ", make("span", `badge ${risk.level}`, risk.text));
-  if (host.score === null && !host.evidence.length) return [title, make("p", "quiet", "Not judged yet.")];
-  if (!host.score && !host.evidence.length) return [title, make("p", "quiet", "Nothing speaks against this host.")];
+  if (host.score === null && !host.evidence.length) return [title, make("p", "quiet", "Not scored yet.")];
+  if (!host.score && !host.evidence.length) return [title, make("p", "quiet", host.not_checked.length ? "No evidence was found by the rules that could be checked; the others are listed below." : "No evidence was found by any rule.")];
   const sum = host.evidence.reduce((total, piece) => total + piece.counted, 0);
   const items = host.evidence.map((piece) =>
     make("li", piece.counted ? "" : "quiet",

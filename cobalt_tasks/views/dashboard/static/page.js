@@ -107,7 +107,7 @@ function connectionRow(row) {
   const name = row.dst_hostname ? `${row.dst_hostname} ` : "";
   const missing = !row.dst_public ? "not public" : row.geo_failed ? "not found" : "…";
   const country = row.dst_country === "??" ? missing : row.dst_country_name ?? row.dst_country;
-  const risk = words.risk(row.threat_score);
+  const risk = words.risk(row.scored ? row.threat_score : null);
   return {
     key: row.id,
     cells: [
