@@ -8,6 +8,7 @@ import click
 
 from cobalt_tasks import private_files
 from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.text import printable
 
 COMMANDS = {
     "up": "up:up",
@@ -71,7 +72,8 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except CobaltError as error:
-        click.echo(f"cobalt: {error}", err=True)
+        # A message may hold the name of a file, or words of a server.
+        click.echo(f"cobalt: {printable(str(error).encode('utf-8', 'surrogateescape'))}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # The reader of our output has gone, as `head` does: nothing is left to say to it.

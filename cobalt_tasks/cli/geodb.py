@@ -82,7 +82,14 @@ def info(*, as_json: bool) -> None:
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    click.echo(_shown(line), err=True)
+
+
+def _shown(line: str) -> str:
+    """Return a line that may hold names from files and servers, without control characters."""
+    from cobalt_tasks.text import printable
+
+    return printable(line.encode("utf-8", "surrogateescape")).replace("\n", " ")
 
 
 def _print(folder: Path) -> None:
@@ -95,7 +102,8 @@ def _print(folder: Path) -> None:
         size = sum(file.size for file in each.files) / 1e6
         built = time.strftime("%Y-%m-%d", time.gmtime(each.built))
         old = f", older than {manifest.OLD_DAYS} days: run `cobalt geodb update`" if each.is_old() else ""
-        click.echo(f"{each.role:8} {each.title}, built {built} ({each.age_days():.0f} days ago{old}), {size:.0f} MB")
-        click.echo(f"{'':8} from {each.source.name}, licence {each.source.licence}")
+        age = f"built {built} ({each.age_days():.0f} days ago{old})"
+        click.echo(_shown(f"{each.role:8} {each.title}, {age}, {size:.0f} MB"))
+        click.echo(_shown(f"{'':8} from {each.source.name}, licence {each.source.licence}"))
     for attribution in dict.fromkeys(each.source.attribution for each in databases if each.source.attribution):
-        click.echo(f"Attribution: {attribution}")
+        click.echo(_shown(f"Attribution: {attribution}"))

@@ -9,23 +9,21 @@ import shutil
 import tarfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-import maxminddb
 
 from cobalt_tasks.errors import GeodbError
 from cobalt_tasks.geolocation.asntable import AsnTable, compile_table
 from cobalt_tasks.geolocation.manifest import ROLES, File, Installed, Manifest, Role, Source, load, save
 from cobalt_tasks.geolocation.sources import LARGEST_FILE, SOURCES, Fetched, Say, SourceFailedError, copy_member
+from cobalt_tasks.geolocation.walk import MARKER, TAIL, Inspected, inspect_file
 from cobalt_tasks.private_files import open_own
+from cobalt_tasks.text import printable
 
 _TEMPORARY = ".update-"
 _GZIP = b"\x1f\x8b"
-_MMDB = b"\xab\xcd\xefMaxMind.com"
-_MMDB_TAIL = 128 * 1024
 _CHUNK = 1 << 20
 
 
@@ -46,7 +44,8 @@ def update(folder: Path, sources: Sequence[str], say: Say) -> Manifest:
                     continue
                 say(f"{role}: asking {name} …")
                 try:
-                    _install(folder, temporary, SOURCES[name](role, temporary, say))
+                    fetched = SOURCES[name](role, temporary, say)
+                    _install(folder, temporary, fetched, _inspected(fetched.files, say))
                 except (SourceFailedError, GeodbError) as error:
                     say(f"{role}: {name}: {error}")
                     reasons[name] = str(error)
@@ -72,25 +71,29 @@ def add(folder: Path, files: Sequence[Path], say: Say) -> Manifest:
     """
     with _updating(folder) as temporary:
         groups: dict[Role, list[tuple[Path, Path]]] = {}
+        inspected: dict[Path, Inspected] = {}
         for index, file in enumerate(files):
             unpacked = _unpacked(file, temporary, index)
-            groups.setdefault(_role(unpacked), []).append((file, unpacked))
+            _require_known(unpacked)
+            inspected |= _inspected([unpacked], say)
+            groups.setdefault(_role(unpacked, inspected), []).append((file, unpacked))
         for role, members in groups.items():
-            title, licence = _described([unpacked for _, unpacked in members], members[0][0])
+            title, licence = _described(inspected.get(members[0][1]), members[0][0])
             source = Source(name=", ".join(str(file.absolute()) for file, _ in members), licence=licence)
             paths = tuple(unpacked for _, unpacked in members)
             # A list of networks does not tell when it was made; its file's date is the best there is.
             built = min(file.stat().st_mtime for file, _ in members)
-            _install(folder, temporary, Fetched(role=role, title=title, source=source, files=paths, built=built))
+            fetched = Fetched(role=role, title=title, source=source, files=paths, built=built)
+            _install(folder, temporary, fetched, inspected)
             say(f"{role}: {title} from {source.name}")
         return load(folder)
 
 
-def _install(folder: Path, temporary: Path, fetched: Fetched) -> None:
-    """Check files, move them to names made of their content, and name them in the manifest."""
+def _install(folder: Path, temporary: Path, fetched: Fetched, inspected: Mapping[Path, Inspected]) -> None:
+    """Move files that were walked to names made of their content, and name them in the manifest."""
     tables = [path for path in fetched.files if path.suffix == ".csv"]
     ready = [path for path in fetched.files if path.suffix != ".csv"]
-    times = [_check(path) for path in ready]
+    times = [inspected[path].built for path in ready]
     if tables:
         table = temporary / f"{fetched.title}.asn"
         times.append(fetched.built or time.time())
@@ -114,13 +117,9 @@ def _install(folder: Path, temporary: Path, fetched: Fetched) -> None:
     save(folder, load(folder).with_database(new))
 
 
-def _check(path: Path) -> float:
-    """Return a database's build time."""
-    try:
-        with maxminddb.open_database(path, maxminddb.MODE_MMAP_EXT) as reader:
-            return float(reader.metadata().build_epoch)
-    except (maxminddb.InvalidDatabaseError, ValueError, OSError) as error:
-        raise GeodbError(f"{path.name} is no database in MaxMind's format: {error}") from error
+def _inspected(files: Sequence[Path], say: Say) -> dict[Path, Inspected]:
+    """Walk the databases among some files."""
+    return {path: inspect_file(path, say) for path in files if path.suffix != ".csv"}
 
 
 def _compile(tables: Sequence[Path], target: Path, built: float) -> None:
@@ -170,14 +169,19 @@ def _copy(read: Callable[[int], bytes], write: Callable[[bytes], int], file: Pat
             raise GeodbError(f"{file} is larger than any database")
 
 
-def _role(file: Path) -> Role:
+def _require_known(file: Path) -> None:
     if file.suffix == ".csv":
-        return "asn"
+        return
     with file.open("rb") as opened:
-        opened.seek(max(0, file.stat().st_size - _MMDB_TAIL))
-        if _MMDB not in opened.read():
+        opened.seek(max(0, file.stat().st_size - TAIL))
+        if MARKER not in opened.read():
             raise GeodbError(f"{file.name} is no database: use .mmdb, .mmdb.gz, .tar.gz, or a .csv of networks")
-    kind = _kind(file)
+
+
+def _role(file: Path, inspected: Mapping[Path, Inspected]) -> Role:
+    if file not in inspected:
+        return "asn"
+    kind = inspected[file].kind
     for word, role in (
         ("city", "city"),
         ("enterprise", "city"),
@@ -187,20 +191,12 @@ def _role(file: Path) -> Role:
     ):
         if word in kind.lower():
             return role  # type: ignore[return-value]
-    raise GeodbError(f"{file.name} is a database of the type {kind!r}: none of city, country and asn")
+    raise GeodbError(f"{file.name} is a database of the type {kind[:100]!r}: none of city, country and asn")
 
 
-def _kind(file: Path) -> str:
-    try:
-        with maxminddb.open_database(file, maxminddb.MODE_MMAP_EXT) as reader:
-            return str(reader.metadata().database_type)
-    except (maxminddb.InvalidDatabaseError, ValueError) as error:
-        raise GeodbError(f"{file.name} is no database in MaxMind's format: {error}") from error
-
-
-def _described(files: Sequence[Path], named: Path) -> tuple[str, str]:
+def _described(found: Inspected | None, named: Path) -> tuple[str, str]:
     """Return the title of a database the user gave us, and its licence as far as its type tells it."""
-    kind = "" if files[0].suffix == ".csv" else _kind(files[0])
+    kind = printable(found.kind.encode("utf-8", "replace"))[:100] if found else ""
     if kind.startswith("GeoLite2"):
         return kind, "MaxMind GeoLite2 EULA"
     if kind.startswith("DBIP"):
