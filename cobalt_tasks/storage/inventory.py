@@ -1,6 +1,6 @@
 """What is known about hosts: pages of them, and one in full. Read by the views."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -10,18 +10,12 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 from sqlalchemy.sql.selectable import Select
 
 from cobalt_tasks.storage.models import (
-    banners,
-    certificates,
-    evidence,
     hostnames,
     hosts,
-    jobs,
     locations,
     ports,
     scores,
-    sightings,
 )
-from cobalt_tasks.threat import Evidence, score
 
 Row = dict[str, Any]
 
@@ -42,7 +36,6 @@ LOCATION = (
 
 _NAMES_SHOWN = 20
 _PORTS_SHOWN = 50
-_IN_FULL = 500
 
 
 class Filter(Struct, frozen=True, kw_only=True):
@@ -83,7 +76,7 @@ def page(
 ) -> list[Row]:
     """Return hosts in an order: score (None: not made yet), location, names, ports with their services.
 
-    A host shows at most 20 names and 50 ports here; `one` has more.
+    A host shows at most 20 names and 50 ports here; host_parts has more.
     """
     chosen = (_riskiest_first if order is Order.SCORE else _last_seen_first)(after)
     chosen = chosen.outerjoin(locations, locations.c.address == hosts.c.address).limit(limit)
@@ -103,11 +96,7 @@ def has_scores(connection: Connection) -> bool:
 
 
 def one(connection: Connection, address: str) -> Row | None:
-    """Return all that is known about one address, or None: score and evidence, ports, banners, certificates, names,
-    location, jobs.
-
-    Each list holds at most 500 rows, the latest first; evidence the weightiest first.
-    """
+    """Return what is known about one address, or None: score and location; its lists are in host_parts."""
     chosen = (
         select(
             hosts.c.address,
@@ -129,16 +118,8 @@ def one(connection: Connection, address: str) -> Row | None:
     row = connection.execute(chosen).mappings().one_or_none()
     if row is None:
         return None
-    return {
-        **row,
-        "location_sources": msgspec.json.decode(row["location_sources"]) if row["location_sources"] else None,
-        "evidence": _evidence(connection, address),
-        "hostnames": _of(connection, hostnames.c, ("name", "source", "confirmed", "first_seen", "last_seen"), address),
-        "ports": _ports_in_full(connection, address),
-        "banners": _of(connection, banners.c, _BANNER, address),
-        "certificates": _certificates(connection, address),
-        "jobs": _jobs(connection, address),
-    }
+    sources = row["location_sources"]
+    return {**row, "location_sources": msgspec.json.decode(sources) if sources else None}
 
 
 def names_of(connection: Connection, addresses: Sequence[str], limit: int = _NAMES_SHOWN) -> dict[str, list[str]]:
@@ -165,11 +146,6 @@ def names_of(connection: Connection, addresses: Sequence[str], limit: int = _NAM
         if name not in names:
             names.append(name)
     return found
-
-
-_BANNER = ("protocol", "port", "source", "service", "product", "version", "text", "first_seen", "last_seen")
-_PORT = ("protocol", "port", "service", "product", "version", "banner", "first_seen", "last_seen")
-_JOB = ("id", "kind", "protocol", "port", "step", "state", "attempts", "created_at", "finished_at", "outcome", "detail")
 
 
 def _last_seen_first(after: After | None) -> Select[Any]:
@@ -227,73 +203,3 @@ def _add_names_and_ports(connection: Connection, found: list[Row]) -> None:
     for host in found:
         host["names"] = names.get(host["address"], [])
         host["ports"] = services.get(host["address"], [])
-
-
-def _evidence(connection: Connection, address: str) -> list[Row]:
-    """Return what speaks against a host; `counted` is what a row adds to the score, the sum of all is the score."""
-    weight = evidence.c.points.desc()
-    rank = func.row_number().over(partition_by=evidence.c.rule, order_by=(weight, evidence.c.subject))
-    chosen = (
-        select(*evidence.c)
-        .where(evidence.c.address == address)
-        # The best of each rule comes first, so that what counts is never cut off.
-        .order_by(rank, weight, evidence.c.rule, evidence.c.subject)
-        .limit(_IN_FULL)
-    )
-    rows = connection.execute(chosen).mappings().all()
-    counted = _counted([Evidence(**{name: row[name] for name in Evidence.__struct_fields__}) for row in rows])
-    found = [{**row, "counted": each} for row, each in zip(rows, counted, strict=True)]
-    return sorted(found, key=lambda row: (-row["counted"], -row["points"], row["rule"], row["subject"]))
-
-
-def _counted(found: Sequence[Evidence]) -> Iterator[float]:
-    """Give what each adds to the score of those before it: a rule counts once, and a score ends at 1."""
-    whole, before = score(found), 0.0
-    for end in range(1, len(found) + 1):
-        after = score(found[:end]) if before < whole else whole
-        yield round(after - before, 4)
-        before = after
-
-
-def _of(connection: Connection, columns: Any, names: Sequence[str], address: str) -> list[Row]:
-    chosen = (
-        select(*(columns[name] for name in names))
-        .where(columns.address == address)
-        .order_by(columns.last_seen.desc(), *(columns[name] for name in names[:3]))
-        .limit(_IN_FULL)
-    )
-    return [dict(row) for row in connection.execute(chosen).mappings()]
-
-
-def _ports_in_full(connection: Connection, address: str) -> list[Row]:
-    chosen = (
-        select(*(ports.c[name] for name in _PORT))
-        .where(ports.c.address == address)
-        .order_by(ports.c.port, ports.c.protocol)
-        .limit(_IN_FULL)
-    )
-    return [dict(row) for row in connection.execute(chosen).mappings()]
-
-
-def _certificates(connection: Connection, address: str) -> list[Row]:
-    seen = [sightings.c[name] for name in ("protocol", "port", "source", "first_seen", "last_seen")]
-    said = [certificates.c[column.name] for column in certificates.c if column.name != "der"]
-    chosen = (
-        select(*said, *seen)
-        .join(sightings, sightings.c.fingerprint == certificates.c.fingerprint)
-        .where(sightings.c.address == address)
-        .order_by(sightings.c.last_seen.desc(), sightings.c.port)
-        .limit(_IN_FULL)
-    )
-    rows = connection.execute(chosen).mappings()
-    return [{**row, "names": msgspec.json.decode(row["names"])} for row in rows]
-
-
-def _jobs(connection: Connection, address: str) -> list[Row]:
-    chosen = (
-        select(*(jobs.c[name] for name in _JOB))
-        .where(jobs.c.address == address)
-        .order_by(jobs.c.id.desc())
-        .limit(_IN_FULL)
-    )
-    return [dict(row) for row in connection.execute(chosen).mappings()]

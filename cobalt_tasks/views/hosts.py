@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import msgspec
+
 from cobalt_tasks.errors import CobaltError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import inventory, traffic
+from cobalt_tasks.storage import host_parts, inventory, traffic
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.views import unchecked
 
 _CONNECTIONS_SHOWN = 50
+_JUDGED_ROWS = 100
 
 
 class UnknownHostError(CobaltError):
@@ -23,24 +26,59 @@ def host_list(
         return inventory.page(connection, limit, only=only, order=order)
 
 
-def host(database: Database, address: str, settings: Settings) -> dict[str, Any]:
-    """Return all that is known about a host, its latest connections, and what was not looked at.
+def host(
+    database: Database, address: str, settings: Settings, page: host_parts.Page = host_parts.WHOLE
+) -> dict[str, Any]:
+    """Return what is known about a host: its lists as far as the page goes, and what was not looked at.
+
+    `totals` has the length of each list; `next` the addresses at which the API goes on with those that are longer.
 
     Args:
         database: the ledger.
         address: the host's address in canonical form.
         settings: they decide which providers and rules there are.
+        page: which rows of each list, and how much of their texts.
+
+    Raises:
+        UnknownHostError: nothing was ever seen of it.
+
+    """
+    # However short a page is: what was not looked at is judged by more.
+    read = msgspec.structs.replace(page, limit=max(page.limit, _JUDGED_ROWS))
+    with database.reading() as connection:
+        known = _required(inventory.one(connection, address), address)
+        lists = {name: host_parts.part(connection, address, name, read) for name in host_parts.PARTS}
+        totals = host_parts.totals(connection, address)
+        recent = traffic.connections_of(connection, address, _CONNECTIONS_SHOWN)
+    not_checked = unchecked.of_host({**known, **lists}, settings)
+    shown = {name: rows[: page.limit] for name, rows in lists.items()}
+    following = {
+        name: f"/api/hosts/{address}/{name}?offset={len(rows)}"
+        for name, rows in shown.items()
+        if len(rows) < totals[name]
+    }
+    return {**known, **shown, "connections": recent, "not_checked": not_checked, "totals": totals, "next": following}
+
+
+def part(database: Database, address: str, name: str, page: host_parts.Page) -> dict[str, Any]:
+    """Return one list of a host: `items`, their `total` number, and the offset of the `next` page (None at the end).
+
+    Args:
+        database: the ledger.
+        address: the host's address in canonical form.
+        name: one of host_parts.PARTS.
+        page: which rows, and how much of their texts.
 
     Raises:
         UnknownHostError: nothing was ever seen of it.
 
     """
     with database.reading() as connection:
-        known = inventory.one(connection, address)
-        if known is None:
-            raise UnknownHostError(f"the ledger knows no host {address}")
-        connections = traffic.connections_of(connection, address, _CONNECTIONS_SHOWN)
-    return {**known, "connections": connections, "not_checked": unchecked.of_host(known, settings)}
+        _required(inventory.one(connection, address), address)
+        rows = host_parts.part(connection, address, name, page)
+        total = host_parts.totals(connection, address)[name]
+    end = page.offset + len(rows)
+    return {"items": rows, "total": total, "next": end if rows and end < total else None}
 
 
 def empty_note(database: Database, only: inventory.Filter, order: inventory.Order) -> str:
@@ -61,3 +99,9 @@ def empty_note(database: Database, only: inventory.Filter, order: inventory.Orde
             if inventory.page(connection, 1, only=only):
                 return "No evidence was found against any host that matches."
     return "No host matches."
+
+
+def _required(known: dict[str, Any] | None, address: str) -> dict[str, Any]:
+    if known is None:
+        raise UnknownHostError(f"the ledger knows no host {address}")
+    return known

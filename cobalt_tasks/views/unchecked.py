@@ -1,6 +1,6 @@
 """What was not looked at for a host, and why: that no rule found anything means something only where it could have.
 
-Works on the document of one host, as `inventory.one` returns it.
+Works on the document of one host, as `views.hosts.host` puts it together.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,7 +37,7 @@ def of_host(host: Mapping[str, Any], settings: Settings) -> list[Unchecked]:
     """Return what was not looked at for one host, facts first.
 
     Args:
-        host: all that is known about it, as `inventory.one` returns it.
+        host: all that is known about it, as `views.hosts.host` puts it together.
         settings: they name the providers, and the folder with the rules.
 
     """

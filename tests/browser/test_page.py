@@ -194,6 +194,20 @@ def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Any, ledg
     assert page.text("#hosts-empty") == "No evidence was found against any host that matches."
 
 
+def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) -> None:
+    """Of 250 ports a hundred are shown; the heading says so and leads to the rest."""
+    connect(ledger, ["198.51.100.10"])
+    seen = {"address": "198.51.100.10", "protocol": "tcp", "first_seen": 1.0, "last_seen": 1.0}
+    with ledger.writing() as connection:
+        connection.execute(insert(models.ports), [{**seen, "port": number} for number in range(250)])
+    page.wait_for("document.querySelectorAll('#host-rows tr').length === 1")
+    page.evaluate("document.querySelector('#host-rows button').click()")
+    page.wait_for("document.querySelector('#host').open")
+    assert "Ports (100 of 250) the rest" in page.text("#host-body")
+    link = page.evaluate("document.querySelector('#host-body h3 a').getAttribute('href')")
+    assert link == "/api/hosts/198.51.100.10/ports?offset=100"
+
+
 CONTRAST = """(selector, property) => {
     const light = (colour) => {
         const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -18,6 +19,7 @@ from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.contracts import State
 from cobalt_tasks.errors import CobaltError, DatabaseUnavailableError
 from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage.host_parts import PARTS, Page
 from cobalt_tasks.storage.inventory import After, Filter, Order
 from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.storage.traffic import JobFilter
@@ -33,6 +35,8 @@ _DESCRIPTION = (
     "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, unless they say otherwise."
 )
 
+_SHOWN_TEXT = 1000
+_WHOLE_ROWS = 10
 _THREADS = 12
 _HEALTH_THREADS = 3
 
@@ -40,6 +44,8 @@ _HEALTH_THREADS = 3
 _NO_NUL = r"^[^\x00]*$"
 
 KindName = Annotated[str | None, Query(pattern=f"^({'|'.join(kind.name for kind in KINDS)})$")]
+
+Part = Annotated[str, PathParameter(pattern=f"^({'|'.join(PARTS)})$", description=", ".join(PARTS))]
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 Id = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only rows with a smaller id: the page's `next`.")]
@@ -152,17 +158,34 @@ def _add_lists(app: FastAPI, settings: Settings) -> None:
         return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
 
     @app.get("/api/hosts/{ip}", tags=["lists"])
-    def host(request: Request, ip: str) -> Response:
-        """Return all that is known about one address: score, evidence, location, names, ports, certificates, jobs.
+    def host(request: Request, ip: str, limit: Limit = 100) -> Response:
+        """Return what is known about one address: score, evidence, location, names, ports, certificates, jobs.
 
-        `counted` is what a piece of evidence adds to the score: a rule counts once, with the most points it found, and
-        a score ends at 1. `not_checked` lists the facts and rules that nothing was looked at for, with the reason: only
-        without such an entry does a rule without evidence mean that it found nothing.
+        Each list has at most `limit` rows; `totals` has the numbers of all, `next` where the longer lists go on. Long
+        texts are cut: `cut` names those of a row. `counted` is what a piece of evidence adds to the score: a rule
+        counts once, with the most points it found, and a score ends at 1. `not_checked` lists the facts and rules that
+        nothing was looked at for, with the reason: only without such an entry does a rule without evidence mean that it
+        found nothing.
         """
-        address = canonical(ip)
-        if address is None:
-            raise HTTPException(422, "this is no IP address")
-        return _json(hosts.host(_live(request).database, address, settings))
+        page = Page(limit=limit, text=_SHOWN_TEXT)
+        return _json(hosts.host(_live(request).database, _address(ip), settings, page))
+
+    @app.get("/api/hosts/{ip}/{part}", tags=["lists"])
+    def host_part(  # noqa: PLR0913, PLR0917  # FastAPI gives them by name
+        request: Request,
+        ip: str,
+        part: Part,
+        limit: Limit = 100,
+        offset: Annotated[int, Query(ge=0, le=10**9, description="Rows passed over: the `next` before.")] = 0,
+        whole: Annotated[bool, Query(description="Cut no text; then at most 10 rows.")] = False,  # noqa: FBT002
+    ) -> Response:
+        """Return one list of a host page by page: its rows, their total number, and the offset of the next page."""
+        page = (
+            Page(limit=min(limit, _WHOLE_ROWS), offset=offset)
+            if whole
+            else Page(limit=limit, offset=offset, text=_SHOWN_TEXT)
+        )
+        return _json(hosts.part(_live(request).database, _address(ip), part, page))
 
     @app.get("/api/connections", tags=["lists"])
     def connections(
@@ -202,6 +225,13 @@ def _page(file: Path) -> Callable[[], Awaitable[FileResponse]]:
         return FileResponse(file, headers={"Cache-Control": "no-cache"})
 
     return page
+
+
+def _address(text: str) -> str:
+    address = canonical(text)
+    if address is None:
+        raise HTTPException(422, "this is no IP address")
+    return address
 
 
 def _live(request: Request) -> Live:

@@ -18,6 +18,7 @@ DEGRADED_AFTER = 15.0
 DEAD_AFTER = 30.0
 
 GEOLOCATION = "geolocation"
+_LONGEST_TEXT = 256
 _UNKNOWN_COUNTRY = "??"
 _PERCENTAGES = {"ACTIVE": 100, "DEGRADED": 50, "DEAD": 0}
 
@@ -125,15 +126,20 @@ def connection(row: Mapping[str, Any]) -> Document:
         "dst_lat": row["dst_latitude"],
         "dst_lon": row["dst_longitude"],
         "dst_asn": row["dst_asn"],
-        "dst_org": row["dst_organisation"] or row["dst_isp"],
+        "dst_org": _brief(row["dst_organisation"] or row["dst_isp"]),
         "dst_hostname": row["dst_hostname"],
         "protocol": row["protocol"].upper(),
-        "process": row["process"],
+        "process": _brief(row["process"]),
         "geo_failed": row["geo_failed"],
         "threat_score": row["dst_score"] or 0.0,
         "scored": row["dst_score"] is not None,
         "reputation": {},
     }
+
+
+def _brief(text: str | None) -> str | None:
+    """Return a text of a peer or a tool as far as a list of thousands may show it."""
+    return text if text is None else text[:_LONGEST_TEXT]
 
 
 def health(facts: Facts, verdict: Verdict, input_age: float | None) -> Health:

@@ -79,7 +79,7 @@ def test_guessing_a_password_is_slowed_down(sqlite_settings: Settings, serving: 
         answers = [ask(url, authorization=f"Basic {number}") for number in range(12)]
         assert answers == [401] * 10 + [429] * 2
         assert ask(url, authorization=right) == 429
-        assert ask(url, "/api/health") == 200
+        assert ask(url, "/api/live") == 200
         other = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=20, source_address=("127.0.0.9", 0))
         other.request("GET", "/api/status", headers={"Authorization": right})
         assert other.getresponse().status == 200

@@ -93,11 +93,11 @@ function inFull(host) {
   return [
     list,
     ...reasons(host),
-    ...section("Names", ["Name", "From", "Confirmed"], host.hostnames.map((name) => [name.name, name.source, { true: "yes", false: "no" }[name.confirmed] ?? "not asked"])),
-    ...section("Ports", ["Port", "Service", "Says"], host.ports.map((port) => [`${port.port}/${port.protocol}`, [port.service, port.product, port.version].filter(Boolean).join(" "), port.banner ?? ""])),
-    ...section("Certificates", ["Port", "Subject", "Names", "Until"], host.certificates.map((seen) => [`${seen.port}/${seen.protocol}`, seen.subject, seen.names.join(", "), words.moment(seen.not_after) + (seen.self_signed ? " (self-signed)" : "")])),
+    ...section(titled("Names", host, "hostnames"), ["Name", "From", "Confirmed"], host.hostnames.map((name) => [name.name, name.source, { true: "yes", false: "no" }[name.confirmed] ?? "not asked"])),
+    ...section(titled("Ports", host, "ports"), ["Port", "Service", "Says"], host.ports.map((port) => [`${port.port}/${port.protocol}`, [port.service, port.product, port.version].filter(Boolean).join(" "), port.banner ?? ""])),
+    ...section(titled("Certificates", host, "certificates"), ["Port", "Subject", "Names", "Until"], host.certificates.map((seen) => [`${seen.port}/${seen.protocol}`, seen.subject, seen.names.join(", "), words.moment(seen.not_after) + (seen.self_signed ? " (self-signed)" : "")])),
     ...section("Not checked", ["What", "Why"], host.not_checked.map((each) => [words.rule(each.check), each.reason])),
-    ...section("Jobs", ["Kind", "State", "Outcome", "Detail"], host.jobs.map((job) => [job.port ? `${job.kind} ${job.port}` : job.kind, job.state, job.outcome ?? "", job.detail ?? ""])),
+    ...section(titled("Jobs", host, "jobs"), ["Kind", "State", "Outcome", "Detail"], host.jobs.map((job) => [job.port ? `${job.kind} ${job.port}` : job.kind, job.state, job.outcome ?? "", job.detail ?? ""])),
     ...section("Connections", ["Arrived", "From", "To", "Process"], host.connections.map((row) => [words.moment(row.arrived_at), words.endpoint(row.src_ip, row.src_port), words.endpoint(row.dst_ip, row.dst_port), row.process ?? ""])),
   ];
 }
@@ -127,6 +127,16 @@ function reasons(host) {
   return [title, make("ul", "evidence", ...items)];
 }
 
+/** A heading that says how many rows there are, where not all are shown, with a link to the rest. */
+function titled(name, host, list) {
+  const shown = host[list].length;
+  const total = host.totals[list];
+  if (shown >= total) return [name];
+  const rest = make("a", "small", "the rest");
+  rest.href = host.next[list];
+  return [`${name} (${words.count(shown)} of ${words.count(total)}) `, rest];
+}
+
 function section(title, columns, rows) {
   if (!rows.length) return [];
   const head = make("tr");
@@ -137,5 +147,5 @@ function section(title, columns, rows) {
   }
   const body = make("tbody");
   for (const row of rows) body.append(make("tr", "", ...row.map((text) => make("td", "name", text))));
-  return [make("h3", "", title), make("div", "scroll", make("table", "", make("thead", "", head), body))];
+  return [make("h3", "", ...[title].flat()), make("div", "scroll", make("table", "", make("thead", "", head), body))];
 }
