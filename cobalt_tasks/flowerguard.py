@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import flower.command
 from flower.app import Flower
+from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.netutil import bind_sockets, bind_unix_socket
 from tornado.options import options
 from tornado.web import OutputTransform, RequestHandler
 
@@ -19,6 +21,10 @@ from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.settings import Settings, load
 
 _OPEN_PATHS: Final = frozenset({"/healthcheck"})
+_REQUEST_SECONDS: Final = 10.0
+_LONGEST_HEADER: Final = 16 * 1024
+_LONGEST_BODY: Final = 1 << 20
+
 _HEADERS: Final = {
     "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -40,6 +46,25 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower has no types
         """Build Flower's application."""
         super().__init__(*arguments, **settings)
         self.add_transform(_Headers)
+
+    def start_http_server(self) -> int | None:
+        """Listen, with bounds for what a client sends; a Unix socket is this user's alone. Return the port, if any."""
+        server = HTTPServer(
+            self,
+            ssl_options=self.ssl_options,
+            xheaders=self.options.xheaders,
+            # Also the time from one request's end to the end of the next one's header.
+            idle_connection_timeout=_REQUEST_SECONDS,
+            body_timeout=_REQUEST_SECONDS,
+            max_header_size=_LONGEST_HEADER,
+            max_body_size=_LONGEST_BODY,
+        )
+        if self.options.unix_socket:
+            server.add_socket(bind_unix_socket(self.options.unix_socket, mode=0o600))
+            return None
+        sockets = bind_sockets(self.options.port, address=self.options.address)
+        server.add_sockets(sockets)
+        return int(sockets[0].getsockname()[1])
 
     def find_handler(self, request: HTTPServerRequest, **options: Any) -> Any:
         """Return what answers a request: Flower's own handler, or a refusal."""

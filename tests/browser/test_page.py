@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import insert, update
 
@@ -206,6 +207,29 @@ def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) ->
     assert "Ports (100 of 250) the rest" in page.text("#host-body")
     link = page.evaluate("document.querySelector('#host-body h3 a').getAttribute('href')")
     assert link == "/api/hosts/198.51.100.10/ports?offset=100"
+
+
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_a_tab_that_cannot_be_seen_holds_no_connection(page: Any, dashboard: Any) -> None:
+    """Hidden, the page closes its stream and asks for nothing; seen again, it streams: any number of tabs works."""
+
+    def wait_for_connections(*, some: bool) -> None:
+        process = psutil.Process(dashboard._process.pid)
+        deadline = time.monotonic() + 40
+        while any(each.status == "ESTABLISHED" for each in process.net_connections("tcp")) is not some:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
+    wait_for_connections(some=True)
+    page.evaluate(f"({HIDE})(true)")
+    wait_for_connections(some=False)
+    page.evaluate(f"({HIDE})(false)")
+    wait_for_connections(some=True)
 
 
 CONTRAST = """(selector, property) => {

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -62,6 +63,8 @@ def ask(url: str, path: str = "/", method: str = "GET", **headers: str) -> int:
 def test_flower_answers_to_its_own_names(start: Start) -> None:
     """A site whose name was made to lead here reads nothing, and no browser acts for another site."""
     url = start(COBALT_ALLOWED_HOSTS="sensor.example")
+    slow = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 60)
+    slow.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
     for path in ("/", "/tasks", "/broker", "/metrics", "/healthcheck", "/static/js/flower.js", "/nothing"):
         assert ask(url, path, host="evil.example") == 421, path
     assert ask(url) == ask(url, host="localhost:1") == ask(url, host="SENSOR.example.:5555") == 200
@@ -69,6 +72,9 @@ def test_flower_answers_to_its_own_names(start: Start) -> None:
     assert ask(url, origin="https://evil.example") == 403
     assert ask(url, "/api/worker/shutdown/x", "POST", host="evil.example") == 421
     assert ask(url, "/api/worker/shutdown/x", "POST") == 401
+    with slow:
+        # Half a request is not waited for.
+        assert slow.recv(1) == b""
 
 
 def test_flower_asks_for_the_login_of_the_page(start: Start) -> None:

@@ -15,6 +15,7 @@ export function follow(onData, onTrouble) {
   };
 
   const open = () => {
+    source?.close();
     source = new EventSource("/api/stream");
     source.addEventListener("data", (event) => {
       streaming = true;
@@ -44,15 +45,22 @@ export function follow(onData, onTrouble) {
     }
   };
 
+  // A browser opens six connections to one server: tabs that cannot be seen must not hold them all.
+  document.addEventListener("visibilitychange", () => {
+    streaming = false;
+    if (document.hidden) source?.close();
+    else open();
+  });
+
   setInterval(() => {
+    if (document.hidden) return;
     if (streaming && Date.now() - heard < SILENCE_MILLISECONDS) return;
     streaming = false;
     // A browser gives a stream up for good after an answer that is none; one that is silent hangs.
     if (!source || source.readyState === EventSource.CLOSED || Date.now() - heard > SILENCE_MILLISECONDS) {
-      source?.close();
       open();
     }
     poll();
   }, POLL_MILLISECONDS);
-  open();
+  if (!document.hidden) open();
 }
