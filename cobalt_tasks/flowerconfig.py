@@ -5,6 +5,9 @@ Started with `--conf` by everything of ours.
 
 from typing import Protocol
 
+max_tasks = 5_000
+"""Tasks Flower keeps in memory; with its own default, 100,000, it grows to half a gigabyte."""
+
 
 class _Task(Protocol):
     args: str | None

@@ -17,7 +17,8 @@ _logged: dict[str, str] = {}
 """Why the last round of each sort failed in this process: a traceback is logged once for each reason."""
 
 
-@app.task(name=SWEEP_TASK, queue=CONTROL_QUEUE)
+# Without events: in Flower's list of tasks, rounds every few seconds would leave room for little else.
+@app.task(name=SWEEP_TASK, queue=CONTROL_QUEUE, send_events=False)
 def control(*_arguments: object, **_named: object) -> None:
     """Do one round of the sweep, and one of what may wait: a process that does the second leaves the first to others."""
     own = process()

@@ -14,6 +14,7 @@ from typing import IO
 from msgspec import Struct
 
 from cobalt_tasks.private_files import open_own
+from cobalt_tasks.supervisor.log_file import rotate
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +77,12 @@ class Child:
         return self._process.poll() if self._process else None
 
     def tend(self) -> int | None:
-        """Start it again when it has ended by itself: at once after a steady run, ever later after a short one.
+        """Keep its log file small, and start it again when it has ended by itself: at once after a steady run, ever later
+        after a short one.
 
         Return its exit code when that is new, else None.
         """
+        rotate(self.log_file)
         code = self.exit_code()
         if code is None or not self.command.restart:
             return None

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from cobalt_tasks.contracts import FINAL_STATES
+from cobalt_tasks.supervisor.terminal import say, unharmed
 
 _LINE_SECONDS = 5.0
 
@@ -40,14 +40,16 @@ class Progress:
     ) -> None:
         """Give the terminal back."""
         if self._bar:
-            self._bar.stop()
+            with unharmed():
+                self._bar.stop()
 
     def show(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Show counts of jobs by kind and state."""
         total = sum(sum(states.values()) for states in counts.values())
         final = sum(states.get(state, 0) for states in counts.values() for state in FINAL_STATES)
         if self._bar:
-            self._bar.update(self._task, completed=final, total=total or None)
+            with unharmed():
+                self._bar.update(self._task, completed=final, total=total or None)
         elif self._enabled and (final, total) != self._said and time.monotonic() - self._said_at >= _LINE_SECONDS:
-            click.echo(f"jobs: {final} of {total} final", err=True)
+            say(f"jobs: {final} of {total} final")
             self._said, self._said_at = (final, total), time.monotonic()

@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import click
 import msgspec
 
 from cobalt_tasks import access
@@ -27,6 +26,7 @@ from cobalt_tasks.supervisor.progress import Progress
 from cobalt_tasks.supervisor.pulse import Watched, watched
 from cobalt_tasks.supervisor.restarts import Restarts, last_line
 from cobalt_tasks.supervisor.state import locked, require_free
+from cobalt_tasks.supervisor.terminal import say
 
 _TICK = 0.25
 _BROKER_SECONDS = 15.0
@@ -34,7 +34,7 @@ _CLEAN_INGEST = (0, 3)
 _FLOWER_CONFIG = Path(__file__).parents[1] / "flowerconfig.py"
 _CONTROL_PROCESSES = 2
 """A round of scoring never keeps the sweep waiting."""
-_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Stop(Exception):  # noqa: N818  # a request, not an error
-    """Ctrl-C or SIGTERM."""
+    """Ctrl-C, SIGTERM, or the SIGHUP of a terminal that is closed."""
 
 
 def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
@@ -70,7 +70,9 @@ def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
         first = [redis_server.command(settings)] if own_broker else []
         everything = _Everything(settings, plan)
         for number in _STOPPING:
-            signal.signal(number, _stop)
+            # What is ignored from the start stays so: `nohup cobalt up` outlives its terminal.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _stop)
         return everything.run(first)
 
 
@@ -92,7 +94,7 @@ class _Everything:
             database = self._start(first)
             return self._watch(database)
         except Stop:
-            click.echo("stopping …", err=True)
+            say("stopping …")
             return 0
         finally:
             self._end()
@@ -109,7 +111,7 @@ class _Everything:
         for command in _services(self._settings, plan):
             self._add(command)
         self._watched = watched(database, Broker(self._settings))
-        self._restarts = Restarts(database, _say)
+        self._restarts = Restarts(database, say)
         for command in self._inputs():
             self._ingests.append(self._add(command))
         self._announce()
@@ -148,20 +150,18 @@ class _Everything:
             check=False,
         )
         if done.returncode:
-            click.secho(
+            say(
                 "NO GEOLOCATION DATA: addresses are located by online providers only, or not at all. "
                 "Try again later with: cobalt geodb update",
-                fg="yellow",
-                bold=True,
-                err=True,
+                is_warning=True,
             )
 
     def _announce(self) -> None:
-        click.echo(f"Cobalt is running on {self._settings.home}", err=True)
+        say(f"Cobalt is running on {self._settings.home}")
         host = f"[{self._plan.host}]" if ":" in self._plan.host else self._plan.host
-        click.echo(f"  page    http://{host}:{self._plan.port}", err=True)
-        click.echo(f"  Flower  http://{host}:{self._plan.flower_port}", err=True)
-        click.echo(f"  logs    {self._logs}", err=True)
+        say(f"  page    http://{host}:{self._plan.port}")
+        say(f"  Flower  http://{host}:{self._plan.flower_port}")
+        say(f"  logs    {self._logs}")
 
     def _watch(self, database: Database) -> int:
         finite = bool(self._ingests)
@@ -172,10 +172,10 @@ class _Everything:
         if finite:
             self._show_status()
         for child in failed:
-            click.echo(f"cobalt: {child.command.name} failed, see {child.log_file}", err=True)
+            say(f"cobalt: {child.command.name} failed, see {child.log_file}")
         if self._plan.once:
             return 1 if failed else 0
-        click.echo("serving; Ctrl-C stops it", err=True)
+        say("serving; Ctrl-C stops it")
         while True:
             self._tend()
 
@@ -194,7 +194,7 @@ class _Everything:
     def _tend(self) -> None:
         for each in self._watched:
             if each.pulse.is_lost():
-                _say(f"{each.trouble}: starting {' and '.join(each.children)} again")
+                say(f"{each.trouble}: starting {' and '.join(each.children)} again")
                 for child in self._children:
                     if child.command.name in each.children:
                         child.kill()
@@ -206,7 +206,7 @@ class _Everything:
 
     def _show_status(self) -> None:
         for child in self._ingests:
-            click.echo(last_line(child.log_file), err=True)
+            say(last_line(child.log_file))
         subprocess.run(
             [sys.executable, "-m", "cobalt_tasks", "status"],
             env=self._environment,
@@ -258,10 +258,6 @@ def _wait_for_broker(settings: Settings) -> None:
             time.sleep(0.05)
         else:
             return broker.close()
-
-
-def _say(text: str) -> None:
-    click.echo(text, err=True)
 
 
 def _stop(_number: int, _frame: object) -> None:

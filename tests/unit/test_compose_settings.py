@@ -47,3 +47,15 @@ def test_every_service_of_the_image_shares_the_settings() -> None:
     assert own == {"init", "postgres"}
     assert {name for name, body in each.items() if "<<: *" in body} == set(each) - {"init", "postgres", "redis"}
     assert not re.search(r"PASSWORD:-", text)
+
+
+def test_every_service_has_logs_of_a_bounded_size() -> None:
+    """Docker keeps a container's log without end by default. Break: remove `logging` from a service."""
+    text = (ROOT / "docker-compose.yml").read_text()
+    shared = text.partition("x-cobalt: &cobalt\n")[2].partition("\n\n")[0]
+    services = text.partition("\nservices:\n")[2].partition("\nvolumes:\n")[0]
+    each = dict(re.findall(r"^  (\w+):\n((?:    .*\n|\s*#.*\n|\n)+)", services, re.MULTILINE))
+    assert len(each) >= 10
+    assert "max-size: 10m" in text
+    assert "logging: *logging" in shared
+    assert all("<<: *" in body or "logging: *logging" in body for body in each.values())
