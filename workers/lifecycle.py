@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing.sharedctypes import RawValue
+from typing import Any
 
 from billiard.process import current_process
 from celery import signals
@@ -19,7 +20,7 @@ from cobalt_tasks import settings as environment
 from cobalt_tasks import threat
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.errors import DatabaseUnavailableError
+from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
 from cobalt_tasks.geolocation.chain import Geolocator
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs
@@ -112,6 +113,14 @@ def _hand_back(database: Database, token: str) -> None:
     log.warning("handed %d jobs back: the worker stops", count)
     if current_process().daemon:
         os._exit(0)
+
+
+@signals.celeryd_after_setup.connect
+def _refuse_green_pools(instance: Any, **_: object) -> None:
+    """End at once with a pool of gevent or eventlet: probes run under asyncio, which both replace in part."""
+    if instance.pool_cls.is_green:
+        sys.stderr.write("cobalt: this pool (-P) cannot run asyncio: use prefork, threads or solo\n")
+        raise SystemExit(ConfigurationError.exit_code)
 
 
 @signals.worker_shutting_down.connect

@@ -15,6 +15,8 @@ import pytest
 
 from cobalt_tasks import flowerconfig
 from cobalt_tasks import settings as environment
+from cobalt_tasks.catalog import SWEEP_TASK
+from cobalt_tasks.celery import app
 from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.storage import jobs
@@ -58,7 +60,7 @@ def flower(sqlite_url: str, redis_url: str, home: Path, monkeypatch: pytest.Monk
     port = free_port()
     commands = (
         [*CELERY, "flower", "--address=127.0.0.1", f"--port={port}", f"--conf={flowerconfig.__file__}"],
-        [*CELERY, "worker", "-Q", "geolocation", "-c", "1"],
+        [*CELERY, "worker", "-Q", "control,geolocation", "-c", "1"],
     )
     with ExitStack() as stack:
         for command in commands:
@@ -78,19 +80,31 @@ def tasks(address: str) -> list[dict[str, object]]:
 
 
 def test_the_task_list_shows_batch_sizes(flower: str) -> None:
-    """Three jobs in one message are one task of "3 jobs". Break: `--conf`, or argsrepr in dispatch._publish."""
+    """Three jobs in one message are one task of "3 jobs", and rounds of the control task are left out.
+
+    Break: `--conf`, argsrepr in dispatch._publish, or send_events in workers/control.py.
+    """
     settings = environment.load()
     database = open_ledger(settings)
     dispatcher = Dispatcher(database, settings)
     number = 0
     deadline = time.monotonic() + 60
-    while not (shown := tasks(flower)):
+    while len(shown := tasks(flower)) < 3:
         assert time.monotonic() < deadline
         # Flower shows what happens after it has started.
         new = [NewJob(kind="geolocation", address=f"10.0.{number}.{last}") for last in (1, 2, 3)]
         database.write(jobs.create, new)
         dispatcher.top_up(["geolocation"])
         number += 1
+        app.send_task(SWEEP_TASK)
         time.sleep(0.5)
     database.dispose()
     assert {(task["name"], task["args"]) for task in shown} == {("cobalt.geolocation", "3 jobs")}
+
+
+def test_the_number_of_tasks_kept_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Flower's own bound of 100,000 costs half a gigabyte. Break: `max_tasks` in flowerconfig.py."""
+    monkeypatch.setenv("COBALT_NO_LOGIN", "true")
+    read = "import sys; from flower.options import options as o; o.parse_config_file(sys.argv[1]); print(o.max_tasks)"
+    done = subprocess.run([sys.executable, "-c", read, flowerconfig.__file__], capture_output=True, check=True)
+    assert 0 < int(done.stdout) <= 10_000
