@@ -25,6 +25,10 @@ class DatabaseUnavailableError(CobaltError):
     """The database does not answer."""
 
 
+class NoLedgerError(DatabaseUnavailableError):
+    """There is no ledger: cobalt up or cobalt ingest makes one."""
+
+
 class OutOfTimeError(CobaltError):
     """The database took longer than this may take."""
 

@@ -69,7 +69,7 @@ def _scope(settings: "Settings") -> str:
 def _database(settings: "Settings") -> str:
     from cobalt_tasks.storage import locks, schema
 
-    database = schema.open_ledger(settings)
+    database = schema.existing_ledger(settings)
     # A full disk can still be read.
     database.write(locks.take, "doctor", 0.0)
     return f"{database.engine.dialect.name}, revision {schema.HEAD}, can be written"
@@ -98,7 +98,7 @@ def _verdict(settings: "Settings", *, with_workers: bool) -> "Verdict":
     except CobaltError as error:
         trouble = str(error)
     with suppress(CobaltError):
-        ledger = health.read_ledger(schema.open_ledger(settings))
+        ledger = health.read_ledger(schema.existing_ledger(settings))
     return health.judge(health.collect(ledger, settings, workers, trouble))
 
 

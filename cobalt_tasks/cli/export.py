@@ -35,10 +35,10 @@ def export(table: str, form: str, output: Path | None) -> None:
       cobalt export --table hosts | jq -r .country_code | sort | uniq -c
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.settings import load
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
     from cobalt_tasks.views.export import export as write
 
-    database = open_ledger(load())
+    database = existing_ledger(load())
     try:
         with _opened(output) as target:
             written = write(database, table, form, target)

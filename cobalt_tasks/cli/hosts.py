@@ -45,12 +45,12 @@ def hosts(  # Click gives them by name
         raise ConfigurationError(f"{address!r} is no IP address")
     from cobalt_tasks.settings import load
     from cobalt_tasks.storage.inventory import Filter, Order
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
     from cobalt_tasks.views import hosts as views
 
     only = Filter(country=country.upper() if country else None, port=port, service=service)
     settings = load()
-    database = open_ledger(settings)
+    database = existing_ledger(settings)
     note = ""
     try:
         if wanted:

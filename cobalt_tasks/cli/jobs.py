@@ -115,9 +115,9 @@ def prune(days: float) -> None:
 
 def _ledger() -> Any:
     from cobalt_tasks import settings as environment
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
 
-    return open_ledger(environment.load())
+    return existing_ledger(environment.load())
 
 
 def _selection(

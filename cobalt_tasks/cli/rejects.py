@@ -29,10 +29,10 @@ def list_(source: str | None, limit: int, after: int, as_json: bool) -> None:
 
     from cobalt_tasks import settings
     from cobalt_tasks.storage import rejects as storage
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
     from cobalt_tasks.text import printable
 
-    with open_ledger(settings.load()).reading() as connection:
+    with existing_ledger(settings.load()).reading() as connection:
         found = storage.listing(connection, source=source, after=after, limit=limit)
         if not found and source:
             found = storage.listing(connection, source=str(Path(source).absolute()), after=after, limit=limit)
@@ -59,10 +59,10 @@ def retry(source: str | None, port: int | None) -> None:
     from cobalt_tasks import settings
     from cobalt_tasks.ingest.retry import retry as try_again
     from cobalt_tasks.storage import rejects as storage
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
 
     loaded = settings.load()
-    database = open_ledger(loaded)
+    database = existing_ledger(loaded)
     with database.reading() as connection:
         if source and not storage.listing(connection, source=source, limit=1):
             source = str(Path(source).absolute())

@@ -39,13 +39,13 @@ def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) ->
     from cobalt_tasks import settings as environment
     from cobalt_tasks import threat
     from cobalt_tasks.errors import ConfigurationError
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
 
     if explain is not None and recompute:
         raise ConfigurationError("--explain and --recompute exclude each other")
     settings = environment.load()
     rules = threat.load(settings.home)
-    database = open_ledger(settings)
+    database = existing_ledger(settings)
     try:
         if recompute:
             _recompute(database, rules, limit, as_json=as_json)

@@ -22,10 +22,10 @@ def list_(as_json: bool) -> None:
 
     from cobalt_tasks import settings
     from cobalt_tasks.storage import sources as storage
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
     from cobalt_tasks.text import printable
 
-    with open_ledger(settings.load()).reading() as connection:
+    with existing_ledger(settings.load()).reading() as connection:
         found = storage.everything(connection)
     if as_json:
         hidden = ("device", "inode", "head", "head_length", "tail", "parser_state", "provisional")
@@ -56,9 +56,9 @@ def forget(source: str) -> None:
     from cobalt_tasks import settings
     from cobalt_tasks.errors import ConfigurationError
     from cobalt_tasks.storage import sources as storage
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
 
-    database = open_ledger(settings.load())
+    database = existing_ledger(settings.load())
     with database.reading() as connection:
         named = {source, str(Path(source).absolute())}
         found = [each for each in storage.everything(connection) if each.name in named or str(each.id) == source]

@@ -16,11 +16,11 @@ def status(as_json: bool) -> None:
       cobalt status --json | jq .jobs.geolocation
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.settings import load
-    from cobalt_tasks.storage.schema import open_ledger
+    from cobalt_tasks.storage.schema import existing_ledger
     from cobalt_tasks.views.status import collect
 
     settings = load()
-    database = open_ledger(settings)
+    database = existing_ledger(settings)
     try:
         state = collect(database, settings)
     finally:

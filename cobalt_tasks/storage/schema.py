@@ -4,13 +4,16 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.errors import ConfigurationError, NoLedgerError
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage.engine import Database
 
 HEAD = "0006"
 """The newest migration; a test holds it against the folder."""
 
+_HOW_TO_GET_ONE = (
+    "cobalt up or cobalt ingest makes one; if there should be one, check COBALT_HOME and COBALT_DATABASE_URL"
+)
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK = 0x636F62616C74
 """PostgreSQL's advisory lock around migrations: the word cobalt in hexadecimal."""
@@ -30,6 +33,44 @@ def open_ledger(settings: Settings) -> Database:
     if current != HEAD:
         upgrade(database)
     return database
+
+
+def existing_ledger(settings: Settings) -> Database:
+    """Open the ledger for a view, which never creates one: an empty one would look as if nothing was wrong.
+
+    Raises:
+        ConfigurationError: the database belongs to a newer Cobalt.
+        DatabaseUnavailableError: it does not answer, or there is no ledger in it (NoLedgerError).
+
+    """
+    database = Database(settings.database_url)
+    require_file(database)
+    require_tables(database)
+    return database
+
+
+def require_file(database: Database) -> None:
+    """Raise NoLedgerError if the database is a file that does not exist: opening it would create it."""
+    file = database.engine.url.database if database.is_sqlite else None
+    if file and file != ":memory:" and not Path(file).exists():
+        raise NoLedgerError(f"there is no ledger: {file} does not exist; {_HOW_TO_GET_ONE}")
+
+
+def require_tables(database: Database) -> None:
+    """Upgrade the tables if they are old.
+
+    Raises:
+        NoLedgerError: there are none.
+        ConfigurationError: the database belongs to a newer Cobalt.
+        DatabaseUnavailableError: it does not answer.
+
+    """
+    with database.reading() as connection:
+        current = revision(connection)
+    if current is None:
+        raise NoLedgerError(f"there is no ledger: the database is empty; {_HOW_TO_GET_ONE}")
+    if current != HEAD:
+        upgrade(database)
 
 
 def revision(connection: Connection) -> str | None:

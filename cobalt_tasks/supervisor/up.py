@@ -14,7 +14,7 @@ from cobalt_tasks import access
 from cobalt_tasks.broker import Broker
 from cobalt_tasks.catalog import CONTROL_QUEUE, POOLS
 from cobalt_tasks.contracts import ACTIVE_STATES
-from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.geolocation import manifest
 from cobalt_tasks.settings import Settings, environment
 from cobalt_tasks.storage import overview
@@ -86,6 +86,7 @@ class _Everything:
         self._children: list[Child] = []
         self._ingests: list[Child] = []
         self._count_at = 0.0
+        self._database_is_away = False
         self._watched: list[Watched] = []
         self._restarts: Restarts | None = None
 
@@ -183,13 +184,30 @@ class _Everything:
         began = time.monotonic()
         if began < self._count_at:
             return False
-        counts = _job_counts(database)
+        counts = self._counts(database)
+        if counts is None:
+            return False
         # To count a large ledger takes a while: at most a tenth of the time.
         self._count_at = began + 10 * (time.monotonic() - began)
         progress.show(counts)
         if any(child.exit_code() is None for child in self._ingests):
             return False
         return not any(states.get(state) for states in counts.values() for state in ACTIVE_STATES)
+
+    def _counts(self, database: Database) -> dict[str, dict[str, int]] | None:
+        """Return the jobs by kind and state; None, said once, while the database is away: everything waits for it."""
+        try:
+            counts = _job_counts(database)
+        except DatabaseUnavailableError as error:
+            if not self._database_is_away:
+                say(f"{error}; everything waits for it")
+            self._database_is_away = True
+            time.sleep(_TICK)
+            return None
+        if self._database_is_away:
+            say("the database answers again")
+        self._database_is_away = False
+        return counts
 
     def _tend(self) -> None:
         for each in self._watched:

@@ -299,6 +299,8 @@ def test_server_gone_is_said_and_forgiven(page: Any, ledger: Database, dashboard
     assert dashboard.stop() == 0
     page.wait_for("!document.querySelector('#trouble').hidden", seconds=20)
     assert "does not answer" in page.text("#trouble")
+    assert "no longer kept up to date" in page.text("#trouble")
+    assert page.text("#overall") == "health unknown"
     assert "198.51.100.7" in page.text("#connection-rows")
     dashboard.start()
     page.wait_for("document.querySelector('#trouble').hidden", seconds=30)

@@ -19,9 +19,9 @@ from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.contracts import State
 from cobalt_tasks.errors import CobaltError, DatabaseUnavailableError
 from cobalt_tasks.settings import Settings
+from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.host_parts import PARTS, Page
 from cobalt_tasks.storage.inventory import After, Filter, Order
-from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.storage.traffic import JobFilter
 from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import lists
@@ -52,7 +52,7 @@ Id = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only rows with
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the application; it opens the ledger when it starts and closes it when it stops.
+    """Return the application; it starts without a ledger too, and then answers why there is none.
 
     Raises:
         ConfigurationError: the name or the password for the page is missing.
@@ -65,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         # Fewer than the database has connections for: some are left for the health check.
         to_thread.current_default_thread_limiter().total_tokens = _THREADS
-        app.state.live = Live(open_ledger(settings), settings)
+        app.state.live = Live(Database(settings.database_url), settings)
         app.state.live.begin()
         yield
         app.state.live.close()

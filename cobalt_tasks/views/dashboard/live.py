@@ -7,13 +7,13 @@ from msgspec import Struct
 
 from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import evidence, overview, traffic
+from cobalt_tasks.storage import evidence, overview, schema, traffic
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.evidence import Zone
 from cobalt_tasks.views import status
 from cobalt_tasks.views.dashboard import contract
 from cobalt_tasks.views.dashboard.kept import Kept
-from cobalt_tasks.views.health import Facts, collect, judge, read_ledger
+from cobalt_tasks.views.health import Facts, Ledger, collect, judge, read_ledger
 
 WINDOW_SECONDS = 60.0
 STREAMED_CONNECTIONS = 200
@@ -38,20 +38,35 @@ class Live:
     """One process's view of the ledger; every method may be called from any thread."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
-        """Ask nothing yet."""
-        self.database = database
+        """Ask nothing yet: the database may be away, or have no ledger."""
+        self._database = database
+        self._has_tables = False
         self._settings = settings
         self._started = time.monotonic()
         self._queues: dict[str, float] = {}
         self._workers: dict[str, tuple[float, status.WorkerState]] = {}
         self._counts = Kept(
-            lambda: status.count(database), seconds=_COUNT_SECONDS, stale_for=_STALE_SECONDS, share=_COUNT_SHARE
+            lambda: status.count(self.database), seconds=_COUNT_SECONDS, stale_for=_STALE_SECONDS, share=_COUNT_SHARE
         )
         self._beats = Kept(self._feel, seconds=_PULSE_SECONDS, stale_for=_STALE_SECONDS)
         self._facts = Kept(self._find_facts, seconds=1.0)
         self._traffic = Kept(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS, share=_COUNT_SHARE)
         self._zones = Kept(self._find_zones, seconds=_ZONE_SECONDS, stale_for=_ZONE_SECONDS, share=_COUNT_SHARE)
         self._data = Kept(lambda: self.data(STREAMED_CONNECTIONS), seconds=1.0)
+
+    @property
+    def database(self) -> Database:
+        """The ledger.
+
+        Raises:
+            DatabaseUnavailableError: it does not answer, or there is none.
+
+        """
+        schema.require_file(self._database)
+        if not self._has_tables:
+            schema.require_tables(self._database)
+            self._has_tables = True
+        return self._database
 
     def begin(self) -> None:
         """Begin to get what takes longest, before anybody asks."""
@@ -63,7 +78,7 @@ class Live:
         """End the threads and close the connections."""
         for kept in (self._facts, self._counts, self._beats, self._traffic, self._zones, self._data):
             kept.close()
-        self.database.dispose()
+        self._database.dispose()
 
     def status(self) -> status.Status:
         """Return the whole status. Counts may be some seconds old.
@@ -134,8 +149,14 @@ class Live:
         now = time.monotonic()
         ages = {queue: now - seen for queue, seen in beats.queues.items()}
         pulse = beats.pulse
-        seen = collect(read_ledger(self.database), self._settings, pulse.answered, pulse.trouble)
+        seen = collect(self._ledger(), self._settings, pulse.answered, pulse.trouble)
         return msgspec.structs.replace(seen, queue_ages=ages, watched=now - self._started)
+
+    def _ledger(self) -> Ledger | None:
+        try:
+            return read_ledger(self.database)
+        except DatabaseUnavailableError:
+            return None
 
     def _count_traffic(self) -> overview.Traffic:
         with self.database.reading() as connection:

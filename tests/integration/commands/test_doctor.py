@@ -68,6 +68,7 @@ def worker(doctor: Doctor, home: Path) -> Iterator[Worker]:
 )
 def test_each_broken_thing_is_named(  # noqa: PLR0917  # a table of four columns
     doctor: Doctor,
+    ledger: Database,
     monkeypatch: pytest.MonkeyPatch,
     variable: str,
     value: str,

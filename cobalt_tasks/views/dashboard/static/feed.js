@@ -41,7 +41,7 @@ export function follow(onData, onTrouble) {
       }
       if (!streaming) received(await answer.text(), "polling");
     } catch {
-      onTrouble(`Cobalt's server does not answer. What you see is of ${new Date(heard).toLocaleTimeString()}.`);
+      onTrouble("Cobalt's server does not answer.");
     }
   };
 

@@ -31,8 +31,11 @@ const serverNow = () => Date.now() / 1000 + clockOffset;
 const hosts = startHosts(serverNow);
 
 follow(show, (trouble) => {
-  say(byId("trouble"), trouble);
+  const since = shown ? `What you see is of ${new Date(receivedAt).toLocaleTimeString()} and no longer kept up to date.` : "Nothing can be shown.";
+  say(byId("trouble"), `${trouble.replace(/\.?$/, ".")} ${since}`);
   byId("trouble").hidden = false;
+  say(byId("overall"), "health unknown");
+  dress(byId("overall"), "badge bad");
   document.body.classList.add("old");
   say(byId("link"), "");
 });
