@@ -52,7 +52,7 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: fuzz bench-ingest bench-jobs bench-latency bench-geolocation
+.PHONY: fuzz bench-scale bench-ingest bench-jobs bench-latency bench-geolocation
 FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
 	@$(LOCKED) -r requirements-fuzz.lock
@@ -65,6 +65,10 @@ bench-jobs: setup-dev  ## no-op jobs through the whole state machine, beside one
 bench-latency: setup-dev  ## from a discovery on stdin to its banner, idle and above a million waiting jobs
 	@tools/postgres.sh
 	@$(BIN)/python benchmarks/latency.py $(ARGS)
+
+bench-scale: setup-dev  ## every periodic statement, page and command in a ledger of millions, with times and plans (ARGS="--share 0.1")
+	@tools/postgres.sh
+	@$(BIN)/python benchmarks/scale.py $(ARGS)
 
 bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, and memory
 	@tools/postgres.sh

@@ -41,10 +41,13 @@ def keep_up(database: Database, rules: Rules) -> int:
     return total
 
 
-def recompute(database: Database, rules: Rules, report: Callable[[int], None]) -> Iterator[Change]:
+def recompute(
+    database: Database, rules: Rules, report: Callable[[int], None], describe: Callable[[str], object] = str
+) -> Iterator[Change]:
     """Compute everything again from what the ledger knows; give what has changed. Nobody is asked about anything.
 
-    `report` is called with the number of hosts of each page. Stopped in the middle, it can be begun again.
+    `report` is called with the number of hosts of each page, `describe` with a line about the connections that are looked
+    through before. Stopped in the middle, it can be begun again.
     """
     with database.reading() as connection:
         end = unscored.last_settled(connection)
@@ -55,6 +58,7 @@ def recompute(database: Database, rules: Rules, report: Callable[[int], None]) -
         if ids.upto == ids.above:
             break
         _add(database, rules, _traffic(database, rules, ids))
+        describe(f"connections looked through: {ids.upto / end:.0%}")
     after = ""
     while True:
         with database.reading() as connection:

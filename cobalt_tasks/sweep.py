@@ -10,7 +10,7 @@ from cobalt_tasks import rounds
 from cobalt_tasks.catalog import DAY, KINDS, STEPS, Kind
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import job_admin, jobs
+from cobalt_tasks.storage import counts, job_admin, jobs
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.timing import LOST_AFTER_SECONDS
 
@@ -67,6 +67,7 @@ def upkeep(database: Database, settings: Settings, *others: Callable[[], object]
 
 def _refresh(database: Database, settings: Settings) -> None:
     database.write(job_admin.prune, settings.history_days * DAY)
+    database.write(counts.fold)
     for kind in KINDS:
         if not kind.active or settings.refresh_active:
             database.write(jobs.refresh, kind.name, _REFRESHED_AT_ONCE)

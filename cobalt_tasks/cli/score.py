@@ -132,18 +132,24 @@ def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: boo
     import msgspec
 
     from cobalt_tasks import scoring
+    from cobalt_tasks.storage import counts, models
+    from cobalt_tasks.views.progress import Progress
 
+    with database.reading() as connection:
+        total = counts.table_size(connection, models.hosts)
     hosts = changed = 0
     shown: list[scoring.Change] = []
+    with Progress("hosts scored", total) as progress:
 
-    def report(count: int) -> None:
-        nonlocal hosts
-        hosts += count
+        def report(count: int) -> None:
+            nonlocal hosts
+            hosts += count
+            progress.show(hosts)
 
-    for change in scoring.recompute(database, rules, report):
-        changed += 1
-        if len(shown) < limit:
-            shown.append(change)
+        for change in scoring.recompute(database, rules, report, progress.describe):
+            changed += 1
+            if len(shown) < limit:
+                shown.append(change)
     if as_json:
         click.echo(
             msgspec.json.encode({"rule_version": rules.version, "hosts": hosts, "changed": changed, "changes": shown}),

@@ -65,6 +65,5 @@ def forget(source: str) -> None:
     if not found:
         raise ConfigurationError(f"there is no source {source!r}: cobalt sources list")
     for each in found:
-        while database.write(lambda connection, id_=each.id: storage.forget_some(connection, id_)):  # type: ignore[misc]
-            pass
+        storage.forget(database, each.id)
         click.echo(f"forgot {each.name}, generation {each.generation}")

@@ -73,7 +73,9 @@ def known(connection: Connection, of: Sequence[str]) -> list[Known]:
     for address, port in _ports(connection, of):
         open_ports[address].append(port)
     placed = select(locations.c.address, locations.c.country_code, locations.c.asn, locations.c.fetched_at)
-    places = {row.address: row for row in connection.execute(placed.where(one_of(connection, locations.c.address, of)))}
+    places = {
+        row.address: row for row in connection.execute(placed.where(one_of(connection, locations.c.address, of))).all()
+    }
     ended = _looked_up(connection, [address for address in of if address not in places])
     return [_known(address, places.get(address), ended.get(address), open_ports[address]) for address in of]
 
@@ -156,7 +158,7 @@ def _key(found: Evidence) -> tuple[str, str, str]:
 def _kept(connection: Connection, of: Sequence[str]) -> Iterable[tuple[Evidence, str]]:
     """Yield the evidence that is kept against hosts, and the version of the rules that found it."""
     statement = select(*(evidence.c[name] for name in _EVIDENCE)).where(one_of(connection, evidence.c.address, of))
-    for *values, made_by in connection.execute(statement):
+    for *values, made_by in connection.execute(statement).all():
         yield Evidence(**dict(zip(Evidence.__struct_fields__, values, strict=True))), made_by
 
 
@@ -176,7 +178,8 @@ def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list
 def scores_of(connection: Connection, addresses: Sequence[str]) -> dict[str, Score]:
     """Return the scores of hosts."""
     statement = select(scores).where(one_of(connection, scores.c.address, addresses))
-    return {row["address"]: Score(**row) for row in connection.execute(statement).mappings()}
+    found = connection.execute(statement).mappings().all()
+    return {row["address"]: Score(**row) for row in found}
 
 
 def unscored(connection: Connection, addresses: Sequence[str], since: float) -> set[str]:
@@ -295,5 +298,5 @@ def _ports(connection: Connection, of: Sequence[str]) -> Iterable[tuple[str, Por
         .outerjoin(certificates, certificates.c.fingerprint == seen.c.fingerprint)
         .where(one_of(connection, ports.c.address, of))
     )
-    for address, *values in connection.execute(statement):
+    for address, *values in connection.execute(statement).all():
         yield address, Port(**dict(zip(Port.__struct_fields__, values, strict=True)))

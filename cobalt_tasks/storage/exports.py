@@ -1,11 +1,10 @@
-"""Whole tables as streams of plain rows, for `cobalt export`: one state of the ledger, bounded memory."""
+"""Whole tables as streams of plain rows, for `cobalt export`: page by page, with bounded memory."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Column, ColumnElement, func, literal, select, tuple_
 from sqlalchemy.sql.selectable import Select
 
 from cobalt_tasks.storage.engine import Database
@@ -24,8 +23,9 @@ from cobalt_tasks.storage.models import (
 )
 
 Row = dict[str, Any]
+Key = Sequence[Column[Any]]
 
-_ROWS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 500
 _LONGEST_NAMES = 1000
 
 
@@ -38,24 +38,43 @@ class Stream(msgspec.Struct, frozen=True):
     lists: frozenset[str]
 
 
-@contextmanager
-def stream(database: Database, table: str) -> Iterator[Stream]:
-    """Open a stream of one of `TABLES`; its rows are fetched as they are asked for.
+def stream(database: Database, table: str) -> Stream:
+    """Return a stream of one of `TABLES`, in the order of its key. A page of rows is read when it is asked for.
+
+    Each page has a transaction of its own: a reader that pauses holds nothing open. Rows that come or change meanwhile
+    may or may not be in it; none is in it twice, and none that stays is left out.
 
     Raises:
-        DatabaseUnavailableError: the database does not answer, also in the midst of it.
+        DatabaseUnavailableError: while it is read: the database does not answer.
 
     """
-    with database.reading() as connection:
-        if not database.is_sqlite:
-            # A reader may pause for longer than our own rule allows an idle transaction.
-            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        chosen = TABLES[table](connection)
-        columns = tuple(column.name for column in chosen.selected_columns)
-        result = connection.execute(chosen, execution_options={"yield_per": _ROWS_AT_ONCE}).mappings()
-        lists = _LISTS & set(columns)
-        rows = (_plain(dict(row), lists) for row in result)
-        yield Stream(columns, rows, _TIMES & set(columns), frozenset(lists))
+    select_rows, key = TABLES[table]
+    dialect = database.engine.dialect.name
+    columns = tuple(column.name for column in select_rows(dialect).selected_columns)
+    lists = _LISTS & set(columns)
+    rows = (_plain(row, lists) for row in _paged(database, select_rows(dialect), key))
+    return Stream(columns, rows, _TIMES & set(columns), frozenset(lists))
+
+
+def _paged(database: Database, chosen: Select[Any], key: Key) -> Iterator[Row]:
+    """Yield rows in the order of their key, which is not among the columns everywhere and is read beside them."""
+    marks = [f"key_{number}" for number in range(len(key))]
+    chosen = chosen.add_columns(*(column.label(mark) for column, mark in zip(key, marks, strict=True)))
+    chosen = chosen.order_by(*key).limit(_ROWS_AT_ONCE)
+    last: list[Any] | None = None
+    while True:
+        page = chosen if last is None else chosen.where(_is_behind(key, last))
+        with database.reading() as connection:
+            rows = [dict(row) for row in connection.execute(page).mappings()]
+        for row in rows:
+            last = [row.pop(mark) for mark in marks]
+            yield row
+        if len(rows) < _ROWS_AT_ONCE:
+            return
+
+
+def _is_behind(key: Key, last: Sequence[Any]) -> ColumnElement[bool]:
+    return tuple_(*key) > tuple_(*(literal(value, column.type) for column, value in zip(key, last, strict=True)))
 
 
 def _plain(row: Row, lists: set[str]) -> Row:
@@ -64,7 +83,7 @@ def _plain(row: Row, lists: set[str]) -> Row:
     return row
 
 
-def _hosts(connection: Connection) -> Select[Any]:
+def _hosts(dialect: str) -> Select[Any]:
     return (
         select(
             hosts.c.address,
@@ -74,16 +93,15 @@ def _hosts(connection: Connection) -> Select[Any]:
             scores.c.score,
             *(locations.c[name] for name in LOCATION),
             locations.c.fetched_at.label("located_at"),
-            _json_list(connection, ports, "port", "open_ports"),
-            _json_list(connection, hostnames, "name", "names"),
+            _json_list(dialect, ports, "port", "open_ports"),
+            _json_list(dialect, hostnames, "name", "names"),
         )
         .outerjoin(scores, scores.c.address == hosts.c.address)
         .outerjoin(locations, locations.c.address == hosts.c.address)
-        .order_by(hosts.c.address)
     )
 
 
-def _json_list(connection: Connection, table: Any, column: str, label: str) -> Any:
+def _json_list(dialect: str, table: Any, column: str, label: str) -> Any:
     """Return the different values of a column for one host, sorted, as the text of a JSON list."""
     values = (
         select(table.c[column])
@@ -96,19 +114,17 @@ def _json_list(connection: Connection, table: Any, column: str, label: str) -> A
     )
     value = values.c[column]
     gathered = (
-        func.json_group_array(value)
-        if connection.dialect.name == "sqlite"
-        else func.json_agg(value).cast(certificates.c.names.type)
+        func.json_group_array(value) if dialect == "sqlite" else func.json_agg(value).cast(certificates.c.names.type)
     )
     return select(gathered).select_from(values).scalar_subquery().label(label)
 
 
-def _ports(_connection: Connection) -> Select[Any]:
+def _ports(_dialect: str) -> Select[Any]:
     names = ("address", "protocol", "port", "service", "product", "version", "banner", "first_seen", "last_seen")
-    return select(*(ports.c[name] for name in names)).order_by(ports.c.address, ports.c.protocol, ports.c.port)
+    return select(*(ports.c[name] for name in names))
 
 
-def _connections(_connection: Connection) -> Select[Any]:
+def _connections(_dialect: str) -> Select[Any]:
     names = ("arrived_at", "observed_at", "src_ip", "src_port", "dst_ip", "dst_port", "protocol", "process")
     return (
         select(
@@ -121,38 +137,35 @@ def _connections(_connection: Connection) -> Select[Any]:
         )
         .outerjoin(sources, sources.c.id == observations.c.source_id)
         .outerjoin(locations, locations.c.address == observations.c.dst_ip)
-        .order_by(observations.c.id)
     )
 
 
-def _jobs(_connection: Connection) -> Select[Any]:
-    return select(*(column for column in jobs.c if column.name not in {"claim", "lease_until"})).order_by(jobs.c.id)
+def _jobs(_dialect: str) -> Select[Any]:
+    return select(*(column for column in jobs.c if column.name not in {"claim", "lease_until"}))
 
 
-def _certificates(_connection: Connection) -> Select[Any]:
+def _certificates(_dialect: str) -> Select[Any]:
     """One row for each port a certificate was seen on."""
     seen = ("address", "protocol", "port", "source", "first_seen", "last_seen")
     said = ("fingerprint", "subject", "issuer", "serial", "not_before", "not_after", "self_signed", "names")
-    return (
-        select(*(sightings.c[name] for name in seen), *(certificates.c[name] for name in said))
-        .join(certificates, certificates.c.fingerprint == sightings.c.fingerprint)
-        .order_by(sightings.c.address, sightings.c.protocol, sightings.c.port, sightings.c.fingerprint)
+    return select(*(sightings.c[name] for name in seen), *(certificates.c[name] for name in said)).join(
+        certificates, certificates.c.fingerprint == sightings.c.fingerprint
     )
 
 
-def _hostnames(_connection: Connection) -> Select[Any]:
-    return select(hostnames).order_by(hostnames.c.address, hostnames.c.name, hostnames.c.source)
+def _hostnames(_dialect: str) -> Select[Any]:
+    return select(hostnames)
 
 
-TABLES: dict[str, Callable[[Connection], Select[Any]]] = {
-    "hosts": _hosts,
-    "ports": _ports,
-    "connections": _connections,
-    "jobs": _jobs,
-    "certificates": _certificates,
-    "hostnames": _hostnames,
+TABLES: dict[str, tuple[Callable[[str], Select[Any]], Key]] = {
+    "hosts": (_hosts, [hosts.c.address]),
+    "ports": (_ports, list(ports.primary_key)),
+    "connections": (_connections, [observations.c.id]),
+    "jobs": (_jobs, [jobs.c.id]),
+    "certificates": (_certificates, list(sightings.primary_key)),
+    "hostnames": (_hostnames, list(hostnames.primary_key)),
 }
-"""Table → what is selected for it."""
+"""Table → what is selected for it in a dialect, and the key its pages go by."""
 
 _LISTS = {"open_ports", "names"}
 _TIMES = frozenset(

@@ -1,14 +1,14 @@
 """What is known about hosts: pages of them, and one in full. Read by the views."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Any
 
 import msgspec
-from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
-from sqlalchemy.sql.selectable import Select
+from sqlalchemy import ColumnElement, Connection, func, select
 
+from cobalt_tasks.storage import host_lists
+from cobalt_tasks.storage.bulk import one_of
+from cobalt_tasks.storage.host_lists import EVERY, After, Filter, Order
 from cobalt_tasks.storage.models import (
     hostnames,
     hosts,
@@ -16,6 +16,8 @@ from cobalt_tasks.storage.models import (
     ports,
     scores,
 )
+
+__all__ = ["EVERY", "LOCATION", "After", "Filter", "Order", "Row", "names_of", "one", "page"]
 
 Row = dict[str, Any]
 
@@ -38,34 +40,6 @@ _NAMES_SHOWN = 20
 _PORTS_SHOWN = 50
 
 
-class Filter(Struct, frozen=True, kw_only=True):
-    """Which hosts: in a country (two letters), with a port, with a service."""
-
-    country: str | None = None
-    port: int | None = None
-    service: str | None = None
-
-
-EVERY = Filter()
-
-
-class Order(StrEnum):
-    """Which hosts come first: the last seen, or those that most speaks against (and of the others none at all).
-
-    The value is the column that pages are ordered by; hosts that are equal in it come by address.
-    """
-
-    LAST_SEEN = "last_seen"
-    SCORE = "score"
-
-
-class After(Struct, frozen=True):
-    """Where the next page begins: behind this host, in the order of the pages. `mark` is what they are ordered by."""
-
-    mark: float
-    address: str
-
-
 def page(
     connection: Connection,
     limit: int,
@@ -78,9 +52,16 @@ def page(
 
     A host shows at most 20 names and 50 ports here; host_parts has more.
     """
-    chosen = (_riskiest_first if order is Order.SCORE else _last_seen_first)(after)
-    chosen = chosen.outerjoin(locations, locations.c.address == hosts.c.address).limit(limit)
-    found = [dict(row) for row in connection.execute(_filtered(chosen, only)).mappings()]
+    addresses = host_lists.find(connection, limit, only, order, after)
+    chosen = (
+        select(*_listed())
+        .select_from(hosts)
+        .outerjoin(scores, scores.c.address == hosts.c.address)
+        .outerjoin(locations, locations.c.address == hosts.c.address)
+        .where(one_of(connection, hosts.c.address, addresses))
+    )
+    rows = {row["address"]: dict(row) for row in connection.execute(chosen).mappings()}
+    found = [rows[address] for address in addresses if address in rows]
     _add_names_and_ports(connection, found)
     return found
 
@@ -135,7 +116,7 @@ def names_of(connection: Connection, addresses: Sequence[str], limit: int = _NAM
     )
     ranked = (
         select(hostnames.c.address, hostnames.c.name, rank.label("rank"))
-        .where(hostnames.c.address.in_(addresses))
+        .where(one_of(connection, hostnames.c.address, addresses))
         .subquery()
     )
     found: dict[str, list[str]] = {}
@@ -148,24 +129,6 @@ def names_of(connection: Connection, addresses: Sequence[str], limit: int = _NAM
     return found
 
 
-def _last_seen_first(after: After | None) -> Select[Any]:
-    chosen = select(*_listed()).select_from(hosts).outerjoin(scores, scores.c.address == hosts.c.address)
-    chosen = chosen.order_by(hosts.c.last_seen.desc(), hosts.c.address)
-    if after is None:
-        return chosen
-    behind = and_(hosts.c.last_seen == after.mark, hosts.c.address > after.address)
-    return chosen.where(hosts.c.last_seen <= after.mark, or_(hosts.c.last_seen < after.mark, behind))
-
-
-def _riskiest_first(after: After | None) -> Select[Any]:
-    # Thousands of hosts may have the same score: both columns go down, so that one index has them in this very order.
-    chosen = select(*_listed()).select_from(scores).join(hosts, hosts.c.address == scores.c.address)
-    chosen = chosen.where(scores.c.score > 0).order_by(scores.c.score.desc(), scores.c.address.desc())
-    if after is None:
-        return chosen
-    return chosen.where(tuple_(scores.c.score, scores.c.address) < tuple_(after.mark, after.address))
-
-
 def _listed() -> list[ColumnElement[Any]]:
     seen = [hosts.c[name] for name in ("address", "first_seen", "last_seen", "discovered")]
     return [*seen, scores.c.score, *_location()]
@@ -175,25 +138,12 @@ def _location() -> list[ColumnElement[Any]]:
     return [locations.c[name] for name in LOCATION]
 
 
-def _filtered(chosen: Select[Any], only: Filter) -> Select[Any]:
-    if only.country:
-        chosen = chosen.where(locations.c.country_code == only.country)
-    if only.port is not None or only.service:
-        wanted = [ports.c.address == hosts.c.address]
-        if only.port is not None:
-            wanted.append(ports.c.port == only.port)
-        if only.service:
-            wanted.append(ports.c.service == only.service)
-        chosen = chosen.where(exists().where(*wanted))
-    return chosen
-
-
 def _add_names_and_ports(connection: Connection, found: list[Row]) -> None:
     addresses = [row["address"] for row in found]
     names = names_of(connection, addresses)
     rank = func.row_number().over(partition_by=ports.c.address, order_by=(ports.c.port, ports.c.protocol))
     columns = [ports.c[name] for name in ("address", "protocol", "port", "service", "product", "version")]
-    ranked = select(*columns, rank.label("rank")).where(ports.c.address.in_(addresses)).subquery()
+    ranked = select(*columns, rank.label("rank")).where(one_of(connection, ports.c.address, addresses)).subquery()
     services: dict[str, list[Row]] = {}
     for row in connection.execute(
         select(ranked).where(ranked.c.rank <= _PORTS_SHOWN).order_by(ranked.c.address, ranked.c.rank),

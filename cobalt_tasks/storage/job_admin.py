@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, select, true, update
 
 from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, State
+from cobalt_tasks.storage import job_lists
 from cobalt_tasks.storage.bulk import among
 from cobalt_tasks.storage.engine import Database, database_now, statement_now
 from cobalt_tasks.storage.models import jobs, written
@@ -14,7 +15,6 @@ from cobalt_tasks.storage.models import jobs, written
 RETRIABLE: Final = (State.FAILED, State.DEAD, State.CANCELLED)
 _PRUNED_AT_ONCE: Final = 2000
 _CHANGED_AT_ONCE: Final = 1000
-_BEYOND_ALL: Final = 2**63 - 1
 _Page = dict[int, tuple[Any, ...]]
 """Numbers of jobs, the newest first, and their targets."""
 
@@ -37,7 +37,8 @@ class Selection(Struct, frozen=True, kw_only=True):
 
 def find(connection: Connection, selection: Selection, limit: int) -> list[dict[str, Any]]:
     """Return jobs, the newest first."""
-    query = select(jobs).where(_matches(selection)).order_by(jobs.c.id.desc()).limit(limit)
+    states = job_lists.named(selection.state)
+    query = _narrowed(connection, selection, list(jobs.c), states, limit, None)
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -74,11 +75,14 @@ def _page_by_page(
     change: Callable[[Connection, _Page], int],
 ) -> int:
     """Change jobs from the newest to the oldest, some in each transaction: nobody else is to wait long for the ledger."""
-    changed, below = 0, _BEYOND_ALL
+    wanted = [state for state in states if selection.state in {None, state}]
+    if not wanted:
+        return 0
+    changed, below = 0, None
     while True:
-        query = select(jobs.c.id, *_TARGET).where(_matches(selection), jobs.c.state.in_(states), jobs.c.id < below)
         with database.reading() as connection:
-            rows = connection.execute(query.order_by(jobs.c.id.desc()).limit(_CHANGED_AT_ONCE))
+            query = _narrowed(connection, selection, [jobs.c.id, *_TARGET], wanted, _CHANGED_AT_ONCE, below)
+            rows = connection.execute(query)
             page = {number: tuple(target) for number, *target in rows}
         if not page:
             return changed
@@ -128,10 +132,25 @@ def _cancel(connection: Connection, page: _Page) -> int:
     return connection.execute(statement).rowcount
 
 
-def _matches(selection: Selection) -> ColumnElement[bool]:
-    conditions: list[ColumnElement[bool]] = [true()]
-    if selection.ids is not None:
-        conditions.append(jobs.c.id.in_(selection.ids))
-    given = {name: getattr(selection, name) for name in ("kind", "state", "address")}
-    conditions.extend(jobs.c[name] == value for name, value in given.items() if value is not None)
-    return and_(*conditions)
+def _narrowed(  # noqa: PLR0913, PLR0917  # a page of a selection
+    connection: Connection,
+    selection: Selection,
+    columns: Sequence[Any],
+    states: Sequence[str],
+    limit: int,
+    before: int | None,
+) -> Select[Any]:
+    if selection.ids is None:
+        return job_lists.newest(
+            connection, columns, limit, kind=selection.kind, states=states, address=selection.address, before=before
+        )
+    # By their numbers alone: they are few, and the other conditions are checked for each.
+    given = {"kind": selection.kind, "address": selection.address}
+    query = select(*columns).where(jobs.c.id.in_(selection.ids), _is_below(before))
+    query = query.where(*(jobs.c[name] == value for name, value in given.items() if value is not None))
+    query = query.where(jobs.c.state.in_(states)) if states else query
+    return query.order_by(jobs.c.id.desc()).limit(limit)
+
+
+def _is_below(before: int | None) -> ColumnElement[bool]:
+    return true() if before is None else jobs.c.id < before

@@ -33,8 +33,8 @@ from sqlalchemy import (
 )
 
 from cobalt_tasks.catalog import BY_NAME, Urgency
-from cobalt_tasks.contracts import FINAL_STATES, Job, NewJob, Outcome, State
-from cobalt_tasks.storage import freshness, transitions
+from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, Job, NewJob, Outcome, State
+from cobalt_tasks.storage import counts, freshness, transitions
 from cobalt_tasks.storage.bulk import Columns, among, earlier, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.models import ACTIVE, hosts, is_in, jobs
@@ -42,6 +42,9 @@ from cobalt_tasks.storage.transitions import MAX_ATTEMPTS
 
 WORKER_LOST: Final = "worker lost"
 """The outcome of a job that is dead because every worker died on it."""
+
+_MOST_ACTIVE: Final = 10_000
+"""Active jobs of a kind with which no fact of that kind is refreshed."""
 
 _NEW_COLUMNS: Columns = {
     "kind": Text(),
@@ -281,7 +284,14 @@ def take_back(connection: Connection) -> int:
 
 
 def refresh(connection: Connection, kind: str, limit: int) -> int:
-    """Make refresh jobs for up to `limit` facts of a kind that have gone stale; return how many."""
+    """Make refresh jobs for up to `limit` facts of a kind that have gone stale; return how many.
+
+    None while many jobs of that kind are active: they would wait behind those, and stale facts that have a job already
+    are looked at again each time.
+    """
+    counted = counts.jobs_by_kind_and_state(connection)
+    if sum(counted.get((kind, state), 0) for state in ACTIVE_STATES) >= _MOST_ACTIVE:
+        return 0
     targets = connection.execute(freshness.stale(kind, limit)).all()
     return create(
         connection,

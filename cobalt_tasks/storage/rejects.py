@@ -56,7 +56,9 @@ def listing(
         .limit(limit)
     )
     if source is not None:
-        statement = statement.where(sources.c.name == source)
+        # By their ids, which the index of rejects begins with.
+        named = list(connection.execute(select(sources.c.id).where(sources.c.name == source)).scalars())
+        statement = statement.where(rejects.c.source_id.in_(named))
     return [Rejected(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001  # its public name
 
 

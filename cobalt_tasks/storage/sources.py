@@ -6,13 +6,17 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, text, update
 
 from cobalt_tasks.errors import CheckpointMovedError
+from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import discoveries, observations, rejects, sources
 
 _CHUNK = 5_000
 """Rows deleted at once, so that nobody waits long for the lock."""
+
+_LOOKED_THROUGH = 10_000
+"""Ids of observations that are looked through at once for those of a source."""
 
 
 class Tally(Struct, kw_only=True):
@@ -170,22 +174,36 @@ def adjust(connection: Connection, source_id: int, change: Tally) -> None:
     connection.execute(update(sources).where(sources.c.id == source_id).values(changes))
 
 
-def forget_some(connection: Connection, source_id: int) -> bool:
-    """Delete a part of what one source said; False when nothing is left and the source itself is gone.
+def forget(database: Database, source_id: int) -> None:
+    """Delete what one source said, then the source, a part in each transaction; stopped midway, it can be begun again.
 
-    Hosts, ports and facts stay: they may be known from elsewhere.
+    Hosts, ports and facts stay: they may be known from elsewhere. Observations have no index by source, which would slow
+    every line that is read: they are looked through once, by id.
     """
-    # SQLite's name for a row is rowid, PostgreSQL's ctid; only the second table has no id.
+    with database.reading() as connection:
+        ends = select(func.coalesce(func.min(observations.c.id), 0), func.coalesce(func.max(observations.c.id), 0))
+        first, last = connection.execute(ends).one()
+    for start in range(first, last + 1, _LOOKED_THROUGH):
+        database.write(_forget_observations, source_id, start)
+    for table in (discoveries, rejects):
+        while database.write(_forget_some, table, source_id):
+            pass
+    database.write(lambda connection: connection.execute(delete(sources).where(sources.c.id == source_id)))
+
+
+def _forget_observations(connection: Connection, source_id: int, start: int) -> None:
+    span = observations.c.id >= start, observations.c.id < start + _LOOKED_THROUGH
+    connection.execute(delete(observations).where(*span, observations.c.source_id == source_id))
+
+
+def _forget_some(connection: Connection, table: Table, source_id: int) -> bool:
+    # SQLite's name for a row is rowid, PostgreSQL's ctid; discoveries have no id.
     row_name = "ctid" if connection.dialect.name == "postgresql" else "rowid"
-    for table in (observations, discoveries, rejects):
-        statement = text(
-            f"DELETE FROM {table.name} WHERE {row_name} IN "  # noqa: S608  # names of our own tables
-            f"(SELECT {row_name} FROM {table.name} WHERE source_id = :source LIMIT {_CHUNK})",
-        )
-        if connection.execute(statement, {"source": source_id}).rowcount:
-            return True
-    connection.execute(delete(sources).where(sources.c.id == source_id))
-    return False
+    statement = text(
+        f"DELETE FROM {table.name} WHERE {row_name} IN "  # noqa: S608  # names of our own tables
+        f"(SELECT {row_name} FROM {table.name} WHERE source_id = :source LIMIT {_CHUNK})",
+    )
+    return bool(connection.execute(statement, {"source": source_id}).rowcount)
 
 
 def _one(row: Row[Any] | None) -> Source | None:

@@ -4,9 +4,11 @@ from collections.abc import Collection
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, or_, select, tuple_
 
 from cobalt_tasks.contracts import State
+from cobalt_tasks.storage import job_lists
+from cobalt_tasks.storage.bulk import one_of
 from cobalt_tasks.storage.inventory import LOCATION, names_of
 from cobalt_tasks.storage.models import jobs, locations, observations, scores, sources
 
@@ -37,15 +39,22 @@ def connections(
 ) -> list[Row]:
     """Return observations, the newest first, each with the location, name and score of its far end (`dst_…`).
 
-    `since` bounds arrived_at from below, `before` the id from above. `geo_failed` says that looking the far end up
+    `since` bounds arrived_at from below; `before` is the id of the last one of the page before. `geo_failed` says that looking the far end up
     came to a final answer, and it was none.
     """
-    chosen = _connections().order_by(observations.c.id.desc()).limit(limit)
-    if since is not None:
-        chosen = _connections().order_by(observations.c.arrived_at.desc(), observations.c.id.desc()).limit(limit)
+    chosen = _connections().limit(limit)
+    if since is None:
+        chosen = chosen.order_by(observations.c.id.desc())
+        chosen = chosen if before is None else chosen.where(observations.c.id < before)
+    else:
+        chosen = chosen.order_by(observations.c.arrived_at.desc(), observations.c.id.desc())
         chosen = chosen.where(observations.c.arrived_at > since)
-    if before is not None:
-        chosen = chosen.where(observations.c.id < before)
+    if since is not None and before is not None:
+        last = select(observations.c.arrived_at).where(observations.c.id == before)
+        arrived = connection.execute(last).scalar()
+        # That row may be gone with its source; what arrived before it is then unknown, and the page ends.
+        mark = (-1.0 if arrived is None else arrived, before)
+        chosen = chosen.where(tuple_(observations.c.arrived_at, observations.c.id) < tuple_(*mark))
     return _enriched(connection, [dict(row) for row in connection.execute(chosen).mappings()])
 
 
@@ -68,12 +77,11 @@ def connections_of(connection: Connection, address: str, limit: int) -> list[Row
 
 def job_page(connection: Connection, limit: int, *, only: JobFilter = EVERY, before: int | None = None) -> list[Row]:
     """Return jobs, the newest first; `before` is the id of the last one of the page before."""
-    chosen = select(*(jobs.c[name] for name in _JOB)).order_by(jobs.c.id.desc()).limit(limit)
-    for name in JobFilter.__struct_fields__:
-        if (value := getattr(only, name)) is not None:
-            chosen = chosen.where(jobs.c[name] == value)
-    if before is not None:
-        chosen = chosen.where(jobs.c.id < before)
+    columns = [jobs.c[name] for name in _JOB]
+    states = job_lists.named(only.state)
+    chosen = job_lists.newest(
+        connection, columns, limit, kind=only.kind, states=states, address=only.address, before=before
+    )
     return [dict(row) for row in connection.execute(chosen).mappings()]
 
 
@@ -105,7 +113,7 @@ def _failed_look_ups(connection: Connection, addresses: Collection[str]) -> set[
     if not addresses:
         return set()
     ended = select(jobs.c.address).where(
-        jobs.c.address.in_(sorted(addresses)),
+        one_of(connection, jobs.c.address, sorted(addresses)),
         jobs.c.kind == "geolocation",
         jobs.c.state.in_([State.FAILED.value, State.DEAD.value]),
     )

@@ -27,8 +27,7 @@ def export(database: Database, table: str, form: str, output: IO[str]) -> int:
         DatabaseUnavailableError: the database does not answer.
 
     """
-    with stream(database, table) as source:
-        return FORMATS[form](source, output)
+    return FORMATS[form](stream(database, table), output)
 
 
 def _csv(source: Stream, output: IO[str]) -> int:

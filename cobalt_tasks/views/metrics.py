@@ -65,6 +65,14 @@ def _work(status: Status) -> Iterator[Metric]:
             if value is not None:
                 family.add_metric([queue], value)
         yield family
+    yield GaugeMetricFamily(
+        "cobalt_scoring_lag_observations",
+        "Connections that scoring has not looked at yet.",
+        status.scoring.observations,
+    )
+    yield GaugeMetricFamily(
+        "cobalt_scoring_lag_seconds", "How long the oldest input of scoring has waited.", status.scoring.seconds
+    )
 
 
 def _surroundings(status: Status) -> Iterator[Metric]:

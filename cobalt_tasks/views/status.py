@@ -15,7 +15,7 @@ from cobalt_tasks.contracts import State
 from cobalt_tasks.errors import BrokerUnavailableError, GeodbError
 from cobalt_tasks.geolocation import manifest
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import overview
+from cobalt_tasks.storage import overview, unscored
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.latest import Latest, latest
 from cobalt_tasks.views import health
@@ -96,6 +96,7 @@ class Status(Struct, frozen=True, kw_only=True):
     jobs: dict[str, dict[str, int]]
     queues: dict[str, Queue]
     geolocation: overview.Coverage
+    scoring: unscored.Lag
     countries: int
     providers: dict[str, overview.Provider]
     workers: Sequence[WorkerState]
@@ -157,6 +158,7 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
             jobs=counts.jobs,
             queues={kind.name: _queue(kind.name, counts, pulse, pace[kind.name]) for kind in KINDS},
             geolocation=counts.geolocation,
+            scoring=unscored.lag(connection),
             countries=counts.countries,
             providers=overview.providers(connection, settings.usable_providers),
             workers=pulse.workers,

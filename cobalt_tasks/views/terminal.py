@@ -19,6 +19,9 @@ _SOURCES_SHOWN = 15
 _NAMES_SHOWN = 3
 _PORTS_SHOWN = 6
 _WIDEST = 140
+_LATE_SECONDS = 30.0
+"""Scoring leaves the newest seconds to its next round."""
+
 _LONGEST_CELL = 200
 _LONGEST_LINE = 60
 _STATE_STYLES = {State.DONE: "green", State.FAILED: "yellow", State.DEAD: "bold red", State.RUNNING: "cyan"}
@@ -136,12 +139,19 @@ def _known(status: Status) -> RenderableType:
     counts = ("connections", "hosts", "ports", "domains", "certificates")
     known = " · ".join(f"{getattr(status, name):,} {name}" for name in counts)
     share = f"{located.located:,} of {located.hosts:,} public hosts located ({located.coverage:.0%})"
-    lines = [known, f"{share}, {status.countries:,} countries"]
+    lines = [known, f"{share}, {status.countries:,} countries", _scoring(status)]
     lines += [f"{each.title}: {each.age_days:.0f} d old" + (" (too old)" if each.old else "") for each in status.geodb]
     lines += dict.fromkeys(each.attribution for each in status.geodb if each.attribution)
     if not status.geodb:
         lines.append(status.geodb_trouble or "no local geolocation database here: cobalt geodb update fetches one")
     return Text("\n".join(map(printable, lines)))
+
+
+def _scoring(status: Status) -> str:
+    lag = status.scoring
+    if lag.seconds <= _LATE_SECONDS:
+        return "scores: up to date"
+    return f"scores: {ago(lag.seconds)} behind, {lag.observations:,} connections not looked at"
 
 
 def _jobs(status: Status) -> RenderableType:

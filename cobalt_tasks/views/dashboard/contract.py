@@ -94,6 +94,7 @@ def data(  # noqa: PLR0913  # the parts of one document
             "uptime": uptime,
             "buffer_age": last_input_age,
             "geo_queue_size": status.queues["geolocation"].jobs,
+            "scoring_lag": status.scoring,
         },
         integration_status={
             "database": _integration(components["database"]),

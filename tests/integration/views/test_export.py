@@ -108,7 +108,7 @@ def peak_memory(table: str) -> int:
 def test_memory_does_not_grow_with_the_table(database: Database, settings: Settings) -> None:
     """120 MB of banners take a process less than 32 MB more than an empty table, and SQLite's cache of 64 MiB.
 
-    Invariant 8. Break: `yield_per` in storage/exports.py.
+    Invariant 8. Break: read a page without its limit in storage/exports.py.
     """
     common = {"protocol": "tcp", "port": 80, "first_seen": 1.0, "last_seen": 2.0, "banner": "x" * 8000}
     with database.writing() as connection:

@@ -7,6 +7,8 @@ import { showMap, where } from "/static/map.js";
 import * as words from "/static/words.js";
 
 const STATES = ["pending", "sent", "running", "done", "failed", "dead", "cancelled"];
+// Scoring leaves the newest seconds to its next round.
+const LATE_SECONDS = 30;
 const SPARE_STATES = new Set(["cancelled"]);
 const COMPONENTS = {
   database: "Database",
@@ -192,7 +194,11 @@ function showJobs(status) {
   }));
   fillRows(byId("job-rows"), rows);
   const waiting = Object.values(status.queues).reduce((sum, queue) => sum + queue.jobs, 0);
-  say(byId("jobs-note"), waiting ? `${words.count(waiting)} to do` : "nothing left to do");
+  const { observations, seconds } = status.scoring;
+  const behind = seconds > LATE_SECONDS
+    ? ` · scoring is ${words.length(seconds)} behind, ${words.count(observations)} connections`
+    : "";
+  say(byId("jobs-note"), (waiting ? `${words.count(waiting)} to do` : "nothing left to do") + behind);
 }
 
 function showProviders(providers) {
