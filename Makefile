@@ -40,8 +40,9 @@ setup-dev: $(VENV)/.dev  ## install what testing needs too
 run: setup  ## the demo: everything on this machine, with a lab to look at (ARGS=--once to stop when done)
 	@$(BIN)/cobalt up --demo $(ARGS)
 
-test: setup-dev  ## the whole test suite; installs PostgreSQL when there is none
+test: setup-dev  ## the whole test suite; installs PostgreSQL and PgBouncer where they are missing
 	@tools/postgres.sh
+	@tools/pgbouncer.sh
 	@tools/chromium.sh
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
 

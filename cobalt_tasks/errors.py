@@ -29,6 +29,14 @@ class NoLedgerError(DatabaseUnavailableError):
     """There is no ledger: cobalt up or cobalt ingest makes one."""
 
 
+class DatabaseBusyError(DatabaseUnavailableError):
+    """The database is there and takes no connection now: it is full, or starts, or stops."""
+
+
+class DatabaseRefusedError(DatabaseUnavailableError):
+    """The database refuses this user, password or name; waiting does not help."""
+
+
 class OutOfTimeError(CobaltError):
     """The database took longer than this may take."""
 

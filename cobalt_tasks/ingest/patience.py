@@ -16,11 +16,27 @@ _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 
 
-def persist(work: Callable[[], T], *, say: Callable[[str], None], stopping: Callable[[], bool]) -> T:
+def _never(_error: DatabaseUnavailableError) -> bool:
+    return False
+
+
+def persist(
+    work: Callable[[], T],
+    *,
+    say: Callable[[str], None],
+    stopping: Callable[[], bool],
+    hopeless: Callable[[DatabaseUnavailableError], bool] = _never,
+) -> T:
     """Do database work; while the database does not answer, wait and try again, until asked to stop.
 
+    Args:
+        work: what to do; it may be done again from its start.
+        say: prints what is waited for, and that it is over.
+        stopping: returns whether to give up.
+        hopeless: returns whether waiting is of no use with this error.
+
     Raises:
-        DatabaseUnavailableError: it does not answer, and we were asked to stop.
+        DatabaseUnavailableError: it does not answer, and waiting is to end.
 
     """
     pause = 0.0
@@ -28,7 +44,7 @@ def persist(work: Callable[[], T], *, say: Callable[[str], None], stopping: Call
         try:
             done = work()
         except DatabaseUnavailableError as error:
-            if stopping():
+            if stopping() or hopeless(error):
                 raise
             if not pause:
                 say(f"{error}; waiting for it")

@@ -15,7 +15,13 @@ import msgspec
 from msgspec import Struct
 
 from cobalt_tasks import access
-from cobalt_tasks.errors import CobaltError, ConfigurationError, DatabaseUnavailableError
+from cobalt_tasks.errors import (
+    CobaltError,
+    ConfigurationError,
+    DatabaseBusyError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+)
 from cobalt_tasks.ingest import formats, journal
 from cobalt_tasks.ingest.patience import persist
 from cobalt_tasks.ingest.pipeline import Pipeline
@@ -29,6 +35,9 @@ REJECTED_EXIT: Final = 3
 INTERRUPTED_EXIT: Final = 130
 _LOOK_SECONDS: Final = 0.1
 _NICER: Final = 5
+_WAIT_SECONDS: Final = 600.0
+"""How long a file waits for a database that is there and takes no connection."""
+
 _WILD: Final = frozenset("*?[")
 
 
@@ -144,6 +153,7 @@ class _Session:
         self._wishes = wishes
         self._stop = stop
         self._progress = Progress()
+        self._began = time.monotonic()
         self._done: list[Source] = []
         self._errors: list[CobaltError] = []
 
@@ -154,7 +164,8 @@ class _Session:
             database = persist(
                 lambda: open_ledger(self._settings),
                 say=self._progress.say,
-                stopping=lambda: piped is None or self._stop(),
+                stopping=self._stop,
+                hopeless=lambda error: self._is_hopeless(error, is_pipe=piped is not None),
             )
         except DatabaseUnavailableError:
             if piped is not None:
@@ -177,6 +188,16 @@ class _Session:
             pipeline.close()
             database.dispose()
         return self._end()
+
+    def _is_hopeless(self, error: DatabaseUnavailableError, *, is_pipe: bool) -> bool:
+        """Return whether to end instead of waiting for a database that has not answered yet.
+
+        Bytes of a pipe are safe in the journal while they wait for any database. A file can be read again later: it
+        waits only for one that is there.
+        """
+        if is_pipe:
+            return isinstance(error, DatabaseRefusedError)
+        return not isinstance(error, DatabaseBusyError) or time.monotonic() - self._began > _WAIT_SECONDS
 
     def _open_pipe(self) -> journal.JournalStream:
         """Start the journal; it and the program that writes into it go before the reading."""

@@ -9,15 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
-from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError, OutOfTimeError
+from cobalt_tasks.errors import ConfigurationError, OutOfTimeError
 from cobalt_tasks.private_files import refuse_planted
+from cobalt_tasks.storage import availability
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,6 +26,12 @@ T = TypeVar("T")
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
 _TRIES = 8
+_POOL_SIZE, _MOST_CONNECTIONS = 5, 15
+"""Connections a process keeps, and those it may open. A worker process uses two, one for its work and one for its leases."""
+
+_IDLE = "30s"
+"""How long a transaction may be idle."""
+
 _STEPS_BETWEEN_LOOKS = 10_000
 """Steps of SQLite's machine between two looks at a deadline: about a millisecond."""
 _LIMITED = "cobalt_limited"
@@ -187,7 +194,7 @@ def _unavailable(error: DBAPIError) -> Exception:
     is_away = isinstance(error, OperationalError | InterfaceError) or type(error) is DatabaseError
     if is_away or error.connection_invalidated:
         first_line = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
-        return DatabaseUnavailableError(f"the database does not answer: {first_line}")
+        return availability.named(first_line)
     return error
 
 
@@ -235,17 +242,40 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_pre_ping=True,
+        pool_size=_POOL_SIZE,
+        max_overflow=_MOST_CONNECTIONS - _POOL_SIZE,
         connect_args={
             "connect_timeout": _CONNECT_SECONDS,
-            "options": "-c idle_in_transaction_session_timeout=30s -c timezone=UTC",
+            "options": f"-c idle_in_transaction_session_timeout={_IDLE} -c timezone=UTC",
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 3,
         },
     )
+    event.listen(engine, "do_connect", _connect)
+    return engine
+
+
+def _connect(dialect: Dialect, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
+    """Connect to PostgreSQL, or to a PgBouncer before it: that refuses options, or ignores them, and may give each transaction
+    another connection, which knows no prepared statements.
+    """
+    try:
+        connection: Any = dialect.connect(*arguments, **options)
+    except dialect.loaded_dbapi.OperationalError as error:
+        if "unsupported startup parameter" not in str(error):
+            raise
+        # SQLAlchemy keeps them for this engine's next connections.
+        del options["options"]
+        connection = dialect.connect(*arguments, **options)
+    idle = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
+    connection.rollback()
+    if idle != (_IDLE,):
+        connection.prepare_threshold = None
+    return connection
 
 
 _ENGINES = {"sqlite": _sqlite, "postgresql+psycopg": _postgresql}
