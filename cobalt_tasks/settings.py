@@ -14,7 +14,8 @@ from cobalt_tasks import private_files, service_urls
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.errors import ConfigurationError
 
-PROVIDERS = ("mmdb", "ip-api", "ipinfo", "ipgeolocation")
+LOCAL_PROVIDER = "mmdb"
+PROVIDERS = (LOCAL_PROVIDER, "ip-api", "ipinfo", "ipgeolocation")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ipgeolocation_url: str = "https://api.ipgeolocation.io"
     ipinfo_token: str | None = None
     ipgeolocation_api_key: str | None = None
+    offline: bool = False
     refresh_active: bool = False
     history_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     probe_timeout: float = 5.0
@@ -45,8 +47,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def usable_providers(self) -> tuple[str, ...]:
         """The providers in the order they are asked, without those whose key is missing."""
+        if self.offline:
+            return tuple(name for name in self.geo_providers if name == LOCAL_PROVIDER)
         keys = {"ipinfo": self.ipinfo_token, "ipgeolocation": self.ipgeolocation_api_key}
         return tuple(name for name in self.geo_providers if keys.get(name, "none needed"))
+
+    @property
+    def online_providers(self) -> tuple[str, ...]:
+        """The providers among them that are asked over the network."""
+        return tuple(name for name in self.usable_providers if name != LOCAL_PROVIDER)
 
     @property
     def redis_socket(self) -> Path:
@@ -75,6 +84,7 @@ _NAMES = {
     "ipgeolocation_url": "COBALT_IPGEOLOCATION_URL",
     "ipinfo_token": "IPINFO_TOKEN",
     "ipgeolocation_api_key": "IPGEOLOCATION_API_KEY",
+    "offline": "COBALT_OFFLINE",
     "refresh_active": "COBALT_REFRESH_ACTIVE",
     "history_days": "COBALT_HISTORY_DAYS",
     "probe_timeout": "COBALT_PROBE_TIMEOUT",

@@ -1,4 +1,4 @@
-"""The only opener of sockets for probes: deadlines, byte caps, scope.
+"""The only opener of sockets for probes: deadlines, byte caps, scope; names go through resolvers.py.
 
 What the network does comes back as a Status or an Answer, never as an exception.
 """
@@ -12,18 +12,12 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Final, Self, cast
 
-import dns.asyncresolver
-import dns.exception
-import dns.message
 import dns.name
-import dns.nameserver
-import dns.rdata
 import dns.rdatatype
-import dns.resolver
-from msgspec import Struct
 
-from cobalt_tasks.addresses import Scope, canonical
-from cobalt_tasks.errors import ConfigurationError, OutOfScopeError
+from cobalt_tasks.addresses import Scope, is_public
+from cobalt_tasks.errors import OutOfScopeError
+from workers.resolvers import Answer, Resolvers
 
 MOST_OPEN: Final = 256
 """Jobs of one process that may hold a socket at a time."""
@@ -42,10 +36,6 @@ _CIPHERS: Final = "ALL:!kDHE:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0"
 Neither are there any without a certificate.
 """
 
-_DNS_PORT: Final = 53
-_HIGHEST_PORT: Final = 65535
-_ONE_QUERY: Final = 1.5
-
 
 class Status(StrEnum):
     """How a connection stands, or how it ended."""
@@ -60,26 +50,6 @@ class Status(StrEnum):
     """The TLS handshake failed."""
     EXHAUSTED = "exhausted"
     """This machine had no socket, port or memory left: says nothing about the target."""
-
-
-class Reply(StrEnum):
-    """What came of a DNS question."""
-
-    FOUND = "found"
-    NOTHING = "nothing"
-    """The name does not exist, or has no such record: an answer."""
-    BROKEN = "broken"
-    """A resolver answered that it cannot tell: SERVFAIL, REFUSED and the like."""
-    SILENT = "silent"
-    """No resolver answered in time."""
-
-
-class Answer(Struct, frozen=True):
-    """A DNS answer. `ttl` is in seconds, the smallest on the way, or a negative answer's (RFC 2308); None: not said."""
-
-    reply: Reply
-    records: tuple[dns.rdata.Rdata, ...] = ()
-    ttl: int | None = None
 
 
 class Connection:
@@ -191,9 +161,18 @@ class Net:
     """The network as probes may use it."""
 
     def __init__(
-        self, scope: Scope, timeout: float, resolvers: Iterable[str] = (), *, most_open: int = MOST_OPEN
+        self,
+        scope: Scope,
+        timeout: float,
+        resolvers: Iterable[str] = (),
+        *,
+        most_open: int = MOST_OPEN,
+        offline: bool = False,
     ) -> None:
-        """Take the networks that may be reached, the seconds a job may take in total, and DNS servers as ADDRESS[:PORT].
+        """Connect to nothing yet.
+
+        scope: the networks that may be reached; timeout: seconds a job may take in total.
+        resolvers: DNS servers as ADDRESS[:PORT]; without any the system's are asked, or none if `offline`.
 
         Raises:
             ConfigurationError: a resolver is no address with a port.
@@ -204,7 +183,7 @@ class Net:
         self._names: Mapping[str, str] = {}
         self._turns = asyncio.Semaphore(most_open)
         self._context = _lenient_context()
-        self._resolver = _resolver(tuple(resolvers))
+        self._resolvers = Resolvers(scope, tuple(resolvers), offline=offline)
 
     def knowing(self, names: Mapping[str, str]) -> Self:
         """Return the same network, with a host name for some addresses: for SNI and the Host header."""
@@ -239,24 +218,14 @@ class Net:
         finally:
             connection.abort()
 
-    async def ask(self, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, deadline: float) -> Answer:
-        """Ask the resolvers for the records of a name; truncated answers are asked for again over TCP."""
-        lifetime = max(0.0, deadline - asyncio.get_running_loop().time())
-        try:
-            async with asyncio.timeout(lifetime):
-                found = await self._resolver.resolve(
-                    name, kind, lifetime=lifetime, search=False, raise_on_no_answer=False
-                )
-        except dns.resolver.NXDOMAIN as error:
-            return Answer(Reply.NOTHING, ttl=_negative_ttl(error))
-        except dns.resolver.NoNameservers as error:
-            return Answer(Reply.BROKEN if _was_answered(error) else Reply.SILENT)
-        except (dns.exception.Timeout, OSError):
-            return Answer(Reply.SILENT)
-        except dns.exception.DNSException:
-            return Answer(Reply.BROKEN)
-        records = tuple(found.rrset or ())
-        return Answer(Reply.FOUND if records else Reply.NOTHING, records, found.chaining_result.minimum_ttl)
+    async def ask(self, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, about: str, deadline: float) -> Answer:
+        """Return what the resolvers answer about a name.
+
+        about: the host the question is about: about a private one, or one with a private address inside, only resolvers
+        with private addresses are asked (RFC 6303).
+        deadline: by the event loop's clock.
+        """
+        return await self._resolvers.ask(name, kind, is_private=not is_public(about), deadline=deadline)
 
 
 class _Inbox(asyncio.Protocol):
@@ -334,38 +303,3 @@ def _lenient_context() -> ssl.SSLContext:
     # Servers without RFC 5746; Python names the option from 3.12 on.
     context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
     return context
-
-
-def _resolver(servers: tuple[str, ...]) -> dns.asyncresolver.Resolver:
-    try:
-        resolver = dns.asyncresolver.Resolver(configure=not servers)
-    except dns.resolver.NoResolverConfiguration:
-        # Without any server every question is answered by silence, and asked again later.
-        resolver = dns.asyncresolver.Resolver(configure=False)
-    if servers:
-        resolver.nameservers = [dns.nameserver.Do53Nameserver(*_server(text)) for text in servers]
-    resolver.timeout = _ONE_QUERY
-    return resolver
-
-
-def _server(text: str) -> tuple[str, int]:
-    host, port = (text, str(_DNS_PORT)) if canonical(text) else text.rpartition(":")[::2]
-    address = canonical(host)
-    number = int(port) if port.isascii() and port.isdigit() else 0
-    if address is None or not 0 < number <= _HIGHEST_PORT:
-        raise ConfigurationError(f"COBALT_RESOLVERS: {text!r} is no ADDRESS[:PORT]; IPv6 with a port is [ADDRESS]:PORT")
-    return address, number
-
-
-def _negative_ttl(error: dns.resolver.NXDOMAIN) -> int | None:
-    for response in error.kwargs.get("responses", {}).values():
-        if isinstance(response, dns.message.QueryMessage):
-            try:
-                return int(response.resolve_chaining().minimum_ttl)
-            except dns.exception.DNSException:
-                continue
-    return None
-
-
-def _was_answered(error: dns.resolver.NoNameservers) -> bool:
-    return any(attempt[-1] is not None for attempt in error.kwargs.get("errors", ()))

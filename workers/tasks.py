@@ -39,7 +39,8 @@ def each(probe: Probe) -> Runner:
     """Return a runner that probes all jobs of a batch at once, each under its own deadline."""
 
     def run(own: Process, batch: Sequence[Job]) -> list[Outcome]:
-        net = Net(own.scope, own.settings.probe_timeout, own.settings.resolvers)
+        wanted = own.settings
+        net = Net(own.scope, wanted.probe_timeout, wanted.resolvers, offline=wanted.offline)
         return asyncio.run(side_by_side(probe, batch, net))
 
     return run

@@ -66,6 +66,12 @@ def _scope(settings: "Settings") -> str:
     return Scope(settings.scope, settings.exclude).in_words()
 
 
+def _asks(settings: "Settings") -> str:
+    from cobalt_tasks import privacy
+
+    return "; ".join(privacy.in_words(settings))
+
+
 def _database(settings: "Settings") -> str:
     from cobalt_tasks.storage import locks, schema
 
@@ -148,6 +154,7 @@ def _host_worker(settings: "Settings") -> str:
 _CHECKS: "dict[str, Callable[[Settings], str]]" = {
     "settings": _settings,
     "scope": _scope,
+    "asks": _asks,
     "database": _database,
     "broker": _broker,
     "workers": _part("workers", "answer, for every queue"),

@@ -48,7 +48,10 @@ def update(files: tuple[Path, ...], sources: tuple[str, ...]) -> None:
 
     if files and sources:
         raise ConfigurationError("--from and --source exclude each other")
-    folder = settings.load().geodb_folder
+    loaded = settings.load()
+    if loaded.offline and not files:
+        raise ConfigurationError("COBALT_OFFLINE is set, so nothing is fetched: name files with --from")
+    folder = loaded.geodb_folder
     if files:
         databases.add(folder, files, _say)
     else:

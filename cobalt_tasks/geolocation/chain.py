@@ -128,7 +128,7 @@ class Geolocator:
             ConfigurationError: a base URL is none.
 
         """
-        names = settings.geo_providers
+        names = settings.usable_providers
         self.databases = LocalDatabases(settings.geodb_folder, checked=True) if mmdb.NAME in names else None
         self.providers: list[Provider] = [made for name in names if (made := _provider(name, settings))]
         self._scope = Scope(settings.scope, settings.exclude)

@@ -68,6 +68,7 @@ class Planner:
         """
         self._scope = Scope(settings.scope, settings.exclude)
         self._scans_traffic = bool(settings.scope)
+        self._looks_up = bool(settings.resolvers) or not settings.offline
         self._asked = Asked()
 
     def plan(self, batch: Batch) -> Intake:
@@ -112,7 +113,7 @@ class Planner:
         """Return the jobs of a host that send it nothing; an excluded one is not even asked about."""
         if self._scope.excludes(address):
             return []
-        kinds = (("geolocation", is_sent_out(address)), ("domain", not _NEVER_NAMED.match(address)))
+        kinds = (("geolocation", is_sent_out(address)), ("domain", self._looks_up and not _NEVER_NAMED.match(address)))
         return [NewJob(kind=kind, address=address) for kind, wanted in kinds if wanted]
 
     def _jobs_for_traffic(self, batch: Batch, now: float) -> list[NewJob]:

@@ -11,7 +11,8 @@ from cobalt_tasks.settings import Settings
 
 def settings_for_lab(settings: Settings) -> Settings:
     """Ask the lab's DNS server first, unless the user named one: the lab's names are known nowhere else."""
-    return settings if settings.resolvers else msgspec.structs.replace(settings, resolvers=lab.resolvers())
+    resolvers = lab.resolvers()[: 1 if settings.offline else None]
+    return settings if settings.resolvers else msgspec.structs.replace(settings, resolvers=resolvers)
 
 
 def write_inputs(folder: Path) -> tuple[Path, Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from cobalt_tasks import access
+from cobalt_tasks import access, privacy
 from cobalt_tasks.broker import Broker
 from cobalt_tasks.catalog import CONTROL_QUEUE, POOLS
 from cobalt_tasks.contracts import ACTIVE_STATES
@@ -143,7 +143,7 @@ class _Everything:
         return folder.is_dir() and any(folder.iterdir())
 
     def _fetch_geodb(self) -> None:
-        if manifest.load(self._settings.geodb_folder).databases:
+        if self._settings.offline or manifest.load(self._settings.geodb_folder).databases:
             return
         done = subprocess.run(
             [sys.executable, "-m", "cobalt_tasks", "geodb", "update"],
@@ -163,6 +163,8 @@ class _Everything:
         say(f"  page    http://{host}:{self._plan.port}")
         say(f"  Flower  http://{host}:{self._plan.flower_port}")
         say(f"  logs    {self._logs}")
+        for line in privacy.in_words(self._settings):
+            say(f"  asks    {line}")
 
     def _watch(self, database: Database) -> int:
         finite = bool(self._ingests)

@@ -30,6 +30,8 @@ def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     assert all(mark == "run" or re.fullmatch(r"not run: .+", mark) for mark in marks)
 
 
+# Where databases can be fetched, a page fetches and checks some hundred megabytes.
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_the_commands_of_a_page_work(page: Path, cobalt: Cobalt) -> None:
     """Every line of a `run` block exits 0, in a folder with the files it speaks of."""
@@ -43,7 +45,7 @@ def test_the_commands_of_a_page_work(page: Path, cobalt: Cobalt) -> None:
                 cwd=cobalt.home,
                 capture_output=True,
                 text=True,
-                timeout=100,
+                timeout=300,
                 check=False,
             )
             assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"

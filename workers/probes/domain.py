@@ -12,9 +12,11 @@ import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 import dns.reversename
 
+from cobalt_tasks.addresses import is_public
 from cobalt_tasks.catalog import DAY, MINUTE
 from cobalt_tasks.contracts import Facts, Hostname, Job, Outcome, Verdict
-from workers.net import Answer, Net, Reply
+from workers.net import Net
+from workers.resolvers import Answer, Reply
 
 SOURCE: Final = "ptr"
 
@@ -34,10 +36,12 @@ _SAFE: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 async def probe(job: Job, net: Net) -> Outcome:
     """Ask for the names of a host.
 
-    Codes: `named`, `no name`; `broken` when resolvers cannot tell, `no resolver` when none answers.
+    Codes: `named`, `no name`; `broken` when resolvers cannot tell, `no resolver` when none answers, `no private resolver`
+    when a private address would have to be asked of a public one, `not asked` when there is none at all.
     """
     async with net.turn() as deadline:
-        answer = await net.ask(dns.reversename.from_address(job.address), dns.rdatatype.PTR, deadline=deadline)
+        question = dns.reversename.from_address(job.address)
+        answer = await net.ask(question, dns.rdatatype.PTR, about=job.address, deadline=deadline)
         match answer.reply:
             case Reply.SILENT:
                 return Outcome(
@@ -47,6 +51,8 @@ async def probe(job: Job, net: Net) -> Outcome:
                     detail="no answer in time",
                     after=_RETRY * 4**job.attempts,
                 )
+            case Reply.NOT_ASKED:
+                return _not_asked(job)
             case Reply.BROKEN:
                 return Outcome(job=job, verdict=Verdict.FAILED, code="broken", detail="the resolver cannot tell")
         targets = _targets(answer)
@@ -72,12 +78,19 @@ async def _leads_to(name: dns.name.Name, address: str, net: Net, deadline: float
     """Tell whether a name has the address; None when nobody can tell."""
     wanted = ip_address(address)
     kind = dns.rdatatype.A if wanted.version == 4 else dns.rdatatype.AAAA  # noqa: PLR2004  # IPv4
-    answer = await net.ask(name, kind, deadline=deadline)
-    if answer.reply in (Reply.SILENT, Reply.BROKEN):
+    answer = await net.ask(name, kind, about=address, deadline=deadline)
+    if answer.reply in {Reply.SILENT, Reply.BROKEN, Reply.NOT_ASKED}:
         return None
     return any(
         ip_address(record.address) == wanted for record in answer.records if isinstance(record, _ADDRESS_RECORDS)
     )
+
+
+def _not_asked(job: Job) -> Outcome:
+    code, detail = "not asked", "no resolver is configured: name one in COBALT_RESOLVERS"
+    if not is_public(job.address):
+        code, detail = "no private resolver", "a private address is asked only of resolvers with private addresses"
+    return Outcome(job=job, verdict=Verdict.FAILED, code=code, detail=detail)
 
 
 def _outcome(job: Job, answer: Answer, targets: list[dns.name.Name], confirmed: list[bool | None]) -> Outcome:

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.errors import ConfigurationError
-from workers.net import Net, _server
+from workers.net import Net
 from workers.probes.banner import greeting, plans, web
 from workers.probes.banner.dialogue import Target
 from workers.probes.domain import presentation
+from workers.resolvers import _server
 
 
 @pytest.mark.parametrize(

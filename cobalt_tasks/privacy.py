@@ -1,0 +1,33 @@
+"""Which services outside are asked about hosts, in words for an operator."""
+
+from cobalt_tasks.settings import Settings
+
+
+def in_words(settings: Settings) -> list[str]:
+    """Return a line about locations and one about names: who is asked, and what can be read on the way."""
+    return [f"where hosts are: {_locations(settings)}", f"names of hosts: {_names(settings)}"]
+
+
+def _locations(settings: Settings) -> str:
+    urls = {
+        "ip-api": settings.ipapi_url,
+        "ipinfo": settings.ipinfo_url,
+        "ipgeolocation": settings.ipgeolocation_url,
+    }
+    asked = [f"{name} ({_way(urls[name])})" for name in settings.online_providers]
+    if not asked:
+        return "no online provider" + (", COBALT_OFFLINE is set" if settings.offline else "")
+    return f"{', '.join(asked)}, for public addresses only"
+
+
+def _way(url: str) -> str:
+    # Only the scheme: a URL may carry a key.
+    return "encrypted" if url.startswith("https:") else "plain HTTP: addresses can be read on the way"
+
+
+def _names(settings: Settings) -> str:
+    if settings.resolvers:
+        return f"DNS servers {', '.join(settings.resolvers)}; private addresses only of private servers"
+    if settings.offline:
+        return "none, COBALT_OFFLINE is set and COBALT_RESOLVERS is not"
+    return "the DNS servers of this system; private addresses only of private servers"
