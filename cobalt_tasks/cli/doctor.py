@@ -151,6 +151,14 @@ def _host_worker(settings: "Settings") -> str:
     return f"{name} answers"
 
 
+def _journals(settings: "Settings") -> str:
+    from cobalt_tasks.ingest import leftover
+
+    if found := leftover.find(settings.journal_folder):
+        raise CobaltError(leftover.summary(found))
+    return "none waits"
+
+
 _CHECKS: "dict[str, Callable[[Settings], str]]" = {
     "settings": _settings,
     "scope": _scope,
@@ -163,4 +171,5 @@ _CHECKS: "dict[str, Callable[[Settings], str]]" = {
     "disk": _part("disk", "enough is free"),
     "clock": _part("clock", "not stepped lately"),
     "geolocation": _geodb,
+    "journals": _journals,
 }

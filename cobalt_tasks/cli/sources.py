@@ -2,6 +2,8 @@
 
 import click
 
+from cobalt_tasks.cli.journals import journals
+
 
 @click.group()
 def sources() -> None:
@@ -11,7 +13,11 @@ def sources() -> None:
     Example:
       cobalt sources list
       cobalt sources forget 3
+      cobalt sources journals list
     """  # noqa: D301  # Click's mark for "do not wrap"
+
+
+sources.add_command(journals)
 
 
 @sources.command("list", epilog="Example: cobalt sources list --json")

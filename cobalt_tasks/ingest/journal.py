@@ -10,6 +10,7 @@ import time
 import uuid
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,8 @@ _STRETCH_SECONDS: Final = 1.0
 
 _CLOCK_BYTES: Final = STAMP.size * 4096
 _WRITER_SECONDS: Final = 5.0
+_LOCK_TRIES: Final = 20
+_LOCK_PAUSE_SECONDS: Final = 0.02
 
 
 class About(Struct, frozen=True, kw_only=True):
@@ -60,7 +63,7 @@ class JournalStream:
         self.key = folder.name
         try:
             self.about = msgspec.json.decode((folder / _ABOUT).read_bytes(), type=About)
-            self._reader = _lock(folder / "reader")
+            self._reader = _patient_lock(folder / "reader")
         except (OSError, msgspec.DecodeError) as error:
             raise JournalError(f"the journal in {folder} cannot be read: {error}") from None
         if self._reader is None:
@@ -234,7 +237,7 @@ class JournalStream:
     def _writer_is_gone(self) -> bool:
         if self._process is not None:
             return self._process.poll() is not None
-        lock = _lock(self.folder / "writer")
+        lock = take_lock(self.folder / "writer")
         if lock is None:
             return False
         os.close(lock)
@@ -257,7 +260,7 @@ def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT
     try:
         journal.mkdir(parents=True, mode=0o700)
         (journal / _ABOUT).write_bytes(msgspec.json.encode(about))
-        lock = _lock(journal / "writer")
+        lock = take_lock(journal / "writer")
     except OSError as error:
         shutil.rmtree(journal, ignore_errors=True)
         raise JournalError(f"no journal can be written in {folder}: {error.strerror}") from None
@@ -280,12 +283,19 @@ def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT
 def abandoned(folder: Path) -> Iterator[Path]:
     """Give the journals whose writer and reader are both gone, the oldest first."""
     for journal in sorted(path for path in folder.glob("*-*") if path.is_dir()):
-        locks = [_lock(journal / name) for name in ("writer", "reader")]
-        for lock in locks:
-            if lock is not None:
-                os.close(lock)
-        if None not in locks:
+        if is_abandoned(journal):
             yield journal
+
+
+def is_abandoned(journal: Path) -> bool:
+    """Return whether nothing writes or reads a journal. Its reader's lock is not touched while it has a writer."""
+    with ExitStack() as stack:
+        for name in ("writer", "reader"):
+            lock = take_lock(journal / name)
+            if lock is None:
+                return False
+            stack.callback(os.close, lock)
+        return True
 
 
 def _failure(code: int) -> str:
@@ -296,7 +306,16 @@ def _failure(code: int) -> str:
     return f"the process that journals it {how}: what it had not journaled yet is lost; all else is stored"
 
 
-def _lock(path: Path) -> int | None:
+def _patient_lock(path: Path) -> int | None:
+    """Take a lock that a view may hold for a moment, while it looks whether a journal is abandoned."""
+    for _ in range(_LOCK_TRIES):
+        if (lock := take_lock(path)) is not None:
+            return lock
+        time.sleep(_LOCK_PAUSE_SECONDS)
+    return None
+
+
+def take_lock(path: Path) -> int | None:
     """Take a lock that ends with the process, whatever kills it; None when another process has it."""
     descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
     try:

@@ -50,6 +50,8 @@ class Wishes(Struct, frozen=True, kw_only=True):
     name: str | None = None
     port: int | None = None
     resume: bool = False
+    only_journal: str | None = None
+    """Of those that wait, resume only this one."""
     follow: bool = False
     listen: str = ""
     dry_run: bool = False
@@ -169,7 +171,7 @@ class _Session:
             )
         except DatabaseUnavailableError:
             if piped is not None:
-                self._leave(piped)
+                self._leave(piped, is_unreadable=False)
             raise
         pipeline = Pipeline(
             database,
@@ -230,7 +232,12 @@ class _Session:
 
     def _openings(self, piped: journal.JournalStream | None) -> Iterator[Callable[[], Stream]]:
         if self._wishes.resume:
-            for folder in journal.abandoned(self._settings.journal_folder):
+            waiting = list(journal.abandoned(self._settings.journal_folder))
+            if not waiting and not self._wishes.files and not self._wishes.listen:
+                self._progress.show("no journal waits: nothing to resume")
+            for folder in waiting:
+                if self._wishes.only_journal not in {None, folder.name}:
+                    continue
                 yield lambda folder=folder: journal.JournalStream(folder)  # type: ignore[misc]
         for file in _expanded(self._wishes.files):
             if file == "-":
@@ -256,6 +263,7 @@ class _Session:
 
     def _one(self, pipeline: Pipeline, opening: Callable[[], Stream]) -> None:
         stream: Stream | None = None
+        is_unreadable = False
         try:
             stream = opening()
             began = time.monotonic()
@@ -274,18 +282,23 @@ class _Session:
         except CobaltError as error:
             self._progress.say(str(error))
             self._errors.append(error)
+            is_unreadable = isinstance(error, ConfigurationError)
         finally:
             if stream is not None:
-                self._leave(stream)
+                self._leave(stream, is_unreadable=is_unreadable)
 
-    def _leave(self, stream: Stream) -> None:
+    def _leave(self, stream: Stream, *, is_unreadable: bool) -> None:
+        """Close a stream; of a journal that is not stored, say where it is, and what to do if its format is unknown."""
         stream.close()
         if isinstance(stream, journal.JournalStream):
             if stream.is_stored():
                 stream.discard()
             else:
-                waiting = f"{stream.name}: some bytes wait in {stream.folder}"
+                waiting = f"{stream.name}: some bytes wait in the journal {stream.folder.name}"
                 self._progress.say(f"{waiting}; cobalt ingest --resume stores them")
+                if is_unreadable:
+                    command = f"cobalt sources journals retry {stream.folder.name} --format F"
+                    self._progress.say(f"name its format with {command}, or delete it with … forget")
 
     def _tell(self, source: Source, seconds: float) -> None:
         if self._wishes.as_json:

@@ -14,6 +14,8 @@ from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.contracts import State
 from cobalt_tasks.errors import BrokerUnavailableError, GeodbError
 from cobalt_tasks.geolocation import manifest
+from cobalt_tasks.ingest import leftover
+from cobalt_tasks.ingest.leftover import Leftover
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import overview, unscored
 from cobalt_tasks.storage.engine import Database
@@ -105,6 +107,7 @@ class Status(Struct, frozen=True, kw_only=True):
     geodb: Sequence[Geodb]
     geodb_trouble: str | None
     latest: Latest
+    journals: Sequence[Leftover]
 
 
 def collect(database: Database, settings: Settings) -> Status:
@@ -167,6 +170,7 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
             geodb=databases,
             geodb_trouble=trouble,
             latest=latest(connection, _LATEST_SHOWN),
+            journals=leftover.find(settings.journal_folder),
         )
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cobalt_tasks.contracts import State
+from cobalt_tasks.ingest.leftover import summary
 from cobalt_tasks.views.status import Status
 from cobalt_tasks.views.text import ago, iso, printable
 
@@ -37,6 +38,7 @@ def print_status(status: Status) -> None:
         console.print(_text(reason.text, "bold red" if reason.stops else "yellow"))
     for title, part in (
         ("Sources", _sources(status)),
+        *([("Journals", _text(summary(status.journals), "yellow"))] if status.journals else []),
         ("Known", _known(status)),
         ("Jobs", _jobs(status)),
         ("Queues", _queues(status)),

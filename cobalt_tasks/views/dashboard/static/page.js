@@ -240,7 +240,9 @@ function showInput(status) {
     cells: [{ text: source.generation > 1 ? `${source.name} (generation ${source.generation})` : source.name, className: "name", title: source.name }, ...cells(source)],
   })));
   const { sources, rejected } = status.ledger;
-  say(byId("input-note"), sources ? `${words.count(sources)} ${sources === 1 ? "source" : "sources"}` : "nothing was read yet");
+  const bytes = status.journals.reduce((sum, journal) => sum + journal.bytes, 0);
+  const left = bytes ? ` · ${words.count(bytes)} bytes wait in journals: cobalt ingest --resume` : "";
+  say(byId("input-note"), sources ? `${words.count(sources)} ${sources === 1 ? "source" : "sources"}${left}` : `nothing was read yet${left}`);
   byId("rejects").hidden = !status.rejects.length;
   say(byId("rejects-summary"), `${words.count(rejected)} ${rejected === 1 ? "line was" : "lines were"} refused; the latest`);
   fillRows(byId("reject-rows"), status.rejects.map((reject) => ({

@@ -1,0 +1,68 @@
+"""`cobalt sources journals`: bytes from pipes whose reader was killed or could not read them."""
+
+import time
+
+import click
+
+
+@click.group()
+def journals() -> None:
+    """List, retry or forget what is left of pipes: bytes that were journaled and not stored.
+
+    \b
+    Example:
+      cobalt sources journals list
+      cobalt sources journals retry 20260102T030405-0123456789ab --format masscan-json
+      cobalt sources journals forget 20260102T030405-0123456789ab
+    """  # noqa: D301  # Click's mark for "do not wrap"
+
+
+@journals.command("list", epilog="Example: cobalt sources journals list --json")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(as_json: bool) -> None:
+    """List the journals that wait; those that are being written or read now are not among them."""
+    import msgspec
+
+    from cobalt_tasks import settings
+    from cobalt_tasks.ingest import leftover
+    from cobalt_tasks.text import printable
+
+    found = leftover.find(settings.load().journal_folder)
+    if as_json:
+        click.echo(msgspec.json.encode(found).decode())
+        return
+    if not found:
+        click.echo("No journal waits.")
+        return
+    row = "{:<32} {:>14}  {:<16}  {:<14}  {}".format
+    click.echo(row("journal", "bytes", "last byte (UTC)", "format", "source"))
+    for each in found:
+        since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(each.since))
+        click.echo(row(each.journal, f"{each.bytes:,}", since, each.format or "-", printable(each.source.encode())))
+
+
+@journals.command(epilog="Example: cobalt sources journals retry 20260102T030405-0123456789ab --format ss")
+@click.argument("journal")
+@click.option("--format", "format_name", metavar="F", help="The format of its bytes, if it cannot be recognised.")
+def retry(journal: str, format_name: str | None) -> int:
+    """Read JOURNAL into the ledger, from where its reading stopped."""
+    from cobalt_tasks import settings
+    from cobalt_tasks.ingest import formats, leftover
+    from cobalt_tasks.ingest.session import Wishes, run
+
+    loaded = settings.load()
+    if format_name:
+        formats.named(format_name)
+    leftover.named(loaded.journal_folder, journal)
+    return run(loaded, Wishes(files=(), resume=True, only_journal=journal, format=format_name))
+
+
+@journals.command(epilog="Example: cobalt sources journals forget 20260102T030405-0123456789ab")
+@click.argument("journal")
+def forget(journal: str) -> None:
+    """Delete JOURNAL and the bytes in it that are not stored; what is stored stays."""
+    from cobalt_tasks import settings
+    from cobalt_tasks.ingest import leftover
+
+    gone = leftover.forget(settings.load().journal_folder, journal)
+    click.echo(f"deleted the journal {gone.journal}, {gone.bytes:,} bytes")
