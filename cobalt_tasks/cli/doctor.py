@@ -8,6 +8,7 @@ import click
 
 from cobalt_tasks.catalog import DAY
 from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.views.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +36,7 @@ def doctor(as_json: bool, only: str | None) -> int:
         click.echo(msgspec.json.encode({name: {"ok": ok, "says": says} for name, (ok, says) in findings.items()}))
     else:
         for name, (ok, says) in findings.items():
-            click.echo(f"{'ok ' if ok else 'NOT'} {name:<12} {says}")
+            click.echo(f"{'ok ' if ok else 'NOT'} {name:<12} {printable(says)}")
     return 0 if all(ok for ok, _ in findings.values()) else 1
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cobalt_tasks.views.text import printable
+
 if TYPE_CHECKING:
     from cobalt_tasks.contracts import Location
     from cobalt_tasks.settings import Settings
@@ -125,4 +127,4 @@ def _print(location: "Location", *, as_json: bool) -> None:
     click.echo(location.address)
     for name, value in (("where", where), ("degrees", degrees), ("network", network), ("source", source)):
         if value:
-            click.echo(f"  {name:8} {value}")
+            click.echo(f"  {name:8} {printable(value)}")

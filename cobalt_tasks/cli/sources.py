@@ -63,6 +63,7 @@ def forget(source: str) -> None:
     from cobalt_tasks.errors import ConfigurationError
     from cobalt_tasks.storage import sources as storage
     from cobalt_tasks.storage.schema import existing_ledger
+    from cobalt_tasks.text import printable
 
     database = existing_ledger(settings.load())
     with database.reading() as connection:
@@ -72,4 +73,4 @@ def forget(source: str) -> None:
         raise ConfigurationError(f"there is no source {source!r}: cobalt sources list")
     for each in found:
         storage.forget(database, each.id)
-        click.echo(f"forgot {each.name}, generation {each.generation}")
+        click.echo(f"forgot {printable(each.name.encode())}, generation {each.generation}")
