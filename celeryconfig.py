@@ -70,7 +70,7 @@ beat_schedule = {
     "sweep": {
         "task": SWEEP_TASK,
         "schedule": SWEEP_SECONDS,
-        "options": {"queue": CONTROL_QUEUE, "priority": 0, "expires": SWEEP_SECONDS},
+        "options": {"queue": CONTROL_QUEUE, "priority": 0},
     },
 }
-beat_schedule_filename = str(_loaded.home / "beat-schedule")
+beat_scheduler = "cobalt_tasks.beat:MonotonicScheduler"

@@ -115,7 +115,7 @@ def plain_sql(database: Database, count: int) -> Figure:
 def _claim_and_finish(connection: sqlite3.Connection | psycopg.Connection, mark: str) -> None:
     chosen = f"SELECT id FROM jobs WHERE state = 'pending' AND waits_for IS NULL AND kind = '{KIND}' AND step = {STEP} "
     claim = (
-        f"UPDATE jobs SET state = 'running', claim = {mark}, lease_until = 1e12 "
+        f"UPDATE jobs SET state = 'running', claim = {mark}, lease = 1e12 "
         f"WHERE id IN ({chosen} ORDER BY not_before LIMIT {PLAIN_BATCH}) RETURNING id"
     )
     while ids := [row[0] for row in connection.execute(claim, ("one",)).fetchall()]:

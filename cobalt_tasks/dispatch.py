@@ -4,7 +4,6 @@ A message carries the ids of one kind's jobs at one step, several in a flood and
 messages waiting is bounded for each queue and step; the rest stays pending in the ledger and follows as workers finish.
 """
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from cobalt_tasks.catalog import BY_NAME, Kind, Urgency
 from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.hints import SENT_AT
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage import jobs, overview
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Sent
 
@@ -59,10 +58,8 @@ class Dispatcher:
         """
         return sum(self._top_up(BY_NAME[name]) for name in sorted(set(kinds)))
 
-    def ring(self, kind: str, times: int, after: float = 0.0) -> None:
+    def ring(self, kind: str, times: int) -> None:
         """Send messages without jobs: each wakes one worker, which takes jobs that waited for something shared.
-
-        `after`: so many seconds from now; workers hold such messages until then.
 
         Raises:
             BrokerUnavailableError: Redis does not answer.
@@ -72,7 +69,10 @@ class Dispatcher:
         step = found.step(Urgency.ORDINARY)
         room = MESSAGES + RINGS - self.broker.depth_by_step(kind)[step]
         if room > 0 and times > 0:
-            self._send(found, step, [[]] * min(times, room, RINGS), after)
+            # It has no jobs, and must not look older than the messages that are lost behind it.
+            with self._database.reading() as connection:
+                sent_at = overview.now(connection)
+            self._send(found, step, [[]] * min(times, room, RINGS), sent_at)
 
     def learn(self, kind: str, jobs_done: int, seconds: float) -> None:
         """Remember how long a batch of a flood took, so that the next ones have the right size; a small one tells little.
@@ -106,7 +106,7 @@ class Dispatcher:
         with self._database.reading() as connection:
             return jobs.due_steps(connection, kind.name, steps)
 
-    def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]], after: float = 0.0) -> None:
+    def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]], sent_at: float = 0.0) -> None:
         # Celery is slow to import, and views never send.
         from kombu.pools import producers  # noqa: PLC0415
 
@@ -117,7 +117,7 @@ class Dispatcher:
         try:
             with producers[connection].acquire(block=True, timeout=_POOL_SECONDS) as producer, producer.batch():
                 for batch in batches:
-                    _publish(app, producer, kind, step, batch, after=after)
+                    _publish(app, producer, kind, step, batch, sent_at)
             sent = True
         except _TROUBLE as error:
             raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
@@ -147,14 +147,13 @@ def _batches(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
     return alone + [together[start : start + size] for start in range(0, len(together), size)]
 
 
-def _publish(  # noqa: PLR0913  # a message has as many parts
+def _publish(  # noqa: PLR0913, PLR0917  # a message has as many parts
     app: "Celery",
     producer: "Producer",
     kind: Kind,
     step: int,
     batch: Sequence[Sent],
-    *,
-    after: float,
+    sent_at: float,
 ) -> None:
     app.send_task(
         kind.task,
@@ -162,12 +161,10 @@ def _publish(  # noqa: PLR0913  # a message has as many parts
         producer=producer,
         queue=kind.name,
         priority=step,
-        countdown=after or None,
         retry=False,
         ignore_result=True,
         # Celery would otherwise write the arguments a second time, for people to read.
         argsrepr=f"({len(batch)} jobs)",
         kwargsrepr="{}",
-        # A ring has no jobs; it must not look older than the messages that are lost behind it.
-        headers={SENT_AT: min((job.sent_at for job in batch), default=time.time())},
+        headers={SENT_AT: min((job.sent_at for job in batch), default=sent_at)},
     )

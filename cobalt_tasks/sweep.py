@@ -10,11 +10,12 @@ from cobalt_tasks import rounds
 from cobalt_tasks.catalog import DAY, KINDS, STEPS, Kind
 from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import counts, job_admin, jobs
+from cobalt_tasks.storage import clocks, counts, job_admin, jobs, leases, set_back
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.timing import LOST_AFTER_SECONDS
 
 _REFRESHED_AT_ONCE = 1000
+_MEND_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ def sweep(database: Database, dispatcher: Dispatcher, wake: Callable[[], object]
     """
 
     def work() -> None:
-        if taken := database.write(jobs.take_back):
+        look_at_clock(database)
+        if taken := database.write(leases.take_back):
             log.warning("took back %d jobs whose worker was lost", taken)
         for kind in KINDS:
             _resend_lost(database, dispatcher, kind)
@@ -66,11 +68,27 @@ def upkeep(database: Database, settings: Settings, *others: Callable[[], object]
 
 
 def _refresh(database: Database, settings: Settings) -> None:
-    database.write(job_admin.prune, settings.history_days * DAY)
     database.write(counts.fold)
+    if not database.write(clocks.observe).is_trusted:
+        return
+    database.write(job_admin.prune, settings.history_days * DAY)
     for kind in KINDS:
         if not kind.active or settings.refresh_active:
             database.write(jobs.refresh, kind.name, _REFRESHED_AT_ONCE)
+
+
+def look_at_clock(database: Database) -> bool:
+    """Notice a step of the database's clock, and mend what lies in the future by it; return whether it may be trusted.
+
+    While it may not, nothing is pruned or refreshed: all would seem old by a clock that is a day ahead.
+    """
+    seen = database.write(clocks.observe)
+    if seen.step:
+        log.warning("the database's clock was set %+.1f s", seen.step)
+    is_mended = set_back.mend(database, _MEND_SECONDS) if seen.step < 0 or seen.is_new else True
+    if is_mended:
+        database.write(clocks.record)
+    return seen.is_trusted
 
 
 def _resend_lost(database: Database, dispatcher: Dispatcher, kind: Kind) -> None:

@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -89,6 +90,13 @@ def redis_url(redis_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """A private PostgreSQL; the URL of its maintenance database."""
+    with running_postgres({}) as url:
+        yield url
+
+
+@contextmanager
+def running_postgres(changes: Mapping[str, str]) -> Iterator[str]:
+    """Run a PostgreSQL with changes to the environment; give the URL of its maintenance database."""
     programs = _postgres_programs()
     folder = Path(mkdtemp(prefix="cobalt-pg-"))
     as_user: list[str] = []
@@ -100,9 +108,11 @@ def postgres_server() -> Iterator[str]:
     create = [*as_user, str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-N"]
     subprocess.run(create, check=True, stdout=subprocess.DEVNULL, cwd="/")
     port = free_port()
+    # Behind the change of user: libfaketime keeps things that only their owner may open.
+    changed = ["env", *(f"{name}={value}" for name, value in changes.items())]
     options = ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off", "-c", "max_connections=200"]
     server = subprocess.Popen(
-        [*as_user, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), *options],
+        [*as_user, *changed, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), *options],
         stderr=subprocess.DEVNULL,
         cwd="/",
     )

@@ -1,12 +1,14 @@
 """The control task: what beat asks for every few seconds."""
 
 import logging
+import threading
 from collections.abc import Callable
 from functools import partial
 
 from cobalt_tasks import rounds, scoring
 from cobalt_tasks.catalog import CONTROL_QUEUE, SWEEP_TASK
 from cobalt_tasks.celery import app
+from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.sweep import sweep, upkeep
 from cobalt_tasks.timing import SWEEP_SECONDS
 from workers.lifecycle import Process, process
@@ -42,7 +44,22 @@ def _wake(own: Process) -> None:
     own.dispatcher.ring("geolocation", own.geolocator.worthwhile_calls(own.database))
     # A budget that opens before the next sweep is not to wait for it.
     calls, after = own.geolocator.later_calls(own.database, SWEEP_SECONDS)
-    own.dispatcher.ring("geolocation", calls, after)
+    if calls:
+        _wake_later(own, calls, after)
+
+
+def _wake_later(own: Process, calls: int, seconds: float) -> None:
+    """Wake workers after some seconds by this process's clock: a message with a start time would go by another's."""
+
+    def ring() -> None:
+        try:
+            own.dispatcher.ring("geolocation", calls)
+        except (BrokerUnavailableError, DatabaseUnavailableError) as error:
+            log.warning("no worker was woken for a provider, the next sweep does it: %s", error)
+
+    timer = threading.Timer(seconds, ring)
+    timer.daemon = True
+    timer.start()
 
 
 def _score(own: Process) -> None:

@@ -23,7 +23,7 @@ from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
 from cobalt_tasks.geolocation.chain import Geolocator
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage import leases
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.threat import Rules
@@ -94,7 +94,7 @@ def holding(database: Database, token: str) -> Iterator[None]:
                     return
                 if time.monotonic() >= renew_at:
                     renew_at = time.monotonic() + RENEW_SECONDS
-                    database.write(jobs.renew, token, LEASE_SECONDS)
+                    database.write(leases.renew, token, LEASE_SECONDS)
             except DatabaseUnavailableError as error:
                 log.warning("a lease could not be renewed: %s", error)
 
@@ -109,7 +109,7 @@ def holding(database: Database, token: str) -> Iterator[None]:
 
 def _hand_back(database: Database, token: str) -> None:
     """Give a batch back and, in a pool, end this process: what it still does would count for nothing."""
-    count = database.write(jobs.release, token)
+    count = database.write(leases.release, token)
     log.warning("handed %d jobs back: the worker stops", count)
     if current_process().daemon:
         os._exit(0)

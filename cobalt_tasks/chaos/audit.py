@@ -12,7 +12,7 @@ from cobalt_tasks.chaos.feed import Expected, Target
 from cobalt_tasks.chaos.targets import CALLS
 from cobalt_tasks.chaos.witness import Rows, Witness, one_of
 from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, State
-from cobalt_tasks.storage.jobs import WORKER_LOST
+from cobalt_tasks.storage.leases import WORKER_LOST
 
 MOST_RECOVERY: Final = 60.0
 """Seconds: a lease, a sweep, and what a busy machine takes to start a killed worker, Redis or database again."""

@@ -136,8 +136,7 @@ class Stack:
             options = ["-Q", ",".join(QUEUES), "-c", str(CONCURRENCY), "-n", f"{name}@%h", "-l", "INFO"]
             yield Command(name=name, argv=[*celery, "worker", *options], longest_pause=1.0)
         for name in BEATS:
-            schedule = str(self.folder / f"{name}-schedule")
-            argv = [*celery, "beat", "--pidfile=", "-s", schedule, "-l", "INFO"]
+            argv = [*celery, "beat", "--pidfile=", "-l", "INFO"]
             yield Command(name=name, argv=argv, longest_pause=1.0)
 
     def _answers(self) -> bool:

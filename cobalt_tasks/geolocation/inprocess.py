@@ -20,7 +20,7 @@ from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.geolocation.chain import KIND, Geolocator
 from cobalt_tasks.geolocation.provider import ASK_SECONDS
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs, locations, transitions
+from cobalt_tasks.storage import clocks, jobs, leases, locations, transitions
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Claim
@@ -154,11 +154,14 @@ class Runner:
                 time.sleep(_TICK_SECONDS)
 
     def _take_back(self) -> None:
-        """Take back what a command that was killed still holds: where no worker runs, nobody else does."""
+        """Do of the sweep what is needed here, where no worker may run: take back what a command that was killed still
+        holds, and see whether the database's clock was stepped.
+        """
         now = time.monotonic()
         if now - self._taken_back_at > _TAKE_BACK_SECONDS:
             self._taken_back_at = now
-            self._database.write(jobs.take_back)
+            self._database.write(leases.take_back)
+            self._database.write(clocks.record)
 
     def _claim(self, ids: Sequence[int]) -> Claim:
         return self._database.write(lambda c: jobs.claim(c, KIND, ids, _LEASE_SECONDS)) if ids else Claim("", [])
@@ -179,7 +182,7 @@ class Runner:
         except BaseException:
             # Without a database the lease ends by itself.
             with suppress(DatabaseUnavailableError):
-                self._database.write(jobs.release, token)
+                self._database.write(leases.release, token)
             raise
 
     def _finish(self, token: str, outcomes: Sequence[Outcome]) -> None:

@@ -2,7 +2,8 @@
 
 A window begins with the first call that is reserved in it. The provider's own word (how much is left, for how long)
 corrects the window its call was counted in. The breaker of a provider that failed keeps every worker away for a while;
-then one call at a time is let through, until one succeeds.
+then one call at a time is let through, until one succeeds. All of that goes by the steady clock: a step of the
+database's clock grants no window early.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, select, text, update
 
 from cobalt_tasks.catalog import Urgency
-from cobalt_tasks.storage.bulk import insert_into, later
+from cobalt_tasks.storage import clocks
+from cobalt_tasks.storage.bulk import earlier, insert_into, later
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.jobs import Claim, claim_waiting
 from cobalt_tasks.storage.models import WAITING, breakers, budgets, jobs
@@ -143,15 +145,16 @@ def opening(connection: Connection, demand: Demand, terms: Sequence[Terms], with
 
     No calls when none opens, or nobody waits. A provider that has calls left now opens no window.
     """
+    now = clocks.estimate(connection)
     for each in terms:
         if not each.limits or capacity(connection, each.provider, each.limits) != 0:
             continue
-        now_closed = select(func.max(budgets.c.resets_at) - database_now()).where(
+        now_closed = select(func.max(budgets.c.resets_at) - now).where(
             budgets.c.provider == each.provider,
-            budgets.c.resets_at > database_now(),
+            budgets.c.resets_at > now,
             budgets.c.used >= budgets.c.calls,
         )
-        breaker = select(breakers.c.open_until - database_now()).where(breakers.c.provider == each.provider)
+        breaker = select(breakers.c.open_until - now).where(breakers.c.provider == each.provider)
         windows, paused = connection.execute(now_closed).scalar(), connection.execute(breaker).scalar()
         after = max(windows or 0.0, paused or 0.0)
         if 0 < after <= within:
@@ -205,13 +208,16 @@ def reserve(
 
     When the provider failed last time, nobody else is let through for `trial_seconds`, or until this call's end.
     """
-    breaker = _breaker(connection, provider)
+    now = clocks.steady(connection)
+    if now is None:
+        return None
+    breaker = _breaker(connection, provider, now)
     if breaker.is_open:
         return None
     windows: dict[float, float] = {}
     calls = wanted
     if limits:
-        _renew_windows(connection, provider, limits)
+        _renew_windows(connection, provider, limits, now)
         mine = and_(budgets.c.provider == provider, budgets.c.window.in_([limit.window for limit in limits]))
         calls = min(wanted, *connection.execute(select(budgets.c.calls - budgets.c.used).where(mine)).scalars())
         if calls <= 0:
@@ -225,7 +231,7 @@ def reserve(
         windows = {row.window: row.started_at for row in connection.execute(guarded)}
     if breaker.failures:
         connection.execute(
-            update(breakers).where(breakers.c.provider == provider).values(open_until=database_now() + trial_seconds),
+            update(breakers).where(breakers.c.provider == provider).values(open_until=now + trial_seconds),
         )
     return Reservation(provider=provider, calls=calls, windows=windows, is_trial=breaker.failures > 0)
 
@@ -248,15 +254,16 @@ def correct(connection: Connection, reservation: Reservation, word: Word) -> Non
     """
     if not reservation.windows:
         return
+    now = clocks.estimate(connection)
     window = min(reservation.windows)
     values: dict[str, object] = {}
     if word.remaining is not None:
         values["used"] = later(budgets.c.used, budgets.c.calls - word.remaining)
     if word.resets_in is None:
-        values["resets_at"] = later(budgets.c.resets_at, database_now() + window)
+        values["resets_at"] = later(budgets.c.resets_at, literal(now + window))
     else:
         # No window ends later than a whole window from now, whatever is said.
-        values["resets_at"] = database_now() + min(word.resets_in + TELLING, window)
+        values["resets_at"] = now + min(word.resets_in + TELLING, window)
     connection.execute(
         update(budgets).where(_window(reservation.provider, window, reservation.windows[window])).values(values),
     )
@@ -285,14 +292,15 @@ def failed(
         .values(provider=reservation.provider, failures=0, open_until=0.0)
         .on_conflict_do_nothing(),
     )
-    breaker = _breaker(connection, reservation.provider)
+    now = clocks.estimate(connection)
+    breaker = _breaker(connection, reservation.provider, now)
     if breaker.is_open and not reservation.is_trial:
         return
     failures = breaker.failures + 1
     connection.execute(
         update(breakers)
         .where(breakers.c.provider == reservation.provider)
-        .values(failures=failures, open_until=database_now() + pause(failures), reason=reason),
+        .values(failures=failures, open_until=now + pause(failures), reason=reason),
     )
 
 
@@ -304,15 +312,16 @@ def healthy(connection: Connection, providers: Sequence[str]) -> list[str]:
 
 def capacity(connection: Connection, provider: str, limits: Sequence[Limit]) -> int | None:
     """Return how many calls a provider allows now: 1 to try whether it is back, None for any number."""
+    now = clocks.estimate(connection)
     row = connection.execute(
-        select(breakers.c.failures, breakers.c.open_until > database_now()).where(breakers.c.provider == provider),
+        select(breakers.c.failures, breakers.c.open_until > now).where(breakers.c.provider == provider),
     ).first()
     breaker = _Breaker(failures=row[0], is_open=row[1]) if row else _Breaker()
     if breaker.is_open:
         return 0
     running = select(budgets.c.window, budgets.c.used).where(
         budgets.c.provider == provider,
-        budgets.c.resets_at > database_now(),
+        budgets.c.resets_at > now,
     )
     used: dict[float, int] = {row.window: row.used for row in connection.execute(running)}
     left = [max(0, limit.calls - used.get(limit.window, 0)) for limit in limits]
@@ -321,17 +330,17 @@ def capacity(connection: Connection, provider: str, limits: Sequence[Limit]) -> 
     return min(left) if left else None
 
 
-def _breaker(connection: Connection, provider: str) -> _Breaker:
+def _breaker(connection: Connection, provider: str, now: float) -> _Breaker:
     # The lock makes trials come one by one.
     row = connection.execute(
-        select(breakers.c.failures, breakers.c.open_until > database_now())
+        select(breakers.c.failures, breakers.c.open_until > now)
         .where(breakers.c.provider == provider)
         .with_for_update(),
     ).first()
     return _Breaker(failures=row[0], is_open=row[1]) if row else _Breaker()
 
 
-def _renew_windows(connection: Connection, provider: str, limits: Sequence[Limit]) -> None:
+def _renew_windows(connection: Connection, provider: str, limits: Sequence[Limit], now: float) -> None:
     """Begin a new window where the last has ended. The rows stay locked, so that reservations come one by one."""
     for limit in sorted(limits, key=lambda limit: limit.window):
         insert = insert_into(connection, budgets).values(
@@ -339,17 +348,21 @@ def _renew_windows(connection: Connection, provider: str, limits: Sequence[Limit
             window=limit.window,
             calls=limit.calls,
             used=0,
-            started_at=database_now(),
-            resets_at=database_now() + limit.window,
+            started_at=now,
+            resets_at=now + limit.window,
         )
-        ended = budgets.c.resets_at <= database_now()
+        ended = budgets.c.resets_at <= now
         statement = insert.on_conflict_do_update(
             index_elements=["provider", "window"],
             set_={
                 "calls": insert.excluded.calls,
                 "used": case((ended, 0), else_=budgets.c.used),
                 "started_at": case((ended, insert.excluded.started_at), else_=budgets.c.started_at),
-                "resets_at": case((ended, insert.excluded.resets_at), else_=budgets.c.resets_at),
+                # No window ends later than a whole one from now.
+                "resets_at": case(
+                    (ended, insert.excluded.resets_at),
+                    else_=earlier(budgets.c.resets_at, insert.excluded.resets_at),
+                ),
             },
         )
         connection.execute(statement)

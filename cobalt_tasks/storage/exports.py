@@ -141,7 +141,7 @@ def _connections(_dialect: str) -> Select[Any]:
 
 
 def _jobs(_dialect: str) -> Select[Any]:
-    return select(*(column for column in jobs.c if column.name not in {"claim", "lease_until"}))
+    return select(*(column for column in jobs.c if column.name not in {"claim", "lease", "renewals"}))
 
 
 def _certificates(_dialect: str) -> Select[Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    case,
     exists,
     func,
     literal_column,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     true,
 )
 
-from cobalt_tasks.catalog import BY_NAME
+from cobalt_tasks.catalog import BY_NAME, KINDS
 from cobalt_tasks.contracts import ACTIVE_STATES, Outcome, State
 from cobalt_tasks.storage.bulk import Columns, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
@@ -45,14 +46,14 @@ def is_fresh(target: Any) -> ColumnElement[bool]:
 
 def is_paused(target: Any) -> ColumnElement[bool]:
     """Tell whether nobody is to ask the target yet, after a failure."""
-    return exists().where(_same(freshness, target), freshness.c.paused_until > statement_now())
+    return exists().where(_same(freshness, target), _pauses())
 
 
 def is_fresh_or_paused(target: Any) -> ColumnElement[bool]:
     """Tell both with one look."""
     return exists().where(
         _same(freshness, target),
-        or_(freshness.c.fresh_until > statement_now(), freshness.c.paused_until > statement_now()),
+        or_(freshness.c.fresh_until > statement_now(), _pauses()),
     )
 
 
@@ -69,6 +70,12 @@ def stale(kind: str, limit: int) -> Select[str, str, int]:
         .order_by(_STALE_AT)
         .limit(limit)
     )
+
+
+def _pauses() -> ColumnElement[bool]:
+    """Tell whether a pause is under way; one that lasts longer than its kind's was begun before the clock was set back."""
+    longest = case(*((freshness.c.kind == kind.name, kind.pause) for kind in KINDS), else_=0.0)
+    return freshness.c.paused_until.between(statement_now(), statement_now() + longest)
 
 
 def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> None:

@@ -125,7 +125,6 @@ def _cancel(connection: Connection, page: _Page) -> int:
             outcome="cancelled",
             detail=None,
             claim=None,
-            lease_until=None,
             finished_at=database_now(),
         )
     )

@@ -8,7 +8,6 @@ A message only suggests work; `claim` gives leave to do it. All times are the da
 import uuid
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import (
@@ -28,7 +27,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    true,
     update,
 )
 
@@ -38,10 +36,6 @@ from cobalt_tasks.storage import counts, freshness, transitions
 from cobalt_tasks.storage.bulk import Columns, among, earlier, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.models import ACTIVE, hosts, is_in, jobs
-from cobalt_tasks.storage.transitions import MAX_ATTEMPTS
-
-WORKER_LOST: Final = "worker lost"
-"""The outcome of a job that is dead because every worker died on it."""
 
 _MOST_ACTIVE: Final = 10_000
 """Active jobs of a kind with which no fact of that kind is refreshed."""
@@ -144,7 +138,7 @@ def mark_sent(connection: Connection, kind: str, step: int, limit: int) -> list[
     chosen = select(jobs.c.id).where(_is_sendable(kind, step)).order_by(jobs.c.not_before).limit(limit)
     statement = (
         update(jobs)
-        .where(jobs.c.id.in_(_unlocked(chosen)))
+        .where(jobs.c.id.in_(unlocked(chosen)))
         .values(state=State.SENT, sent_at=statement_now())
         .returning(jobs.c.id, jobs.c.alone, jobs.c.sent_at)
     )
@@ -161,9 +155,12 @@ def unmark_sent(connection: Connection, ids: Sequence[int]) -> None:
 def resend(connection: Connection, kind: str, step: int, oldest: float | None, grace: float) -> int:
     """Take back jobs whose message is lost: sent more than `grace` seconds before the oldest message still waiting.
 
-    `oldest` is when that was sent, None when none waits.
+    `oldest` is when that was sent, None when none waits. One that comes from the future was sent before the clock was
+    stepped back, and so before everything that is held against it.
     """
-    cutoff = (statement_now() if oldest is None else literal(oldest, Double())) - grace
+    known: ColumnElement[float] = literal(0.0 if oldest is None else oldest, Double())
+    by_message = case((known <= statement_now() + grace, known), else_=literal(0.0, Double()))
+    cutoff = (statement_now() if oldest is None else by_message) - grace
     statement = (
         update(jobs)
         .where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.SENT), jobs.c.sent_at < cutoff)
@@ -209,33 +206,21 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
         .order_by(jobs.c.step, jobs.c.not_before)
         .limit(limit)
     )
-    return Claim(token, _claim(connection, token, kind, jobs.c.id.in_(_unlocked(wanted)), lease))
-
-
-def renew(connection: Connection, token: str, lease: float) -> int:
-    """Extend the lease of what this token still holds; return how many jobs that is."""
-    statement = update(jobs).where(_held_by(token)).values(lease_until=statement_now() + lease)
-    return connection.execute(statement).rowcount
-
-
-def release(connection: Connection, token: str) -> int:
-    """Give back what this token holds, unharmed: a stopping worker does this, and it is no attempt."""
-    statement = update(jobs).where(_held_by(token)).values(state=State.PENDING, claim=None, lease_until=None)
-    return connection.execute(statement).rowcount
+    return Claim(token, _claim(connection, token, kind, jobs.c.id.in_(unlocked(wanted)), lease))
 
 
 def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> set[int]:
     """Write the outcomes of a batch; return the ids that were still ours. Facts may be stored only for those.
 
-    A worker that was frozen past its lease gets nothing back.
+    A worker whose claim was reaped while it was frozen gets nothing back.
     """
     if not outcomes:
         return set()
     rows = rows_of(connection, "outcomes", transitions.COLUMNS)
     statement = (
         update(jobs)
-        # A claim's token is set only while its jobs are running; to name that state as well would be to offer an index.
-        .where(jobs.c.id == rows.c.id, jobs.c.claim == token, jobs.c.lease_until > statement_now())
+        # A claim's token is set only while its jobs are running; that state is named for the index of claims.
+        .where(jobs.c.id == rows.c.id, jobs.c.claim == token, is_in(State.RUNNING))
         .values(
             state=rows.c.state,
             outcome=rows.c.outcome,
@@ -245,7 +230,6 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
             waits_for=rows.c.waits_for,
             not_before=statement_now() + rows.c.after,
             claim=None,
-            lease_until=None,
             finished_at=case((rows.c.state == State.PENDING, null()), else_=statement_now()),
         )
         .returning(jobs.c.id)
@@ -255,32 +239,6 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
         connection, [(outcome, transitions.state(outcome)) for outcome in outcomes if outcome.job.id in ours]
     )
     return ours
-
-
-def take_back(connection: Connection) -> int:
-    """Take back what outlived its lease; return how many jobs that was.
-
-    It travels alone from now on. Only a lone run counts as an attempt, so that one poisonous target cannot condemn
-    its neighbours; after the last it is dead.
-    """
-    attempts = jobs.c.attempts + case((jobs.c.alone, 1), else_=0)
-    is_last = attempts >= MAX_ATTEMPTS
-    expired = select(jobs.c.id).where(is_in(State.RUNNING), jobs.c.lease_until < statement_now())
-    statement = (
-        update(jobs)
-        .where(jobs.c.id.in_(_unlocked(expired)))
-        .values(
-            state=case((is_last, State.DEAD.value), else_=State.PENDING.value),
-            attempts=attempts,
-            alone=true(),
-            claim=None,
-            lease_until=None,
-            finished_at=case((is_last, statement_now()), else_=null()),
-            outcome=case((is_last, WORKER_LOST), else_=null()),
-            detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),
-        )
-    )
-    return connection.execute(statement).rowcount
 
 
 def refresh(connection: Connection, kind: str, limit: int) -> int:
@@ -311,7 +269,8 @@ def _claim(connection: Connection, token: str, kind: str, wanted: ColumnElement[
             claim=token,
             waits_for=None,
             started_at=statement_now(),
-            lease_until=statement_now() + lease,
+            lease=lease,
+            renewals=0,
         )
         .returning(*_CLAIMED)
     )
@@ -344,10 +303,7 @@ def _is_sendable(kind: str, step: int) -> ColumnElement[bool]:
     )
 
 
-def _held_by(token: str) -> ColumnElement[bool]:
-    return and_(jobs.c.claim == token, is_in(State.RUNNING), jobs.c.lease_until > statement_now())
-
-
-def _unlocked(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
+def unlocked(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
+    """Leave out what another transaction is changing just now."""
     # SQLite has one writer at a time and leaves this out.
     return chosen.with_for_update(skip_locked=True, of=jobs)

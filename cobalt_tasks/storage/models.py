@@ -312,7 +312,9 @@ jobs = Table(
     Column("attempts", Integer, nullable=False),
     Column("not_before", Double, nullable=False),
     Column("claim", Text),
-    Column("lease_until", Double),
+    # The seconds a claim holds without being renewed, and how often it was.
+    Column("lease", Double, nullable=False, server_default="0"),
+    Column("renewals", Integer, nullable=False, server_default="0"),
     Column("created_at", Double, nullable=False),
     Column("sent_at", Double),
     Column("started_at", Double),
@@ -355,8 +357,8 @@ jobs = Table(
         postgresql_where=text("state = 'sent'"),
     ),
     Index(
-        "ix_jobs_leases",
-        "lease_until",
+        "ix_jobs_claim",
+        "claim",
         sqlite_where=text("state = 'running'"),
         postgresql_where=text("state = 'running'"),
     ),
@@ -415,6 +417,31 @@ breakers = Table(
     Column("failures", Integer, nullable=False),
     Column("open_until", Double, nullable=False),
     Column("reason", Text),
+)
+
+# Since when a reaper's monotonic clock has seen a claim at this count of renewals.
+leases = Table(
+    "leases",
+    metadata,
+    Column("claim", Text, nullable=False),
+    Column("clock", Text, nullable=False),
+    Column("renewals", Integer, nullable=False),
+    Column("lease", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    PrimaryKeyConstraint("claim", "clock"),
+)
+
+# How far a machine's monotonic clock is behind the steady clock, in seconds; and, in the row without a name, how far the
+# steady clock is behind the database's, which may be stepped. See `storage.clocks`.
+clocks = Table(
+    "clocks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("ahead", Double, nullable=False),
+    Column("checked_at", Double, nullable=False),
+    Column("doubted", Double),
+    Column("stepped_at", Double),
+    Column("step", Double),
 )
 
 locks = Table(

@@ -18,7 +18,7 @@ from sqlalchemy import (
 
 from cobalt_tasks.catalog import KINDS, Urgency
 from cobalt_tasks.contracts import State
-from cobalt_tasks.storage import counts
+from cobalt_tasks.storage import clocks, counts
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.models import (
     breakers,
@@ -209,7 +209,7 @@ def countries(connection: Connection) -> int:
 
 def providers(connection: Connection, names: Sequence[str]) -> dict[str, Provider]:
     """Return the budget and breaker of the named providers and of every other that has a row."""
-    clock = now(connection)
+    clock = clocks.estimate(connection)
     tightest: dict[str, tuple[int, float]] = {}
     for name, calls, used, resets_at in connection.execute(
         select(budgets.c.provider, budgets.c.calls, budgets.c.used, budgets.c.resets_at),

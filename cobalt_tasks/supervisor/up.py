@@ -109,7 +109,7 @@ class _Everything:
         if plan.demo:
             self._fetch_geodb()
             self._add(Command(name="lab", argv=[sys.executable, "-m", "cobalt_tasks.lab"]))
-        for command in _services(self._settings, plan):
+        for command in _services(plan):
             self._add(command)
         self._watched = watched(database, Broker(self._settings))
         self._restarts = Restarts(database, say)
@@ -241,7 +241,7 @@ class _Everything:
             child.wait_or_kill()
 
 
-def _services(settings: Settings, plan: Plan) -> list[Command]:
+def _services(plan: Plan) -> list[Command]:
     celery = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
     workers = [
         Command(
@@ -252,10 +252,9 @@ def _services(settings: Settings, plan: Plan) -> list[Command]:
     ]
     flower = [*celery, "flower", f"--address={plan.host}", f"--port={plan.flower_port}", f"--conf={_FLOWER_CONFIG}"]
     page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--host", plan.host, "--port", str(plan.port)]
-    schedule = settings.home / "beat-schedule"
     return [
         *workers,
-        Command(name="beat", argv=[*celery, "beat", "--pidfile=", "-s", str(schedule), "-l", "INFO"]),
+        Command(name="beat", argv=[*celery, "beat", "--pidfile=", "-l", "INFO"]),
         Command(name="flower", argv=flower),
         Command(name="page", argv=page),
     ]

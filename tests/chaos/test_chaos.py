@@ -26,7 +26,7 @@ def in_turn(request: pytest.FixtureRequest) -> str:
 def test_nothing_is_lost_and_nothing_done_twice(in_turn: str) -> None:
     """Invariants 1 to 5, while producer, workers, beats, Redis and database are killed, paused, flushed and restarted.
 
-    Break: `lease_until` in jobs.finish, or what else the tests of single guards name; the audit finds it, if not in
+    Break: `claim` in jobs.finish, or what else the tests of single guards name; the audit finds it, if not in
     every run.
     """
     command = [

@@ -14,7 +14,7 @@ from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.dispatch import MESSAGES, RINGS, Dispatcher
 from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.hints import SENT_AT
-from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage import jobs, leases
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.jobs import Sent
 from cobalt_tasks.storage.models import jobs as table
@@ -199,6 +199,7 @@ def test_the_sweep_sends_again_what_a_killed_worker_held(database: Database, dis
     with database.reading() as connection:
         ids = list(connection.execute(select(table.c.id)).scalars())
     assert len(database.write(jobs.claim, "banner", ids, 0.05).jobs) == 2
+    database.write(leases.take_back)
     time.sleep(0.1)
     sweep(database, dispatcher)
     assert counts(database) == {"sent": 2}

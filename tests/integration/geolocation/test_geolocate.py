@@ -240,7 +240,7 @@ def test_a_killed_command_is_begun_again(ledger: Database, ip_api: Any, environm
     let_go.set()
     ip_api.misbehave = None
     with ledger.writing() as connection:
-        held = update(jobs).where(jobs.c.state == "running").values(lease_until=time.time() + 3)
+        held = update(jobs).where(jobs.c.state == "running").values(lease=3.0)
         assert connection.execute(held).rowcount >= 200
     printed = json.loads(run("--delay=0", "--json").output)
     assert (printed["unfinished"], located(ledger)) == (0, {*UNKNOWN, *KNOWN})

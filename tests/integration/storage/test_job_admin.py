@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from cobalt_tasks.contracts import Banner, Facts, NewJob, Outcome, State, Verdict
-from cobalt_tasks.storage import job_admin, jobs
+from cobalt_tasks.storage import job_admin, jobs, leases
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.job_admin import Selection
 from cobalt_tasks.storage.models import banners
 from cobalt_tasks.storage.models import jobs as table
+from tests.support.claims import reap
 
 ADDRESS = "192.0.2.10"
 EVERYTHING = Selection()
@@ -41,15 +42,15 @@ def claimed(database: Database) -> jobs.Claim:
 
 def test_a_job_cancelled_while_it_runs_writes_nothing(database: Database) -> None:
     """Its claim is gone: neither outcome nor fact of it is stored, and no sweep brings it back. Break: claim=None
-    and lease_until=None in job_admin._cancel.
+    in job_admin._cancel.
     """
     claim = claimed(database)
     assert job_admin.cancel(database, Selection(ids=[claim.jobs[0].id])) == 1
-    assert database.write(jobs.renew, claim.token, 15.0) == 0
+    assert database.write(leases.renew, claim.token, 15.0) == 0
     fact = Banner(address=ADDRESS, protocol="tcp", port=22, source="probe", observed_at=1.0, text="x", raw=b"x")
     found = Outcome(job=claim.jobs[0], verdict=Verdict.DONE, code="open", facts=Facts(banners=[fact]))
     database.write(complete, claim.token, [found])
-    assert database.write(jobs.take_back) == 0
+    assert reap(database, after=15.0) == 0
     assert states(database) == ["cancelled"]
     with database.reading() as connection:
         assert connection.execute(select(banners)).all() == []
@@ -67,8 +68,8 @@ def test_a_dead_job_has_all_its_attempts_again_and_goes_alone(database: Database
     """It is due at once, whatever paused its target, and still takes nobody with it."""
     claimed(database)
     with database.writing() as connection:
-        connection.execute(update(table).values(attempts=2, alone=True, lease_until=time.time() - 1))
-    database.write(jobs.take_back)
+        connection.execute(update(table).values(attempts=2, alone=True))
+    assert reap(database, after=15.0) == 1
     assert states(database) == ["dead"]
     assert job_admin.retry(database, Selection(state="dead")) == 1
     (sent,) = database.write(jobs.mark_sent, "banner", 1, 10)

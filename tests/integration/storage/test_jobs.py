@@ -6,12 +6,15 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from cobalt_tasks.catalog import DAY, HOUR, Urgency
+from cobalt_tasks.clock import Moment
 from cobalt_tasks.contracts import Banner, Facts, Job, NewJob, Outcome, State, Verdict
-from cobalt_tasks.storage import jobs
+from cobalt_tasks.storage import jobs, leases
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import banners, freshness, hosts
 from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.storage.models import leases as watched
+from tests.support.claims import reap
 
 ADDRESS = "192.0.2.10"
 LEASE = 15.0
@@ -42,12 +45,6 @@ def send_and_claim(database: Database, *, lease: float = LEASE) -> jobs.Claim:
 def outcome(job: Job, verdict: Verdict, **options: object) -> Outcome:
     """An outcome with any code."""
     return Outcome(job=job, verdict=verdict, code="any", **options)
-
-
-def expire_leases(database: Database) -> None:
-    """Let every lease be over, as if its worker had been dead that long."""
-    with database.writing() as connection:
-        connection.execute(update(table).values(lease_until=time.time() - 1))
 
 
 def test_one_active_job_for_each_target(database: Database) -> None:
@@ -90,8 +87,7 @@ def test_a_running_job_that_comes_back_is_as_urgent_as_was_asked_meanwhile(datab
     claim = send_and_claim(database)
     database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE, forced=True)])
     if lost:
-        expire_leases(database)
-        database.write(jobs.take_back)
+        reap(database, after=LEASE)
     else:
         database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.RETRY)])
     (row,) = rows(database)
@@ -167,18 +163,17 @@ def test_a_job_whose_fact_became_fresh_meanwhile_ends_without_work(database: Dat
 
 
 def test_a_worker_frozen_past_its_lease_writes_nothing(database: Database) -> None:
-    """Neither outcome nor fact of an expired claim is stored, taken back or not: invariant 3.
+    """Neither outcome nor fact of a claim that was taken back is stored: invariant 3.
 
-    Break: lease_until or the claim in jobs.finish, or `ours` in completion.complete.
+    Break: the claim in jobs.finish, or `ours` in completion.complete.
     """
     database.write(jobs.create, [banner_job()])
     claim = send_and_claim(database)
     fact = Banner(address=ADDRESS, protocol="tcp", port=22, source="probe", observed_at=1.0, text="x", raw=b"x")
     late = [outcome(claim.jobs[0], Verdict.DONE, facts=Facts(banners=[fact]))]
-    expire_leases(database)
+    assert reap(database, after=LEASE) == 1
     database.write(complete, claim.token, late)
-    assert states(database) == ["running"]
-    assert database.write(jobs.take_back) == 1
+    assert states(database) == ["pending"]
     again = send_and_claim(database)
     database.write(complete, claim.token, late)
     assert states(database) == ["running"]
@@ -189,33 +184,47 @@ def test_a_worker_frozen_past_its_lease_writes_nothing(database: Database) -> No
 
 
 def test_a_renewed_lease_holds(database: Database) -> None:
-    """Only the holder's token renews, and nothing is taken back while it does."""
+    """Only the holder's token renews, and nothing is taken back while it does. Break: `renewals` in leases.renew."""
     database.write(jobs.create, [banner_job()])
-    claim = send_and_claim(database, lease=0.3)
-    assert database.write(jobs.renew, "somebody else's", LEASE) == 0
-    assert database.write(jobs.renew, claim.token, LEASE) == 1
-    time.sleep(0.4)
-    assert database.write(jobs.take_back) == 0
-    assert database.write(jobs.renew, claim.token, LEASE) == 1
+    claim = send_and_claim(database)
+    assert database.write(leases.renew, "somebody else's", LEASE) == 0
+    for seconds in range(0, 100, 10):
+        assert database.write(leases.take_back, Moment("reaper", float(seconds))) == 0
+        assert database.write(leases.renew, claim.token, LEASE) == 1
+    assert states(database) == ["running"]
+
+
+def test_a_claim_that_stands_still_for_its_lease_is_taken_back(database: Database) -> None:
+    """Counted by the reaper's own clock, in as many looks as it likes; a reaper that never saw the claim begins anew.
+
+    Break: `since` in leases.take_back, or the clock's name in leases._watch.
+    """
+    database.write(jobs.create, [banner_job()])
+    send_and_claim(database)
+    assert [database.write(leases.take_back, Moment("one", at)) for at in (1000.0, 1007.0, 1014.9)] == [0, 0, 0]
+    assert database.write(leases.take_back, Moment("other", 99999.0)) == 0
+    assert database.write(leases.take_back, Moment("one", 1015.1)) == 1
+    database.write(leases.take_back, Moment("one", 1016.0))
+    with database.reading() as connection:
+        assert connection.execute(select(watched)).all() == []
 
 
 def test_a_released_job_is_pending_and_unharmed(database: Database) -> None:
     """Handing back is no attempt and makes nobody travel alone."""
     database.write(jobs.create, [banner_job()])
     claim = send_and_claim(database)
-    assert database.write(jobs.release, claim.token) == 1
+    assert database.write(leases.release, claim.token) == 1
     (row,) = rows(database)
     assert (row["state"], row["attempts"], row["alone"]) == ("pending", 0, False)
 
 
 def test_only_lone_runs_count_and_the_last_is_death(database: Database) -> None:
-    """A lost batch condemns nobody; a job lost alone three times is dead. Break: `alone` in jobs.take_back."""
+    """A lost batch condemns nobody; a job lost alone three times is dead. Break: `alone` in leases.take_back."""
     database.write(jobs.create, [banner_job()])
     seen = []
     for _ in range(4):
         send_and_claim(database)
-        expire_leases(database)
-        database.write(jobs.take_back)
+        reap(database, after=LEASE)
         (row,) = rows(database)
         seen.append((row["state"], row["attempts"], row["alone"]))
     assert seen == [("pending", 0, True), ("pending", 1, True), ("pending", 2, True), ("dead", 3, True)]

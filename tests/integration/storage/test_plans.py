@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, event, insert
 
 from cobalt_tasks.contracts import NewJob, Outcome, Verdict
-from cobalt_tasks.storage import jobs, new_jobs, overview
+from cobalt_tasks.storage import jobs, leases, new_jobs, overview
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import freshness
@@ -83,24 +83,24 @@ def one_round(database: Database, number: int) -> None:
     assert len(sent) == BATCH
     claim = database.write(jobs.claim, "geolocation", [job.id for job in sent], 15.0)
     assert len(claim.jobs) == BATCH
-    database.write(jobs.renew, claim.token, 15.0)
+    database.write(leases.renew, claim.token, 15.0)
     waits = [Outcome(job=job, verdict=Verdict.WAIT, code="no budget", waits_for="budget") for job in claim.jobs]
     database.write(complete, claim.token, waits)
     again = database.write(jobs.claim_waiting, "geolocation", "budget", BATCH, 15.0)
     assert len(again.jobs) == BATCH
     done = [Outcome(job=job, verdict=Verdict.DONE, code="any") for job in again.jobs]
     database.write(complete, again.token, done)
-    database.write(jobs.take_back)
+    database.write(leases.take_back)
     database.write(jobs.resend, "geolocation", 3, None, 10.0)
     database.write(jobs.unmark_sent, [job.id for job in sent])
-    database.write(jobs.release, "nobody's")
+    database.write(leases.release, "nobody's")
     with database.reading() as connection:
         overview.oldest_waiting(connection)
         overview.pace(connection)
 
 
 def test_no_statement_walks_through_the_jobs(large: Database) -> None:
-    """Each uses the key or the index of its state. Break: order what jobs.take_back takes by id, or let jobs.due_steps
+    """Each uses the key or the index of its state. Break: order what leases.take_back takes by id, or let jobs.due_steps
     ask for any job instead of the first.
     """
     one_round(large, 1)

@@ -15,7 +15,7 @@ ADDRESS = f"127.40.0.{SIGNS}"
 
 
 def test_a_frozen_worker_writes_nothing_when_it_goes_on(ledger: Ledger, start_worker: Callable[..., Worker]) -> None:
-    """Another worker does the job meanwhile; its result is the only one. Break: jobs.finish, `lease_until` and `claim`."""
+    """Another worker does the job meanwhile; its result is the only one. Break: `claim` in jobs.finish."""
     frozen = start_worker("-c", "1", "-I", "tests.support.probes", TEST_LEASE="2")
     ledger.ask(NewJob(kind="domain", address=ADDRESS))
     ledger.wait(lambda rows: rows[ADDRESS]["state"] == "running", 10, sweeping=False)

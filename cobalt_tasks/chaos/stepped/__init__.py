@@ -1,0 +1,1 @@
+"""What Python reads at its start where the clock is stepped."""

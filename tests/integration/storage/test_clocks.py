@@ -1,0 +1,125 @@
+"""The steady clock, and what is mended after the database's clock was set back."""
+
+import time
+
+from sqlalchemy import select, update
+
+from cobalt_tasks.catalog import DAY, HOUR
+from cobalt_tasks.clock import Moment
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.storage import clocks, cursors, freshness, jobs, set_back
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.models import freshness as facts
+from cobalt_tasks.storage.models import jobs as table
+
+
+def steady(database: Database, at: Moment) -> float | None:
+    """Return the steady clock by a machine's own."""
+    return database.write(clocks.steady, at)
+
+
+def test_clocks_that_agree_go_on(database: Database) -> None:
+    """Two machines that were started at different times have the same steady clock, close to the time of day."""
+    database.write(clocks.record, Moment("sweeps", 50.0))
+    seen = [steady(database, Moment("sweeps", 50.0)), steady(database, Moment("other", 999.0))]
+    assert all(each is not None and abs(each - time.time()) < 5 for each in seen)
+
+
+def test_a_step_counts_for_every_machine_once_a_sweep_has_seen_it(database: Database) -> None:
+    """The database's clock moves on by a day against all monotonic clocks: nobody's steady clock does.
+
+    Break: the drift in clocks.steady, or `ahead` in clocks.record.
+    """
+    machines = ("sweeps", "other")
+    for name in machines:
+        database.write(clocks.record, Moment(name, 200_000.0))
+    before = steady(database, Moment("other", 200_000.0))
+    assert before is not None
+    # A day earlier by their own clocks: as if the database's had been set a day ahead.
+    assert steady(database, Moment("other", 200_000.0 - DAY)) is None
+    assert database.write(clocks.observe, Moment("sweeps", 200_000.0 - DAY)).step > DAY - 5
+    database.write(clocks.record, Moment("sweeps", 200_000.0 - DAY))
+    after = steady(database, Moment("other", 200_000.0 - DAY))
+    assert after is not None
+    assert abs(after - (before - DAY)) < 5
+    seen = database.write(clocks.observe, Moment("sweeps", 200_000.0 - DAY))
+    assert (seen.step, seen.is_trusted) == (0.0, False)
+    assert database.write(clocks.observe, Moment("sweeps", 200_000.0 - DAY + 2 * HOUR)).step > -3 * HOUR
+
+
+def test_a_machine_that_was_paused_follows_the_others(database: Database) -> None:
+    """One whose own clock stood still is not believed, and asks again after the next sweep. Break: `doubted`."""
+    for name in ("sweeps", "paused"):
+        database.write(clocks.record, Moment(name, 100.0))
+    assert steady(database, Moment("paused", -500.0)) is None
+    assert steady(database, Moment("paused", -500.0)) is None
+    time.sleep(0.05)
+    database.write(clocks.record, Moment("sweeps", 100.05))
+    found = steady(database, Moment("paused", -500.0))
+    assert found is not None
+    assert abs(found - time.time()) < 5
+
+
+def make(database: Database, *, ahead: float, pause: float = 0.0) -> int:
+    """Make a job as if it had been made while the clock was so far ahead; return its number."""
+    address = f"192.0.2.{int(time.monotonic_ns() % 250)}"
+    database.write(jobs.create, [NewJob(kind="domain", address=address)])
+    moment = time.time() + ahead
+    with database.writing() as connection:
+        (number,) = connection.execute(select(table.c.id).order_by(table.c.id.desc()).limit(1)).one()
+        connection.execute(
+            update(table).where(table.c.id == number).values(created_at=moment, not_before=moment + pause)
+        )
+    return int(number)
+
+
+def due_in(database: Database, number: int) -> float:
+    """Return in how many seconds a job is due."""
+    with database.reading() as connection:
+        found = connection.execute(select(table.c.not_before).where(table.c.id == number)).scalar_one()
+    return float(found) - time.time()
+
+
+def test_jobs_from_the_future_are_due_when_they_would_have_been(database: Database) -> None:
+    """A pause lasts as long as it was to last, and what had none is due at once, sent or not; the rest is left alone.
+
+    Break: set_back._mend_page.
+    """
+    at_once, later, sent = (
+        make(database, ahead=HOUR),
+        make(database, ahead=HOUR, pause=60.0),
+        make(database, ahead=HOUR),
+    )
+    paused = make(database, ahead=-10, pause=100.0)
+    with database.writing() as connection:
+        connection.execute(update(table).where(table.c.id == sent).values(state="sent", sent_at=time.time() + HOUR))
+    assert set_back.mend(database, 10.0)
+    assert due_in(database, at_once) <= 0
+    assert 50 < due_in(database, later) <= 60
+    assert due_in(database, sent) <= 0
+    assert 80 < due_in(database, paused) <= 90
+    with database.reading() as connection:
+        states = dict(connection.execute(select(table.c.id, table.c.state)).all())
+    assert states[sent] == "pending"
+
+
+def test_no_fact_and_no_pause_outlasts_its_kind(database: Database) -> None:
+    """What is fresh or paused until a time that is too far away is so from now on at the most. Break: freshness._pauses."""
+    values = {"kind": "domain", "address": "192.0.2.1", "protocol": "", "port": 0}
+    with database.writing() as connection:
+        connection.execute(
+            facts.insert().values(**values, fresh_until=time.time() + 3 * DAY, paused_until=time.time() + DAY)
+        )
+    assert set_back.mend(database, 10.0)
+    with database.reading() as connection:
+        (until,) = connection.execute(select(facts.c.fresh_until)).one()
+        assert not connection.execute(select(freshness.is_paused(facts))).scalar()
+    assert 0.9 * DAY < until - time.time() <= DAY
+
+
+def test_a_reader_does_not_wait_for_a_time_it_has_read(database: Database) -> None:
+    """The ends of jobs are read by their time: after a step back, from now on."""
+    database.write(cursors.move, "evidence: jobs", time.time() + DAY)
+    assert set_back.mend(database, 10.0)
+    with database.reading() as connection:
+        assert cursors.position(connection, "evidence: jobs") <= time.time() + 1

@@ -1,0 +1,254 @@
+"""Clocks are stepped under real processes: budgets, locks, sweeps and claims go on."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import pytest
+import redis
+from msgspec import Struct
+
+from cobalt_tasks.broker import Broker
+from cobalt_tasks.catalog import CONTROL_QUEUE, DAY, HOUR, MINUTE
+from cobalt_tasks.chaos.stepping import SteppedClock
+from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.settings import load
+from cobalt_tasks.storage import jobs, schema
+from tests.conftest import running_postgres
+from tests.integration.workers.conftest import Ledger, opened
+from tests.support.worker import ROOT, Worker
+
+WINDOW = 4.0
+PATIENCE = 120
+NAMES = ("sqlite", "postgresql")
+STEPS = (-HOUR, DAY)
+
+
+class Stepped(Struct):
+    """A ledger, the clock it goes by, and what its processes are started with."""
+
+    url: str
+    clock: SteppedClock
+    environment: dict[str, str]
+
+
+@pytest.fixture(params=NAMES)
+def stepped(
+    request: pytest.FixtureRequest, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Stepped]:
+    """A ledger whose clock the test steps: the server's, or that of the processes that open the file."""
+    # PostgreSQL does not run as root, and must read the file.
+    clock = SteppedClock(home / "clock")
+    home.chmod(0o755)
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            url = stack.enter_context(running_postgres(clock.environment))
+            found = Stepped(url, clock, {})
+        else:
+            found = Stepped(f"sqlite:///{tmp_path / 'cobalt.db'}", clock, clock.environment)
+        monkeypatch.setenv("COBALT_DATABASE_URL", found.url)
+        schema.open_ledger(load()).dispose()
+        yield found
+
+
+class Process:
+    """Asks a ledger from a process of its own; each question is one word."""
+
+    def __init__(self, stepped: Stepped) -> None:
+        """Start it, under the ledger's clock."""
+        command = [sys.executable, "-m", "tests.support.stepped_quota", stepped.url, str(WINDOW)]
+        self._process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **stepped.environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, word: str) -> bool:
+        """Return its answer."""
+        assert self._process.stdin
+        assert self._process.stdout
+        print(word, file=self._process.stdin, flush=True)
+        return bool(int(self._process.stdout.readline()))
+
+    def __enter__(self) -> Self:
+        """Use it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_grants_no_budget_early_and_keeps_none_for_long(stepped: Stepped, step: float) -> None:
+    """A window's calls are used up when the clock is stepped: the next come after its length, and within twice that.
+
+    Break: let budgets.reserve go by the database's clock.
+    """
+    with Process(stepped) as asks:
+        assert asks.ask("look")
+        began = time.monotonic()
+        assert [asks.ask("reserve") for _ in range(4)] == [True, True, True, False]
+        stepped.clock.step(step)
+        # Before any sweep has seen it, and after.
+        granted = [asks.ask("reserve")]
+        asks.ask("look")
+        granted.append(asks.ask("reserve"))
+        if time.monotonic() - began < WINDOW:
+            assert granted == [False, False]
+        while not asks.ask("reserve"):
+            assert time.monotonic() - began < 2 * WINDOW + 10
+            asks.ask("look")
+            time.sleep(0.1)
+        assert time.monotonic() - began >= WINDOW
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_lock_that_lies_ahead_is_over(stepped: Stepped, step: float) -> None:
+    """A lock taken before the clock was stepped back holds no longer than its length. Break: locks.take."""
+    with Process(stepped) as asks:
+        assert asks.ask("lock")
+        stepped.clock.step(step)
+        assert asks.ask("lock")
+        assert not asks.ask("lock")
+
+
+def test_nothing_that_cannot_be_undone_follows_a_large_step(stepped: Stepped) -> None:
+    """After a step of a day the clock is not trusted, until an hour has passed: nothing is pruned or refreshed."""
+    with Process(stepped) as asks:
+        assert asks.ask("look")
+        stepped.clock.step(5)
+        assert asks.ask("look")
+        stepped.clock.step(DAY)
+        assert not asks.ask("look")
+        assert not asks.ask("look")
+
+
+class Beat:
+    """Celery's beat as the program runs it."""
+
+    def __init__(self, folder: Path, **changes: str) -> None:
+        """Start it."""
+        command = [sys.executable, "-m", "celery", "-A", "cobalt_tasks", "beat", "--pidfile=", "-l", "INFO"]
+        with (folder / "beat.log").open("ab") as output:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **changes}, stdout=output, stderr=subprocess.STDOUT
+            )
+
+    def kill(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.wait()
+
+
+def waiting() -> int:
+    """Return how many sweeps wait."""
+    return sum(Broker(load()).depth_by_step(CONTROL_QUEUE).values())
+
+
+def wait_for_sweep(seconds: float = PATIENCE) -> None:
+    """Wait until one waits."""
+    deadline = time.monotonic() + seconds
+    while not waiting():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_beat_goes_on_when_the_clock_is_stepped(home: Path, redis_url: str) -> None:
+    """Back an hour and forth a day, a sweep is sent within seconds; it leaves no file behind that could be damaged.
+
+    Break: beat_scheduler in celeryconfig.
+    """
+    clock = SteppedClock(home / "clock")
+    client = redis.Redis.from_url(redis_url)
+    before = set(home.iterdir())
+    beat = Beat(home, **clock.environment)
+    try:
+        for step in (0.0, -HOUR, DAY, -DAY):
+            clock.step(step)
+            client.delete(CONTROL_QUEUE)
+            wait_for_sweep()
+        # Nobody takes them: they do not pile up.
+        time.sleep(8)
+        assert waiting() == 1
+    finally:
+        beat.kill()
+        client.close()
+    assert {file.name for file in set(home.iterdir()) - before} <= {"beat.log"}
+
+
+@pytest.fixture
+def start(home: Path) -> Iterator[Callable[..., Worker]]:
+    """Starts workers."""
+    started: list[Worker] = []
+
+    def go(**changes: str) -> Worker:
+        started.append(
+            Worker(
+                home, "-c", "2", "-I", "tests.support.probes", name=f"worker{len(started)}", TEST_LEASE="4", **changes
+            )
+        )
+        return started[-1]
+
+    yield go
+    for worker in started:
+        worker.kill()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_jobs_end_soon_after_a_step(
+    stepped: Stepped,
+    step: float,
+    redis_url: str,
+    home: Path,
+    start: Callable[..., Worker],
+) -> None:
+    """The clock is stepped with jobs waiting and running, and the worker that runs them dies: all are final soon.
+
+    Break: set_back.mend in sweep.look_at_clock, or let leases go by the database's clock.
+    """
+    with opened() as ours:
+        first = start(**stepped.environment)
+        beat = Beat(home, **stepped.environment)
+        try:
+            ours.ask(
+                *(NewJob(kind="domain", address=f"127.40.{number}.{5 if number < 4 else 9}") for number in range(80))
+            )
+            ours.wait(lambda rows: any(row["state"] == "running" for row in rows.values()), 30, sweeping=False)
+            stepped.clock.step(step)
+            first.kill()
+            start(**stepped.environment)
+            # Seconds, on a quiet machine; an hour by a clock that was believed.
+            ours.wait(ours.finals, PATIENCE, sweeping=False)
+        finally:
+            beat.kill()
+
+
+@pytest.mark.parametrize("skew", [-5 * MINUTE, 5 * MINUTE])
+def test_hosts_whose_clocks_differ_work_together(
+    ledger: Ledger, skew: float, home: Path, start: Callable[..., Worker]
+) -> None:
+    """A beat that is minutes ahead of the worker, or behind it: sweeps are done, none is thrown away.
+
+    Break: give the sweep's message an expiry.
+    """
+    worker = start()
+    clock = SteppedClock(home / "clock")
+    clock.step(skew)
+    beat = Beat(home, **clock.environment)
+    try:
+        ledger.database.write(jobs.create, [NewJob(kind="domain", address="127.40.0.5")])
+        # Nothing was sent: only a sweep finds it.
+        ledger.wait(ledger.finals, PATIENCE, sweeping=False)
+    finally:
+        beat.kill()
+    assert "revoked" not in worker.log.read_text()

@@ -1,0 +1,14 @@
+"""Claims whose worker is lost, without waiting for their lease."""
+
+import uuid
+
+from cobalt_tasks.clock import Moment
+from cobalt_tasks.storage import leases
+from cobalt_tasks.storage.engine import Database
+
+
+def reap(database: Database, *, after: float) -> int:
+    """Look at the claims twice, `after` seconds apart by a clock of its own; return how many jobs that took back."""
+    name = uuid.uuid4().hex
+    assert database.write(leases.take_back, Moment(name, 100.0)) == 0
+    return database.write(leases.take_back, Moment(name, 100.0 + after))
