@@ -28,7 +28,7 @@ from sqlalchemy import (
 from cobalt_tasks import clock
 from cobalt_tasks.clock import Moment
 from cobalt_tasks.contracts import State
-from cobalt_tasks.storage.bulk import insert_into
+from cobalt_tasks.storage.bulk import earlier, insert_into
 from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.jobs import unlocked
 from cobalt_tasks.storage.models import is_in, jobs, leases
@@ -36,6 +36,9 @@ from cobalt_tasks.storage.transitions import MAX_ATTEMPTS
 
 WORKER_LOST: Final = "worker lost"
 """The outcome of a job that is dead because every worker died on it."""
+
+_AT_ONCE: Final = earlier(jobs.c.not_before, statement_now())
+"""A job that was begun was due; by a clock that was set back since, it may not be."""
 
 
 def renew(connection: Connection, token: str, lease: float) -> int:
@@ -46,7 +49,7 @@ def renew(connection: Connection, token: str, lease: float) -> int:
 
 def release(connection: Connection, token: str) -> int:
     """Give back what this token holds, unharmed: a stopping worker does this, and it is no attempt."""
-    statement = update(jobs).where(_held_by(token)).values(state=State.PENDING, claim=None)
+    statement = update(jobs).where(_held_by(token)).values(state=State.PENDING, claim=None, not_before=_AT_ONCE)
     return connection.execute(statement).rowcount
 
 
@@ -107,6 +110,7 @@ def _reap(connection: Connection, token: str, renewals: int) -> int:
             attempts=attempts,
             alone=true(),
             claim=None,
+            not_before=_AT_ONCE,
             finished_at=case((is_last, statement_now()), else_=null()),
             outcome=case((is_last, WORKER_LOST), else_=null()),
             detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),

@@ -1,12 +1,14 @@
 """Clocks are stepped under real processes: budgets, locks, sweeps and claims go on."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Self
 
 import pytest
@@ -43,9 +45,11 @@ def stepped(
 ) -> Iterator[Stepped]:
     """A ledger whose clock the test steps: the server's, or that of the processes that open the file."""
     # PostgreSQL does not run as root, and must read the file.
-    clock = SteppedClock(home / "clock")
-    home.chmod(0o755)
+    folder = Path(mkdtemp(prefix="cobalt-clock-"))
+    folder.chmod(0o755)
+    clock = SteppedClock(folder / "clock")
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder)
         if request.param == "postgresql":
             url = stack.enter_context(running_postgres(clock.environment))
             found = Stepped(url, clock, {})
