@@ -8,6 +8,7 @@ A message only suggests work; `claim` gives leave to do it. All times are the da
 import uuid
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
+from typing import Final
 
 from msgspec import Struct
 from sqlalchemy import (
