@@ -3,13 +3,21 @@
 The reasons behind the numbers are in docs/operations.md; the measured ones come from running Celery 5.7 on Redis.
 """
 
+import sys
+
 from kombu import Queue
 
 from cobalt_tasks import settings as _settings
 from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS, SWEEP_TASK
+from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.timing import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, SWEEP_SECONDS, VISIBILITY_SECONDS
 
-_loaded = _settings.load()
+try:
+    _loaded = _settings.load()
+except ConfigurationError as error:
+    # Celery would print its whole traceback.
+    sys.stderr.write(f"cobalt: {error}\n")
+    raise SystemExit(error.exit_code) from None
 
 broker_url = _loaded.broker_url
 imports = ("workers.tasks", "workers.control", "workers.hearing", "workers.report")

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +44,21 @@ def test_a_green_pool_is_refused_in_one_line(ledger: Ledger) -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == "cobalt: this pool (-P) cannot run asyncio: use prefork, threads or solo"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["worker", "beat"])
+def test_a_bad_setting_is_one_line(command: str, home: Path) -> None:
+    """Celery's own commands print neither a traceback nor the URL. Break: celeryconfig.py."""
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "cobalt_tasks", command],
+        cwd=ROOT,
+        env={**os.environ, "COBALT_BROKER_URL": "redis://:SEC/RET@host/0"},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("cobalt: COBALT_BROKER_URL: ")
+    assert done.stderr.count("\n") == 1
+    assert "SEC" not in done.stdout + done.stderr
