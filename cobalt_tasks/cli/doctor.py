@@ -118,9 +118,10 @@ def _part(part: str, well: str) -> "Callable[[Settings], str]":
             _broker(settings)
         if part in {"work", "sweep"}:
             _database(settings)
-        if troubles := _verdict(settings, with_workers=part in _ASKS_WORKERS).of(part):
+        verdict = _verdict(settings, with_workers=part in _ASKS_WORKERS)
+        if troubles := verdict.of(part):
             raise CobaltError("; ".join(troubles))
-        return well
+        return "; ".join([well, *verdict.notes]) if part == "work" else well
 
     return check
 

@@ -15,7 +15,7 @@ class Backlog(Struct, frozen=True, kw_only=True):
     Attributes:
         due_seconds: how long the first job that no worker has claimed has been due, None when none is. Jobs that wait for
             a provider's quota are not due.
-        waits_seconds: how long the first of those has waited, None when none does.
+        waits_seconds: how long the first of those has waited, None when none does. Of several kinds only the first has it.
         finished: whether a job of this kind was finished within the time asked about; None: not looked at, since none of
             any kind has been due for so long.
 
@@ -29,16 +29,16 @@ class Backlog(Struct, frozen=True, kw_only=True):
 def find(connection: Connection, within: float) -> dict[str, Backlog]:
     """Return the backlog of each kind; `within`: the last seconds in which a finished job counts."""
     clock = float(connection.execute(select(database_now())).scalar_one())
-    due, waits = {}, {}
+    due = {}
     for kind in KINDS:
         steps = [kind.step(urgency) for urgency in Urgency]
         due[kind.name] = _oldest(connection, clock, [query for step in steps for query in _unclaimed(kind.name, step)])
-        waits[kind.name] = _oldest(connection, clock, [_waiting(kind.name, step) for step in steps])
+    waiting = connection.execute(_first_waiting()).first()
     is_late = any(seconds is not None and seconds > within for seconds in due.values())
     return {
         kind.name: Backlog(
             due_seconds=due[kind.name],
-            waits_seconds=waits[kind.name],
+            waits_seconds=max(0.0, clock - waiting.not_before) if waiting and waiting.kind == kind.name else None,
             finished=_has_finished(connection, kind.name, clock - within) if is_late else None,
         )
         for kind in KINDS
@@ -65,7 +65,7 @@ def _unclaimed(kind: str, step: int) -> list[Select[tuple[float | None]]]:
     return [pending, sent]
 
 
-def _waiting(kind: str, step: int) -> Select[tuple[float | None]]:
-    return select(func.min(jobs.c.not_before)).where(
-        jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING), jobs.c.waits_for.is_not(None)
-    )
+def _first_waiting() -> Select[tuple[str, float]]:
+    # In the order of its index, so that one row is read.
+    waiting = select(jobs.c.kind, jobs.c.not_before).where(is_in(State.PENDING), jobs.c.waits_for.is_not(None))
+    return waiting.order_by(jobs.c.waits_for, jobs.c.step, jobs.c.not_before).limit(1)

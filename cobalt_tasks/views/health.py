@@ -15,7 +15,8 @@ from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.machine import ClockWatch, Disk, disk
 from cobalt_tasks.rounds import SWEEP, UPKEEP
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import backlog, overview, rounds, starts
+from cobalt_tasks.storage import backlog as work
+from cobalt_tasks.storage import overview, rounds, starts
 from cobalt_tasks.storage.backlog import Backlog
 from cobalt_tasks.storage.engine import Database, sqlite_folder
 from cobalt_tasks.storage.rounds import Round
@@ -56,10 +57,11 @@ class Reason(Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What is wrong, the worst first. `able`: whether work can be done at all."""
+    """What is wrong, the worst first. `able`: whether work can be done at all; `notes`: what waits and is not wrong."""
 
     able: bool
     reasons: Sequence[Reason]
+    notes: Sequence[str] = ()
 
     def of(self, part: str) -> list[str]:
         """Return what is wrong with one part."""
@@ -105,7 +107,7 @@ def read_ledger(database: Database) -> Ledger | None:
             before = time.time()
             skew = overview.now(connection) - (before + time.time()) / 2
             return Ledger(
-                backlog=backlog.find(connection, STALL_SECONDS),
+                backlog=work.find(connection, STALL_SECONDS),
                 rounds=rounds.find(connection),
                 loops=starts.loops(connection),
                 clock_skew=skew,
@@ -129,7 +131,13 @@ def judge(facts: Facts) -> Verdict:
         *_machines(facts),
     ]
     reasons.sort(key=lambda reason: not reason.stops)
-    return Verdict(able=not any(reason.stops for reason in reasons), reasons=reasons)
+    backlog = facts.ledger.backlog if facts.ledger else {}
+    notes = [
+        f"{name}: jobs have waited for a provider's quota for {each.waits_seconds:.0f} s"
+        for name, each in backlog.items()
+        if each.waits_seconds is not None
+    ]
+    return Verdict(able=not any(reason.stops for reason in reasons), reasons=reasons, notes=notes)
 
 
 def _surroundings(facts: Facts) -> Iterator[Reason]:

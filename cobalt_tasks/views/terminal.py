@@ -36,6 +36,8 @@ def print_status(status: Status) -> None:
     console = _console()
     for reason in status.health.reasons:
         console.print(_text(reason.text, "bold red" if reason.stops else "yellow"))
+    for note in status.health.notes:
+        console.print(_text(note, "dim"))
     for title, part in (
         ("Sources", _sources(status)),
         *([("Journals", _text(summary(status.journals), "yellow"))] if status.journals else []),

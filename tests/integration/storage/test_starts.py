@@ -1,0 +1,87 @@
+"""Processes that do not stay up are found, and nothing else."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import text
+
+from cobalt_tasks.storage import starts
+from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.schema import upgrade
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Database]:
+    """An empty ledger on each database."""
+    opened = Database(database_url)
+    upgrade(opened)
+    yield opened
+    opened.dispose()
+
+
+def loops(ledger: Database) -> list[tuple[str, int, str | None]]:
+    """The loops as tuples."""
+    with ledger.reading() as connection:
+        return [(loop.name, loop.restarts, loop.reason) for loop in starts.loops(connection)]
+
+
+def age(ledger: Database, seconds: float) -> None:
+    """Let time pass for what is remembered."""
+    with ledger.writing() as connection:
+        connection.execute(text("UPDATE starts SET at = at - :seconds"), {"seconds": seconds})
+
+
+def test_three_restarts_in_five_minutes_are_a_loop(ledger: Database) -> None:
+    """Starts of a worker whose ends were not seen; bad ends that its supervisor saw. Break: `_LOOP`."""
+    for name, reason, times in (
+        ("a@host", None, 3),
+        ("b@host", None, 4),
+        ("c", "ended with 1: x", 2),
+        ("d", "boom", 3),
+    ):
+        for _ in range(times):
+            ledger.write(starts.add, name, reason)
+    assert loops(ledger) == [("b@host", 3, None), ("d", 3, "boom")]
+
+
+def test_a_worker_that_ends_as_it_should_is_in_no_loop(ledger: Database) -> None:
+    """However often it is stopped and started. Break: starts.forget."""
+    for _ in range(6):
+        ledger.write(starts.add, "a@host", None)
+        ledger.write(starts.forget, "a@host")
+    assert loops(ledger) == []
+
+
+def test_what_stays_up_is_in_no_loop_any_more(ledger: Database) -> None:
+    """After a minute and a half without a restart, and after the clock was stepped. Break: `_OVER_SECONDS`."""
+    for _ in range(3):
+        ledger.write(starts.add, "d", "boom")
+    age(ledger, 100)
+    assert loops(ledger) == []
+    age(ledger, -7200)
+    assert loops(ledger) == []
+
+
+def test_a_worker_and_its_supervisor_are_one_loop(ledger: Database) -> None:
+    """Under `cobalt up` the one that knows the reason is shown."""
+    for _ in range(4):
+        ledger.write(starts.add, "network@host", None)
+        ledger.write(starts.add, "network", "ended with 1: x")
+    assert loops(ledger) == [("network", 4, "ended with 1: x")]
+
+
+def test_what_is_remembered_is_bounded(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By age and by number. Break: the delete, or `_MOST_ROWS`, in starts.add."""
+    monkeypatch.setattr(starts, "_MOST_ROWS", 5)
+    for _ in range(9):
+        ledger.write(starts.add, "d", "boom")
+    assert rows(ledger) == 5
+    age(ledger, 1000)
+    ledger.write(starts.add, "d", "boom")
+    assert rows(ledger) == 1
+
+
+def rows(ledger: Database) -> int:
+    """How much is remembered."""
+    with ledger.reading() as connection:
+        return int(connection.execute(text("SELECT count(*) FROM starts")).scalar_one())
