@@ -5,6 +5,7 @@ import sqlite3
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,19 @@ def query(cobalt: Cobalt, sql: str) -> list[Any]:
         connection.close()
 
 
-def start(cobalt: Cobalt) -> None:
-    """Start it, and wait until it is well."""
-    cobalt.start()
-    wait_until(lambda: health(cobalt)[0] == 200, 60, "the page answers")
-    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 60, "the workers answer")
-    wait_until(lambda: query(cobalt, "SELECT 1 FROM rounds WHERE name = 'sweep' AND ended_at > 0"), 60, "a sweep ended")
+@contextmanager
+def running(cobalt: Cobalt) -> Iterator[None]:
+    """Start it, wait until it is well, and stop it in the end."""
+    process = cobalt.start()
+    try:
+        wait_until(lambda: health(cobalt)[0] == 200, 60, "the page answers")
+        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 60, "the workers answer")
+        ended = "SELECT 1 FROM rounds WHERE name = 'sweep' AND ended_at > 0"
+        wait_until(lambda: query(cobalt, ended), 60, "a sweep ended well")
+        yield
+    finally:
+        process.terminate()
+        process.wait(90)
 
 
 @pytest.mark.timeout(240)
@@ -74,60 +82,60 @@ def test_many_hosts_are_located_and_nothing_else_leaves(flooded: Cobalt) -> None
 
     Break: the pools in catalog.py, or the scope in ingest.
     """
-    flooded.start()
-    complaints: list[str] = []
-    unfinished = "SELECT 1 FROM jobs WHERE kind = 'geolocation' AND state IN ('pending', 'sent', 'running') LIMIT 1"
+    with running(flooded):
+        complaints: list[str] = []
+        unfinished = "SELECT 1 FROM jobs WHERE kind = 'geolocation' AND state IN ('pending', 'sent', 'running') LIMIT 1"
 
-    def is_done() -> bool:
-        complaints.extend(health(flooded)[1]["reasons"])
-        return not query(flooded, unfinished)
+        def is_done() -> bool:
+            complaints.extend(health(flooded)[1]["reasons"])
+            return not query(flooded, unfinished)
 
-    wait_until(is_done, 150, "all are located")
-    kinds = dict(query(flooded, "SELECT kind, count(*) FROM jobs WHERE kind <> 'domain' GROUP BY kind"))
-    assert kinds == {"geolocation": HOSTS}
-    assert query(flooded, "SELECT count(*) FROM locations WHERE country_code = 'US'") == [(HOSTS,)]
-    assert [text for text in complaints if "due" in text or "sweep" in text] == []
+        wait_until(is_done, 150, "all are located")
+        kinds = dict(query(flooded, "SELECT kind, count(*) FROM jobs WHERE kind <> 'domain' GROUP BY kind"))
+        assert kinds == {"geolocation": HOSTS}
+        assert query(flooded, "SELECT count(*) FROM locations WHERE country_code = 'US'") == [(HOSTS,)]
+        assert [text for text in complaints if "due" in text or "sweep" in text] == []
 
 
 @pytest.mark.timeout(240)
 def test_a_sweep_that_raises_is_said(cobalt: Cobalt) -> None:
     """A column is missing: health, status and doctor name the sweep and its reason. Break: rounds.fail, or `_rounds`."""
-    start(cobalt)
-    assert cobalt.run("doctor", "--sweep").returncode == 0
-    query(cobalt, "ALTER TABLE jobs RENAME COLUMN alone TO lonely")
-    wait_until(lambda: says(cobalt, "the sweep failed"), SAID_WITHIN, "health says so")
-    (reason,) = (text for text in health(cobalt)[1]["reasons"] if "the sweep failed" in text)
-    assert "no such column" in reason
-    assert "no such column" in cobalt.run("status").stdout.replace("\n", " ")
-    doctor = cobalt.run("doctor", "--sweep")
-    assert doctor.returncode == 1
-    assert "the sweep failed" in doctor.stdout
-    query(cobalt, "ALTER TABLE jobs RENAME COLUMN lonely TO alone")
-    wait_until(lambda: not says(cobalt, "the sweep failed"), SAID_WITHIN, "it is well again")
+    with running(cobalt):
+        assert cobalt.run("doctor", "--sweep").returncode == 0
+        query(cobalt, "ALTER TABLE jobs RENAME COLUMN alone TO lonely")
+        wait_until(lambda: says(cobalt, "the sweep failed"), SAID_WITHIN, "health says so")
+        (reason,) = (text for text in health(cobalt)[1]["reasons"] if "the sweep failed" in text)
+        assert "no such column" in reason
+        assert "no such column" in cobalt.run("status").stdout.replace("\n", " ")
+        doctor = cobalt.run("doctor", "--sweep")
+        assert doctor.returncode == 1
+        assert "the sweep failed" in doctor.stdout
+        query(cobalt, "ALTER TABLE jobs RENAME COLUMN lonely TO alone")
+        wait_until(lambda: not says(cobalt, "the sweep failed"), SAID_WITHIN, "it is well again")
 
 
 @pytest.mark.timeout(240)
 def test_rules_that_cannot_be_read_are_said(cobalt: Cobalt) -> None:
     """Scores are part of the work: a rule file with a mistake is a reason, with the file's name."""
-    start(cobalt)
-    (cobalt.home / "threat.toml").write_text("this is no TOML")
-    wait_until(lambda: says(cobalt, "threat.toml"), SAID_WITHIN, "health says so")
+    with running(cobalt):
+        (cobalt.home / "threat.toml").write_text("this is no TOML")
+        wait_until(lambda: says(cobalt, "threat.toml"), SAID_WITHIN, "health says so")
 
 
 @pytest.mark.timeout(240)
 def test_nothing_that_is_finished_is_said(flooded: Cobalt) -> None:
     """All workers of jobs are stopped (SIGSTOP): 503 with the reason; `behind` is a number. Break: `_work`, `_missing_workers`."""
-    start(flooded)
-    stopped = [process for pool in ("network", "compute") for process in flooded.processes(f"{pool}@")]
-    assert stopped
-    for process in stopped:
-        process.suspend()
-    wait_until(lambda: health(flooded)[0] == 503, SAID_WITHIN, "health says so")
-    assert says(flooded, "no worker takes from") or says(flooded, "jobs have been due")
-    assert all(isinstance(queue["minutes_behind"], float | int) for queue in flooded.status()["queues"].values())
-    wait_until(lambda: says(flooded, "domain: jobs have been due"), SAID_WITHIN, "the stall itself is said")
-    # `cobalt up` starts stalled pools again by itself.
-    wait_until(lambda: health(flooded)[0] == 200, 120, "work gets done again")
+    with running(flooded):
+        stopped = [process for pool in ("network", "compute") for process in flooded.processes(f"{pool}@")]
+        assert stopped
+        for process in stopped:
+            process.suspend()
+        wait_until(lambda: health(flooded)[0] == 503, SAID_WITHIN, "health says so")
+        assert says(flooded, "no worker takes from") or says(flooded, "jobs have been due")
+        assert all(isinstance(queue["minutes_behind"], float | int) for queue in flooded.status()["queues"].values())
+        wait_until(lambda: says(flooded, "domain: jobs have been due"), SAID_WITHIN, "the stall itself is said")
+        # `cobalt up` starts stalled pools again by itself.
+        wait_until(lambda: health(flooded)[0] == 200, 120, "work gets done again")
 
 
 @pytest.mark.timeout(240)
@@ -136,16 +144,16 @@ def test_a_worker_that_restarts_in_a_loop_is_said(cobalt: Cobalt) -> None:
 
     Break: Restarts.ended, or starts.loops.
     """
-    start(cobalt)
-    # Python finds this before the program's own.
-    (cobalt.home / "celeryconfig.py").write_text("raise RuntimeError('broken on purpose')\n")
-    main_process = min(cobalt.processes("compute@"), key=lambda process: process.create_time())
-    main_process.kill()
-    wait_until(lambda: says(cobalt, "compute was started again"), SAID_WITHIN, "health says so")
-    (reason,) = (text for text in health(cobalt)[1]["reasons"] if "compute was started again" in text)
-    assert "ended with 1: RuntimeError: broken on purpose" in reason
-    said = [line for line in cobalt.output.splitlines() if line.startswith("compute ")]
-    assert any("does not stay up: ended with 1: RuntimeError: broken on purpose, see" in line for line in said)
-    assert len(said) <= 4
-    Path(cobalt.home / "celeryconfig.py").unlink()
-    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 90, "it stays up again")
+    with running(cobalt):
+        # Python finds this before the program's own.
+        (cobalt.home / "celeryconfig.py").write_text("raise RuntimeError('broken on purpose')\n")
+        main_process = min(cobalt.processes("compute@"), key=lambda process: process.create_time())
+        main_process.kill()
+        wait_until(lambda: says(cobalt, "compute was started again"), SAID_WITHIN, "health says so")
+        (reason,) = (text for text in health(cobalt)[1]["reasons"] if "compute was started again" in text)
+        assert "ended with 1: RuntimeError: broken on purpose" in reason
+        said = [line for line in cobalt.output.splitlines() if line.startswith("compute ")]
+        assert any("does not stay up: ended with 1: RuntimeError: broken on purpose, see" in line for line in said)
+        assert len(said) <= 4
+        Path(cobalt.home / "celeryconfig.py").unlink()
+        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 90, "it stays up again")
