@@ -102,6 +102,7 @@ def main() -> int:
         for kind in kinds:
             with empty(kind, server, folder) as database:
                 over += [f"{kind}: {each}" for each in measure(database, wishes)]
+    print(f"load of this machine at the end: {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores")
     for each in over:
         print(f"OVER  {each}")
     print("nothing is over its limit" if not over else f"{len(over)} are over their limits")

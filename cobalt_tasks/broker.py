@@ -38,6 +38,10 @@ class Worker(msgspec.Struct, frozen=True):
     report: hints.Report
 
 
+_LISTENING = "_kombu.binding.celery.pidbox"
+"""Where kombu keeps which queues a question to all workers goes to: one for each worker."""
+
+
 class Broker:
     """A look at Redis beside Celery. Every call has a deadline and raises BrokerUnavailableError past it."""
 
@@ -111,18 +115,31 @@ class Broker:
                 self._redis.delete(*found)
         return found
 
-    def workers(self, seconds: float = 1.0) -> list[Worker]:
-        """Ask all workers who they are; those that do not answer within `seconds` are not there."""
+    def workers(self, seconds: float = 1.0, *, wait_for_all: bool = True) -> list[Worker]:
+        """Ask all workers who they are; those that do not answer within `seconds` are not there.
+
+        wait_for_all: False returns as soon as as many have answered as Redis knows to listen. That is what a command wants;
+        Redis forgets who listens when its data is deleted under the workers.
+        """
         from cobalt_tasks.celery import app  # noqa: PLC0415  # Celery is slow to import
 
         self.ping()
         with _named_errors():
-            answers = app.control.broadcast(REPORT_COMMAND, reply=True, timeout=seconds)
+            listening = None if wait_for_all else self._listening()
+            answers = app.control.broadcast(REPORT_COMMAND, reply=True, timeout=seconds, limit=listening)
         return [Worker(name, report.queues, report) for name, report in hints.worker_reports(answers).items()]
 
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()
+
+    def _listening(self) -> int | None:
+        """Return how many workers have bound a queue for questions, None when that is not known."""
+        try:
+            return int(self._redis.scard(_LISTENING)) or None
+        except redis.ResponseError:
+            # This user may not read it, or it is something else.
+            return None
 
     def _lengths(self) -> list[dict[int, int]]:
         lengths = iter(self._ask("llen", [_list(kind.name, step) for kind in KINDS for step in STEPS]))

@@ -27,6 +27,7 @@ from cobalt_tasks.threat import TRAFFIC_RULES, Evidence, Known, Port
 _LOOKED_THROUGH = 100_000
 _RADIUS_KM = 50
 _ZONES = 10
+_ASKED_AT_ONCE = 1000
 _KEY = ("address", "rule", "subject")
 _EVIDENCE: Columns = {
     **{name: Double() if name in {"points", "observed_at"} else Text() for name in Evidence.__struct_fields__},
@@ -118,9 +119,10 @@ def add(connection: Connection, found: Iterable[Evidence], version: str) -> None
 def unknown(connection: Connection, found: Iterable[Evidence]) -> set[str]:
     """Return the hosts of those findings that are not kept yet, or with other points."""
     new = {_key(each): each for each in found}
-    for kept, _ in _kept(connection, sorted({address for address, _, _ in new})):
-        if _key(kept) in new and new[_key(kept)].points == kept.points:
-            del new[_key(kept)]
+    for some in _parts(sorted({address for address, _, _ in new})):
+        for kept, _ in _kept(connection, some):
+            if _key(kept) in new and new[_key(kept)].points == kept.points:
+                del new[_key(kept)]
     return {address for address, _, _ in new}
 
 
@@ -184,9 +186,17 @@ def scores_of(connection: Connection, addresses: Sequence[str]) -> dict[str, Sco
 
 def unscored(connection: Connection, addresses: Sequence[str], since: float) -> set[str]:
     """Return those of the hosts that have not been scored since a time (epoch seconds)."""
-    is_theirs = one_of(connection, scores.c.address, addresses)
-    scored = select(scores.c.address).where(is_theirs, scores.c.scored_at > since)
-    return set(addresses).difference(connection.execute(scored).scalars())
+    left = set(addresses)
+    for some in _parts(addresses):
+        is_theirs = one_of(connection, scores.c.address, some)
+        scored = select(scores.c.address).where(is_theirs, scores.c.scored_at > since)
+        left.difference_update(connection.execute(scored).scalars().all())
+    return left
+
+
+def _parts(addresses: Sequence[str]) -> Iterable[Sequence[str]]:
+    """Yield some addresses after the other: for many at once a planner would rather read the whole table."""
+    return (addresses[start : start + _ASKED_AT_ONCE] for start in range(0, len(addresses), _ASKED_AT_ONCE))
 
 
 def write_scores(connection: Connection, found: dict[str, float], version: str) -> None:

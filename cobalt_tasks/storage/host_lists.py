@@ -54,7 +54,7 @@ def find(connection: Connection, limit: int, only: Filter, order: Order, after: 
     ranked: Any = select(address.label("address"), mark.label("mark"))
     ranked = _behind(ranked, address, mark, after)
     if order is Order.SCORE:
-        ranked = ranked.join(hosts, hosts.c.address == address).where(mark > 0)
+        ranked = ranked.where(mark > 0, _is_host(address))
     ranked = ranked.order_by(mark.desc(), address.desc())
     if not only.country and not _asks_for_ports(only):
         return list(connection.execute(ranked.limit(limit)).scalars())
@@ -74,7 +74,7 @@ def _by_index(connection: Connection, limit: int, only: Filter, order: Order, af
     rarest, rest = _rarest(connection, only)
     chosen = select(address).where(address.in_(rarest), *_matches(rest, address))
     if order is Order.SCORE:
-        chosen = chosen.join(hosts, hosts.c.address == address).where(mark > 0)
+        chosen = chosen.where(mark > 0, _is_host(address))
     return _behind(chosen, address, plain, after).order_by(plain.desc(), address.desc()).limit(limit)
 
 
@@ -113,6 +113,11 @@ def _rarest(connection: Connection, only: Filter) -> tuple[Select[tuple[str]], F
 def _count(connection: Connection, chosen: Select[tuple[str]]) -> int:
     few = chosen.limit(_COUNTED).subquery()
     return connection.execute(select(func.count()).select_from(few)).scalar_one()
+
+
+def _is_host(address: ColumnElement[str]) -> ColumnElement[bool]:
+    """Tell whether a scored address is a host; some were only looked up."""
+    return select(hosts.c.address).where(hosts.c.address == address).scalar_subquery() == address
 
 
 def _asks_for_ports(only: Filter) -> bool:

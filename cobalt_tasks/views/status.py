@@ -117,7 +117,7 @@ def collect(database: Database, settings: Settings) -> Status:
         DatabaseUnavailableError: the database does not answer.
 
     """
-    pulse = feel_pulse(settings)
+    pulse = feel_pulse(settings, wait_for_all=False)
     facts = health.collect(health.read_ledger(database), settings, pulse.answered, pulse.trouble)
     return assemble(database, settings, count(database), pulse, health.judge(facts))
 
@@ -174,11 +174,14 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
         )
 
 
-def feel_pulse(settings: Settings) -> Pulse:
-    """Ask Redis for its queues and every worker whether it is there; this takes about a second."""
+def feel_pulse(settings: Settings, *, wait_for_all: bool = True) -> Pulse:
+    """Ask Redis for its queues and every worker whether it is there.
+
+    wait_for_all: wait a second for workers that Redis does not know of, too.
+    """
     with closing(Broker(settings)) as broker:
         try:
-            answered = broker.workers()
+            answered = broker.workers(wait_for_all=wait_for_all)
             workers = [WorkerState(name=each.name, alive=True, queues=each.queues) for each in answered]
             return Pulse(messages=broker.depths(), workers=workers, answered=answered)
         except BrokerUnavailableError as error:
