@@ -1,6 +1,8 @@
 """Messages that others than the dispatcher wrote: Redis may be writable by a neighbour."""
 
 import logging
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -60,8 +62,13 @@ def test_forged_messages_do_nothing(ledger: Ledger, start_worker: Callable[..., 
     app.send_task("cobalt.sweep", args=["x"], kwargs={"y": 1}, queue="control", priority=0)
     ledger.ask(NewJob(kind="banner", address="127.0.0.77", protocol="tcp", port=1))
     ledger.wait(lambda rows: rows["127.0.0.77"]["state"] not in {"pending", "sent", "running"}, 30, sweeping=True)
-    log = worker.log.read_text()
-    assert log.count("is none of the dispatcher's") == len(FORGED)
+    deadline = time.monotonic() + 60
+    # Most are dropped as they leave the queue; what has the right form there, by the task.
+    while len(re.findall("is none of the dispatcher's|that is no message", log := worker.log.read_text())) < len(
+        FORGED
+    ):
+        assert time.monotonic() < deadline, log[-3000:]
+        time.sleep(0.1)
     assert "Traceback" not in log
     assert ledger.rows()["127.0.0.78"]["kind"] == "domain"
     assert ledger.rows()["127.0.0.78"]["started_at"] is None
