@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -20,6 +20,7 @@ from sqlalchemy import text
 from cobalt_tasks.celery import app
 from cobalt_tasks.storage import models, schema
 from cobalt_tasks.storage.engine import Database
+from tests.support.waiting import PATIENCE, wait_until
 
 # A busy machine is slow, and that is no fault of the code under test.
 hypothesis.settings.register_profile(
@@ -30,7 +31,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("cobalt")
 
 _OURS = ("COBALT_", "CELERY_", "IPINFO_", "IPGEOLOCATION_")
-_START_SECONDS = 30
 
 
 def pytest_configure() -> None:
@@ -70,7 +70,7 @@ def redis_server() -> Iterator[str]:
     client.close()
     yield f"redis://127.0.0.1:{port}/0"
     server.terminate()
-    server.wait(10)
+    server.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def running_postgres(changes: Mapping[str, str]) -> Iterator[str]:
     _wait_for(lambda: psycopg.connect(url).close(), psycopg.OperationalError)
     yield url
     server.send_signal(subprocess.signal.SIGINT)
-    server.wait(30)
+    server.wait(PATIENCE)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -183,14 +183,12 @@ def _postgres_programs() -> Path:
     return Path(initdb).resolve().parent
 
 
-def _wait_for(probe: object, error: type[Exception]) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
+def _wait_for(probe: Callable[[], object], error: type[Exception]) -> None:
+    def answers() -> bool:
         try:
-            probe()  # type: ignore[operator]
+            probe()
         except error:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+            return False
+        return True
+
+    wait_until(answers, "the server answers")

@@ -7,13 +7,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 
 import psutil
 import pytest
+
+from tests.support.waiting import PATIENCE
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -30,7 +31,7 @@ class Cobalt:
         self.environment = {name: value for name, value in os.environ.items() if not ours.match(name)}
         self.environment |= {"COBALT_HOME": str(home), "PATH": f"{PROGRAMS}:{os.environ['PATH']}"}
 
-    def run(self, *arguments: str, seconds: float = 60, **options: object) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = PATIENCE, **options: object) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
         return subprocess.run(
             ["cobalt", *arguments],
@@ -83,14 +84,6 @@ class Cobalt:
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         return found
-
-
-def wait_until(holds: Callable[[], object], seconds: float, what: str) -> None:
-    """Wait until something holds, or fail."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

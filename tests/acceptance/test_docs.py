@@ -9,6 +9,7 @@ import pytest
 
 from cobalt_tasks import lab
 from tests.acceptance.conftest import Cobalt
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -45,7 +46,7 @@ def test_the_commands_of_a_page_work(page: Path, cobalt: Cobalt) -> None:
                 cwd=cobalt.home,
                 capture_output=True,
                 text=True,
-                timeout=300,
+                timeout=3 * PATIENCE,
                 check=False,
             )
             assert done.returncode == 0, f"{commands}\n{done.stdout}\n{done.stderr}"

@@ -19,6 +19,7 @@ from cobalt_tasks.broker import QUEUES
 from cobalt_tasks.contracts import FINAL_STATES
 from tests.acceptance.conftest import Cobalt
 from tests.conftest import _wait_for, free_port
+from tests.support.waiting import PATIENCE
 
 PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
 CELERY = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
@@ -54,7 +55,7 @@ def port(tmp_path: Path) -> Iterator[int]:
         _wait_for(client.ping, redis.ConnectionError)
     yield found
     server.terminate()
-    server.wait(10)
+    server.wait(PATIENCE)
 
 
 def client_of(port: int, name: str, password: str | None = None) -> redis.Redis:
@@ -73,7 +74,7 @@ def wait_until(holds: Callable[[], object]) -> None:
 def get(url: str) -> str:
     """What an HTTP server answers, nothing while it is not there."""
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
             return str(answer.read().decode())
     except OSError:
         return ""
@@ -94,7 +95,7 @@ def test_the_whole_stack_works_with_these_users(port: int, cobalt: Cobalt) -> No
     def status() -> dict[str, object]:
         command = ["cobalt", "status", "--json"]
         done = subprocess.run(
-            command, env=as_role("page"), cwd=cobalt.home, capture_output=True, timeout=60, check=True
+            command, env=as_role("page"), cwd=cobalt.home, capture_output=True, timeout=PATIENCE, check=True
         )
         return dict(json.loads(done.stdout))
 
@@ -113,7 +114,7 @@ def test_the_whole_stack_works_with_these_users(port: int, cobalt: Cobalt) -> No
             stack.callback(process.terminate)
         line = b"Discovered open port 22/tcp on 127.0.0.1\n"
         ingest = ["cobalt", "ingest", "masscan", "-"]
-        done = subprocess.run(ingest, input=line, env=as_role("ingest"), cwd=cobalt.home, timeout=60, check=False)
+        done = subprocess.run(ingest, input=line, env=as_role("ingest"), cwd=cobalt.home, timeout=PATIENCE, check=False)
         assert done.returncode == 0
         wait_until(lambda: are_final(status()))
         wait_until(lambda: [worker["alive"] for worker in status()["workers"]] == [True])

@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -19,9 +19,8 @@ import websocket
 
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import upgrade
+from tests.support.waiting import PATIENCE, wait_until
 
-_START_SECONDS = 30
-_ANSWER_SECONDS = 20
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--headless",
@@ -54,7 +53,7 @@ class Chromium:
 
     def page(self, url: str) -> "Page":
         """Open a page."""
-        target = requests.put(f"http://127.0.0.1:{self._port}/json/new?about:blank", timeout=10).json()
+        target = requests.put(f"http://127.0.0.1:{self._port}/json/new?about:blank", timeout=PATIENCE).json()
         page = Page(target["webSocketDebuggerUrl"])
         page.go(url)
         return page
@@ -63,19 +62,17 @@ class Chromium:
         """End it."""
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
 
     def _wait_for_port(self, file: Path) -> int:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            if file.exists() and (lines := file.read_text().splitlines()):
-                return int(lines[0])
+        def lines() -> list[str]:
             assert self._process.poll() is None, "Chromium ended at once"
-            time.sleep(0.05)
-        raise AssertionError("Chromium does not listen")
+            return file.read_text().splitlines() if file.exists() else []
+
+        return int(wait_until(lines, "Chromium listens")[0])
 
 
 class Page:
@@ -83,7 +80,7 @@ class Page:
 
     def __init__(self, url: str) -> None:
         """Connect to the tab."""
-        self._socket = websocket.create_connection(url, timeout=_ANSWER_SECONDS, suppress_origin=True)
+        self._socket = websocket.create_connection(url, timeout=PATIENCE, suppress_origin=True)
         self._last_id = 0
         self.messages: list[str] = []
         for domain in ("Page", "Runtime", "Log"):
@@ -112,14 +109,10 @@ class Page:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def wait_for(self, expression: str, seconds: float = 15.0) -> Any:
+    def wait_for(self, expression: str) -> Any:
         """Return the value of an expression as soon as it is true."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if value := self.evaluate(expression):
-                return value
-            time.sleep(0.1)
-        raise AssertionError(f"{expression} did not come true; the page shows: {self.text('body')[:2000]}")
+        shown = partial(self.text, "body")
+        return wait_until(lambda: self.evaluate(expression), expression, seen=shown, every=0.1)
 
     def text(self, selector: str) -> str:
         """Return the text a person sees in an element."""
@@ -164,21 +157,21 @@ class Dashboard:
         """Start it, on the same port as before."""
         command = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--port", str(self._port)]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
+
+        def answers() -> bool:
             try:
-                requests.get(f"{self.url}api/health", timeout=5)
+                requests.get(f"{self.url}api/health", timeout=PATIENCE)
             except requests.ConnectionError:
                 assert self._process.poll() is None, "cobalt dashboard ended at once"
-                time.sleep(0.05)
-            else:
-                return
-        raise AssertionError("cobalt dashboard does not answer")
+                return False
+            return True
+
+        wait_until(answers, "cobalt dashboard answers")
 
     def stop(self) -> int:
         """Stop it as Ctrl-C does; return its exit code."""
         self._process.send_signal(signal.SIGINT)
-        return self._process.wait(20)
+        return self._process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="session")

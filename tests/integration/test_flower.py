@@ -1,10 +1,10 @@
 """Flower, as everything of ours starts it, beside a real worker: its task list says how many jobs a message carries."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -22,6 +22,7 @@ from cobalt_tasks.dispatch import Dispatcher
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.schema import open_ledger
 from tests.conftest import free_port
+from tests.support.waiting import PATIENCE, wait_until
 
 CELERY = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
 COLUMNS = "&".join(f"columns[{number}][data]={name}" for number, name in enumerate(("name", "uuid", "state", "args")))
@@ -73,7 +74,7 @@ def flower(sqlite_url: str, redis_url: str, home: Path, monkeypatch: pytest.Monk
 def tasks(address: str) -> list[dict[str, object]]:
     """What the task list of the page shows; nothing while Flower starts."""
     try:
-        with urllib.request.urlopen(address + LIST, timeout=5) as answer:
+        with urllib.request.urlopen(address + LIST, timeout=PATIENCE) as answer:
             return json.load(answer)["data"]
     except (urllib.error.URLError, ConnectionError):
         return []
@@ -87,19 +88,21 @@ def test_the_task_list_shows_batch_sizes(flower: str) -> None:
     settings = environment.load()
     database = open_ledger(settings)
     dispatcher = Dispatcher(database, settings)
-    number = 0
-    deadline = time.monotonic() + 60
-    while len(shown := tasks(flower)) < 3:
-        assert time.monotonic() < deadline
-        # Flower shows what happens after it has started.
+    numbers = itertools.count()
+
+    def shown() -> list[dict[str, object]]:
+        """Flower shows what happens after it has started: some more, each time."""
+        number = next(numbers)
         new = [NewJob(kind="geolocation", address=f"10.0.{number}.{last}") for last in (1, 2, 3)]
         database.write(jobs.create, new)
         dispatcher.top_up(["geolocation"])
-        number += 1
         app.send_task(SWEEP_TASK)
-        time.sleep(0.5)
+        found = tasks(flower)
+        return found if len(found) >= 3 else []
+
+    seen = wait_until(shown, "Flower lists tasks", every=0.5)
     database.dispose()
-    assert {(task["name"], task["args"]) for task in shown} == {("cobalt.geolocation", "3 jobs")}
+    assert {(task["name"], task["args"]) for task in seen} == {("cobalt.geolocation", "3 jobs")}
 
 
 def test_the_number_of_tasks_kept_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

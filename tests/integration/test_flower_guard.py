@@ -15,6 +15,7 @@ import pytest
 
 from cobalt_tasks import flowerconfig
 from tests.conftest import free_port
+from tests.support.waiting import PATIENCE
 
 FLOWER = [sys.executable, "-m", "celery", "-A", "cobalt_tasks", "flower", f"--conf={flowerconfig.__file__}"]
 USER, PASSWORD = "ann", "pässword:1"
@@ -42,7 +43,7 @@ def start(redis_url: str, sqlite_url: str, home: Path, monkeypatch: pytest.Monke
     yield begin
     for process in started:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def ask(url: str, path: str = "/", method: str = "GET", **headers: str) -> int:
@@ -50,7 +51,7 @@ def ask(url: str, path: str = "/", method: str = "GET", **headers: str) -> int:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url + path, headers=named, method=method)
     try:
-        answer = urllib.request.urlopen(request, timeout=20)
+        answer = urllib.request.urlopen(request, timeout=PATIENCE)
     except urllib.error.HTTPError as refused:
         answer = refused
     except OSError:
@@ -93,7 +94,12 @@ def test_flower_asks_for_the_login_of_the_page(start: Start) -> None:
 def test_flower_does_not_start_open(address: str, redis_url: str, home: Path) -> None:
     """On an address that other machines reach, without a login: exit 2 and one line that says what to set."""
     done = subprocess.run(
-        [*FLOWER, f"--address={address}", "--port=1"], cwd=home, capture_output=True, text=True, timeout=60, check=False
+        [*FLOWER, f"--address={address}", "--port=1"],
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -17,6 +17,7 @@ from cobalt_tasks.private_files import open_own, require_own_folder
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.supervisor.state import locked
 from tests.conftest import free_port
+from tests.support.waiting import PATIENCE
 
 COBALT = [sys.executable, "-m", "cobalt_tasks"]
 CELERY = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
@@ -30,7 +31,7 @@ def run(*arguments: str, **options: object) -> "subprocess.CompletedProcess[str]
         [*COBALT, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
         umask=0,
         **{"stdin": subprocess.DEVNULL, **options},
@@ -79,7 +80,7 @@ def test_what_services_create_is_ours_alone(
             time.sleep(0.1)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def test_a_readable_state_folder_is_closed(home: Path) -> None:

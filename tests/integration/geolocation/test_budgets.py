@@ -11,6 +11,7 @@ from cobalt_tasks.storage.budgets import Limit, Reservation, Word
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import breakers
 from cobalt_tasks.storage.models import budgets as table
+from tests.support.waiting import PATIENCE
 
 MINUTE = (Limit(window=60.0, calls=15),)
 
@@ -58,7 +59,7 @@ def test_many_at_once_never_take_more_than_there_is(database: Database) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert len(got) == 15
 
 

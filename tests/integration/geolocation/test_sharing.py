@@ -17,6 +17,7 @@ from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.completion import complete
 from cobalt_tasks.storage.engine import Database
+from tests.support.waiting import PATIENCE
 
 WINDOW = 4.0
 WINDOWS = 3
@@ -79,7 +80,7 @@ def test_no_window_is_exceeded_and_none_is_wasted(
     time.sleep(WINDOW * 2)
     with redis.Redis.from_url(redis_url) as client:
         client.flushall()
-    assert [worker.wait(60) for worker in workers] == [0] * 4
+    assert [worker.wait(PATIENCE) for worker in workers] == [0] * 4
     assert ip_api.refused == 0
     assert {len(addresses) for _, addresses in ip_api.calls} == {100}
     assert len(set(ip_api.asked)) == len(ip_api.asked)

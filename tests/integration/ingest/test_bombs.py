@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from cobalt_tasks.ingest.compressed import Unpacked, opener
+from tests.support.waiting import PATIENCE
 
 ZEROS = bytes(1 << 20)
 MEBIBYTES = 200
@@ -53,7 +54,7 @@ def xz(size: int) -> Any:
 def measure(file: Path) -> tuple[int, int, str]:
     """MiB of memory that reading a file took, MiB that were in it, and the error if there was one."""
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, str(file)], capture_output=True, text=True, timeout=100, check=True
+        [sys.executable, "-c", MEASURE, str(file)], capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     memory, length, *said = done.stdout.split(" ", 2)
     return int(memory), int(length), said[0].strip()

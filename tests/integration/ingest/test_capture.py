@@ -15,6 +15,7 @@ import pytest
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import named, recognise
 from cobalt_tasks.ingest.own_connections import Watcher
+from tests.support.waiting import PATIENCE
 
 COBALT = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()"]
 
@@ -86,5 +87,5 @@ def test_new_ones_are_told_until_it_is_stopped() -> None:
             while json.loads(running.stdout.readline()).get("dst_port") != port:
                 pass
         running.send_signal(signal.SIGTERM)
-        _, err = running.communicate(timeout=20)
+        _, err = running.communicate(timeout=PATIENCE)
         assert (running.returncode, err) == (0, b"")

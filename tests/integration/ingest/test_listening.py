@@ -1,5 +1,6 @@
 """`--listen`: which connections are taken for senders of lines, which are dropped, and what a stranger's lines may do."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -21,6 +22,7 @@ from cobalt_tasks.settings import load
 from cobalt_tasks.storage.engine import Database
 from tests.conftest import free_port
 from tests.integration.ingest.conftest import commands
+from tests.support.waiting import PATIENCE, wait_until
 
 LINE = b'{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "9.9.9.9", "dst_port": 443, "timestamp": 1}\n'
 SCAN = b"open tcp 22 127.0.0.9 1760000000\n"
@@ -84,7 +86,7 @@ class Listener:
     def stop(self) -> None:
         """End it; what it has not read is still taken."""
         os.close(self._near)
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
         os.close(self._far)
 
 
@@ -161,7 +163,7 @@ def test_a_socket_of_this_user_alone(listening: Callable[..., Listener], tmp_pat
         connection.sendall(SCAN)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     second = listening(f"unix:{path}")
-    second._thread.join(20)
+    second._thread.join(PATIENCE)
     assert path.exists()
     listener.stop()
     listener.stop = lambda: None  # type: ignore[method-assign]
@@ -172,28 +174,20 @@ def test_a_socket_of_this_user_alone(listening: Callable[..., Listener], tmp_pat
 def ended(process: Any) -> tuple[int, str, str]:
     """Stop a command; its exit code, its output, and what it said."""
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
-
-
-def wait_for(holds: Callable[[], bool]) -> None:
-    """Wait until something holds, half a minute at most."""
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def send(port: int, data: bytes) -> None:
     """Send to a port as soon as it listens."""
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 5) as connection:
-                return connection.sendall(data)
-        except OSError:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+
+    def is_sent() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+            connection.sendall(data)
+            return True
+        return False
+
+    wait_until(is_sent, "it listens")
 
 
 def jobs(database: Database) -> list[Any]:
@@ -208,10 +202,10 @@ def test_a_strangers_scan_makes_us_probe_nothing(sqlite_database: Database, home
     with commands() as begin:
         running = begin("--listen", f"tcp://127.0.0.1:{port}")
         send(port, SCAN)
-        wait_for(lambda: any(file.stat().st_size for file in home.glob("journal/*/*.data")))
+        wait_until(lambda: any(file.stat().st_size for file in home.glob("journal/*/*.data")))
         ended(running)
         resumed = begin("--resume")
-        _, err = resumed.communicate(timeout=30)
+        _, err = resumed.communicate(timeout=PATIENCE)
     assert "COBALT_SCOPE" in err
     assert jobs(sqlite_database) == []
 
@@ -223,7 +217,7 @@ def test_with_a_scope_scans_are_taken(sqlite_database: Database, home: Path, mon
     with commands() as begin:
         running = begin("--listen", f"tcp://127.0.0.1:{port}", "--format", "masscan-list")
         send(port, SCAN + SCAN.replace(b"127.0.0.9", b"198.51.100.1"))
-        wait_for(lambda: "banner" in jobs(sqlite_database))
+        wait_until(lambda: "banner" in jobs(sqlite_database))
         ended(running)
     with sqlite_database.reading() as connection:
         assert connection.execute(text("SELECT address FROM jobs WHERE kind = 'banner'")).scalars().all() == [
@@ -244,6 +238,6 @@ def test_a_port_that_others_reach_is_warned_of(sqlite_database: Database, home: 
     with commands() as begin:
         running = begin("--listen", f"tcp://0.0.0.0:{port}", "--format", "capture")
         send(port, LINE)
-        wait_for(lambda: "geolocation" in jobs(sqlite_database) or "domain" in jobs(sqlite_database))
+        wait_until(lambda: "geolocation" in jobs(sqlite_database) or "domain" in jobs(sqlite_database))
         _, _, err = ended(running)
     assert "every machine that reaches 0.0.0.0" in err

@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from cobalt_tasks.ingest.streams import FileStream
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Source
 from tests.integration.ingest.conftest import commands
+from tests.support.waiting import PATIENCE, wait_until
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
 ONE_LINE = b"line %b of a file"
@@ -44,14 +44,6 @@ def rows(database: Database, statement: str) -> list[Any]:
     """Return the rows of a query."""
     with database.reading() as connection:
         return [tuple(row) for row in connection.execute(text(statement))]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something holds, half a minute at most."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_named_pipe_is_refused_at_once(tmp_path: Path) -> None:
@@ -178,7 +170,7 @@ def test_a_dry_run_goes_on_after_a_file_that_is_none(cobalt: Any, tmp_path: Path
     (tmp_path / "none").write_text("hello\n")
     (tmp_path / "one").write_text(ONE % (1, 443))
     running = cobalt("--dry-run", str(tmp_path / "none"), str(tmp_path / "missing"), str(tmp_path / "one"))
-    out, err = running.communicate(timeout=30)
+    out, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 2
     assert "1 connections, 2 hosts" in out
     assert "none: its format is not recognised" in err
@@ -189,7 +181,7 @@ def test_an_address_that_cannot_be_listened_to_is_an_error(cobalt: Any, database
     """It is said, and the exit code is not that of success."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         running = cobalt("--listen", f"tcp://127.0.0.1:{taken.getsockname()[1]}")
-        _, err = running.communicate(timeout=30)
+        _, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 1
     assert "cannot listen on" in err
 
@@ -199,13 +191,13 @@ def test_the_death_of_the_journal_is_said(cobalt: Any, database: Database) -> No
     running = cobalt("-", "--format", "capture")
     running.stdin.write(ONE % (1, 443) * 10)
     running.stdin.flush()
-    wait_for(lambda: rows(database, "SELECT count(*) FROM observations") == [(10,)])
+    wait_until(lambda: rows(database, "SELECT count(*) FROM observations") == [(10,)])
     children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text(encoding="ascii").split()
     os.kill(int(children[0]), signal.SIGKILL)
     with contextlib.suppress(OSError):
         running.stdin.close()
     running.stdin = None
-    _, err = running.communicate(timeout=30)
+    _, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 1
     assert "was killed by signal 9" in err
     assert rows(database, "SELECT count(*) FROM observations") == [(10,)]
@@ -214,7 +206,7 @@ def test_the_death_of_the_journal_is_said(cobalt: Any, database: Database) -> No
 def test_a_closed_standard_input_is_an_empty_one(database: Database, home: Path) -> None:
     """`cobalt ingest - <&-` holds nothing, and breaks nothing."""
     shell = f"exec {sys.executable} -c 'from cobalt_tasks.cli import main; main()' ingest - <&-"
-    done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (done.returncode, "0 read" in done.stdout) == (0, True), done.stderr
 
 
@@ -231,18 +223,18 @@ def test_a_long_line_of_one_sender_does_not_swallow_another_ones(cobalt: Any, da
             senders.append(socket.create_connection(("127.0.0.1", port), 1))
         return len(senders) == 2
 
-    wait_for(connected)
+    wait_until(connected)
     talker, other = senders
     talker.sendall(b"x" * (3 << 19))
-    wait_for(lambda: rows(database, "SELECT count(*) FROM rejects") == [(1,)])
+    wait_until(lambda: rows(database, "SELECT count(*) FROM rejects") == [(1,)])
     other.sendall((ONE % (1, 443)).encode())
-    wait_for(lambda: rows(database, "SELECT count(*) FROM observations") == [(1,)])
+    wait_until(lambda: rows(database, "SELECT count(*) FROM observations") == [(1,)])
     talker.sendall(b"x" * (3 << 19) + b"\n" + (ONE % (2, 443)).encode())
-    wait_for(lambda: rows(database, "SELECT count(*) FROM observations") == [(2,)])
+    wait_until(lambda: rows(database, "SELECT count(*) FROM observations") == [(2,)])
     for sender in senders:
         sender.close()
     running.send_signal(signal.SIGTERM)
-    out, _ = running.communicate(timeout=20)
+    out, _ = running.communicate(timeout=PATIENCE)
     assert "3 read = 2 accepted + 0 duplicates + 1 rejected" in out
 
 

@@ -16,6 +16,7 @@ from cobalt_tasks import settings
 from cobalt_tasks.ingest import journal
 from cobalt_tasks.ingest.journal import About
 from cobalt_tasks.storage.engine import Database
+from tests.support.waiting import PATIENCE, wait_until
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
 MAIN = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()"]
@@ -42,7 +43,7 @@ class Running:
 
     def end(self) -> tuple[int, str, str]:
         """Close the pipe; return exit code, output and what was said."""
-        out, err = self.process.communicate(timeout=60)
+        out, err = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, out.decode(), err.decode()
 
 
@@ -59,14 +60,6 @@ def start(database: Database, home: Path) -> Iterator[Callable[..., Running]]:
     for each in started:
         each.process.kill()
         each.process.communicate()
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def count(database: Database, table: str = "observations") -> int:
@@ -94,9 +87,9 @@ def test_lines_are_stored_while_the_pipe_is_open(start: Callable[..., Running], 
     """A line is in the ledger soon after it was written; at the end the ledger is printed and no journal stays."""
     running = start("-", "--name", "tap")
     running.write(ONE % (1, 443))
-    wait_for(lambda: count(database) == 1)
+    wait_until(lambda: count(database) == 1)
     running.write(ONE % (2, 443))
-    wait_for(lambda: count(database) == 2)
+    wait_until(lambda: count(database) == 2)
     running.write("noise" + "\n" + '{"type": "heartbeat"}')
     code, out, _ = running.end()
     assert code == 0
@@ -120,10 +113,10 @@ def test_what_was_journaled_survives_a_kill(start: Callable[..., Running], datab
     running = start("-")
     lines = [ONE % (number % 250, 1000 + number) for number in range(20_000)]
     running.write("".join(lines[:10_000]))
-    wait_for(lambda: count(database) > 0)
+    wait_until(lambda: count(database) > 0)
     running.process.kill()
     running.process.wait()
-    wait_for(lambda: pipe_is_broken(running, "".join(lines[10_000:])))
+    wait_until(lambda: pipe_is_broken(running, "".join(lines[10_000:])))
     (folder,) = journals(home)
     journaled = b"".join(path.read_bytes() for path in sorted(folder.glob("*.data")))
     stored_before = count(database)
@@ -144,11 +137,11 @@ def test_a_signal_ends_it_at_a_checkpoint(start: Callable[..., Running], databas
     """SIGTERM ends a reading pipe at once and cleanly; what came is stored."""
     running = start("-")
     running.write(ONE % (1, 443))
-    wait_for(lambda: count(database) == 1)
-    began = time.monotonic()
+    wait_until(lambda: count(database) == 1)
     running.process.send_signal(signal.SIGTERM)
-    code, out, _ = running.end()
-    assert (code, time.monotonic() - began < 5) == (0, True)
+    # The pipe is still open: the signal ends it, not the end of its input.
+    assert running.process.wait(PATIENCE) == 0
+    _, out, _ = running.end()
     assert "1 accepted" in out
 
 

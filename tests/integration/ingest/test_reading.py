@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +28,7 @@ from cobalt_tasks.storage.budgets import Limit, Terms
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.sources import Source
 from tests.integration.ingest.conftest import commands
+from tests.support.waiting import PATIENCE, wait_until
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
@@ -45,14 +45,6 @@ def cobalt(sqlite_database: Database, home: Path) -> Iterator[Callable[..., subp
     """Start `cobalt ingest` on the ledger."""
     with commands() as begin:
         yield begin
-
-
-def wait_for(holds: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def count(database: Database, table: str = "observations") -> int:
@@ -139,22 +131,22 @@ def test_a_growing_and_rotating_file_is_followed(cobalt: Any, sqlite_database: D
     file = tmp_path / "eve.json"
     running = cobalt("--follow", str(file))
     file.write_text(ONE % (1, 1))
-    wait_for(lambda: count(sqlite_database) == 1)
+    wait_until(lambda: count(sqlite_database) == 1)
     with file.open("a") as grown:
         grown.write(ONE % (2, 2) + (ONE % (3, 3))[:20])
         grown.flush()
-        wait_for(lambda: count(sqlite_database) == 2)
+        wait_until(lambda: count(sqlite_database) == 2)
         grown.write((ONE % (3, 3))[20:])
-    wait_for(lambda: count(sqlite_database) == 3)
+    wait_until(lambda: count(sqlite_database) == 3)
     with file.open("a") as late:
         late.write(ONE % (4, 4))
     file.rename(tmp_path / "eve.json.1")
     file.write_text(ONE % (5, 5) + ONE % (6, 6))
-    wait_for(lambda: count(sqlite_database) == 6)
+    wait_until(lambda: count(sqlite_database) == 6)
     file.write_text(ONE % (7, 7))
-    wait_for(lambda: count(sqlite_database) == 7)
+    wait_until(lambda: count(sqlite_database) == 7)
     running.send_signal(signal.SIGTERM)
-    running.communicate(timeout=20)
+    running.communicate(timeout=PATIENCE)
     assert running.returncode == 0
     with sqlite_database.reading() as connection:
         seen = connection.execute(text("SELECT dst_port FROM observations ORDER BY dst_port")).scalars().all()
@@ -176,19 +168,19 @@ def test_lines_are_taken_from_a_port(cobalt: Any, sqlite_database: Database) -> 
             return False
         return len(senders) == 3
 
-    wait_for(connected)
+    wait_until(connected)
     for piece in range(0, 100, 7):
         for number, sender in enumerate(senders):
             sender.sendall((ONE % (number, 443)).encode()[piece : piece + 7])
     for sender in senders:
         sender.sendall((ONE % (100, 443)).encode())
-    wait_for(lambda: count(sqlite_database) == 6)
+    wait_until(lambda: count(sqlite_database) == 6)
     senders[0].sendall((ONE % (200, 443)).rstrip().encode())
     for sender in senders:
         sender.close()
-    wait_for(lambda: count(sqlite_database) == 7)
+    wait_until(lambda: count(sqlite_database) == 7)
     running.send_signal(signal.SIGTERM)
-    out, _ = running.communicate(timeout=20)
+    out, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 0
     assert "sensors: 7 read = 7 accepted" in out
 
@@ -198,13 +190,13 @@ def test_a_dry_run_says_what_a_file_holds_and_stores_nothing(
 ) -> None:
     """Hosts, ports, jobs by kind, look-ups and their time; the ledger stays empty."""
     sample = str(SAMPLES / "capture/connections.jsonl")
-    out, _ = cobalt("--dry-run", sample, str(SAMPLES / "masscan/open.json")).communicate(timeout=60)
+    out, _ = cobalt("--dry-run", sample, str(SAMPLES / "masscan/open.json")).communicate(timeout=PATIENCE)
     assert "29 read = 20 accepted + 0 duplicates + 7 rejected + 2 ignored" in out
     assert "20 connections, 42 hosts, 140 ports" in out
     assert "12 geolocation" in out
     assert "geolocation by ip-api: about 1 s" in out
     assert [count(sqlite_database, table) for table in ("sources", "hosts", "jobs")] == [0, 0, 0]
-    told, _ = cobalt("--dry-run", "--json", sample).communicate(timeout=60)
+    told, _ = cobalt("--dry-run", "--json", sample).communicate(timeout=PATIENCE)
     assert json.loads(told)["totals"]["jobs"] == {"domain": 19, "geolocation": 12}
 
 
@@ -253,10 +245,10 @@ def test_progress_is_shown_on_a_terminal_and_nowhere_else(cobalt: Any, home: Pat
         while piece := os.read(ours, 4096):
             seen += piece
     os.close(ours)
-    out, _ = shown.communicate(timeout=30)
+    out, _ = shown.communicate(timeout=PATIENCE)
     assert b"records" in seen
     assert b"\x1b[31mture" not in seen + out
     assert b"3000 read = 3000 accepted" in out
-    quiet_out, quiet_err = cobalt(str(file)).communicate(timeout=60)
+    quiet_out, quiet_err = cobalt(str(file)).communicate(timeout=PATIENCE)
     assert "nothing new" in quiet_out
     assert "records" not in quiet_err

@@ -17,6 +17,7 @@ from cobalt_tasks.contracts import Job, Outcome, Verdict
 from cobalt_tasks.lab import server
 from cobalt_tasks.lab.places import Place
 from cobalt_tasks.lab.server import Lab, LabError, running
+from tests.support.waiting import PATIENCE
 from workers.net import Net
 from workers.probes import banner, certificate, domain
 
@@ -110,7 +111,7 @@ def test_the_lab_goes_on_talking(served: Lab, kind: str, words: bytes, answer: b
     """Services answer a curious client as far as real ones do before a login, and survive a rude one."""
     place = next(place for place in served.places if place.kind == kind)
     heard = b""
-    with socket.create_connection((place.address, place.port), timeout=5) as client:
+    with socket.create_connection((place.address, place.port), timeout=PATIENCE) as client:
         try:
             client.sendall(words)
             client.shutdown(socket.SHUT_WR)
@@ -141,15 +142,15 @@ def test_the_program(home: Path) -> None:
         try:
             assert program.stdout.readline() == "lab ready\n"
             ssh, *_ = msgspec.json.decode(program.stdout.readline(), type=list[Place])
-            with socket.create_connection((ssh.address, ssh.port), timeout=5) as client:
+            with socket.create_connection((ssh.address, ssh.port), timeout=PATIENCE) as client:
                 assert client.recv(100).startswith(b"SSH-2.0-OpenSSH")
                 program.send_signal(signal.SIGTERM)
-                assert program.wait(10) == 0
+                assert program.wait(PATIENCE) == 0
             assert program.stderr.read() == ""
         finally:
             program.kill()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((ssh.address, ssh.port), timeout=5)
+        socket.create_connection((ssh.address, ssh.port), timeout=PATIENCE)
 
 
 def test_a_taken_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +169,7 @@ def test_a_taken_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             asyncio.run(start())
         assert str(caught.value) == f"the lab cannot serve ftp on 127.0.0.1 port {port}: Address already in use"
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", other), timeout=5)
+            socket.create_connection(("127.0.0.1", other), timeout=PATIENCE)
 
 
 def test_a_lab_that_cannot_start_says_so() -> None:

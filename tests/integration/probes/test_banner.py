@@ -14,6 +14,7 @@ import pytest
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.contracts import Banner, Hostname, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.lab import identity
+from tests.integration.probes.conftest import stopwatch
 from workers.net import Net
 from workers.probes import banner
 from workers.probes.banner.dialogue import LIMIT
@@ -41,7 +42,7 @@ def test_a_greeting(against: Against, saying: Saying) -> None:
     assert (found.address, found.protocol, found.source) == ("127.0.0.1", "tcp", "probe")
     (name,) = run.outcome.facts.hostnames
     assert (name.name, name.source, name.confirmed) == ("mx.example.com", "greeting", None)
-    assert run.seconds < 0.3
+    assert run.seconds < 0.6
     assert run.connections == 1
     assert run.outcome.follow_ups == ()
 
@@ -185,7 +186,7 @@ def test_half_closed(against: Against) -> None:
 def test_byte_by_byte(against: Against, saying: Saying) -> None:
     """A server that dribbles for ever costs the deadline, not more."""
     run = against(banner.probe, saying([b"x", 0.03] * 2000), within=1.0)
-    assert 0.9 < run.seconds < 1.4
+    assert 0.5 < run.seconds < 2
     assert set(said(run.outcome).raw) == {ord("x")}
 
 
@@ -235,7 +236,7 @@ def test_a_total_deadline(against: Against, saying: Saying) -> None:
     """Whatever the plan says, the job's own deadline ends it."""
     run = against(banner.probe, saying([60.0]), within=0.4)
     assert run.outcome.verdict is Verdict.FAILED
-    assert run.seconds < 0.7
+    assert run.seconds < 1
 
 
 @pytest.mark.parametrize(
@@ -279,12 +280,11 @@ def test_a_batch_with_silent_ports(make_job: Callable[..., Job]) -> None:
 
         servers = [await asyncio.start_server(each, "127.0.0.1", 0) for each in (handler, silent)]
         ports = [server.sockets[0].getsockname()[1] for server in servers]
-        loop = asyncio.get_running_loop()
-        started = loop.time()
         net = Net(Scope(), 5.0, most_open=32)
         jobs = [make_job("127.0.0.1", ports[number % 16 == 0]) for number in range(64)]
-        outcomes = await asyncio.gather(*(banner.probe(each, net) for each in jobs))
-        seconds = loop.time() - started
+        with stopwatch() as elapsed:
+            outcomes = await asyncio.gather(*(banner.probe(each, net) for each in jobs))
+            seconds = elapsed()
         for server in servers:
             server.close()
         await asyncio.sleep(0.05)

@@ -100,7 +100,7 @@ def test_an_endless_handshake(against: Against, saying: Saying) -> None:
     record = b"\x16\x03\x03\x40\x00" + b"\x0b\xff\xff\xff" + b"\x00" * 16380
     run = against(certificate.probe, saying([record, *[b"\x16\x03\x03\x00\x01\x00", 0.05] * 500]), within=1.0)
     assert run.outcome.verdict is Verdict.FAILED
-    assert run.seconds < 1.5
+    assert run.seconds < 2
 
 
 def test_refused(make_job: Callable[..., Job]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.contracts import Job, Outcome, Verdict
 from cobalt_tasks.lab.nameserver import Names, UdpNameServer, tcp_service
+from tests.support.waiting import PATIENCE
 from workers.net import Net
 from workers.probes import domain
 
@@ -117,8 +118,8 @@ def test_what_is_too_long_is_truncated_over_udp() -> None:
         async with serving(UdpNameServer(NAMES)) as server:
             port = int(server.rpartition(":")[2])
             return (
-                await dns.asyncquery.udp(query, "127.0.0.1", port=port, timeout=2),
-                await dns.asyncquery.tcp(query, "127.0.0.1", port=port, timeout=2),
+                await dns.asyncquery.udp(query, "127.0.0.1", port=port, timeout=PATIENCE),
+                await dns.asyncquery.tcp(query, "127.0.0.1", port=port, timeout=PATIENCE),
             )
 
     short, whole = asyncio.run(main())

@@ -7,6 +7,7 @@ import pytest
 
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.errors import OutOfScopeError
+from tests.support.waiting import PATIENCE
 from workers.net import MOST_BYTES, Net, Status
 
 
@@ -33,7 +34,7 @@ def test_a_flood_nobody_reads() -> None:
             net.turn() as deadline,
             net.connect("127.0.0.1", server.sockets[0].getsockname()[1], deadline=deadline) as connection,
         ):
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(0.5)  # for the peer to send in; on a busy machine it sends less
             held = await connection.receive(1_000_000, wait=0.1)
             again = await connection.receive(1_000_000, wait=0.1)
             status = connection.status
@@ -63,7 +64,7 @@ def test_a_block_that_fails_closes() -> None:
                 net.connect("127.0.0.1", server.sockets[0].getsockname()[1], deadline=deadline),
             ):
                 raise ZeroDivisionError
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             end = await heard
         server.close()
         await asyncio.sleep(0.02)
@@ -99,7 +100,7 @@ def test_a_failed_connection_does_nothing() -> None:
             assert not await connection.start_tls(None, wait=60)
             assert connection.certificate is None
 
-    asyncio.run(asyncio.wait_for(main(), 1))
+    asyncio.run(asyncio.wait_for(main(), 30))
 
 
 def test_knowing_shares_the_bounds() -> None:

@@ -19,6 +19,7 @@ from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.schema import open_ledger
 from tests.conftest import free_port
+from tests.support.waiting import PATIENCE
 
 ROUNDS = 30
 
@@ -48,7 +49,7 @@ def bouncer_url(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[s
         time.sleep(0.05)
     yield url
     process.terminate()
-    process.wait(10)
+    process.wait(PATIENCE)
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -108,7 +109,7 @@ def test_a_full_one_is_waited_for(bouncer_url: str, home: Path, tmp_path: Path) 
     first = process.stderr.readline()
     for other in others:
         other.close()
-    ledger, rest = process.communicate(timeout=60)
+    ledger, rest = process.communicate(timeout=PATIENCE)
     assert "no more connections allowed" in first
     assert "waiting for it" in first
     assert process.returncode == 0, rest
@@ -127,7 +128,7 @@ def test_one_that_refuses_is_one_line(postgres_url: str, home: Path, tmp_path: P
             input="{}\n",
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 1

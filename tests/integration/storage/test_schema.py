@@ -14,6 +14,7 @@ from cobalt_tasks import settings as environment
 from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
 from cobalt_tasks.storage import models, schema
 from cobalt_tasks.storage.engine import Database
+from tests.support.waiting import PATIENCE
 
 
 def test_the_migrations_make_the_tables_of_the_models(database_url: str) -> None:
@@ -80,7 +81,7 @@ def test_many_processes_may_come_first(database_url: str) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
     assert failures == []
 
 

@@ -19,13 +19,14 @@ from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import upgrade
 from cobalt_tasks.views.dashboard.app import create_app
 from cobalt_tasks.views.dashboard.server import server_config
+from tests.support.waiting import PATIENCE, wait_until
 
 Fill = Callable[[Database], None]
 
 
 def get(url: str, **options: Any) -> requests.Response:
     """A GET with a deadline, outside any session."""
-    return requests.get(url, timeout=20, **options)
+    return requests.get(url, timeout=PATIENCE, **options)
 
 
 @pytest.fixture
@@ -92,17 +93,14 @@ def _serving(settings: Settings) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 20
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert server.started
+    wait_until(lambda: server.started, "the page's server has started")
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.config.app.state.streams.stop()
         server.should_exit = True
-        thread.join(20)
+        thread.join(PATIENCE)
 
 
 def _connect(database: Database, destinations: list[str], age: float = 1.0) -> None:

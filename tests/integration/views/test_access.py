@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from cobalt_tasks.settings import Settings, load
+from tests.support.waiting import PATIENCE
 
 Serving = Callable[[Settings], Any]
 
@@ -27,7 +28,7 @@ OTHERS = [
 def ask(url: str, path: str = "/api/status", *, hosts: list[str] | None = None, **headers: str) -> int:
     """The status of a GET with exactly these headers (`sec_fetch_site` is Sec-Fetch-Site), one Host for each of `hosts`."""
     where = urlsplit(url)
-    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)
+    connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=PATIENCE)
     connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
     for host in [where.netloc] if hosts is None else hosts:
         connection.putheader("Host", host)
@@ -80,7 +81,9 @@ def test_guessing_a_password_is_slowed_down(sqlite_settings: Settings, serving: 
         assert answers == [401] * 10 + [429] * 2
         assert ask(url, authorization=right) == 429
         assert ask(url, "/api/live") == 200
-        other = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port, timeout=20, source_address=("127.0.0.9", 0))
+        other = http.client.HTTPConnection(
+            "127.0.0.1", urlsplit(url).port, timeout=PATIENCE, source_address=("127.0.0.9", 0)
+        )
         other.request("GET", "/api/status", headers={"Authorization": right})
         assert other.getresponse().status == 200
         other.close()

@@ -1,7 +1,6 @@
 """The HTTP API, asked over real HTTP on real ledgers."""
 
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from cobalt_tasks.settings import Settings, load
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.views.dashboard.app import create_app
 from tests.integration.views.conftest import get
+from tests.support.waiting import PATIENCE, wait_until
 
 Fill = Callable[[Database], None]
 Serving = Callable[[Settings], Any]
@@ -211,9 +211,9 @@ def test_unknown_paths_and_methods(sqlite_settings: Settings, serving: Serving) 
             session = requests.Session()
             request = requests.Request("GET", url).prepare()
             request.url = url + path
-            assert session.send(request, timeout=20).status_code == 404, path
+            assert session.send(request, timeout=PATIENCE).status_code == 404, path
             session.close()
-        assert requests.post(f"{url}/api/data", timeout=20).status_code == 405
+        assert requests.post(f"{url}/api/data", timeout=PATIENCE).status_code == 405
 
 
 def test_every_answer_ties_the_browsers_hands(sqlite_settings: Settings, serving: Serving) -> None:
@@ -315,7 +315,4 @@ def test_pulse_is_young(sqlite_database: Database, settings: Settings, redis_url
     with serving(load()) as url, redis.Redis.from_url(redis_url) as client:
         assert get(f"{url}/api/queues").json()["queues"]["banner"]["messages"] == 0
         client.lpush(KINDS[0].name, b"{}")
-        deadline = time.monotonic() + 10
-        while get(f"{url}/api/queues").json()["queues"]["banner"]["messages"] != 1:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        wait_until(lambda: get(f"{url}/api/queues").json()["queues"]["banner"]["messages"] == 1, every=0.2)

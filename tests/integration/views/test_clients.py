@@ -12,6 +12,7 @@ import requests
 
 from cobalt_tasks.settings import Settings, load
 from cobalt_tasks.storage.engine import Database
+from tests.support.waiting import PATIENCE
 
 
 def test_clients_that_dawdle_hold_up_nobody(
@@ -26,7 +27,7 @@ def test_clients_that_dawdle_hold_up_nobody(
             each.sendall(b"GET /api/data HTTP/1.1\r\nHost: localhost\r\n")
         idle[0].sendall(b"GET /api/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
         for path in ("/", "/api/data", "/api/health"):
-            assert requests.get(f"{url}{path}", timeout=5).status_code in {200, 503}
+            assert requests.get(f"{url}{path}", timeout=PATIENCE).status_code in {200, 503}
         for each in idle:
             each.close()
 
@@ -45,8 +46,8 @@ def test_a_password_is_compared_in_constant_time(
     monkeypatch.setattr(hmac, "compare_digest", compare)
     guarded = msgspec.structs.replace(load(), dashboard_user="ann", dashboard_password="secret")
     with serving(guarded) as url:
-        assert requests.get(f"{url}/api/data", auth=("ann", "secreT"), timeout=5).status_code == 401
-        assert requests.get(f"{url}/api/data", auth=("ann", "secret"), timeout=5).status_code == 200
+        assert requests.get(f"{url}/api/data", auth=("ann", "secreT"), timeout=PATIENCE).status_code == 401
+        assert requests.get(f"{url}/api/data", auth=("ann", "secret"), timeout=PATIENCE).status_code == 200
     assert compared == [(b"ann:secreT", b"ann:secret"), (b"ann:secret", b"ann:secret")]
 
 
@@ -57,6 +58,6 @@ def test_there_is_no_default_password(
     guarded = msgspec.structs.replace(load(), dashboard_user="ann", dashboard_password="secret")
     with serving(guarded) as url:
         for usual in (("admin", "changeme"), ("admin", "admin"), ("", "")):
-            assert requests.get(f"{url}/api/data", auth=usual, timeout=5).status_code == 401
+            assert requests.get(f"{url}/api/data", auth=usual, timeout=PATIENCE).status_code == 401
     with serving(load()) as url:
-        assert requests.get(f"{url}/api/data", timeout=5).status_code == 200
+        assert requests.get(f"{url}/api/data", timeout=PATIENCE).status_code == 200

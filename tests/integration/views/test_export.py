@@ -19,6 +19,7 @@ from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage import models
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.views.export import FORMATS, TABLES, export
+from tests.support.waiting import PATIENCE
 
 Fill = Callable[[Database], None]
 
@@ -101,7 +102,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 def peak_memory(table: str) -> int:
     """The most bytes the process `cobalt export` ever held."""
     command = ["-m", "cobalt_tasks", "export", "--table", table, "--output", os.devnull]
-    done = subprocess.run([sys.executable, "-c", LAUNCHER, *command], capture_output=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", LAUNCHER, *command], capture_output=True, check=True, timeout=PATIENCE)
     return int(done.stdout)
 
 

@@ -1,6 +1,5 @@
 """Real workers on the private Redis, and a sweep that the test does itself."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import jobs as table
 from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.sweep import sweep
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.worker import Worker
 
 
@@ -43,15 +43,17 @@ class Ledger:
         with self.database.reading() as connection:
             return {row["address"]: dict(row) for row in connection.execute(select(table)).mappings()}
 
-    def wait(self, holds: Callable[[dict[str, dict[str, Any]]], object], seconds: float, *, sweeping: bool) -> float:
-        """Wait until something holds of the jobs; return how long that took."""
-        began = time.monotonic()
-        while not holds(self.rows()):
-            assert time.monotonic() - began < seconds, self.rows()
-            if sweeping:
+    def wait(
+        self, holds: Callable[[dict[str, dict[str, Any]]], object], seconds: float = PATIENCE, *, sweeping: bool
+    ) -> None:
+        """Wait until something holds of the jobs, with or without sweeps meanwhile."""
+
+        def come_true() -> object:
+            if not (found := holds(self.rows())) and sweeping:
                 self.sweep()
-            time.sleep(0.1)
-        return time.monotonic() - began
+            return found
+
+        wait_until(come_true, "the jobs are as they should be", seconds=seconds, seen=self.rows, every=0.1)
 
     def finals(self, rows: dict[str, dict[str, Any]]) -> bool:
         """Tell whether every job has ended."""

@@ -21,10 +21,9 @@ from cobalt_tasks.storage import jobs as ledger_jobs
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
 from tests.support.proxy import Proxy
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.worker import Worker
 
-BACK_SECONDS = 15.0
-HALF_OPEN_SECONDS = 30.0
 REFUSED = "Redis refuses the password in COBALT_BROKER_URL"
 
 
@@ -79,40 +78,44 @@ def through_proxy(proxy: Proxy, sqlite_url: str, home: Path, monkeypatch: pytest
 def working(through_proxy: Ledger, start_worker: Callable[..., Worker]) -> tuple[Ledger, Worker]:
     """A worker that has done a job."""
     worker = start_worker("-c", "2", "-I", "tests.support.probes")
-    seconds_to_work(through_proxy, 30)
+    wait_for_work(through_proxy, worker)
     return through_proxy, worker
 
 
 _numbers = itertools.count(1)
 
 
-def seconds_to_work(ledger: Ledger, most: float, worker: Worker | None = None) -> float:
-    """Send a new job every half second; return how long it took until one was done: both ends are back."""
-    began = time.monotonic()
+def wait_for_work(ledger: Ledger, worker: Worker) -> None:
+    """Send a new job every half second until one is done: both ends are back, long before Redis hands out again what
+    the worker held (VISIBILITY_SECONDS).
+    """
     mine: set[str] = set()
-    while time.monotonic() - began < most:
+
+    def is_done() -> bool:
         number = next(_numbers)
         address = f"127.20.{number // 200}.{number % 200 + 10}"
         mine.add(address)
         with contextlib.suppress(BrokerUnavailableError):
             ledger.ask(NewJob(kind="domain", address=address))
-        for _ in range(5):
-            if any(row["state"] in FINAL_STATES for address, row in ledger.rows().items() if address in mine):
-                return time.monotonic() - began
-            time.sleep(0.1)
-    said = worker.log.read_text(errors="replace")[-4000:] if worker else ""
-    raise AssertionError(f"nothing was done within {most} s: {said}")
+        return any(row["state"] in FINAL_STATES for address, row in ledger.rows().items() if address in mine)
+
+    wait_until(is_done, "a job is done", seen=worker.said, every=0.5)
+
+
+def pauses(worker: Worker) -> list[float]:
+    """Return how long the worker said that it would wait before it tries again, each time."""
+    return [float(each) for each in re.findall(r"Trying again in ([0-9.]+) seconds", worker.said())]
 
 
 def test_redis_is_killed_and_started_again(working: tuple[Ledger, Worker], server: Server) -> None:
-    """Consumed again within 15 s of its return, however long it was away. Break: EagerAMQP in cobalt_tasks/celery.py."""
+    """Consumed again soon after its return, with no pause over 3 s, however long it was away. Break: EagerAMQP in cobalt_tasks/celery.py."""
     ledger, worker = working
     server.kill()
-    time.sleep(8)
+    # The pauses between its tries have grown as far as they may.
+    wait_until(lambda: len(pauses(worker)) >= 5, "five tries", seen=worker.said)
     server.start()
-    pauses = re.findall(r"Trying again in ([0-9.]+) seconds", worker.log.read_text())
-    assert 0 < max(map(float, pauses)) <= 3
-    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    assert 0 < max(pauses(worker)) <= 3
+    wait_for_work(ledger, worker)
     assert worker.process.poll() is None
 
 
@@ -121,7 +124,7 @@ def test_redis_is_paused(working: tuple[Ledger, Worker], server: Server) -> None
     ledger, worker = working
     server.client.client_pause(8000)
     time.sleep(8)
-    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    wait_for_work(ledger, worker)
 
 
 def test_redis_is_out_of_memory(working: tuple[Ledger, Worker], server: Server) -> None:
@@ -132,7 +135,7 @@ def test_redis_is_out_of_memory(working: tuple[Ledger, Worker], server: Server) 
         ledger.ask(NewJob(kind="domain", address="127.21.0.9"))
     time.sleep(3)
     server.client.config_set("maxmemory", 0)
-    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    wait_for_work(ledger, worker)
 
 
 def test_redis_runs_out_of_memory_in_the_middle_of_a_delivery(working: tuple[Ledger, Worker], server: Server) -> None:
@@ -145,9 +148,9 @@ def test_redis_runs_out_of_memory_in_the_middle_of_a_delivery(working: tuple[Led
     ledger.ask(NewJob(kind="domain", address="127.21.0.10"))
     server.client.config_set("maxmemory", 1)
     worker.process.send_signal(signal.SIGCONT)
-    worker.wait_for_words("used memory > 'maxmemory'", 10)
+    worker.wait_for_words("used memory > 'maxmemory'")
     server.client.config_set("maxmemory", 0)
-    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    wait_for_work(ledger, worker)
     assert worker.process.poll() is None
 
 
@@ -176,7 +179,7 @@ def test_redis_refuses_to_be_written_to(refusal: str, working: tuple[Ledger, Wor
         server.client.replicaof("NO", "ONE")
     else:
         server.client.config_set("min-replicas-to-write", 0)
-    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    wait_for_work(ledger, worker)
     assert worker.process.poll() is None
 
 
@@ -186,14 +189,14 @@ def test_the_network_is_cut(working: tuple[Ledger, Worker], proxy: Proxy) -> Non
     proxy.cut()
     time.sleep(3)
     proxy.mend()
-    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    wait_for_work(ledger, worker)
 
 
 def test_connections_are_half_open(working: tuple[Ledger, Worker], proxy: Proxy) -> None:
     """Nothing arrives any more and nobody says so. Break: socket_timeout and health_check_interval in celeryconfig.py."""
     ledger, worker = working
     proxy.freeze()
-    assert seconds_to_work(ledger, HALF_OPEN_SECONDS, worker) < HALF_OPEN_SECONDS
+    wait_for_work(ledger, worker)
 
 
 def test_a_changed_password_is_one_clear_line(
@@ -208,7 +211,11 @@ def test_a_changed_password_is_one_clear_line(
     lines.write_text('{"type": "connection", "src_ip": "192.0.2.1", "dst_ip": "192.0.2.2", "dst_port": 1}\n')
     for command, code in ((["status"], 0), (["doctor"], 1), (["ingest", "capture", str(lines)], 0)):
         done = subprocess.run(
-            [sys.executable, "-m", "cobalt_tasks", *command], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-m", "cobalt_tasks", *command],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
         )
         said = [line for line in (done.stdout + done.stderr).splitlines() if REFUSED in line]
         assert done.returncode == code, done.stdout + done.stderr
@@ -217,7 +224,7 @@ def test_a_changed_password_is_one_clear_line(
         if command != ["doctor"]:
             assert len(said) == 1
     server.client.config_set("requirepass", "")
-    assert seconds_to_work(ledger, BACK_SECONDS, worker) < BACK_SECONDS
+    wait_for_work(ledger, worker)
 
 
 @pytest.mark.parametrize("key", ["control", "banner\x06\x161", "unacked_index"])
@@ -231,12 +238,13 @@ def test_a_redis_key_of_a_wrong_type_stops_no_worker(
     with redis.Redis.from_url(redis_url) as client:
         client.delete(key)
         client.geoadd(key, (1.0, 2.0, "x")) if key != "unacked_index" else client.set(key, "x")
-    began = time.monotonic()
     ledger.database.write(
         ledger_jobs.create, [NewJob(kind="banner", address="127.0.0.1", protocol="tcp", port=free_port())]
     )
-    while not ledger.finals(ledger.rows()):
-        assert time.monotonic() - began < BACK_SECONDS * 2, ledger.rows()
+
+    def are_final() -> bool:
         with contextlib.suppress(BrokerUnavailableError):
             ledger.sweep()
-        time.sleep(0.5)
+        return ledger.finals(ledger.rows())
+
+    wait_until(are_final, "the job is final", seen=ledger.rows, every=0.5)

@@ -33,7 +33,6 @@ def found(ledger: Database) -> dict[str, Round]:
         return rounds.find(connection)
 
 
-@pytest.mark.timeout(180)
 def test_scoring_that_hangs_delays_no_sweep_and_ends_by_itself(ledger: Database, redis_url: str, home: Path) -> None:
     """Sweep after sweep ends well beside it; its own round fails with a reason, and no process had to be killed.
 

@@ -18,13 +18,13 @@ def test_a_frozen_worker_writes_nothing_when_it_goes_on(ledger: Ledger, start_wo
     """Another worker does the job meanwhile; its result is the only one. Break: `claim` in jobs.finish."""
     frozen = start_worker("-c", "1", "-I", "tests.support.probes", TEST_LEASE="2")
     ledger.ask(NewJob(kind="domain", address=ADDRESS))
-    ledger.wait(lambda rows: rows[ADDRESS]["state"] == "running", 10, sweeping=False)
+    ledger.wait(lambda rows: rows[ADDRESS]["state"] == "running", sweeping=False)
     (child,) = frozen.pool
     child.suspend()
     other = start_worker("-c", "1", "-I", "tests.support.probes", TEST_LEASE="2")
-    ledger.wait(ledger.finals, 30, sweeping=True)
+    ledger.wait(ledger.finals, sweeping=True)
     child.resume()
-    frozen.wait_for_words("domain: 1 jobs", 15)
+    frozen.wait_for_words("domain: 1 jobs")
     time.sleep(0.5)
     row = ledger.rows()[ADDRESS]
     assert (row["state"], row["outcome"]) == ("done", "fine")

@@ -12,7 +12,6 @@ from cobalt_tasks.contracts import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.worker import Worker
 
-SECONDS = 60
 OLD = 1.0
 """A time of delivery that is long past, so that what it belongs to is restored at once."""
 
@@ -115,8 +114,8 @@ def test_garbage_in_a_queue_ends_no_worker(
     worker = start_worker("-c", "2", "-P", pool, "-I", "tests.support.probes")
     children = {child.pid for child in worker.pool}
     ledger.ask(NewJob(kind="domain", address="127.30.0.11"))
-    ledger.wait(ledger.finals, SECONDS, sweeping=False)
-    ledger.wait(lambda _: not client.hlen("unacked"), SECONDS, sweeping=False)
+    ledger.wait(ledger.finals, sweeping=False)
+    ledger.wait(lambda _: not client.hlen("unacked"), sweeping=False)
     said = worker.log.read_text(errors="replace")
     assert worker.process.poll() is None
     assert {child.pid for child in worker.pool} == children
@@ -147,7 +146,7 @@ def test_garbage_in_what_kombu_keeps_ends_no_worker(
     for exchange in ("control", "celeryev", "celery.pidbox", "reply.celery.pidbox", "domain"):
         client.sadd(f"_kombu.binding.{exchange}", b"", b"\xff", b"a\x06\x16b", b"a\x06\x16" * 9)
     worker = start_worker("-c", "1", "-I", "tests.support.probes")
-    ledger.wait(ledger.finals, SECONDS, sweeping=False)
+    ledger.wait(ledger.finals, sweeping=False)
     assert ledger.dispatcher.broker.workers(5.0)
     said = worker.log.read_text(errors="replace")
     assert worker.process.poll() is None

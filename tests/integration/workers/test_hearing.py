@@ -7,6 +7,7 @@ from collections.abc import Callable
 from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.errors import BrokerUnavailableError
 from tests.integration.workers.conftest import Ledger
+from tests.support.waiting import PATIENCE
 from tests.support.worker import Worker
 from workers.hearing import EXIT, Hearing
 
@@ -18,7 +19,7 @@ def test_a_worker_whose_loop_hangs_ends_when_messages_wait(ledger: Ledger, start
     time.sleep(4)
     assert worker.process.poll() is None
     ledger.ask(NewJob(kind="domain", address="127.30.0.1"))
-    assert worker.process.wait(15) == EXIT
+    assert worker.process.wait(PATIENCE) == EXIT
     assert "took nothing for 2 s while messages wait" in worker.log.read_text()
 
 

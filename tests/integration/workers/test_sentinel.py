@@ -4,7 +4,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,13 +18,12 @@ from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.storage import jobs
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
+from tests.support.waiting import PATIENCE, wait_until
 from tests.support.worker import ROOT, Worker
 
 MASTER = "cobalt"
 PASSWORD = "s3cret:/@"
 QUOTED = "s3cret%3A%2F%40"
-START_SECONDS = 30
-FOLLOW_SECONDS = 60
 
 
 class Group:
@@ -79,10 +77,7 @@ class Group:
         self._processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
 
     def _wait_until_known(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not all(self._is_known(port) for port in self.sentinels):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        wait_until(lambda: all(self._is_known(port) for port in self.sentinels), "the Sentinels know the copy")
 
     def _is_known(self, port: int) -> bool:
         with contextlib.closing(redis.Redis(port=port)) as sentinel:
@@ -126,7 +121,6 @@ def job(number: int) -> NewJob:
     return NewJob(kind="geolocation", address=f"192.0.2.{number}", protocol="", port=0)
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("beat")
 def test_work_goes_on_behind_the_sentinels(
     group: Group, ledger: Ledger, start_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
@@ -138,16 +132,16 @@ def test_work_goes_on_behind_the_sentinels(
     monkeypatch.setenv("COBALT_GEO_PROVIDERS", "mmdb")
     start_worker("-c", "1")
     ledger.database.write(jobs.create, [job(1)])
-    ledger.wait(ledger.finals, FOLLOW_SECONDS, sweeping=False)
+    ledger.wait(ledger.finals, sweeping=False)
     seen = subprocess.run(
-        [sys.executable, "-m", "cobalt_tasks", "status", "--json"], capture_output=True, check=True, timeout=60
+        [sys.executable, "-m", "cobalt_tasks", "status", "--json"], capture_output=True, check=True, timeout=PATIENCE
     )
     status = json.loads(seen.stdout)
     assert [worker["name"] for worker in status["workers"]] == ["worker0@test"]
     assert status["queues"]["geolocation"]["messages"] == 0
     group.kill_the_first()
     ledger.database.write(jobs.create, [job(2)])
-    ledger.wait(ledger.finals, FOLLOW_SECONDS, sweeping=False)
+    ledger.wait(ledger.finals, sweeping=False)
 
 
 def test_an_unknown_name_and_a_senseless_url_are_one_clear_line(

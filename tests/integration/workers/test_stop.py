@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 
 from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.timing import GRACE_SECONDS
 from tests.integration.workers.conftest import Ledger
 from tests.support.probes import SLOW
 from tests.support.worker import Worker
@@ -21,17 +20,17 @@ def test_a_long_batch_is_handed_back_within_the_grace_period(
     ledger: Ledger, start_worker: Callable[..., Worker], impatient: bool
 ) -> None:
     """SIGTERM in the middle of a batch of 18 s: the worker ends, and its jobs are free at once, unharmed; a second one
-    changes nothing.
+    changes nothing. Had it waited for its batch, they would be done.
 
     Break: _hand_back in workers/lifecycle.py, or the signal that begins it.
     """
     worker = start_worker("-c", "2", "-I", "tests.support.probes")
     ledger.ask(*(NewJob(kind="domain", address=address) for address in LONG))
-    ledger.wait(lambda rows: any(row["state"] == "running" for row in rows.values()), 10, sweeping=False)
+    ledger.wait(lambda rows: any(row["state"] == "running" for row in rows.values()), sweeping=False)
     if impatient:
         worker.process.send_signal(signal.SIGTERM)
         time.sleep(1)
-    assert worker.terminate(30) < GRACE_SECONDS + 4
+    worker.terminate()
     rows = ledger.rows()
     assert {row["state"] for row in rows.values()} <= {"pending", "sent"}
     assert {(row["attempts"], row["alone"]) for row in rows.values()} == {(0, False)}
@@ -41,9 +40,9 @@ def test_a_short_batch_is_finished(ledger: Ledger, start_worker: Callable[..., W
     """What ends within the grace period is not done twice."""
     worker = start_worker("-c", "2", "-I", "tests.support.probes")
     ledger.ask(*(NewJob(kind="domain", address=address) for address in QUICK))
-    assert worker.terminate(30) < GRACE_SECONDS + 4
+    worker.terminate()
     rows = ledger.rows()
     assert "running" not in {row["state"] for row in rows.values()}
     start_worker("-c", "1", "-I", "tests.support.probes")
-    ledger.wait(ledger.finals, 30, sweeping=True)
+    ledger.wait(ledger.finals, sweeping=True)
     assert {row["attempts"] for row in ledger.rows().values()} == {0}

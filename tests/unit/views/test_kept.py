@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cobalt_tasks.views.dashboard.kept import Kept
+from tests.support.waiting import PATIENCE, wait_until
 
 
 class Slow:
@@ -21,7 +22,7 @@ class Slow:
 
     def __call__(self) -> int:
         """Return how often this was asked, once the gate is open."""
-        assert self.gate.wait(10)
+        assert self.gate.wait(PATIENCE)
         self.asked += 1
         if self.broken:
             raise OSError("broken")
@@ -52,7 +53,7 @@ def test_asked_once_by_many(slow: Slow, kept: Kept[int]) -> None:
         thread.start()
     slow.gate.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert found == [1] * 20
 
 
@@ -63,9 +64,7 @@ def test_old_value_is_given_while_the_new_one_is_got(slow: Slow, kept: Kept[int]
     time.sleep(0.06)
     assert kept.value() == 1
     slow.gate.set()
-    deadline = time.monotonic() + 5
-    while kept.value() != 2 and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: kept.value() == 2)
     assert slow.asked == 2
 
 
