@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.acceptance.conftest import Cobalt, wait_until
+from tests.acceptance.conftest import Cobalt
+from tests.support.waiting import wait_until
 
 SECONDS = 90
 
@@ -17,7 +18,7 @@ def start(cobalt: Cobalt, *before: str, **options: object) -> subprocess.Popen[b
     command = [*before, "cobalt", "up", "--port", str(cobalt.port), "--flower-port", str(cobalt.flower_port)]
     process = subprocess.Popen(command, env=cobalt.environment, cwd=cobalt.home, **options)
     log = cobalt.home / "logs" / "control.log"
-    wait_until(lambda: log.exists() and " ready." in log.read_text(), SECONDS, "a worker")
+    wait_until(lambda: log.exists() and " ready." in log.read_text(), "a worker")
     return process
 
 
