@@ -20,6 +20,7 @@ from cobalt_tasks.storage import (
     inventory,
     job_admin,
     jobs,
+    leases,
     overview,
     sources,
     unscored,
@@ -252,7 +253,7 @@ def test_kept_counts_are_exact_after_everything(database: Database) -> None:
         database.write(jobs.create, new)
         sent = database.write(jobs.mark_sent, "geolocation", 3, 10)
         claim = database.write(jobs.claim, "geolocation", [job.id for job in sent], 15.0)
-        database.write(jobs.release, claim.token)
+        database.write(leases.release, claim.token)
         job_admin.cancel(database, Selection(address=address(number * 100)))
         with pytest.raises(ZeroDivisionError):
             database.write(roll_back, number)
@@ -265,6 +266,18 @@ def test_kept_counts_are_exact_after_everything(database: Database) -> None:
         connection.execute(delete(tables.observations).where(tables.observations.c.src_ip == address(3)))
         connection.execute(text("UPDATE hosts SET last_seen = last_seen + 1"))
     assert kept_counts(database) == true_counts(database)
+
+
+def test_the_count_of_connections_follows_the_ids(database: Database) -> None:
+    """Whatever is deleted, from the middle, from the end or everything, and added again after it."""
+    ids = tables.observations.c.id
+    connect(database, 40)
+    for condition in (ids % 3 == 0, ids > 30, ids == 29, ids > 0):
+        with database.writing() as connection:
+            connection.execute(delete(tables.observations).where(condition))
+        assert kept_counts(database) == true_counts(database)
+        connect(database, 10)
+        assert kept_counts(database) == true_counts(database)
 
 
 def test_what_backends_counted_is_folded(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
