@@ -164,7 +164,7 @@ def _work(facts: Facts, ledger: Ledger) -> Iterator[Reason]:
         for name, each in ledger.backlog.items()
         if each.due_seconds is not None and each.due_seconds >= STALL_SECONDS
     }
-    stalled = stalled_kinds(ledger.backlog, facts.workers)
+    stalled = stalled_kinds(facts)
     for name in stalled:
         text = (
             f"{name}: jobs have been due for {due[name]:.0f} s, and none was finished in the last {STALL_SECONDS:.0f} s"
@@ -177,18 +177,22 @@ def _work(facts: Facts, ledger: Ledger) -> Iterator[Reason]:
         yield Reason(part=WORKERS, text=f"{text}, last: {loop.reason}" if loop.reason else f"{text}: see its log")
 
 
-def stalled_kinds(found: Mapping[str, Backlog], workers: Sequence[Worker]) -> list[str]:
+def stalled_kinds(facts: Facts) -> list[str]:
     """Return the kinds whose jobs are due and not done.
 
-    Strict order is no stall: a kind may wait as long as every worker that takes it finishes jobs that go first.
+    Strict order is no stall: a kind may wait as long as every worker that takes it finishes jobs that go first. Nor is a
+    backlog that nothing could have worked on yet, since everything has only started.
     """
+    if facts.ledger is None or facts.watched < STALL_SECONDS:
+        return []
+    found = facts.ledger.backlog
     stalled = []
     for number, kind in enumerate(KINDS):
         of_kind = found[kind.name]
         if of_kind.due_seconds is None or of_kind.due_seconds < STALL_SECONDS or of_kind.finished is not False:
             continue
         first = {other.name for other in KINDS[:number] if found[other.name].finished}
-        takers = [worker for worker in workers if kind.name in worker.queues]
+        takers = [worker for worker in facts.workers if kind.name in worker.queues]
         if not takers or not all(first.intersection(worker.queues) for worker in takers):
             stalled.append(kind.name)
     return stalled

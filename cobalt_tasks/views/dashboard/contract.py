@@ -153,7 +153,7 @@ def health(facts: Facts, verdict: Verdict, input_age: float | None) -> Health:
 
     """
     sweep = facts.ledger.rounds.get(SWEEP) if facts.ledger else None
-    stalled = stalled_kinds(facts.ledger.backlog, facts.workers) if facts.ledger else []
+    stalled = stalled_kinds(facts)
     components = {
         "database": _by_answer(answers=facts.ledger is not None),
         "geo_engine": _dead() if GEOLOCATION in stalled else _by_age(facts.queue_ages.get(GEOLOCATION)),

@@ -172,6 +172,8 @@ def test_what_is_wrong_is_said_while_work_goes_on(given: dict[str, Any], part: s
         {"ledger": ledger(rounds={"sweep": round_of(failures=1, ended=5.0, reason="Redis does not answer")})},
         # What only starts is not late.
         {"ledger": ledger(rounds={"sweep": round_of(ended=None)}), "queue_ages": {}, "watched": 5.0},
+        # What waited while nothing ran.
+        {"ledger": ledger(backlog=dict.fromkeys(QUEUES, STUCK)), "watched": 20.0},
     ],
 )
 def test_what_is_no_fault(given: dict[str, Any]) -> None:
