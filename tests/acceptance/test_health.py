@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from cobalt_tasks.catalog import POOLS
-from tests.acceptance.conftest import Cobalt, wait_until
+from tests.acceptance.conftest import Cobalt
 from tests.support import flood
+from tests.support.waiting import wait_until
 
 SAID_WITHIN = 45
 """Half a minute, and what a busy machine takes on top."""
@@ -66,10 +67,10 @@ def running(cobalt: Cobalt) -> Iterator[None]:
     """Start it, wait until it is well, and stop it in the end."""
     process = cobalt.start()
     try:
-        wait_until(lambda: health(cobalt)[0] == 200, 60, "the page answers")
-        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 60, "the workers answer")
+        wait_until(lambda: health(cobalt)[0] == 200, "the page answers")
+        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "the workers answer")
         ended = "SELECT 1 FROM rounds WHERE name = 'sweep' AND ended_at > 0"
-        wait_until(lambda: query(cobalt, ended), 60, "a sweep ended well")
+        wait_until(lambda: query(cobalt, ended), "a sweep ended well")
         yield
     finally:
         process.terminate()
@@ -90,7 +91,7 @@ def test_many_hosts_are_located_and_nothing_else_leaves(flooded: Cobalt) -> None
             complaints.extend(health(flooded)[1]["reasons"])
             return not query(flooded, unfinished)
 
-        wait_until(is_done, 150, "all are located")
+        wait_until(is_done, "all are located")
         kinds = dict(query(flooded, "SELECT kind, count(*) FROM jobs WHERE kind <> 'domain' GROUP BY kind"))
         assert kinds == {"geolocation": HOSTS}
         assert query(flooded, "SELECT count(*) FROM locations WHERE country_code = 'US'") == [(HOSTS,)]
@@ -103,7 +104,7 @@ def test_a_sweep_that_raises_is_said(cobalt: Cobalt) -> None:
     with running(cobalt):
         assert cobalt.run("doctor", "--sweep").returncode == 0
         query(cobalt, "ALTER TABLE jobs RENAME COLUMN alone TO lonely")
-        wait_until(lambda: says(cobalt, "the sweep failed"), SAID_WITHIN, "health says so")
+        wait_until(lambda: says(cobalt, "the sweep failed"), "health says so")
         (reason,) = (text for text in health(cobalt)[1]["reasons"] if "the sweep failed" in text)
         assert "no such column" in reason
         assert "no such column" in cobalt.run("status").stdout.replace("\n", " ")
@@ -111,7 +112,7 @@ def test_a_sweep_that_raises_is_said(cobalt: Cobalt) -> None:
         assert doctor.returncode == 1
         assert "the sweep failed" in doctor.stdout
         query(cobalt, "ALTER TABLE jobs RENAME COLUMN lonely TO alone")
-        wait_until(lambda: not says(cobalt, "the sweep failed"), SAID_WITHIN, "it is well again")
+        wait_until(lambda: not says(cobalt, "the sweep failed"), "it is well again")
 
 
 @pytest.mark.timeout(240)
@@ -119,7 +120,7 @@ def test_rules_that_cannot_be_read_are_said(cobalt: Cobalt) -> None:
     """Scores are part of the work: a rule file with a mistake is a reason, with the file's name."""
     with running(cobalt):
         (cobalt.home / "threat.toml").write_text("this is no TOML")
-        wait_until(lambda: says(cobalt, "threat.toml"), SAID_WITHIN, "health says so")
+        wait_until(lambda: says(cobalt, "threat.toml"), "health says so")
 
 
 @pytest.mark.timeout(240)
@@ -130,12 +131,12 @@ def test_nothing_that_is_finished_is_said(flooded: Cobalt) -> None:
         assert stopped
         for process in stopped:
             process.suspend()
-        wait_until(lambda: health(flooded)[0] == 503, SAID_WITHIN, "health says so")
+        wait_until(lambda: health(flooded)[0] == 503, "health says so")
         assert says(flooded, "no worker takes from") or says(flooded, "jobs have been due")
         assert all(isinstance(queue["minutes_behind"], float | int) for queue in flooded.status()["queues"].values())
-        wait_until(lambda: says(flooded, "domain: jobs have been due"), SAID_WITHIN, "the stall itself is said")
+        wait_until(lambda: says(flooded, "domain: jobs have been due"), "the stall itself is said")
         # `cobalt up` starts stalled pools again by itself.
-        wait_until(lambda: health(flooded)[0] == 200, 120, "work gets done again")
+        wait_until(lambda: health(flooded)[0] == 200, "work gets done again")
 
 
 @pytest.mark.timeout(240)
@@ -149,11 +150,11 @@ def test_a_worker_that_restarts_in_a_loop_is_said(cobalt: Cobalt) -> None:
         (cobalt.home / "celeryconfig.py").write_text("raise RuntimeError('broken on purpose')\n")
         main_process = min(cobalt.processes("compute@"), key=lambda process: process.create_time())
         main_process.kill()
-        wait_until(lambda: says(cobalt, "compute was started again"), SAID_WITHIN, "health says so")
+        wait_until(lambda: says(cobalt, "compute was started again"), "health says so")
         (reason,) = (text for text in health(cobalt)[1]["reasons"] if "compute was started again" in text)
         assert "ended with 1: RuntimeError: broken on purpose" in reason
         said = [line for line in cobalt.output.splitlines() if line.startswith("compute ")]
         assert any("does not stay up: ended with 1: RuntimeError: broken on purpose, see" in line for line in said)
         assert len(said) <= 4
         Path(cobalt.home / "celeryconfig.py").unlink()
-        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), 90, "it stays up again")
+        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it stays up again")
