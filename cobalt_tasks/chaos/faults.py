@@ -3,12 +3,15 @@
 import random
 import signal
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import psutil
 import redis
 from msgspec import Struct
 
+from cobalt_tasks.catalog import DAY, HOUR, MINUTE
+from cobalt_tasks.chaos import disk
 from cobalt_tasks.chaos.stack import BEATS, WORKERS, Stack
 from cobalt_tasks.timing import LEASE_SECONDS
 
@@ -17,13 +20,18 @@ if TYPE_CHECKING:
 
 _PAST_LEASE: Final = (LEASE_SECONDS + 1, LEASE_SECONDS + 8)
 _SHORT: Final = (0.5, 5.0)
+_OUTAGE: Final = (1.0, 8.0)
+_LOCK_SECONDS: Final = 0.5
+_STEPS: Final = (-DAY, -HOUR, HOUR, DAY)
+_SKEWS: Final = (-5 * MINUTE, 5 * MINUTE)
 
 
 class Struck(Struct, frozen=True):
-    """A fault that was injected; epoch seconds."""
+    """A fault that was injected, and until when it lasted; epoch seconds, 0 for one that was over at once."""
 
     at: float
     name: str
+    until: float = 0.0
 
 
 class Faults:
@@ -32,9 +40,12 @@ class Faults:
     def __init__(self, stack: Stack, choice: random.Random) -> None:
         """Nothing has gone wrong yet."""
         self.struck: list[Struck] = []
+        self.steps = [(0.0, 0.0)]
+        """When the database's clock was set, and how far ahead of this machine's that is."""
         self._stack = stack
         self._choice = choice
-        self._paused: list[tuple[float, psutil.Process]] = []
+        self._undo: list[tuple[float, Callable[[], object]]] = []
+        self._lasts = 0.0
         self._kinds: list[tuple[str, int, Callable[[], bool]]] = [
             ("kill a pool child", 5, lambda: self._kill(self._pool_child())),
             ("kill a worker", 3, lambda: self._kill(self._one_of(*WORKERS))),
@@ -44,32 +55,45 @@ class Faults:
             ("flush Redis", 2, self._flush),
             ("pause a process", 4, lambda: self._pause(self._anyone(), _SHORT)),
             ("pause a pool child past its lease", 3, lambda: self._pause(self._pool_child(), _PAST_LEASE)),
+            ("turn Redis read-only", 2, self._make_replica),
+            ("cut the second host off", 2, lambda: self._pause(self._one_of("relay"), _PAST_LEASE)),
+            ("reset the second host's connections", 1, lambda: self._kill(self._one_of("relay"))),
             ("pause a worker past its lease", 1, lambda: self._pause(self._one_of(*WORKERS), _PAST_LEASE)),
         ]
-        if stack.database == "postgresql":
-            self._kinds.append(("restart PostgreSQL", 2, self._restart_postgres))
+        self._kinds += self._of_this_machine()
+
+    @property
+    def left_out(self) -> list[str]:
+        """What cannot be done on this machine, and why."""
+        reasons = []
+        if self._stack.disk is None:
+            reasons.append("no full disk: a file system of its own needs root, and cannot be kept")
+        if not self._stack.clock.environment:
+            reasons.append("no clock steps: libfaketime is not installed")
+        return reasons
 
     def strike(self) -> None:
         """Inject one, unless there is nothing it could strike just now."""
         (kind,) = self._choice.choices(self._kinds, [weight for _, weight, _ in self._kinds])
         name, _, inject = kind
         at = time.time()
+        self._lasts = 0.0
         try:
             if inject():
-                self.struck.append(Struck(at, name))
+                self.struck.append(Struck(at, name, at + self._lasts if self._lasts else 0.0))
         except (psutil.NoSuchProcess, redis.RedisError):
             # It had gone already; the next one will find somebody.
             return
 
     def resume_due(self, *, everybody: bool = False) -> None:
-        """Let those go on whose pause is over."""
-        for until, process in self._paused[:]:
+        """End the faults whose time is over."""
+        for until, undo in self._undo[:]:
             if everybody or time.monotonic() >= until:
-                self._paused.remove((until, process))
-                try:
-                    process.resume()
-                except psutil.NoSuchProcess:
-                    continue
+                self._undo.remove((until, undo))
+                with suppress(psutil.NoSuchProcess, redis.RedisError):
+                    undo()
+        if everybody:
+            self._set_clocks(0.0, 0.0)
 
     def by_name(self) -> dict[str, int]:
         """Return how often each struck."""
@@ -88,13 +112,69 @@ class Faults:
         if process is None:
             return False
         process.suspend()
-        self._paused.append((time.monotonic() + self._choice.uniform(*seconds), process))
+        if self._stack.database == "sqlite" and not self._stack.witness.is_writable(_LOCK_SECONDS):
+            # It holds the one lock of the file, and nothing works until it goes on: nobody could recover.
+            seconds = _SHORT
+        self._last(self._choice.uniform(*seconds), process.resume)
         return True
 
+    def _last(self, seconds: float, undo: "Callable[[], object]") -> None:
+        self._lasts = seconds
+        self._undo.append((time.monotonic() + seconds, undo))
+
+    def _of_this_machine(self) -> "list[tuple[str, int, Callable[[], bool]]]":
+        kinds: list[tuple[str, int, Callable[[], bool]]] = []
+        if self._stack.database == "postgresql":
+            kinds.append(("restart PostgreSQL", 2, self._restart_postgres))
+        if self._stack.disk is not None:
+            kinds.append(("fill the disk", 2, self._fill_disk))
+        if self._stack.clock.environment:
+            kinds.append(("step the clocks", 2, self._step_clocks))
+        return kinds
+
     def _flush(self) -> bool:
-        with redis.Redis(unix_socket_path=str(self._stack.folder / "redis.sock"), socket_timeout=2) as client:
+        with self._redis() as client:
             client.flushall()
         return True
+
+    def _make_replica(self) -> bool:
+        """Turn Redis into a replica that refuses to write, as a failover does, or let it miss its own replicas."""
+        with self._redis() as client:
+            if self._choice.random() < 0.5:  # noqa: PLR2004
+                client.replicaof("127.0.0.1", 1)
+            else:
+                client.config_set("min-replicas-to-write", 1)
+        self._last(self._choice.uniform(*_OUTAGE), self._make_master)
+        return True
+
+    def _make_master(self) -> None:
+        with self._redis() as client:
+            client.replicaof("NO", "ONE")
+            client.config_set("min-replicas-to-write", 0)
+
+    def _redis(self) -> redis.Redis:
+        return redis.Redis(unix_socket_path=str(self._stack.folder / "redis.sock"), socket_timeout=2)
+
+    def _fill_disk(self) -> bool:
+        folder = self._stack.disk
+        if folder is None:
+            return False
+        disk.fill(folder)
+        self._last(self._choice.uniform(*_SHORT), lambda: disk.empty(folder))
+        return True
+
+    def _step_clocks(self) -> bool:
+        step = 0.0 if self.steps[-1][1] else self._choice.choice(_STEPS)
+        skew = self._choice.choice((0.0, *_SKEWS)) if self._stack.database == "postgresql" else 0.0
+        self._set_clocks(step, skew)
+        return True
+
+    def _set_clocks(self, step: float, skew: float) -> None:
+        """Set the clock of the database and its host, and that of the second host beside it."""
+        self._stack.clock.step(step)
+        if self._stack.second_clock is not self._stack.clock:
+            self._stack.second_clock.step(step + skew)
+        self.steps.append((time.time(), step))
 
     def _restart_postgres(self) -> bool:
         """Shut it down at once, as a crash would: all connections end, and it recovers from its log."""

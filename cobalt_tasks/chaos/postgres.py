@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from cobalt_tasks.errors import ConfigurationError
@@ -27,12 +28,33 @@ def create(folder: Path) -> None:
         raise ConfigurationError(f"initdb failed: {done.stderr.strip()}")
 
 
-def command(folder: Path) -> Command:
-    """Return how to run it. Killed processes lose nothing that reached the operating system, so it need not sync."""
-    options = {"listen_addresses": "", "fsync": "off", "max_connections": "100", "log_min_messages": "fatal"}
+def command(folder: Path, environment: Mapping[str, str]) -> Command:
+    """Return how to run it. Killed processes lose nothing that reached the operating system, so it need not sync.
+
+    `environment`: what is set for the server alone.
+    """
+    options = {
+        "listen_addresses": "",
+        "fsync": "off",
+        "max_connections": "100",
+        "log_min_messages": "fatal",
+        "max_wal_size": "64MB",
+    }
     given = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-    argv = [*_as_user(), _program("postgres"), "-D", str(folder / "data"), "-k", str(folder), *given]
+    # Behind the change of user: what libfaketime makes belongs to that one.
+    changed = ["env", *(f"{name}={value}" for name, value in environment.items())]
+    argv = [*_as_user(), *changed, _program("postgres"), "-D", str(folder / "data"), "-k", str(folder), *given]
     return Command(name="postgres", argv=argv, longest_pause=1.0)
+
+
+def socket(folder: Path) -> str:
+    """Return its socket."""
+    return str(folder / ".s.PGSQL.5432")
+
+
+def url_through(port: int) -> str:
+    """Return its maintenance database as it is reached through a port of this machine."""
+    return f"postgresql://postgres@127.0.0.1:{port}/postgres"
 
 
 def url(folder: Path) -> str:

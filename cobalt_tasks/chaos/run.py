@@ -65,13 +65,15 @@ def run(storm: Storm, say: Callable[[str], None]) -> Report:
         say(f"{storm.database} in {stack.folder}, seed {storm.seed}")
         feed, faults = Feed(stack.folder / "feed", targets, choice), Faults(stack, choice)
         weather = _Weather(stack, Producer(stack, feed), faults, say)
+        for each in faults.left_out:
+            say(each)
         weather.storm(storm.minutes * 60)
         calmed = time.monotonic()
         is_at_rest = weather.rest()
         rest_seconds = time.monotonic() - calmed
         before_urgent = overtaken(settings, stack, feed, weather.producer, weather.tick) if is_at_rest else None
         is_at_rest = is_at_rest and weather.rest()
-        findings = audit.examine(stack.witness, stack.folder, feed.expected, feed.jobs, faults.struck)
+        findings = audit.examine(stack.witness, stack.folder, feed.expected, feed.jobs, faults.struck, faults.steps)
         if storm.keep:
             stack.witness.dump(stack.folder)
             (stack.folder / "faults.txt").write_text("".join(f"{each.at:.3f} {each.name}\n" for each in faults.struck))

@@ -1,10 +1,11 @@
 """The stack under test: its own Redis, database, workers, beats and producer, in a folder of its own."""
 
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final, Literal
@@ -14,7 +15,8 @@ import psutil
 
 from cobalt_tasks import settings as environment
 from cobalt_tasks.broker import QUEUES
-from cobalt_tasks.chaos import postgres, targets
+from cobalt_tasks.chaos import disk, postgres, relay, targets
+from cobalt_tasks.chaos.stepping import SteppedClock
 from cobalt_tasks.chaos.targets import Targets
 from cobalt_tasks.chaos.witness import Witness
 from cobalt_tasks.errors import CobaltError
@@ -27,6 +29,8 @@ DatabaseName = Literal["sqlite", "postgresql"]
 
 WORKERS: Final = ("worker1", "worker2")
 BEATS: Final = ("beat1", "beat2")
+SECOND_HOST: Final = ("worker2", "beat2")
+"""They reach Redis, and PostgreSQL, through `relay`; and where that is the database, they have a clock of their own."""
 CONCURRENCY: Final = 2
 _START_SECONDS: Final = 60.0
 _OURS: Final = ("COBALT_", "CELERY_", "IPINFO_", "IPGEOLOCATION_")
@@ -35,9 +39,24 @@ _OURS: Final = ("COBALT_", "CELERY_", "IPINFO_", "IPGEOLOCATION_")
 class Stack:
     """Everything that runs. One thread: children end with the thread that started them."""
 
-    def __init__(self, folder: Path, database: DatabaseName, postgres_folder: Path) -> None:
-        """Choose names; `start` starts."""
+    def __init__(
+        self, folder: Path, database: DatabaseName, postgres_folder: Path, clocks: Path, disk: Path | None
+    ) -> None:
+        """Choose names; `start` starts.
+
+        Args:
+            folder: holds everything but PostgreSQL.
+            database: what the ledger lies in.
+            postgres_folder: holds PostgreSQL, which may run as another user.
+            clocks: a folder that user can read.
+            disk: the folder whose file system may be filled, None where there is none.
+
+        """
         self.folder = folder
+        self.disk = disk
+        self.clock = SteppedClock(clocks / "clock")
+        self.second_clock = self.clock if database == "sqlite" else SteppedClock(clocks / "second-clock")
+        self._second: dict[str, str] = {}
         self.database = database
         self.children: dict[str, Child] = {}
         self._postgres = postgres_folder
@@ -71,13 +90,24 @@ class Stack:
         self._add(msgspec.structs.replace(redis_server.command(settings), longest_pause=1.0))
         if self.database == "postgresql":
             postgres.create(self._postgres)
-            self._add(postgres.command(self._postgres))
+            self._add(postgres.command(self._postgres, self.clock.environment))
             _wait_for(self._answers, "PostgreSQL")
+        self._connect_second_host(settings)
         open_ledger(settings).dispose()
         self.witness.install()
         for command in self._services():
             self._add(command)
         return settings, found
+
+    def _connect_second_host(self, settings: Settings) -> None:
+        ports = [_free_port(), _free_port()]
+        routes = [str(ports[0]), str(settings.redis_socket)]
+        self._second = {**self.second_clock.environment, "COBALT_BROKER_URL": f"redis://127.0.0.1:{ports[0]}/0"}
+        if self.database == "postgresql":
+            routes += [str(ports[1]), postgres.socket(self._postgres)]
+            self._second["COBALT_DATABASE_URL"] = postgres.url_through(ports[1])
+        argv = [sys.executable, "-m", relay.__name__, *routes]
+        self._add(Command(name="relay", argv=argv, longest_pause=1.0))
 
     def produce(self, files: Sequence[str]) -> Child:
         """Start an ingest of some files."""
@@ -125,10 +155,14 @@ class Stack:
             self.children[name].wait_or_kill()
 
     def _add(self, command: Command) -> Child:
-        child = Child(command, self.folder / "logs", self._environment, self.folder)
+        changes = self._second if command.name in SECOND_HOST else self._first(command.name)
+        child = Child(command, self.folder / "logs", {**self._environment, **changes}, self.folder)
         child.start()
         self.children[command.name] = child
         return child
+
+    def _first(self, name: str) -> dict[str, str]:
+        return self.clock.environment if name in {WORKERS[0], BEATS[0], "producer"} else {}
 
     def _services(self) -> Iterator[Command]:
         celery = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
@@ -152,20 +186,32 @@ def running(database: DatabaseName, *, keep: bool) -> Iterator[tuple[Stack, Sett
     folder = Path(mkdtemp(prefix="cobalt-chaos-"))
     # Beside the other one, which only its owner can enter: PostgreSQL may have to run as somebody else.
     postgres_folder = Path(mkdtemp(prefix="cobalt-chaos-pg-"))
-    stack = Stack(folder, database, postgres_folder)
-    try:
-        yield stack, *stack.start()
-    finally:
-        stack.end()
-        shutil.rmtree(postgres_folder, ignore_errors=True)
-        if not keep:
-            shutil.rmtree(folder, ignore_errors=True)
+    postgres_folder.chmod(0o755)
+    data = postgres_folder / "server" if database == "postgresql" else folder
+    data.mkdir(exist_ok=True)
+    # What is to be kept must outlive a file system in memory.
+    small = nullcontext(enter_result=False) if keep else disk.mounted(data)
+    with small as is_small:
+        stack = Stack(folder, database, data, postgres_folder, data if is_small else None)
+        try:
+            yield stack, *stack.start()
+        finally:
+            stack.end()
+    shutil.rmtree(postgres_folder, ignore_errors=True)
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _inherited(folder: Path) -> dict[str, str]:
     """Return this process's environment without anybody else's Cobalt in it."""
     inherited = environment.environment(environment.load({"COBALT_HOME": str(folder)}))
     return {name: value for name, value in inherited.items() if not name.startswith(_OURS)}
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 def _wait_for(holds: Callable[[], bool], what: str) -> None:

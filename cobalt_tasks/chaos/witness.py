@@ -75,6 +75,18 @@ class Witness:
         finally:
             connection_.close()
 
+    def is_writable(self, seconds: float) -> bool:
+        """Return whether a SQLite file could be locked for writing within some seconds."""
+        connection = sqlite3.connect(self._database, timeout=seconds, isolation_level=None)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            connection.close()
+        return True
+
     def dump(self, folder: Path) -> None:
         """Write what was seen into a folder, for people."""
         for table in ("chaos_transitions", "jobs", "sources"):

@@ -10,7 +10,7 @@ import pytest
 
 MINUTES = 2
 FEWEST_FAULTS = 30
-LONGEST_RECOVERY = 60.0
+LONGEST_RECOVERY = 30.0
 
 
 @pytest.fixture

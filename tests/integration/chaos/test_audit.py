@@ -128,7 +128,7 @@ def test_what_may_happen_is_no_harm(
 def test_a_recovery_that_takes_too_long_is_a_broken_promise(
     sound: tuple[Witness, dict[str, Expected]], database: Database, tmp_path: Path
 ) -> None:
-    """A minute is the most a job may be out of reach after a fault."""
+    """Half a minute is the most a job may be out of reach after a fault."""
     witness, expected = sound
     for seconds, problems in ((audit.MOST_RECOVERY - 1, 0), (audit.MOST_RECOVERY, 1)):
         execute(database, "DELETE FROM chaos_transitions")
@@ -146,7 +146,7 @@ def test_a_call_beyond_the_budget_is_found(sound: tuple[Witness, dict[str, Expec
 
 def test_recovery_is_until_a_job_is_runnable_again_and_waiting_until_it_is_begun() -> None:
     """A job out when a fault struck counts, one that was not does not, and a pause of its own is neither."""
-    fault = [100.0]
+    fault = [(100.0, 100.0)]
     taken_back = [
         (90.0, 1, "pending", "sent", False),
         (95.0, 1, "sent", "running", False),
@@ -160,6 +160,7 @@ def test_recovery_is_until_a_job_is_runnable_again_and_waiting_until_it_is_begun
     later = [(101.0, 1, "pending", "sent", False), (150.0, 1, "sent", "running", False)]
     assert audit.longest_recovery(later, fault) == 0.0
     assert audit.longest_wait(later, fault) == 0.0
+    assert audit.longest_recovery(taken_back, [(100.0, 112.0)]) == 6.0
     paused = [
         (90.0, 1, "sent", "running", False),
         (101.0, 1, "running", "pending", True),
@@ -167,3 +168,10 @@ def test_recovery_is_until_a_job_is_runnable_again_and_waiting_until_it_is_begun
     ]
     assert audit.longest_recovery(paused, fault) == 1.0
     assert audit.longest_wait(paused, fault) == 0.0
+
+
+def test_times_of_a_stepped_clock_are_told_apart() -> None:
+    """What the database's clock said between steps of an hour and a day is read by this machine's."""
+    steps = [(0.0, 0.0), (1000.0, 3600.0), (1100.0, -86400.0), (1200.0, 0.0)]
+    said = [900.0, 1050.0 + 3600, 1150.0 - 86400, 1250.0]
+    assert [audit.real_time(at, steps) for at in said] == [900.0, 1050.0, 1150.0, 1250.0]
