@@ -191,15 +191,17 @@ def running(database: DatabaseName, *, keep: bool) -> Iterator[tuple[Stack, Sett
     data.mkdir(exist_ok=True)
     # What is to be kept must outlive a file system in memory.
     small = nullcontext(enter_result=False) if keep else disk.mounted(data)
-    with small as is_small:
-        stack = Stack(folder, database, data, postgres_folder, data if is_small else None)
-        try:
-            yield stack, *stack.start()
-        finally:
-            stack.end()
-    shutil.rmtree(postgres_folder, ignore_errors=True)
-    if not keep:
-        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        with small as is_small:
+            stack = Stack(folder, database, data, postgres_folder, data if is_small else None)
+            try:
+                yield stack, *stack.start()
+            finally:
+                stack.end()
+    finally:
+        shutil.rmtree(postgres_folder, ignore_errors=True)
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _inherited(folder: Path) -> dict[str, str]:
