@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, literal, select,
 
 from cobalt_tasks.storage.models import hosts, locations, ports, scores
 
-_WALKED: Final = 10_000
+_WALKED: Final = 5_000
 """Hosts of the order that are looked at before the indexes of a filter are."""
 
 _COUNTED: Final = 10_000
