@@ -72,11 +72,12 @@ bench-scale: setup-dev  ## every periodic statement, page and command in a ledge
 	@tools/postgres.sh
 	@$(BIN)/python benchmarks/scale.py $(ARGS)
 
-bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, and memory
+bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, memory, and scoring beside ingest
 	@tools/postgres.sh
 	@$(BIN)/python benchmarks/ingest.py $(ARGS)
 	@$(BIN)/python benchmarks/ingest_feeder.py
 	@$(BIN)/python benchmarks/ingest_memory.py
+	@$(BIN)/python benchmarks/scoring.py
 
 bench-geolocation: setup-dev  ## local look-ups, the command, a second reader of the same files, and the free budget of ip-api
 	@tools/postgres.sh

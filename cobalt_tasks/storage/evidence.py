@@ -1,8 +1,8 @@
-"""Evidence against hosts: what it is computed from, where it is kept, and what it adds up to on a map."""
+"""Evidence against hosts: what it is computed from, where it is kept, and what it adds up to."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from sqlalchemy import Connection, Double, Text, and_, bindparam, delete, func, literal, select, true
@@ -17,23 +17,29 @@ from cobalt_tasks.storage.models import (
     hosts,
     jobs,
     locations,
-    observations,
     ports,
     scores,
     sightings,
 )
-from cobalt_tasks.threat import TRAFFIC_RULES, Evidence, Known, Port
+from cobalt_tasks.threat import Evidence, Known, Port
 
-_LOOKED_THROUGH = 100_000
-_RADIUS_KM = 50
-_ZONES = 10
 _ASKED_AT_ONCE = 1000
 _KEY = ("address", "rule", "subject")
 _EVIDENCE: Columns = {
     **{name: Double() if name in {"points", "observed_at"} else Text() for name in Evidence.__struct_fields__},
     "rule_version": Text(),
 }
-_COUNTRIES_SHOWN = 3
+
+
+Key = tuple[str, str, str]
+"""The host, the rule, and what about the host."""
+
+
+class Kept(NamedTuple):
+    """Evidence as it is kept, and the version of the rules that found it."""
+
+    evidence: Evidence
+    rule_version: str
 
 
 class Score(Struct, frozen=True, kw_only=True):
@@ -43,20 +49,6 @@ class Score(Struct, frozen=True, kw_only=True):
     score: float
     rule_version: str
     scored_at: float
-
-
-class Zone(Struct, frozen=True, kw_only=True):
-    """A spot of 0.1 by 0.1 degrees with connections to hosts that something speaks against.
-
-    `threat_score` is the mean of those hosts' scores, weighted by connections; `countries` are the most frequent codes.
-    """
-
-    lat: float
-    lon: float
-    threat_score: float
-    connection_count: int
-    countries: tuple[str, ...]
-    radius_km: int = _RADIUS_KM
 
 
 # What evidence is made from ------------------------------------------------------------------------------------------
@@ -102,7 +94,7 @@ def _looked_up(connection: Connection, of: Sequence[str]) -> dict[str, float]:
 
 def add(connection: Connection, found: Iterable[Evidence], version: str) -> None:
     """Add evidence; what is known already is only seen later."""
-    best = {_key(each): each for each in found}
+    best = {key(each): each for each in found}
     if not best:
         return
     new = rows_of(connection, "new", _EVIDENCE)
@@ -116,52 +108,30 @@ def add(connection: Connection, found: Iterable[Evidence], version: str) -> None
     connection.execute(statement, encode(rows))
 
 
-def unknown(connection: Connection, found: Iterable[Evidence]) -> set[str]:
-    """Return the hosts of those findings that are not kept yet, or with other points."""
-    new = {_key(each): each for each in found}
-    for some in _parts(sorted({address for address, _, _ in new})):
-        for kept, _ in _kept(connection, some):
-            if _key(kept) in new and new[_key(kept)].points == kept.points:
-                del new[_key(kept)]
-    return {address for address, _, _ in new}
+def kept(connection: Connection, of: Sequence[str]) -> dict[Key, Kept]:
+    """Return the evidence that is kept against hosts."""
+    columns = [evidence.c[name] for name in _EVIDENCE]
+    found = {}
+    for some in _parts(of):
+        for *values, made_by in connection.execute(
+            select(*columns).where(one_of(connection, evidence.c.address, some))
+        ):
+            each = Evidence(**dict(zip(Evidence.__struct_fields__, values, strict=True)))
+            found[key(each)] = Kept(each, made_by)
+    return found
 
 
-def replace(
-    connection: Connection, of: Sequence[str], found: Iterable[Evidence], version: str, *, everything: bool
-) -> dict[str, list[Evidence]]:
-    """Put evidence in the place of all that the hosts have, but for what traffic showed; return what they have now.
-
-    `everything`: traffic has been looked through again, so that what it showed by other rules goes too.
-    Only what differs is written.
-    """
-    before = {_key(each): (each, made_by) for each, made_by in _kept(connection, of)}
-    after = {_key(each): each for each in found}
-    gone, now = [], dict(after)
-    for key, (each, made_by) in before.items():
-        is_traffic = each.source == "traffic" and each.rule in TRAFFIC_RULES
-        if is_traffic and (not everything or made_by == version):
-            now.setdefault(key, each)
-        elif key not in after:
-            gone.append(dict(zip(("host", "by", "about"), key, strict=True)))
-    if gone:
+def remove(connection: Connection, of: Collection[Key]) -> None:
+    """Remove evidence."""
+    if of:
         same = [evidence.c[name] == bindparam(mark) for name, mark in zip(_KEY, ("host", "by", "about"), strict=True)]
-        connection.execute(delete(evidence).where(*same), gone)
-    add(connection, [each for key, each in after.items() if before.get(key) != (each, version)], version)
-    hosts_now: dict[str, list[Evidence]] = defaultdict(list)
-    for each in now.values():
-        hosts_now[each.address].append(each)
-    return hosts_now
+        marked = [dict(zip(("host", "by", "about"), each, strict=True)) for each in sorted(of)]
+        connection.execute(delete(evidence).where(*same), marked)
 
 
-def _key(found: Evidence) -> tuple[str, str, str]:
+def key(found: Evidence) -> Key:
+    """Return what there is one piece of evidence for."""
     return found.address, found.rule, found.subject
-
-
-def _kept(connection: Connection, of: Sequence[str]) -> Iterable[tuple[Evidence, str]]:
-    """Yield the evidence that is kept against hosts, and the version of the rules that found it."""
-    statement = select(*(evidence.c[name] for name in _EVIDENCE)).where(one_of(connection, evidence.c.address, of))
-    for *values, made_by in connection.execute(statement).all():
-        yield Evidence(**dict(zip(Evidence.__struct_fields__, values, strict=True))), made_by
 
 
 def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list[Evidence]]:
@@ -199,7 +169,7 @@ def _parts(addresses: Sequence[str]) -> Iterable[Sequence[str]]:
     return (addresses[start : start + _ASKED_AT_ONCE] for start in range(0, len(addresses), _ASKED_AT_ONCE))
 
 
-def write_scores(connection: Connection, found: dict[str, float], version: str) -> None:
+def write_scores(connection: Connection, found: Mapping[str, float], version: str) -> None:
     """Keep what evidence adds up to."""
     if not found:
         return
@@ -226,50 +196,6 @@ def count_other_versions(connection: Connection, version: str) -> int:
 def count_scores(connection: Connection) -> int:
     """Return how many hosts have a score."""
     return connection.execute(select(func.count()).select_from(scores)).scalar_one()
-
-
-def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zone]:
-    """Return where the connections that arrived since a time went to, as far as something speaks against those hosts.
-
-    A host without any evidence makes no zone, one on the equator or the prime meridian does. At most the newest 100,000
-    connections are looked at.
-    """
-    newest = connection.execute(select(func.max(observations.c.id))).scalar()
-    # Counted by host before they are joined: there are far fewer hosts.
-    peers = (
-        select(observations.c.dst_ip, func.count().label("number"))
-        .where(observations.c.id > (newest or 0) - _LOOKED_THROUGH, observations.c.arrived_at > since)
-        .group_by(observations.c.dst_ip)
-        .subquery()
-    )
-    north, east = func.round(locations.c.latitude * 10), func.round(locations.c.longitude * 10)
-    total, count = func.sum(scores.c.score * peers.c.number), func.sum(peers.c.number)
-    statement = (
-        select(north, east, locations.c.country_code, total, count)
-        .select_from(peers)
-        .join(locations, locations.c.address == peers.c.dst_ip)
-        .join(scores, scores.c.address == peers.c.dst_ip)
-        .where(locations.c.latitude.is_not(None), scores.c.score > 0)
-        .group_by(north, east, locations.c.country_code)
-    )
-    cells: dict[tuple[float, float], dict[str | None, tuple[float, int]]] = defaultdict(dict)
-    for lat, lon, country, points, number in connection.execute(statement):
-        # There is one equator: no -0.0.
-        cells[lat / 10 + 0.0, lon / 10 + 0.0][country] = (points, int(number))
-    found = [_zone(lat, lon, countries) for (lat, lon), countries in cells.items()]
-    return sorted(found, key=lambda zone: (-zone.threat_score, -zone.connection_count, zone.lat, zone.lon))[:limit]
-
-
-def _zone(lat: float, lon: float, countries: dict[str | None, tuple[float, int]]) -> Zone:
-    count = sum(each for _, each in countries.values())
-    frequent = sorted((code for code in countries if code), key=lambda code: -countries[code][1])
-    return Zone(
-        lat=lat,
-        lon=lon,
-        threat_score=round(sum(total for total, _ in countries.values()) / count, 4),
-        connection_count=count,
-        countries=tuple(frequent[:_COUNTRIES_SHOWN]),
-    )
 
 
 def _known(address: str, place: Any, ended: float | None, open_ports: Sequence[Port]) -> Known:

@@ -79,13 +79,12 @@ def settled_observations(connection: Connection, above: int, most: int) -> Span:
 
 
 def contacts(connection: Connection, only: Iterable[int], ids: Span) -> list[Contact]:
-    """Return the hosts and those of their ports `only` that connections within a span went to, by address."""
+    """Return the hosts and those of their ports `only` that connections within a span went to."""
     key = (observations.c.dst_ip, observations.c.protocol, observations.c.dst_port)
     statement = (
         select(*key, func.max(observations.c.observed_at))
         .where(_within(ids), observations.c.dst_port.in_(sorted(only)))
         .group_by(*key)
-        .order_by(*key)
     )
     return [
         Contact(address=address, protocol=protocol, port=port, observed_at=at)
@@ -93,8 +92,8 @@ def contacts(connection: Connection, only: Iterable[int], ids: Span) -> list[Con
     ]
 
 
-def talkers(connection: Connection, ids: Span) -> list[Talker]:
-    """Return the hosts with an open port that connections within a span came from, by address."""
+def talkers(connection: Connection, ids: Span) -> tuple[list[Talker], set[str]]:
+    """Return (talkers, sources): the hosts that connections within a span came from, first those with an open port."""
     seen = (
         select(observations.c.src_ip.label("address"), func.max(observations.c.observed_at).label("observed_at"))
         .where(_within(ids))
@@ -103,20 +102,16 @@ def talkers(connection: Connection, ids: Span) -> list[Talker]:
     )
     # A seek for each source; a join could be made by reading all ports.
     newest = select(func.max(ports.c.first_seen)).where(ports.c.address == seen.c.address).scalar_subquery()
-    statement = select(seen.c.address, newest, seen.c.observed_at).order_by(seen.c.address)
-    return [
-        Talker(address=address, listens_since=first, observed_at=at)
-        for address, first, at in connection.execute(statement)
-        if first is not None
+    rows = connection.execute(select(seen.c.address, newest, seen.c.observed_at)).all()
+    found = [
+        Talker(address=address, listens_since=first, observed_at=at) for address, first, at in rows if first is not None
     ]
+    return found, {row[0] for row in rows}
 
 
-def ends(connection: Connection, ids: Span) -> set[str]:
-    """Return the hosts at both ends of the observations in a span."""
-    seen: set[str] = set()
-    for column in (observations.c.src_ip, observations.c.dst_ip):
-        seen.update(connection.execute(select(column).distinct().where(_within(ids))).scalars())
-    return seen
+def peers(connection: Connection, ids: Span) -> set[str]:
+    """Return the hosts that connections within a span went to."""
+    return set(connection.execute(select(observations.c.dst_ip).distinct().where(_within(ids))).scalars())
 
 
 def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float, set[str]]:

@@ -9,8 +9,8 @@ from msgspec import Struct
 from cobalt_tasks.addresses import is_public
 from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.rounds import SWEEP
-from cobalt_tasks.storage.evidence import Zone
 from cobalt_tasks.storage.overview import Traffic
+from cobalt_tasks.storage.zones import Zone
 from cobalt_tasks.views.health import FULL_DISK, LOW_DISK, WORKERS, Facts, Verdict, stalled_kinds
 from cobalt_tasks.views.status import Status
 

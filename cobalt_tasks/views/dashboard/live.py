@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from cobalt_tasks.errors import DatabaseUnavailableError
 from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import evidence, overview, schema, traffic
+from cobalt_tasks.storage import overview, schema, traffic, zones
 from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.evidence import Zone
+from cobalt_tasks.storage.zones import Zone
 from cobalt_tasks.views import status
 from cobalt_tasks.views.dashboard import contract
 from cobalt_tasks.views.dashboard.kept import Kept
@@ -137,7 +137,7 @@ class Live:
 
     def _find_zones(self) -> list[Zone]:
         with self.database.reading() as connection:
-            return evidence.zones(connection, time.time() - _ZONE_WINDOW_SECONDS)
+            return zones.zones(connection, time.time() - _ZONE_WINDOW_SECONDS)
 
     def _health(self, last_input: float | None) -> tuple[bool, contract.Health]:
         facts = self._facts.value()

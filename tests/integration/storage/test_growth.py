@@ -88,7 +88,7 @@ def test_scoring_a_page_does_not_grow_with_the_ports_there_are(database: Databas
             connection.execute(delete(tables.cursors))
             connection.execute(delete(tables.scores))
             connection.execute(delete(tables.observations))
-        connect(database, 1000)
+        connect(database, 3000)
         analyze(database)
         found.append(work(database, lambda: scoring.keep_up(database, rules)))
     assert found[1] < 2 * found[0]

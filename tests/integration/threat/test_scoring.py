@@ -1,21 +1,22 @@
 """Scores in the ledger: kept up with what is found, explained, computed again, and put on a map."""
 
 import json
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import insert, select, update
+from sqlalchemy import event, insert, select, update
 
-from cobalt_tasks import scoring, settings, threat
+from cobalt_tasks import rounds, scoring, settings, threat
 from cobalt_tasks.cli import cobalt
 from cobalt_tasks.contracts import Banner, Certificate, Facts, Location, Sighting
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.scoring import Change
-from cobalt_tasks.storage import evidence, facts
+from cobalt_tasks.storage import evidence, facts, zones
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import evidence as table
 from cobalt_tasks.storage.models import hosts, jobs, observations, ports, scores, sources
@@ -248,8 +249,8 @@ def test_zones_are_where_evidence_is(database: Database, rules: threat.Rules) ->
     end_job(database, "9.9.9.6", "geolocation", located("9.9.9.6", "DE", -0.04, 0.04))
     scoring.keep_up(database, rules)
     with database.reading() as connection:
-        found = evidence.zones(connection, PAST - 1)
-        assert evidence.zones(connection, NOW) == []
+        found = zones.zones(connection, PAST - 1)
+        assert zones.zones(connection, NOW) == []
     assert [(zone.lat, zone.lon, zone.threat_score, zone.connection_count, zone.countries) for zone in found] == [
         (0.0, -120.0, 0.5, 1, ()),
         (1.5, 2.5, 0.3, 4, ("DE", "FR")),
@@ -334,3 +335,54 @@ def test_a_worker_takes_up_changed_rules_by_itself(ledger: Database, home: Path)
     scoring.keep_up(ledger, worker.rules)
     assert scored(ledger) == {"9.9.9.9": 0.3, "9.9.9.10": 0.9, "9.9.9.11": 0.3}
     worker.database.dispose()
+
+
+def written(database: Database, work: Callable[[], object]) -> set[str]:
+    """Return the tables that `work` writes to."""
+    tables: set[str] = set()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if found := re.match(r"(?:INSERT INTO|UPDATE|DELETE FROM) (\w+)", statement):
+            tables.add(found[1])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        work()
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
+    return tables
+
+
+def test_what_is_known_is_not_written_again(database: Database, rules: threat.Rules) -> None:
+    """Connections that show nothing new, and look-ups that change nothing, move the cursors only; evidence that is seen
+    much later is written. Break: add all that traffic shows again.
+    """
+    see(database, ("192.0.2.2", "9.9.9.9", 22), ("192.0.2.2", "9.9.9.10", 443), at=PAST - 3600)
+    end_job(database, "9.9.9.10", "geolocation", located("9.9.9.10"))
+    assert written(database, lambda: scoring.keep_up(database, rules)) == {"scores", "evidence", "cursors"}
+    see(database, *[("192.0.2.2", "9.9.9.9", 22), ("192.0.2.2", "9.9.9.10", 443)] * 50, at=PAST - 3500)
+    end_job(database, "9.9.9.10", "domain")
+    with database.writing() as connection:
+        connection.execute(update(jobs).where(jobs.c.kind == "domain").values(finished_at=PAST + 1))
+    assert written(database, lambda: scoring.keep_up(database, rules)) == {"cursors"}
+    see(database, ("192.0.2.2", "9.9.9.9", 22))
+    assert written(database, lambda: scoring.keep_up(database, rules)) == {"evidence", "cursors"}
+    with database.reading() as connection:
+        assert connection.execute(select(table.c.observed_at)).scalar_one() == PAST
+
+
+def test_pages_are_as_large_as_time_allows() -> None:
+    """They grow while they are quick, and shrink when they are slow, within bounds."""
+    sizes = [5_000]
+    while len(sizes) < 10:
+        sizes.append(scoring._next_size(sizes[-1], 0.01))
+    assert sizes[1:6] == [10_000, 20_000, 40_000, 80_000, 100_000]
+    assert sizes[-1] == 100_000
+    assert scoring._next_size(40_000, 0.4) == 40_000
+    assert scoring._next_size(40_000, 3.0) == 20_000
+    assert scoring._next_size(5_000, 30.0) == 5_000
+
+
+def test_scoring_ends_before_its_round_does() -> None:
+    """A round is interrupted after its time: a page that is begun late must still fit. Break: score for as long as a round."""
+    assert scoring._MOMENT_SECONDS + 4 * scoring._PAGE_SECONDS < rounds.ROUND_SECONDS
