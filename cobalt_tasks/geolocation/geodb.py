@@ -18,7 +18,7 @@ from cobalt_tasks.errors import GeodbError
 from cobalt_tasks.geolocation.asntable import AsnTable, compile_table
 from cobalt_tasks.geolocation.manifest import ROLES, File, Installed, Manifest, Role, Source, load, save
 from cobalt_tasks.geolocation.sources import LARGEST_FILE, SOURCES, Fetched, Say, SourceFailedError, copy_member
-from cobalt_tasks.geolocation.walk import MARKER, TAIL, Inspected, inspect_file
+from cobalt_tasks.geolocation.walk import MARKER, TAIL, Inspected, inspect_files
 from cobalt_tasks.private_files import open_own
 from cobalt_tasks.text import printable
 
@@ -71,12 +71,12 @@ def add(folder: Path, files: Sequence[Path], say: Say) -> Manifest:
     """
     with _updating(folder) as temporary:
         groups: dict[Role, list[tuple[Path, Path]]] = {}
-        inspected: dict[Path, Inspected] = {}
-        for index, file in enumerate(files):
-            unpacked = _unpacked(file, temporary, index)
-            _require_known(unpacked)
-            inspected |= _inspected([unpacked], say)
-            groups.setdefault(_role(unpacked, inspected), []).append((file, unpacked))
+        copies = [_unpacked(file, temporary, index) for index, file in enumerate(files)]
+        for copy in copies:
+            _require_known(copy)
+        inspected = _inspected(copies, say)
+        for file, copy in zip(files, copies, strict=True):
+            groups.setdefault(_role(copy, inspected), []).append((file, copy))
         for role, members in groups.items():
             title, licence = _described(inspected.get(members[0][1]), members[0][0])
             source = Source(name=", ".join(str(file.absolute()) for file, _ in members), licence=licence)
@@ -119,7 +119,7 @@ def _install(folder: Path, temporary: Path, fetched: Fetched, inspected: Mapping
 
 def _inspected(files: Sequence[Path], say: Say) -> dict[Path, Inspected]:
     """Walk the databases among some files."""
-    return {path: inspect_file(path, say) for path in files if path.suffix != ".csv"}
+    return inspect_files([path for path in files if path.suffix != ".csv"], say)
 
 
 def _compile(tables: Sequence[Path], target: Path, built: float) -> None:

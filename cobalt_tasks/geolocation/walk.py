@@ -5,15 +5,17 @@ record of the search tree and all data it leads to are checked here first, byte 
 is run as a program of its own (`inspect_file`): if that crashes, or takes too much time or memory, the file is refused.
 """
 
+import os
 import resource
 import subprocess
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address, IPv6Address
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Final
 
 import maxminddb
@@ -38,11 +40,11 @@ _GAP: Final = 16
 
 _WIDTHS: Final = (24, 28, 32)
 _SAY_EVERY: Final = 200_000
-_STRING, _MAP, _ARRAY, _BOOLEAN = 2, 7, 11, 14
+_STRING, _BYTES, _MAP, _ARRAY, _BOOLEAN = 2, 4, 7, 11, 14
 _POINTER: Final = 1
+_RAW: Final = frozenset({_STRING, _BYTES})
 _FIXED: Final = {3: 8, 15: 4}
 _LONGEST: Final = {5: 2, 6: 4, 8: 4, 9: 8, 10: 16}
-_BYTES: Final = 4
 
 
 class Inspected(Struct, frozen=True, kw_only=True):
@@ -50,6 +52,19 @@ class Inspected(Struct, frozen=True, kw_only=True):
 
     kind: str
     built: float
+
+
+def inspect_files(paths: Sequence[Path], say: Callable[[str], None]) -> dict[Path, Inspected]:
+    """Walk files, as many at once as there are processors.
+
+    say: gets lines about the progress, from several threads.
+
+    Raises:
+        GeodbError: one is no database, or a damaged one.
+
+    """
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return dict(zip(paths, pool.map(lambda path: inspect_file(path, say), paths), strict=True))
 
 
 def inspect_file(path: Path, say: Callable[[str], None]) -> Inspected:
@@ -91,14 +106,24 @@ class UnsoundError(Exception):
     """A database breaks the rules of its format."""
 
 
-class Data:
-    """The data section, or the metadata: values with pointers among them."""
+class OutsideError(UnsoundError):
+    """A value or a pointer lies behind the end of the data."""
 
-    def __init__(self, view: memoryview) -> None:
+    def __init__(self) -> None:
+        """Need no more words."""
+        super().__init__("data that lies outside the file")
+
+
+class Data:
+    """The data section, or the metadata: values with pointers among them. A file has millions, so calls are few."""
+
+    def __init__(self, data: bytes) -> None:
         """Check nothing yet."""
-        self._view = view
+        self._data = data
         self._known: dict[int, tuple[int, int]] = {}
         """Target of a pointer: its depth, and how many values it unfolds to."""
+        self._texts: set[int] = set()
+        """Targets of pointers that are known to be strings."""
 
     def check(self, offset: int, level: int = 0) -> tuple[int, int, int]:
         """Check the value at an offset and all it contains; return (offset behind it, depth, values).
@@ -115,13 +140,17 @@ class Data:
         if kind == _POINTER:
             target, behind = self._target(size, at)
             return behind, *self._follow(target, level)
-        if kind in {_MAP, _ARRAY}:
-            return self._children(at, size, level, is_map=kind == _MAP)
+        if kind == _MAP:
+            return self._map(at, size, level)
+        if kind == _ARRAY:
+            return self._array(at, size, level)
         if kind == _BOOLEAN and size <= 1:
             return at, 1, 1
-        if kind in {_STRING, _BYTES} or size == _FIXED.get(kind) or size <= _LONGEST.get(kind, -1):
-            raw = self._bytes(at, size)
-            if kind == _STRING:
+        if kind in _RAW or size == _FIXED.get(kind) or size <= _LONGEST.get(kind, -1):
+            raw = self._data[at : at + size]
+            if len(raw) != size:
+                raise OutsideError
+            if kind == _STRING and not raw.isascii():
                 _decode(raw)
             return at + size, 1, 1
         raise UnsoundError(f"a value of type {kind} and size {size}")
@@ -137,52 +166,73 @@ class Data:
             raise UnsoundError("a value contains too many others in one another")
         return depth + 1, values
 
-    def is_string(self, offset: int) -> bool:
-        """Return whether a string, or a pointer to one, is at an offset."""
-        kind, size, behind = self._head(offset)
-        return kind == _STRING or (kind == _POINTER and self._head(self._target(size, behind)[0])[0] == _STRING)
-
-    def _children(self, at: int, size: int, level: int, *, is_map: bool) -> tuple[int, int, int]:
+    def _map(self, at: int, size: int, level: int) -> tuple[int, int, int]:
         depth, values = 0, 1
         for _ in range(size):
-            if is_map:
-                if not self.is_string(at):
-                    raise UnsoundError("a key that is no text")
-                at = self.check(at, level + 1)[0]
+            at, below, more = self.check(self._key(at, level + 1), level + 1)
+            values += more
+            depth = max(depth, below)
+            if values > _MOST_VALUES:
+                raise UnsoundError("a value unfolds to too many others")
+        return at, depth + 1, values
+
+    def _array(self, at: int, size: int, level: int) -> tuple[int, int, int]:
+        depth, values = 0, 1
+        for _ in range(size):
             at, below, more = self.check(at, level + 1)
             depth, values = max(depth, below), values + more
             if values > _MOST_VALUES:
                 raise UnsoundError("a value unfolds to too many others")
         return at, depth + 1, values
 
+    def _key(self, offset: int, level: int) -> int:
+        """Check the key of a map; return the offset behind it."""
+        kind, size, at = self._head(offset)
+        if kind == _POINTER:
+            target, behind = self._target(size, at)
+            if target not in self._texts:
+                if self._head(target)[0] != _STRING:
+                    raise UnsoundError("a key that is no text")
+                self._follow(target, level)
+                self._texts.add(target)
+            return behind
+        if kind != _STRING:
+            raise UnsoundError("a key that is no text")
+        return self.check(offset, level)[0]
+
     def _head(self, offset: int) -> tuple[int, int, int]:
         """Return type, size (of a pointer: its five bits) and the offset behind the control bytes."""
-        (control,) = self._bytes(offset, 1)
-        kind, size, at = control >> 5, control & 0x1F, offset + 1
-        if kind == _POINTER:
-            return kind, size, at
-        if not kind:
-            kind, at = self._bytes(at, 1)[0] + 7, at + 1
+        data = self._data
+        try:
+            control = data[offset]
+            kind, size, at = control >> 5, control & 0x1F, offset + 1
+            if kind == _POINTER:
+                return kind, size, at
+            if not kind:
+                kind, at = data[at] + 7, at + 1
+        except IndexError:
+            raise OutsideError from None
         if size >= 29:  # noqa: PLR2004  # larger sizes follow in 1 to 3 bytes
             extra = size - 28
-            size = int.from_bytes(self._bytes(at, extra)) + (29, 285, 65821)[extra - 1]
+            size = self._number(at, extra) + (29, 285, 65821)[extra - 1]
             at += extra
         return kind, size, at
 
     def _target(self, bits: int, at: int) -> tuple[int, int]:
         width = (bits >> 3) + 1
-        number = int.from_bytes(self._bytes(at, width))
+        number = self._number(at, width)
         if width < 4:  # noqa: PLR2004  # the longest has its own four bytes
             number += ((bits & 7) << (8 * width)) + (0, 2048, 526336)[width - 1]
         return number, at + width
 
-    def _bytes(self, offset: int, size: int) -> memoryview:
-        if offset < 0 or offset + size > len(self._view):
-            raise UnsoundError("data that lies outside the file")
-        return self._view[offset : offset + size]
+    def _number(self, offset: int, size: int) -> int:
+        raw = self._data[offset : offset + size]
+        if len(raw) != size:
+            raise OutsideError
+        return int.from_bytes(raw)
 
 
-def _decode(raw: memoryview) -> None:
+def _decode(raw: bytes) -> None:
     try:
         str(raw, "utf-8")
     except UnicodeDecodeError:
@@ -196,7 +246,7 @@ def _walk(path: Path, say: Callable[[str], None]) -> Inspected:
     start = mapped.rfind(MARKER, max(0, len(mapped) - TAIL))
     if start < 0:
         raise UnsoundError("it has no metadata")
-    Data(view[start + len(MARKER) :]).check(0)
+    Data(bytes(view[start + len(MARKER) :])).check(0)
     with maxminddb.open_database(path, maxminddb.MODE_MMAP) as reader:
         about = reader.metadata()
     nodes, width, version = about.node_count, about.record_size, about.ip_version
@@ -207,7 +257,7 @@ def _walk(path: Path, say: Callable[[str], None]) -> Inspected:
         raise UnsoundError("it is cut: its search tree is longer than the file")
     records = _records(view[:size], width)
     parents, leaves = _tree(records, nodes, start - size - _GAP)
-    data = Data(view[size + _GAP : start])
+    data = Data(bytes(view[size + _GAP : start]))
     for count, offset in enumerate(leaves, 1):
         data.check(offset)
         if not count % _SAY_EVERY:
@@ -285,18 +335,17 @@ def _has_circle(records: "array[int]", nodes: int) -> bool:
 
 def _address(parents: "array[int]", record: int, version: int) -> str:
     """Return an address whose look-up ends at a record; any where the way there is longer than an address."""
-    bits = list(_way(parents, record))[::-1]
-    length = 128 if version == 6 else 32  # noqa: PLR2004  # IPv6
-    number = int("".join(map(str, bits[:length])).ljust(length, "0"), 2)
-    return str((IPv6Address if version == 6 else IPv4Address)(number))  # noqa: PLR2004
-
-
-def _way(parents: "array[int]", record: int) -> Iterator[int]:
-    for _ in range(128):
-        yield record & 1
+    family, places = (AF_INET6, 128) if version == 6 else (AF_INET, 32)  # noqa: PLR2004  # IPv6
+    number = length = 0
+    # From the record up to the root: its last bit is found first.
+    while length < 128:  # noqa: PLR2004  # no way is longer in a sound file
+        number |= (record & 1) << length
+        length += 1
         if record < 2:  # noqa: PLR2004  # a record of the root
-            return
+            break
         record = parents[record >> 1]
+    number = number << (places - length) if length <= places else number >> (length - places)
+    return inet_ntop(family, number.to_bytes(places // 8))
 
 
 def _write(line: str) -> None:
