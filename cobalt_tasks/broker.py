@@ -10,12 +10,9 @@ import redis
 from redis.sentinel import Sentinel
 
 from cobalt_tasks import hints
-from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS
+from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, REPORT_COMMAND, STEPS
 from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.settings import Settings
-
-REPORT_COMMAND = "cobalt_report"
-"""The remote control command by which workers say how they are (workers/report.py)."""
 
 _PACE = "cobalt_seconds_per_job"
 """A hash of kinds: how long one of their jobs took lately. A hint: without it batches have the catalog's size."""

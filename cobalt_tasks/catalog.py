@@ -120,6 +120,8 @@ BY_NAME: Final = {kind.name: kind for kind in KINDS}
 CONTROL_QUEUE: Final = "control"
 SWEEP_TASK: Final = "cobalt.sweep"
 CONTROL_STEP: Final = 0
+REPORT_COMMAND: Final = "cobalt_report"
+"""The remote control command by which workers say how they are (workers/report.py)."""
 
 POOLS: Final = {
     **{pool.value: tuple(kind.name for kind in KINDS if kind.pool is pool) for pool in Pool},

@@ -1,5 +1,5 @@
-"""What an element of a queue's list must look like. Redis is shared, and one element that is no message ends a Celery
-worker, so every element is checked before Celery reads it.
+"""What a message in Redis must look like: an element of a queue's list, a question to workers, an event of theirs. Redis is
+shared, and one message that is none ends a Celery worker, so every one is checked before Celery reads it.
 """
 
 import binascii
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from kombu.utils.json import loads
 
-from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS
+from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, REPORT_COMMAND
 
 LONGEST: Final = 1 << 20
 """Bytes; our own messages stay below 48 KiB."""
@@ -63,12 +63,77 @@ _CALLS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
 """What the body of a message calls its task with, by queue."""
 
 
+_QUESTIONS: Final[dict[str, frozenset[str]]] = {
+    "active": frozenset({"safe"}),
+    "active_queues": frozenset(),
+    "clock": frozenset(),
+    "conf": frozenset({"with_defaults"}),
+    # Flower asks for it; workers send events anyway.
+    "enable_events": frozenset(),
+    "ping": frozenset(),
+    "registered": frozenset({"taskinfoitems", "builtins"}),
+    "reserved": frozenset(),
+    "revoked": frozenset(),
+    "scheduled": frozenset(),
+    "stats": frozenset(),
+    REPORT_COMMAND: frozenset(),
+}
+"""The commands of Celery's remote control that change nothing, with the names of their arguments: all others (shutdown,
+pool_shrink, cancel_consumer, rate_limit, ...) are orders, and the channel does not show who sent one.
+"""
+
+
+class _ReplyTo(msgspec.Struct):
+    exchange: Literal["reply.celery.pidbox"]
+    routing_key: str
+
+
+class _Question(msgspec.Struct):
+    """What workers are asked. There is no pattern for their names: a regular expression can take for ever."""
+
+    method: str
+    arguments: dict[str, list[str] | bool | None] | None = None
+    destination: list[str] | None = None
+    pattern: None = None
+    matcher: None = None
+    reply_to: _ReplyTo | None = None
+    ticket: str | None = None
+
+    def __post_init__(self) -> None:
+        allowed = _QUESTIONS.get(self.method)
+        if allowed is None or not allowed.issuperset(self.arguments or {}):
+            raise ValueError(f"workers do not answer to {self.method[:40]!r} with {sorted(self.arguments or {})!r:.40}")
+
+
+_Clock = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
+class _Clocked(msgspec.Struct):
+    clock: _Clock | None = None
+
+
+class _Event(_Clocked, kw_only=True):
+    type: str
+    hostname: str
+    timestamp: Annotated[float, msgspec.Meta(ge=0, le=1 << 37)]
+
+
+_Plain = str | int | float | bool | None
+_Fields = dict[str, _Plain | list[_Plain]]
+_EVENTS: Final = "celeryev"
+_PUBLISHED: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    "celery.pidbox": msgspec.json.Decoder(_Question),
+    _EVENTS: msgspec.json.Decoder(list[_Fields] | _Fields),
+}
+"""What the body of a published message holds, by exchange."""
+
+
 def problem(element: bytes, queue: str) -> str | None:
     """Return why an element is no message, None if it is one.
 
     Args:
-        element: as it came out of the list.
-        queue: the queue it came from; one that is not ours holds the answers of workers.
+        element: as it came out of the list, or from the channel.
+        queue: the queue or the exchange it came from; one that is not ours holds the answers of workers.
 
     """
     if len(element) > LONGEST:
@@ -102,3 +167,8 @@ def _check(message: object, queue: str | None) -> None:
     if decoder := _CALLS.get(queue or ""):
         msgspec.convert(frame.headers, _Headers)
         decoder.decode(body)
+    elif decoder := _PUBLISHED.get(queue or ""):
+        msgspec.convert(frame.headers, _Clocked)
+        found = decoder.decode(body)
+        if queue == _EVENTS:
+            msgspec.convert(found if isinstance(found, list) else [found], list[_Event])

@@ -58,12 +58,20 @@ class CarefulChannel(Channel):
         if not response:
             return None
         key, element = response
-        queue = bytes_to_str(key).rsplit(self.sep, 1)[0]
-        problem = elements.problem(element, queue)
-        if problem is None:
-            return key, element
-        log.warning("dropped an element of the queue %s that is no message: %.*s", queue, _SHOWN, repr(problem))
-        return None
+        return (key, element) if _is_message(element, bytes_to_str(key).rsplit(self.sep, 1)[0]) else None
+
+    def _handle_message(self, client: Any, r: Any) -> dict[str, Any]:
+        """Return what came on a channel of Redis, without its data if that is no message."""
+        payload: dict[str, Any] = super()._handle_message(client, r)  # type: ignore[misc]  # the stubs lack it
+        data = payload["data"]
+        # Otherwise it is about a subscription.
+        if isinstance(data, bytes):
+            # kombu names channels /NUMBER.EXCHANGE or /NUMBER.EXCHANGE/KEY, and decodes the name strictly.
+            channel = payload["channel"].decode(errors="replace")
+            payload["channel"] = channel.encode()
+            if not _is_message(data, channel.partition(".")[2].split("/", 1)[0]):
+                payload["data"] = None
+        return payload
 
     def get_table(self, exchange: str) -> list[tuple[str, str, str]]:
         """Return the bindings of an exchange, without members of its set that are none."""
@@ -71,6 +79,14 @@ class CarefulChannel(Channel):
             members = client.smembers(self.keyprefix_queue % exchange)
         bindings = [member.decode(errors="replace").split(self.sep) for member in members]
         return [(parts[0], parts[1], parts[2]) for parts in bindings if len(parts) == _BINDING_PARTS]
+
+
+def _is_message(element: bytes, queue: str) -> bool:
+    """Return whether an element of a queue or an exchange is a message; log why it is none."""
+    problem = elements.problem(element, queue)
+    if problem is not None:
+        log.warning("dropped an element of the queue %s that is no message: %.*s", queue, _SHOWN, repr(problem))
+    return problem is None
 
 
 class CarefulTransport(Transport):

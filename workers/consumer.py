@@ -22,6 +22,12 @@ class SteadyConsumer(Consumer):
     amqheartbeat: float | None
     connection_errors: tuple[type[Exception], ...]
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Build it without what workers send each other (clocks, revoked tasks): Cobalt uses nothing of it, and any client
+        of Redis could send it.
+        """
+        super().__init__(*arguments, **{**options, "without_gossip": True, "without_mingle": True})
+
     def connect(self) -> Connection:
         """Connect and register with the event loop.
 

@@ -9,7 +9,7 @@ from celery import signals
 from celery.worker.control import inspect_command
 
 from cobalt_tasks import settings
-from cobalt_tasks.broker import REPORT_COMMAND
+from cobalt_tasks.catalog import REPORT_COMMAND
 from cobalt_tasks.errors import CobaltError
 from cobalt_tasks.machine import ClockWatch, descriptors
 from cobalt_tasks.storage import starts

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from cobalt_tasks import flowerconfig
+from cobalt_tasks import elements, flowerconfig
 from cobalt_tasks import settings as environment
 from cobalt_tasks.catalog import SWEEP_TASK
 from cobalt_tasks.celery import app
@@ -27,6 +28,36 @@ from tests.support.waiting import PATIENCE, wait_until
 CELERY = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
 COLUMNS = "&".join(f"columns[{number}][data]={name}" for number, name in enumerate(("name", "uuid", "state", "args")))
 LIST = f"/tasks/datatable?draw=1&start=0&length=10&search[value]=&order[0][column]=0&order[0][dir]=asc&{COLUMNS}"
+
+
+HEARTBEAT: dict[str, object] = {
+    "type": "worker-heartbeat",
+    "hostname": "celery@test",
+    "timestamp": 1e9,
+    "clock": 7,
+    "freq": 2.0,
+    "active": 0,
+    "loadavg": [1, 0.5, 0.1],
+    "sw_ident": "py-celery",
+    "expires": None,
+}
+
+
+def event(body: object) -> bytes:
+    """Return an event, or several, as a worker publishes them."""
+    properties = {
+        "delivery_tag": "a",
+        "delivery_info": {"exchange": "celeryev", "routing_key": "worker.heartbeat"},
+        "body_encoding": "base64",
+    }
+    message = {
+        "body": b64encode(json.dumps(body).encode()).decode(),
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"hostname": "celery@test"},
+        "properties": properties,
+    }
+    return json.dumps(message).encode()
 
 
 class Task:
@@ -103,6 +134,34 @@ def test_the_task_list_shows_batch_sizes(flower: str) -> None:
     seen = wait_until(shown, "Flower lists tasks", every=0.5)
     database.dispose()
     assert {(task["name"], task["args"]) for task in seen} == {("cobalt.geolocation", "3 jobs")}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        b"garbage",
+        b"[" * 100_000,
+        b"{}",
+        event({}),
+        event([1]),
+        event({**HEARTBEAT, "clock": "late"}),
+        event({**HEARTBEAT, "clock": 1 << 400}),
+        event({**HEARTBEAT, "timestamp": 1e300}),
+        event({**HEARTBEAT, "hostname": {"a": 1}}),
+        event({**HEARTBEAT, "freq": {"__type__": "datetime", "__value__": 7}}),
+        event({**HEARTBEAT, "type": "task-received", "uuid": {"a": 1}}),
+        event({**HEARTBEAT, "type": None}),
+    ],
+)
+def test_what_is_no_event_is_dropped_before_flower_reads_it(event: bytes) -> None:
+    """It would make Flower connect anew, or break its lists. Break: `_PUBLISHED` in elements.py."""
+    assert elements.problem(event, "celeryev") is not None
+
+
+def test_events_are_read() -> None:
+    """A heartbeat, alone or with others, is an event."""
+    assert elements.problem(event(HEARTBEAT), "celeryev") is None
+    assert elements.problem(event([HEARTBEAT, HEARTBEAT]), "celeryev") is None
 
 
 def test_the_number_of_tasks_kept_is_bounded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
