@@ -10,7 +10,7 @@ from typing import Annotated
 
 import msgspec
 
-from cobalt_tasks import private_files, service_urls
+from cobalt_tasks import checked_values, private_files, service_urls
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.errors import ConfigurationError
 
@@ -37,8 +37,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ipgeolocation_api_key: str | None = None
     offline: bool = False
     refresh_active: bool = False
-    history_days: Annotated[float, msgspec.Meta(gt=0)] = 30.0
-    probe_timeout: float = 5.0
+    history_days: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 30.0
+    probe_timeout: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
     dashboard_user: str | None = None
     dashboard_password: str | None = None
     allowed_hosts: tuple[str, ...] = ()
@@ -129,6 +129,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
             message = f"COBALT_GEO_PROVIDERS: there is no provider {name!r}; there are {', '.join(PROVIDERS)}"
             raise ConfigurationError(message)
     Scope(settings.scope, settings.exclude)
+    for server in settings.resolvers:
+        checked_values.resolver(server)
+    for field in ("ipapi_url", "ipinfo_url", "ipgeolocation_url"):
+        checked_values.require_web_url(_NAMES[field], getattr(settings, field))
     return settings
 
 
@@ -154,5 +158,5 @@ def _split(variable: str, text: str) -> list[str]:
 def _name_the_variable(message: str) -> str:
     for field, variable in _NAMES.items():
         if f"$.{field}" in message:
-            return f"{variable}: {message.split(' - at ', maxsplit=1)[0]}"
+            return f"{variable}: {checked_values.in_words(message.split(' - at ', maxsplit=1)[0])}"
     return message

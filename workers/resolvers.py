@@ -15,11 +15,9 @@ import dns.rdatatype
 import dns.resolver
 from msgspec import Struct
 
+from cobalt_tasks import checked_values
 from cobalt_tasks.addresses import Scope, canonical, is_public
-from cobalt_tasks.errors import ConfigurationError
 
-_DNS_PORT: Final = 53
-_HIGHEST_PORT: Final = 65535
 _ONE_QUERY: Final = 1.5
 
 
@@ -57,7 +55,7 @@ class Resolvers:
             ConfigurationError: a server is no address with a port.
 
         """
-        named = [_server(text) for text in servers] if servers or offline else _system()
+        named = [checked_values.resolver(text) for text in servers] if servers or offline else _system()
         usable = [each for each in named if not scope.excludes(each[0])]
         self._any = _resolver(usable)
         self._private = _resolver([each for each in usable if not is_public(each[0])])
@@ -94,7 +92,7 @@ def _system() -> list[tuple[str, int]]:
         found = dns.resolver.Resolver().nameservers
     except dns.resolver.NoResolverConfiguration:
         return []
-    return [(address, _DNS_PORT) for each in found if (address := canonical(str(each)))]
+    return [(address, checked_values.DNS_PORT) for each in found if (address := canonical(str(each)))]
 
 
 def _resolver(servers: Sequence[tuple[str, int]]) -> dns.asyncresolver.Resolver | None:
@@ -104,15 +102,6 @@ def _resolver(servers: Sequence[tuple[str, int]]) -> dns.asyncresolver.Resolver 
     resolver.nameservers = [dns.nameserver.Do53Nameserver(*each) for each in servers]
     resolver.timeout = _ONE_QUERY
     return resolver
-
-
-def _server(text: str) -> tuple[str, int]:
-    host, port = (text, str(_DNS_PORT)) if canonical(text) else text.rpartition(":")[::2]
-    address = canonical(host)
-    number = int(port) if port.isascii() and port.isdigit() else 0
-    if address is None or not 0 < number <= _HIGHEST_PORT:
-        raise ConfigurationError(f"COBALT_RESOLVERS: {text!r} is no ADDRESS[:PORT]; IPv6 with a port is [ADDRESS]:PORT")
-    return address, number
 
 
 def _negative_ttl(error: dns.resolver.NXDOMAIN) -> int | None:

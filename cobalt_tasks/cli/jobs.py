@@ -79,6 +79,7 @@ def retry(ids: tuple[int, ...], kind: str | None, state: str | None, address: st
 
     selection = _named_selection(ids, kind, state, address, everything=everything)
     database = _ledger()
+    _require_jobs(database, ids)
     count = job_admin.retry(database, selection)
     click.echo(f"{count} jobs are pending again")
     try:
@@ -95,7 +96,9 @@ def cancel(ids: tuple[int, ...], kind: str | None, state: str | None, address: s
     from cobalt_tasks.storage import job_admin
 
     selection = _named_selection(ids, kind, state, address, everything=everything)
-    click.echo(f"{job_admin.cancel(_ledger(), selection)} jobs cancelled")
+    database = _ledger()
+    _require_jobs(database, ids)
+    click.echo(f"{job_admin.cancel(database, selection)} jobs cancelled")
 
 
 @jobs.command(epilog="Example: cobalt jobs prune --older-than 90")
@@ -129,6 +132,18 @@ def _selection(
     if address is not None and (spelled := canonical(address)) is None:
         raise click.BadParameter(f"{address!r} is no address", param_hint="--address")
     return Selection(ids=ids or None, kind=kind, state=state, address=spelled if address else None)
+
+
+def _require_jobs(database: Any, ids: tuple[int, ...]) -> None:
+    """Refuse numbers that no job has, before anything changes."""
+    from cobalt_tasks.storage import job_admin
+
+    if not ids:
+        return
+    with database.reading() as connection:
+        found = {job["id"] for job in job_admin.find(connection, _selection(ids), len(ids))}
+    if missing := [str(number) for number in ids if number not in found]:
+        raise click.UsageError(f"there is no job {', '.join(missing[:5])}")
 
 
 def _named_selection(

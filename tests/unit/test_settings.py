@@ -177,3 +177,30 @@ def test_a_child_gets_complete_urls(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     mine = settings.load()
     child = settings.load(settings.environment(mine))
     assert (child.broker_url, child.database_url) == (mine.broker_url, "postgresql://cobalt:a%2Fb@host/cobalt")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "what"),
+    [
+        ("COBALT_RESOLVERS", "dns.example", "ADDRESS"),
+        ("COBALT_RESOLVERS", "192.0.2.1:99999", "ADDRESS"),
+        ("COBALT_RESOLVERS", "192.0.2.1," + "9" * 5000, "ADDRESS"),
+        ("COBALT_RESOLVERS", "192.0.2.1:" + "9" * 5000, "ADDRESS"),
+        ("COBALT_IPAPI_URL", "ip-api.com", "http://HOST"),
+        ("COBALT_IPINFO_URL", "ftp://ipinfo.io", "http://HOST"),
+        ("COBALT_IPINFO_URL", "https://ipinfo.io/\x01", "http://HOST"),
+        ("COBALT_IPGEOLOCATION_URL", "https://[half", "http://HOST"),
+        ("COBALT_PROBE_TIMEOUT", "-1", "above 0"),
+        ("COBALT_PROBE_TIMEOUT", "nan", "above 0"),
+        ("COBALT_PROBE_TIMEOUT", "inf", "too large"),
+        ("COBALT_PROBE_TIMEOUT", "1e9", "too large"),
+        ("COBALT_HISTORY_DAYS", "0", "above 0"),
+        ("COBALT_HISTORY_DAYS", "nan", "above 0"),
+        ("COBALT_HISTORY_DAYS", "a month", "no number"),
+        ("COBALT_OFFLINE", "perhaps", "true or false"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_by_every_command(variable: str, value: str, what: str) -> None:
+    """Not by the worker alone, which would end each time it is started; the message says what to write."""
+    with pytest.raises(ConfigurationError, match=f"^{variable}: .*{what}"):
+        settings.load({variable: value})

@@ -129,6 +129,8 @@ def test_jobs_are_cancelled_and_pruned(ledger: Database, run: Run) -> None:
         (("list", "--limit", "0"), "--limit"),
         (("list", "one"), "'one' is not a valid integer"),
         (("show", "99"), "there is no job 99"),
+        (("retry", "99"), "there is no job 99"),
+        (("cancel", "98", "99"), "there is no job 98, 99"),
         (("show", str(LARGEST + 1)), "is not in the range"),
         (("cancel", "0"), "is not in the range"),
         (("prune", "--older-than", "nan"), "is no number of days"),
