@@ -11,7 +11,19 @@ from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.rounds import SWEEP
 from cobalt_tasks.storage.overview import Traffic
 from cobalt_tasks.storage.zones import Zone
-from cobalt_tasks.views.health import FULL_DISK, LOW_DISK, WORKERS, Facts, Verdict, stalled_kinds
+from cobalt_tasks.views.health import (
+    BROKER,
+    CLOCK,
+    DATABASE,
+    DISK,
+    FULL_DISK,
+    LOW_DISK,
+    SWEEPS,
+    WORKERS,
+    Facts,
+    Verdict,
+    stalled_kinds,
+)
 from cobalt_tasks.views.status import Status
 
 DEGRADED_AFTER = 15.0
@@ -20,6 +32,9 @@ DEAD_AFTER = 30.0
 GEOLOCATION = "geolocation"
 _LONGEST_TEXT = 256
 _UNKNOWN_COUNTRY = "??"
+_COMPONENTS = {DATABASE: "database", BROKER: "broker", WORKERS: "workers", SWEEPS: "sweep", DISK: "disk"}
+"""Where each part of a verdict shows: what is wrong with a part is never behind a component that looks well."""
+
 _PERCENTAGES = {"ACTIVE": 100, "DEGRADED": 50, "DEAD": 0}
 
 Document = dict[str, Any]
@@ -164,7 +179,13 @@ def health(facts: Facts, verdict: Verdict, input_age: float | None) -> Health:
         "sweep": _by_age(sweep.ended if sweep else None),
         "disk": _disk(facts),
     }
+    for part, name in _COMPONENTS.items():
+        if verdict.of(part) and components[name].status == "ACTIVE":
+            age = components[name].last_beat_age
+            components[name] = Component(status="DEGRADED", health_percentage=50, last_beat_age=age)
     judged = [component.health_percentage for name, component in components.items() if name != "connection_monitor"]
+    # A clock has no component of its own, and what it breaks may not show yet.
+    judged.append(50 if verdict.of(CLOCK) else 100)
     overall = sum(judged) / (100 * len(judged)) if verdict.able else 0.0
     return Health(overall=overall, reasons=[reason.text for reason in verdict.reasons], components=components)
 

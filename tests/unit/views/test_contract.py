@@ -152,11 +152,14 @@ def test_nothing_can_be_done(given: dict[str, Any], component: str, reason: str)
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_while_work_goes_on(given: dict[str, Any], part: str, reason: str) -> None:
-    """Each fault is one sentence of its part, and work can still be done."""
+    """Each fault is one sentence of its part, work can still be done, and the whole is not called well."""
     found = verdict(**given)
     assert found.able
     assert len(found.reasons) == 1
     assert reason in found.of(part)[0]
+    judged = health(**given)
+    assert 0 < judged.overall < 1
+    assert part not in judged.components or judged.components[part].status != "ACTIVE"
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ function buildQueue() {
 }
 
 function showHealth(system) {
-  const level = system.overall > 0.9 ? "good" : system.overall > 0.5 ? "fair" : "bad";
+  const level = system.overall > 0.9 && system.reasons.length === 0 ? "good" : system.overall > 0.5 ? "fair" : "bad";
   say(byId("overall"), `health ${words.share(system.overall)}`);
   dress(byId("overall"), `badge ${level}`);
   keep(byId("reasons"), system.reasons, (reason) => reason, () => make("li"), say);
