@@ -4,6 +4,9 @@ from collections.abc import Iterator
 
 from sqlalchemy import DDL, MetaData, event
 
+COUNTED = ""
+"""The claim of a new job on SQLite that its writer counts, many at once. A job that is claimed has another."""
+
 _TABLES = ("observations", "hosts", "ports")
 
 # A job that is the first on its host makes the host count in the coverage of geolocation, whatever becomes of the job.
@@ -48,7 +51,7 @@ def _sqlite() -> Iterator[str]:
     old = _SQLITE_ADD.format(name="'jobs ' || old.kind || ' ' || old.state", change=-1)
     new = _SQLITE_ADD.format(name="'jobs ' || new.kind || ' ' || new.state", change=1)
     cover = f"{_COVER} new.kind, new.address, new.protocol, new.port WHERE new.{_COVERED} ON CONFLICT DO NOTHING"
-    yield f"CREATE TRIGGER count_jobs_insert AFTER INSERT ON jobs BEGIN {new}; {cover}; END"
+    yield f"CREATE TRIGGER count_jobs_insert AFTER INSERT ON jobs WHEN new.claim IS NOT '{COUNTED}' BEGIN {new}; {cover}; END"
     yield (
         "CREATE TRIGGER count_jobs_update AFTER UPDATE OF state ON jobs WHEN new.state <> old.state "
         f"BEGIN {old}; {new}; END"

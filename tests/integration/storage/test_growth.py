@@ -21,6 +21,7 @@ from cobalt_tasks.storage import (
     job_admin,
     jobs,
     leases,
+    new_jobs,
     overview,
     sources,
     unscored,
@@ -266,6 +267,26 @@ def test_kept_counts_are_exact_after_everything(database: Database) -> None:
         connection.execute(delete(tables.observations).where(tables.observations.c.src_ip == address(3)))
         connection.execute(text("UPDATE hosts SET last_seen = last_seen + 1"))
     assert kept_counts(database) == true_counts(database)
+
+
+def test_jobs_that_input_makes_are_counted_many_at_once(sqlite_database: Database) -> None:
+    """Exactly, with those that exist already and those of hosts whose geolocation was counted before; not one by one.
+
+    Break: let the trigger count them too, or again.
+    """
+    new = [NewJob(kind=kind, address=address(n)) for n in range(200) for kind in ("domain", "geolocation")]
+    sqlite_database.write(new_jobs.create, new[:100])
+    sqlite_database.write(jobs.create, new[100:150])
+    statements = []
+    with sqlite_database.writing() as connection:
+        connection.connection.driver_connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
+        new_jobs.create(connection, new)
+        connection.connection.driver_connection.set_trace_callback(None)  # type: ignore[union-attr]
+    assert sum("INSERT INTO counts" in statement for statement in statements) == 1
+    assert kept_counts(sqlite_database) == true_counts(sqlite_database)
+    assert kept_counts(sqlite_database)[1] == {("domain", "pending"): 200, ("geolocation", "pending"): 200}
+    with sqlite_database.reading() as connection:
+        assert overview.coverage(connection).hosts == 200
 
 
 def test_the_count_of_connections_follows_the_ids(database: Database) -> None:
