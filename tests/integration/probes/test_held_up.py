@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -11,8 +12,9 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from cobalt_tasks import x509
 from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Job, NewJob, Outcome, Verdict
+from cobalt_tasks.contracts import Certificate, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.lab import identity
 from cobalt_tasks.storage import jobs
 from cobalt_tasks.storage.completion import complete
@@ -81,6 +83,35 @@ def test_a_server_cannot_choose_the_numbers(tmp_path: Path) -> None:
     assert len(offers) == len(hostile)
     assert not any(offer & hostile_tls.DHE_SUITES for offer in offers)
     assert [each.code for each in outcomes] == ["no tls"] * len(hostile) + ["open"] * HONEST
+
+
+def test_certificates_are_parsed_outside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hostile one costs 70 ms: 64 of them would stop the loop for seconds. Break: call x509.parse in the probe itself."""
+    context = identity.context(tmp_path, "127.0.0.1")
+    parse, threads = x509.parse, []
+
+    def watched(der: bytes) -> Certificate | None:
+        threads.append(threading.get_ident())
+        return parse(der)
+
+    monkeypatch.setattr(x509, "parse", watched)
+
+    async def main() -> list[Outcome]:
+        async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(5)
+            writer.transport.abort()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+        batch = [make("127.0.0.1", port=server.sockets[0].getsockname()[1]) for _ in range(HONEST)]
+        outcomes = await batches.side_by_side(certificate.probe, batch, Net(Scope(), 10.0))
+        server.close()
+        return outcomes
+
+    assert [each.code for each in asyncio.run(main())] == ["open"] * HONEST
+    assert len(threads) == HONEST
+    # One thread, and another than that of the loop.
+    assert len(set(threads)) == 1
+    assert threading.get_ident() not in threads
 
 
 def test_no_cipher_is_offered_without_a_certificate() -> None:
