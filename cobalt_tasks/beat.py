@@ -12,6 +12,7 @@ from celery.beat import ScheduleEntry, Scheduler
 from cobalt_tasks import settings as environment
 from cobalt_tasks.broker import Broker
 from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.log_limit import OncePerMinute
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class MonotonicScheduler(Scheduler):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what Celery gives; every entry is due at once."""
         self._due_at: dict[str, float] = {}
+        self._troubles = OncePerMinute()
         self._broker = Broker(environment.load())
         super().__init__(*args, **kwargs)
 
@@ -44,7 +46,9 @@ class MonotonicScheduler(Scheduler):
         try:
             depths = self._broker.depth_by_step((entry.options or {})["queue"])
         except BrokerUnavailableError as error:
-            log.warning("%s is not sent: %s", entry.name, error)
+            level = logging.WARNING if self._troubles.is_due(str(error)) else logging.DEBUG
+            log.log(level, "%s is not sent: %s", entry.name, error)
             return
+        self._troubles.reset()
         if sum(depths.values(), 0) < _WAITING:
             self.apply_entry(entry, producer=self.producer)

@@ -173,11 +173,16 @@ def _client(url: str, master: str) -> redis.Redis:
 def _named_errors() -> Iterator[None]:
     try:
         yield
-    except redis.AuthenticationError as error:
-        raise BrokerUnavailableError("Redis refuses the password in COBALT_BROKER_URL") from error
     except (redis.RedisError, OSError) as error:
-        first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise BrokerUnavailableError(f"Redis does not answer: {first_line}") from error
+        raise BrokerUnavailableError(describe(error)) from error
+
+
+def describe(error: Exception) -> str:
+    """Return one line for an operator: why Redis cannot be used. Neither the URL nor a password is in it."""
+    if isinstance(error, redis.AuthenticationError):
+        return "Redis refuses the password in COBALT_BROKER_URL"
+    first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return f"Redis does not answer: {first_line}"
 
 
 def _list(queue: str, step: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import redis
 from kombu.exceptions import KombuError
 
-from cobalt_tasks.broker import Broker
+from cobalt_tasks.broker import Broker, describe
 from cobalt_tasks.catalog import BY_NAME, Kind, Urgency
 from cobalt_tasks.errors import BrokerUnavailableError
 from cobalt_tasks.hints import SENT_AT
@@ -119,6 +119,8 @@ class Dispatcher:
                 for batch in batches:
                     _publish(app, producer, kind, step, batch, sent_at)
             sent = True
+        except redis.AuthenticationError as error:
+            raise BrokerUnavailableError(describe(error)) from error
         except _TROUBLE as error:
             raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
         finally:

@@ -9,6 +9,9 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu import Connection
 
+from cobalt_tasks import broker
+from cobalt_tasks.log_limit import OncePerMinute
+
 log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 1.5
@@ -16,9 +19,14 @@ _LOOK_SECONDS = 0.1
 
 
 class SteadyConsumer(Consumer):
-    """Closes connections that could not be used, and drops a message it cannot use with one line of log."""
+    """Closes connections that could not be used, and drops a message it cannot use with one line of log.
 
+    Why Redis cannot be used is one line of log a minute.
+    """
+
+    app: Any
     hub: Any
+    first_connection_attempt: bool
     amqheartbeat: float | None
     connection_errors: tuple[type[Exception], ...]
 
@@ -26,7 +34,19 @@ class SteadyConsumer(Consumer):
         """Build it without what workers send each other (clocks, revoked tasks): Cobalt uses nothing of it, and any client
         of Redis could send it.
         """
+        self._troubles = OncePerMinute()
         super().__init__(*arguments, **{**options, "without_gossip": True, "without_mingle": True})
+
+    def ensure_connected(self, conn: Connection) -> Connection:
+        """Connect; try again until it works or the worker is asked to stop."""
+        limit = self.app.conf.broker_connection_max_retries
+        connected: Connection = conn.ensure_connection(self._report, limit, callback=state.maybe_shutdown)
+        self.first_connection_attempt = False
+        return connected
+
+    def on_connection_error_before_connected(self, exc: Exception) -> None:
+        """Log why a connection that was made could not be used."""
+        self._report(exc, _PAUSE_SECONDS)
 
     def connect(self) -> Connection:
         """Connect and register with the event loop.
@@ -46,6 +66,7 @@ class SteadyConsumer(Consumer):
             connection.close()
             _pause()
             raise
+        self._troubles.reset()
         return connection
 
     def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002  # Celery's signature
@@ -63,6 +84,12 @@ class SteadyConsumer(Consumer):
     def on_decode_error(self, message: Any, exc: Exception) -> None:
         """Drop a message whose body cannot be read."""
         self._drop(message, str(exc))
+
+    def _report(self, error: Exception, seconds: float) -> None:
+        """Log why Redis cannot be used, and in how many seconds it is tried again."""
+        reason = broker.describe(error)
+        level = logging.ERROR if self._troubles.is_due(reason) else logging.DEBUG
+        log.log(level, "%s; trying again in %.1f s", reason, seconds)
 
     def _drop(self, message: Any, why: str) -> None:
         queue = message.delivery_info.get("routing_key")

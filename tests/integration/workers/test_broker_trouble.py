@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import re
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
 from tests.support.proxy import Proxy
 from tests.support.waiting import PATIENCE, wait_until
-from tests.support.worker import Worker
+from tests.support.worker import ROOT, Worker
 
 REFUSED = "Redis refuses the password in COBALT_BROKER_URL"
 
@@ -77,7 +78,8 @@ def through_proxy(proxy: Proxy, sqlite_url: str, home: Path, monkeypatch: pytest
 @pytest.fixture
 def working(through_proxy: Ledger, start_worker: Callable[..., Worker]) -> tuple[Ledger, Worker]:
     """A worker that has done a job."""
-    worker = start_worker("-c", "2", "-I", "tests.support.probes")
+    # Each try is logged there.
+    worker = start_worker("-c", "2", "-I", "tests.support.probes", "-l", "DEBUG")
     wait_for_work(through_proxy, worker)
     return through_proxy, worker
 
@@ -104,7 +106,7 @@ def wait_for_work(ledger: Ledger, worker: Worker) -> None:
 
 def pauses(worker: Worker) -> list[float]:
     """Return how long the worker said that it would wait before it tries again, each time."""
-    return [float(each) for each in re.findall(r"Trying again in ([0-9.]+) seconds", worker.said())]
+    return [float(each) for each in re.findall(r"trying again in ([0-9.]+) s", worker.said())]
 
 
 def test_redis_is_killed_and_started_again(working: tuple[Ledger, Worker], server: Server) -> None:
@@ -171,7 +173,7 @@ def test_redis_refuses_to_be_written_to(refusal: str, working: tuple[Ledger, Wor
         with contextlib.suppress(BrokerUnavailableError):
             ledger.ask(NewJob(kind="domain", address=f"127.22.0.{number + 10}"))
         time.sleep(1)
-    tries = worker.log.read_text().count("Cannot connect")
+    tries = len(pauses(worker))
     assert 2 <= tries <= 10
     assert main.num_fds() <= descriptors + 5
     assert len(server.client.client_list()) <= clients + 5
@@ -225,6 +227,58 @@ def test_a_changed_password_is_one_clear_line(
             assert len(said) == 1
     server.client.config_set("requirepass", "")
     wait_for_work(ledger, worker)
+
+
+@pytest.mark.parametrize(
+    ("url", "trouble"),
+    [
+        ("redis://:SECRET@127.0.0.1:{port}/0", REFUSED),
+        ("redis://127.0.0.1:{port}/0", REFUSED),
+        ("redis://:SECRET@no-such-host.invalid:{port}/0", "Redis does not answer: "),
+    ],
+    ids=["wrong password", "no password", "no such host"],
+)
+@pytest.mark.parametrize("command", [("worker", "-Q", "domain"), ("beat", "--pidfile=")], ids=["worker", "beat"])
+def test_a_process_says_once_why_it_cannot_use_redis(
+    command: tuple[str, ...], url: str, trouble: str, server: Server, home: Path
+) -> None:
+    """It tries again and again, with pauses; its log says why in one line, without the password.
+
+    Break: `_report` in workers/consumer.py, `_send` in cobalt_tasks/beat.py.
+    """
+    wait_until(lambda: is_there(server), "Redis answers")
+    server.client.config_set("requirepass", "another")
+    environment = {**os.environ, "COBALT_BROKER_URL": url.format(port=server.port)}
+    log = home / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "cobalt_tasks", *command, "-l", "DEBUG"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def tries() -> list[str]:
+        return [line for line in log.read_text().splitlines() if trouble in line]
+
+    try:
+        wait_until(lambda: len(tries()) >= 3, "three tries", seen=log.read_text)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+    said = log.read_text()
+    assert sum("DEBUG" not in line for line in tries()) == 1, said
+    assert "Traceback" not in said
+    assert "SECRET" not in said
+
+
+def is_there(server: Server) -> bool:
+    """Return whether Redis answers."""
+    with contextlib.suppress(redis.ConnectionError):
+        return bool(server.client.ping())
+    return False
 
 
 @pytest.mark.parametrize("key", ["control", "banner\x06\x161", "unacked_index"])
