@@ -45,6 +45,7 @@ test: setup-dev  ## the whole test suite; installs PostgreSQL and PgBouncer wher
 	@tools/pgbouncer.sh
 	@tools/chromium.sh
 	@tools/faketime.sh
+	@tools/iproute2.sh
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
 
 chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=postgresql)
