@@ -27,7 +27,8 @@ _ATTEMPTS: Final = 10
 _WINDOW_SECONDS: Final = 60.0
 _CLIENTS: Final = 1024
 _LONGEST_HOST: Final = 255 + len(":65535")
-_IPV6_NETWORK: Final = 64
+_IPV6_SITE: Final = 48
+"""Bits of what one site gets at the most (RFC 6177)."""
 
 
 def credentials(settings: Settings) -> tuple[str, str] | None:
@@ -193,14 +194,17 @@ def _host_name(host: str) -> str | None:
 
 
 def _network(client: str) -> str:
-    """Return what counts as one client: an IPv4 address, or an IPv6 network of one site."""
+    """Return what counts as one client: an IPv4 address, an IPv6 network of one site, or all of loopback."""
     try:
         address = _plain(ipaddress.ip_address(client.partition("%")[0]))
     except ValueError:
         return ""
+    if address.is_loopback:
+        # Any local user has all of its sixteen million addresses.
+        return "loopback"
     if address.version == 4:  # noqa: PLR2004
         return str(address)
-    return str(ipaddress.ip_network((address, _IPV6_NETWORK), strict=False))
+    return str(ipaddress.ip_network((address, _IPV6_SITE), strict=False))
 
 
 def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

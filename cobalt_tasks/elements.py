@@ -37,10 +37,11 @@ class _Frame(msgspec.Struct, rename="kebab"):
 class _Headers(msgspec.Struct):
     task: str
     id: str
-    eta: str | None = None
-    expires: str | None = None
     retries: int | None = 0
-    timelimit: tuple[float | None, float | None] | None = None
+    # Never sent: a worker fetches any number of messages that start later, and a limit of no time kills pool processes.
+    eta: None = None
+    expires: None = None
+    timelimit: tuple[None, None] | None = None
 
 
 class _Embedded(msgspec.Struct):

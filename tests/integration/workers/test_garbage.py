@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -73,7 +73,10 @@ SHAPES: list[object] = [
     with_header("eta", "yesterday"),
     with_header("eta", {"a": 1}),
     with_header("expires", "soon"),
+    with_header("eta", "9999-12-31T23:59:59"),
+    with_header("expires", "1970-01-01T00:00:00"),
     with_header("timelimit", "short"),
+    with_header("timelimit", [0.001, 0.001]),
     with_header("retries", "often"),
     message(body=[["ids"], {}, {}]),
     message(body=[[[1, "2", None]], {}, {}]),
@@ -95,9 +98,10 @@ def elements() -> list[bytes]:
 
 
 @pytest.fixture
-def client(redis_url: str) -> redis.Redis:
+def client(redis_url: str) -> Iterator[redis.Redis]:
     """Somebody else who may write to Redis."""
-    return redis.Redis.from_url(redis_url)
+    with redis.Redis.from_url(redis_url) as found:
+        yield found
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -100,9 +100,10 @@ JUNK: list[bytes] = [
 
 
 @pytest.fixture
-def client(redis_url: str) -> redis.Redis:
+def client(redis_url: str) -> Iterator[redis.Redis]:
     """Somebody else who may publish in Redis."""
-    return redis.Redis.from_url(redis_url)
+    with redis.Redis.from_url(redis_url) as found:
+        yield found
 
 
 def test_workers_obey_no_order(ledger: Ledger, client: redis.Redis, start_worker: Callable[..., Worker]) -> None:
