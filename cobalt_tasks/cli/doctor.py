@@ -75,8 +75,11 @@ def _asks(settings: "Settings") -> str:
 
 def _database(settings: "Settings") -> str:
     from cobalt_tasks.storage import locks, schema
+    from cobalt_tasks.views import health
 
     database = schema.existing_ledger(settings)
+    # A table that was changed by hand may leave what is written below as it was.
+    health.require_ledger(database)
     # A full disk can still be read.
     database.write(locks.take, "doctor", 0.0)
     return f"{database.engine.dialect.name}, revision {schema.HEAD}, can be written"

@@ -100,18 +100,28 @@ class Facts(Struct, frozen=True, kw_only=True):
     watched: float = math.inf
 
 
+def require_ledger(database: Database) -> Ledger:
+    """Return the facts in the ledger. Cheap at any size.
+
+    Raises:
+        DatabaseUnavailableError: the database does not answer, or lacks what the ledger has.
+
+    """
+    with database.reading() as connection:
+        before = time.time()
+        skew = overview.now(connection) - (before + time.time()) / 2
+        return Ledger(
+            backlog=work.find(connection, STALL_SECONDS),
+            rounds=rounds.find(connection),
+            loops=starts.loops(connection),
+            clock_skew=skew,
+        )
+
+
 def read_ledger(database: Database) -> Ledger | None:
-    """Return the facts in the ledger, None when the database does not answer. Cheap at any size."""
+    """Return the facts in the ledger, None when the database does not answer."""
     try:
-        with database.reading() as connection:
-            before = time.time()
-            skew = overview.now(connection) - (before + time.time()) / 2
-            return Ledger(
-                backlog=work.find(connection, STALL_SECONDS),
-                rounds=rounds.find(connection),
-                loops=starts.loops(connection),
-                clock_skew=skew,
-            )
+        return require_ledger(database)
     except DatabaseUnavailableError:
         return None
 

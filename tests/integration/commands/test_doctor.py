@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import text
 
 from cobalt_tasks import settings as environment
 from cobalt_tasks.cli import main
@@ -112,6 +113,15 @@ def test_a_damaged_ledger_is_told(doctor: Doctor, sqlite_url: str) -> None:
     code, found = doctor()
     assert code == 1
     assert "not a database" in str(found["database"]["says"])
+
+
+def test_a_table_that_lacks_a_column_is_told(doctor: Doctor, ledger: Database) -> None:
+    """What can be written to somewhere is not well: page and doctor read the same facts."""
+    ledger.write(lambda connection: connection.execute(text("ALTER TABLE jobs RENAME COLUMN step TO other")))
+    code, found = doctor()
+    assert code == 1
+    assert "step" in str(found["database"]["says"])
+    assert not found["work"]["ok"]
 
 
 def test_a_damaged_geolocation_database_is_told(doctor: Doctor, home: Path) -> None:
