@@ -1,9 +1,10 @@
 """Checks of single settings that more than one part uses, so that a wrong one is refused before anything starts."""
 
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from cobalt_tasks.addresses import canonical
+from cobalt_tasks.addresses import Scope, canonical
 from cobalt_tasks.errors import ConfigurationError
 
 DNS_PORT: Final = 53
@@ -43,6 +44,39 @@ def require_web_url(variable: str, url: str) -> None:
         is_usable = False
     if not is_usable or not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigurationError(f"{variable}: use http://HOST[:PORT] or https://HOST[:PORT]")
+
+
+def excluded_resolvers(scope: Scope, servers: Sequence[str]) -> list[str]:
+    """Return those of the DNS servers, written ADDRESS[:PORT], that are excluded: they are never asked."""
+    return [text for text in servers if scope.excludes(resolver(text)[0])]
+
+
+def require_resolver_left(scope: Scope, servers: Sequence[str]) -> None:
+    """Refuse COBALT_RESOLVERS where all its servers are excluded.
+
+    Raises:
+        ConfigurationError: none may be asked.
+
+    """
+    if servers and len(excluded_resolvers(scope, servers)) == len(servers):
+        raise ConfigurationError("COBALT_RESOLVERS: all its servers lie in COBALT_EXCLUDE, so none may be asked")
+
+
+def require_not_excluded(variable: str, url: str, scope: Scope) -> None:
+    """Refuse a URL that names an excluded address.
+
+    Args:
+        variable: the variable that holds it.
+        url: its value, a web URL.
+        scope: with the exclusions.
+
+    Raises:
+        ConfigurationError: it names one.
+
+    """
+    address = canonical(urlsplit(url).hostname or "")
+    if address and scope.excludes(address):
+        raise ConfigurationError(f"{variable}: {address} lies in COBALT_EXCLUDE, so it may not be asked")
 
 
 def in_words(message: str) -> str:

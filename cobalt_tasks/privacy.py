@@ -1,6 +1,8 @@
 """Which services outside are asked about hosts, in words for an operator."""
 
-from cobalt_tasks.settings import Settings
+from cobalt_tasks.addresses import Scope
+from cobalt_tasks.checked_values import excluded_resolvers
+from cobalt_tasks.settings import PROVIDER_URLS, Settings
 
 
 def in_words(settings: Settings) -> list[str]:
@@ -9,12 +11,7 @@ def in_words(settings: Settings) -> list[str]:
 
 
 def _locations(settings: Settings) -> str:
-    urls = {
-        "ip-api": settings.ipapi_url,
-        "ipinfo": settings.ipinfo_url,
-        "ipgeolocation": settings.ipgeolocation_url,
-    }
-    asked = [f"{name} ({_way(urls[name])})" for name in settings.online_providers]
+    asked = [f"{name} ({_way(getattr(settings, PROVIDER_URLS[name]))})" for name in settings.online_providers]
     if not asked:
         return "no online provider" + (", COBALT_OFFLINE is set" if settings.offline else "")
     return f"{', '.join(asked)}, for public addresses only"
@@ -27,7 +24,10 @@ def _way(url: str) -> str:
 
 def _names(settings: Settings) -> str:
     if settings.resolvers:
-        return f"DNS servers {', '.join(settings.resolvers)}; private addresses only of private servers"
+        excluded = excluded_resolvers(Scope(settings.scope, settings.exclude), settings.resolvers)
+        asked = ", ".join(each for each in settings.resolvers if each not in excluded)
+        never = f"; not {', '.join(excluded)}: in COBALT_EXCLUDE" if excluded else ""
+        return f"DNS servers {asked}{never}; private addresses only of private servers"
     if settings.offline:
         return "none, COBALT_OFFLINE is set and COBALT_RESOLVERS is not"
     return "the DNS servers of this system; private addresses only of private servers"

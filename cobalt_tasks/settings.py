@@ -15,7 +15,10 @@ from cobalt_tasks.addresses import Scope
 from cobalt_tasks.errors import ConfigurationError
 
 LOCAL_PROVIDER = "mmdb"
-PROVIDERS = (LOCAL_PROVIDER, "ip-api", "ipinfo", "ipgeolocation")
+PROVIDER_URLS = {"ip-api": "ipapi_url", "ipinfo": "ipinfo_url", "ipgeolocation": "ipgeolocation_url"}
+"""The fields of the settings that hold the base URLs of online providers."""
+
+PROVIDERS = (LOCAL_PROVIDER, *PROVIDER_URLS)
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,11 +131,15 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         if name not in PROVIDERS:
             message = f"COBALT_GEO_PROVIDERS: there is no provider {name!r}; there are {', '.join(PROVIDERS)}"
             raise ConfigurationError(message)
-    Scope(settings.scope, settings.exclude)
+    scope = Scope(settings.scope, settings.exclude)
     for server in settings.resolvers:
         checked_values.resolver(server)
-    for field in ("ipapi_url", "ipinfo_url", "ipgeolocation_url"):
-        checked_values.require_web_url(_NAMES[field], getattr(settings, field))
+    checked_values.require_resolver_left(scope, settings.resolvers)
+    for provider, field in PROVIDER_URLS.items():
+        url = getattr(settings, field)
+        checked_values.require_web_url(_NAMES[field], url)
+        if provider in settings.online_providers:
+            checked_values.require_not_excluded(_NAMES[field], url, scope)
     return settings
 
 

@@ -1,5 +1,7 @@
 """Who outside is asked about hosts, and how that is stopped."""
 
+import re
+
 import pytest
 from click.testing import CliRunner
 
@@ -56,3 +58,35 @@ def test_who_is_asked_is_put_into_words() -> None:
     where, names = privacy.in_words(settings.load(OFFLINE))
     assert where == "where hosts are: no online provider, COBALT_OFFLINE is set"
     assert "COBALT_RESOLVERS is not" in names
+
+
+def test_excluded_resolvers_are_named() -> None:
+    """`up` and `doctor` print which servers are asked and which are not. Break: `excluded_resolvers` in privacy.py."""
+    found = settings.load({"COBALT_RESOLVERS": "192.0.2.1,[2001:db8::1]:5353", "COBALT_EXCLUDE": "192.0.2.0/24"})
+    (_, names) = privacy.in_words(found)
+    assert names.startswith("names of hosts: DNS servers [2001:db8::1]:5353; not 192.0.2.1: in COBALT_EXCLUDE; ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"COBALT_RESOLVERS": "192.0.2.1,192.0.2.2:54"}, "COBALT_RESOLVERS: all its servers lie in COBALT_EXCLUDE"),
+        ({"COBALT_RESOLVERS": "64:ff9b::c000:201"}, "COBALT_RESOLVERS: all its servers lie in COBALT_EXCLUDE"),
+        ({"COBALT_IPAPI_URL": "http://192.0.2.9:80/x"}, "COBALT_IPAPI_URL: 192.0.2.9 lies in COBALT_EXCLUDE"),
+        ({"COBALT_IPAPI_URL": "http://[::ffff:192.0.2.9]/"}, "COBALT_IPAPI_URL: 192.0.2.9 lies in COBALT_EXCLUDE"),
+        ({"COBALT_IPINFO_URL": "https://192.0.2.9", "IPINFO_TOKEN": "x"}, "COBALT_IPINFO_URL: 192.0.2.9 lies in"),
+    ],
+)
+def test_what_the_exclusions_forbid_is_an_error(changes: dict[str, str], complaint: str) -> None:
+    """At the start, in one line, instead of a service that is silently never asked. Break: settings.load."""
+    with pytest.raises(ConfigurationError, match=re.escape(complaint)):
+        settings.load({"COBALT_EXCLUDE": "192.0.2.0/24", **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"COBALT_GEO_PROVIDERS": "mmdb", "IPINFO_TOKEN": "x"}, {"COBALT_OFFLINE": "true", "IPINFO_TOKEN": "x"}],
+)
+def test_a_provider_that_is_not_used_may_be_excluded(changes: dict[str, str]) -> None:
+    """No key, not among the providers, offline: nothing is asked there."""
+    settings.load({"COBALT_EXCLUDE": "192.0.2.0/24", "COBALT_IPINFO_URL": "https://192.0.2.9", **changes})
