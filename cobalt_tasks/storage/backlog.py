@@ -1,12 +1,17 @@
 """Whether work gets done: since when jobs are due, and whether any were finished lately. Indexes answer all of it."""
 
+from typing import Final
+
 from msgspec import Struct
 from sqlalchemy import Connection, Select, func, select
 
-from cobalt_tasks.catalog import KINDS, Urgency
+from cobalt_tasks.catalog import BY_NAME, KINDS, Urgency
 from cobalt_tasks.contracts import State
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.models import is_in, jobs
+
+_LOOKED_AT: Final = 5000
+"""Jobs to be tried again that are looked at, at most."""
 
 
 class Backlog(Struct, frozen=True, kw_only=True):
@@ -16,8 +21,8 @@ class Backlog(Struct, frozen=True, kw_only=True):
         due_seconds: how long the first job that no worker has claimed has been due, None when none is. Jobs that wait for
             a provider's quota are not due.
         waits_seconds: how long the first of those has waited, None when none does. Of several kinds only the first has it.
-        finished: whether a job of this kind was finished within the time asked about; None: not looked at, since none of
-            any kind has been due for so long.
+        finished: whether a job of this kind was finished within the time asked about, or tried in vain, to be tried again:
+            a server that does not answer is no stall. None: not looked at, since none of any kind has been due for so long.
 
     """
 
@@ -39,7 +44,7 @@ def find(connection: Connection, within: float) -> dict[str, Backlog]:
         kind.name: Backlog(
             due_seconds=due[kind.name],
             waits_seconds=max(0.0, clock - waiting.not_before) if waiting and waiting.kind == kind.name else None,
-            finished=_has_finished(connection, kind.name, clock - within) if is_late else None,
+            finished=_has_ended(connection, kind.name, clock, clock - within) if is_late else None,
         )
         for kind in KINDS
     }
@@ -49,6 +54,27 @@ def _has_finished(connection: Connection, kind: str, since: float) -> bool:
     finished = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.finished_at > since)
     # From the newest on: at full speed that is at hand.
     return connection.execute(finished.order_by(jobs.c.finished_at.desc()).limit(1)).first() is not None
+
+
+def _has_ended(connection: Connection, kind: str, clock: float, since: float) -> bool:
+    steps = [BY_NAME[kind].step(urgency) for urgency in Urgency]
+    return _has_finished(connection, kind, since) or any(
+        _was_tried(connection, kind, step, clock, since) for step in steps
+    )
+
+
+def _was_tried(connection: Connection, kind: str, step: int, clock: float, since: float) -> bool:
+    # What was tried last waits the longest, among jobs with as many attempts.
+    last = (
+        select(jobs.c.started_at, jobs.c.outcome)
+        .where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING), jobs.c.waits_for.is_(None))
+        .where(jobs.c.not_before > clock)
+        .order_by(jobs.c.not_before.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    tried = select(last.c.started_at).where(last.c.started_at > since, last.c.outcome.is_not(None))
+    return connection.execute(tried.limit(1)).first() is not None
 
 
 def _oldest(connection: Connection, clock: float, firsts: list[Select[tuple[float | None]]]) -> float | None:

@@ -74,6 +74,18 @@ def test_a_job_finished_lately_is_seen(ledger: Database) -> None:
     assert (found["geolocation"].finished, found["domain"].finished) == (True, False)
 
 
+def test_a_job_tried_in_vain_lately_is_progress(ledger: Database) -> None:
+    """DNS servers that do not answer are no stall: their worker is well, and must not be ended for it."""
+    ledger.write(jobs.create, [NewJob(kind="domain", address="8.8.4.1")])
+    tried = "UPDATE jobs SET not_before = :later, started_at = :at, outcome = :outcome WHERE address = '8.8.4.1'"
+    for age, outcome, is_progress in ((60, "silent", False), (1, None, False), (1, "silent", True)):
+        with ledger.writing() as connection:
+            given = {"later": time.time() + 300, "at": time.time() - age, "outcome": outcome}
+            connection.execute(text(tried), given)
+        assert find(ledger)["domain"].finished is is_progress
+    assert find(ledger)["geolocation"].finished is False
+
+
 def test_its_cost_does_not_grow_with_the_jobs(ledger: Database) -> None:
     """Every statement finds its rows by an index, whatever is in the table. Break: the order in `_first_waiting`."""
     seen: list[tuple[str, Any]] = []
