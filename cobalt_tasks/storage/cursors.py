@@ -4,7 +4,7 @@ cannot be searched with a float.
 
 import math
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from cobalt_tasks.storage.bulk import insert_into, later
 from cobalt_tasks.storage.models import cursors
@@ -32,6 +32,13 @@ def moment(connection: Connection, name: str) -> float:
 def move_to_moment(connection: Connection, name: str, moment: float) -> None:
     """Store up to which time (epoch seconds) the reader `name` has read; an earlier one than before is ignored."""
     move(connection, name, math.ceil(moment * _MICROSECONDS))
+
+
+def limit_to_moment(connection: Connection, name: str, moment: float) -> None:
+    """Let the reader `name` have read up to `moment` (epoch seconds) at most: the clock was set back to it."""
+    position = math.ceil(moment * _MICROSECONDS)
+    ahead = cursors.c.name == name, cursors.c.position > position
+    connection.execute(update(cursors).where(*ahead).values(position=position))
 
 
 def storable(moment: float) -> float:

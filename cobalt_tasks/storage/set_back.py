@@ -5,6 +5,7 @@ that it never waits longer than its own pause; one that had none is due at once.
 """
 
 import time
+from functools import partial
 from typing import Final
 
 from sqlalchemy import (
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Double,
     and_,
+    bindparam,
     case,
     func,
     literal,
@@ -21,11 +23,12 @@ from sqlalchemy import (
     update,
 )
 
-from cobalt_tasks.catalog import KINDS, Urgency
+from cobalt_tasks.catalog import KINDS, Kind, Urgency
 from cobalt_tasks.contracts import State
+from cobalt_tasks.storage import cursors, unscored
 from cobalt_tasks.storage.bulk import earlier
 from cobalt_tasks.storage.engine import Database, statement_now
-from cobalt_tasks.storage.models import SENDABLE, STALE_AT, WAITING, cursors, freshness, jobs
+from cobalt_tasks.storage.models import SENDABLE, STALE_AT, WAITING, freshness, jobs
 
 _AT_ONCE: Final = 2000
 _CLOSE: Final = 1.0
@@ -35,16 +38,17 @@ _CLOSE: Final = 1.0
 def mend(database: Database, seconds: float) -> bool:
     """Mend what lies ahead, page by page; return False when `seconds` were not enough: it goes on when called again."""
     deadline = time.monotonic() + seconds
-    for selected in _selections():
-        after = 0.0
-        while True:
-            last = database.write(_mend_page, selected, after)
-            if last is None:
-                break
-            after = last
-            if time.monotonic() > deadline:
+    pages = [
+        *(partial(_mend_jobs, selected=each) for each in _selections()),
+        *(partial(_mend_facts, kind=kind) for kind in KINDS),
+    ]
+    for page in pages:
+        after: float | None = 0.0
+        while after is not None:
+            after = database.write(page, after)
+            if time.monotonic() > deadline and after is not None:
                 return False
-    database.write(_mend_rest)
+    database.write(_mend_cursor)
     return True
 
 
@@ -58,7 +62,7 @@ def _selections() -> list[ColumnElement[bool]]:
     ]
 
 
-def _mend_page(connection: Connection, selected: ColumnElement[bool], after: float) -> float | None:
+def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[bool]) -> float | None:
     """Mend some jobs that are due at `after` or later; return when the last of them was due, None for the last page."""
     now: ColumnElement[float] = literal(connection.execute(select(statement_now())).scalar_one(), Double())
     written = func.coalesce(jobs.c.started_at, jobs.c.created_at)
@@ -86,19 +90,29 @@ def _mend_page(connection: Connection, selected: ColumnElement[bool], after: flo
     return float(rows[-1].not_before) if len(rows) == _AT_ONCE else None
 
 
-def _mend_rest(connection: Connection) -> None:
-    """Let no fact be fresh for longer than its kind may be, and no reader of the ledger wait for a time it has read already."""
-    for kind in KINDS:
-        longest = statement_now() + kind.fresh_for
-        connection.execute(
-            update(freshness)
-            # The first condition follows from the second, and has an index.
-            .where(
-                freshness.c.kind == kind.name,
-                literal_column(STALE_AT, Double()) > longest,
-                freshness.c.fresh_until > longest,
-            )
-            .values(fresh_until=longest),
-        )
-    ahead = and_(cursors.c.name == "evidence: jobs", cursors.c.position > statement_now())
-    connection.execute(update(cursors).where(ahead).values(position=statement_now()))
+def _mend_facts(connection: Connection, after: float, kind: Kind) -> float | None:
+    """Let some facts that are stale at `after` or later be fresh for no longer than their kind may be.
+
+    Return when the last of them was stale, None for the last page.
+    """
+    longest = connection.execute(select(statement_now())).scalar_one() + kind.fresh_for
+    stale_at: ColumnElement[float] = literal_column(STALE_AT, Double())
+    key = (freshness.c.kind, freshness.c.address, freshness.c.protocol, freshness.c.port)
+    chosen = (
+        select(stale_at, *key)
+        # The first conditions follow from the last, and have an index.
+        .where(key[0] == kind.name, stale_at > longest, stale_at >= after, freshness.c.fresh_until > longest)
+        .order_by(stale_at)
+        .limit(_AT_ONCE)
+    )
+    rows = connection.execute(chosen).all()
+    if rows:
+        same = [column == bindparam(f"of_{column.name}") for column in key]
+        marked = [{f"of_{column.name}": value for column, value in zip(key, row[1:], strict=True)} for row in rows]
+        connection.execute(update(freshness).where(*same).values(fresh_until=longest), marked)
+    return float(rows[-1][0]) if len(rows) == _AT_ONCE else None
+
+
+def _mend_cursor(connection: Connection) -> None:
+    """Let no reader of the ledger wait for a time that it has read already."""
+    cursors.limit_to_moment(connection, unscored.ENDED, connection.execute(select(statement_now())).scalar_one())

@@ -2,12 +2,13 @@
 
 import time
 
-from sqlalchemy import select, update
+import pytest
+from sqlalchemy import event, select, update
 
-from cobalt_tasks.catalog import DAY, HOUR
+from cobalt_tasks.catalog import DAY, HOUR, KINDS
 from cobalt_tasks.clock import Moment
 from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage import clocks, cursors, freshness, jobs, set_back
+from cobalt_tasks.storage import clocks, cursors, freshness, jobs, set_back, unscored
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import freshness as facts
 from cobalt_tasks.storage.models import jobs as table
@@ -83,7 +84,7 @@ def due_in(database: Database, number: int) -> float:
 def test_jobs_from_the_future_are_due_when_they_would_have_been(database: Database) -> None:
     """A pause lasts as long as it was to last, and what had none is due at once, sent or not; the rest is left alone.
 
-    Break: set_back._mend_page.
+    Break: set_back._mend_jobs.
     """
     at_once, later, sent = (
         make(database, ahead=HOUR),
@@ -117,9 +118,37 @@ def test_no_fact_and_no_pause_outlasts_its_kind(database: Database) -> None:
     assert 0.9 * DAY < until - time.time() <= DAY
 
 
-def test_a_reader_does_not_wait_for_a_time_it_has_read(database: Database) -> None:
-    """The ends of jobs are read by their time: after a step back, from now on."""
-    database.write(cursors.move, "evidence: jobs", time.time() + DAY)
+def test_many_facts_are_mended_in_short_transactions(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page for each, many that are stale at one time too; what is paused for longer keeps none of them from its turn.
+
+    Break: mend all facts of a kind in one statement.
+    """
+    monkeypatch.setattr(set_back, "_AT_ONCE", 10)
+    row = {"kind": "domain", "protocol": "", "port": 0}
+    far = time.time() + 3 * DAY
+    rows = [{**row, "address": f"9.9.9.{n}", "fresh_until": far + n // 15, "paused_until": None} for n in range(45)]
+    rows += [{**row, "address": f"9.9.8.{n}", "fresh_until": None, "paused_until": far + n} for n in range(25)]
+    with database.writing() as connection:
+        connection.execute(facts.insert(), rows)
+    transactions = []
+    event.listen(database.engine, "commit", transactions.append)
     assert set_back.mend(database, 10.0)
+    steps = len(set_back._selections()) + len(KINDS) + 1
+    assert 4 <= len(transactions) - steps <= 6
     with database.reading() as connection:
-        assert cursors.position(connection, "evidence: jobs") <= time.time() + 1
+        ends = connection.execute(select(facts.c.fresh_until).where(facts.c.fresh_until.is_not(None))).scalars().all()
+    assert len(ends) == 45
+    assert max(ends) <= time.time() + DAY
+
+
+def test_a_reader_does_not_wait_for_a_time_it_has_read(database: Database) -> None:
+    """The ends of jobs are read by their time: after a step back, from now on; what it has not read yet, it still reads.
+
+    Break: compare the cursor, which counts microseconds, with seconds.
+    """
+    for moment, kept in ((time.time() - HOUR, True), (time.time() + DAY, False)):
+        database.write(cursors.move_to_moment, unscored.ENDED, moment)
+        assert set_back.mend(database, 10.0)
+        with database.reading() as connection:
+            found = cursors.moment(connection, unscored.ENDED)
+        assert abs(found - (moment if kept else time.time())) < HOUR / 2
