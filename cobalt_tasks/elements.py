@@ -10,6 +10,7 @@ import msgspec
 from kombu.utils.json import loads
 
 from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, REPORT_COMMAND
+from cobalt_tasks.timing import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
 
 LONGEST: Final = 1 << 20
 """Bytes; our own messages stay below 48 KiB."""
@@ -34,14 +35,19 @@ class _Frame(msgspec.Struct, rename="kebab"):
     properties: _Properties
 
 
+_Hard = Annotated[int, msgspec.Meta(ge=HARD_LIMIT_SECONDS, le=HARD_LIMIT_SECONDS)]
+_Soft = Annotated[int, msgspec.Meta(ge=SOFT_LIMIT_SECONDS, le=SOFT_LIMIT_SECONDS)]
+
+
 class _Headers(msgspec.Struct):
     task: str
     id: str
     retries: int | None = 0
-    # Never sent: a worker fetches any number of messages that start later, and a limit of no time kills pool processes.
+    # Never sent: a worker fetches any number of messages that start later.
     eta: None = None
     expires: None = None
-    timelimit: tuple[None, None] | None = None
+    # Beat sends the limits that the worker has anyway; other ones, such as no time at all, kill pool processes.
+    timelimit: tuple[_Hard | None, _Soft | None] | None = None
 
 
 class _Embedded(msgspec.Struct):

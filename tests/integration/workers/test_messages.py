@@ -1,18 +1,24 @@
 """Messages that others than the dispatcher wrote: Redis may be writable by a neighbour."""
 
+import json
 import logging
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 
+from cobalt_tasks import elements
+from cobalt_tasks.catalog import CONTROL_QUEUE
 from cobalt_tasks.celery import app
 from cobalt_tasks.contracts import NewJob
 from cobalt_tasks.storage import jobs
+from cobalt_tasks.timing import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
 from tests.integration.workers.conftest import Ledger
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
+from workers.control import control
 from workers.tasks import ids_of
 
 FORGED: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
@@ -48,6 +54,16 @@ def test_the_dispatchers_own_messages_are_understood() -> None:
     """Jobs, or none: that one rings for a provider."""
     assert ids_of("banner", ([1, 2**62],), {}) == [1, 2**62]
     assert ids_of("geolocation", ([],), {}) == []
+
+
+def test_the_sweep_is_understood_as_beat_sends_it(redis_url: str) -> None:
+    """With the limits of its task: were it dropped, no sweep would be done at all. Break: `timelimit` in elements.py."""
+    with app.connection_for_write(redis_url) as connection, redis.Redis.from_url(redis_url) as client:
+        limits = {"time_limit": HARD_LIMIT_SECONDS, "soft_time_limit": SOFT_LIMIT_SECONDS}
+        control.apply_async(connection=connection, priority=0, **limits)
+        (element,) = client.lrange(CONTROL_QUEUE, 0, -1)
+    assert elements.problem(element, CONTROL_QUEUE) is None
+    assert json.loads(element)["headers"]["timelimit"] == [HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS]
 
 
 def test_forged_messages_do_nothing(ledger: Ledger, start_worker: Callable[..., Worker]) -> None:
