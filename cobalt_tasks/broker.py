@@ -51,7 +51,7 @@ class Broker:
         """
         try:
             self._redis = _client(settings.broker_url, settings.broker_master)
-        except ValueError:
+        except (ValueError, TypeError, redis.RedisError):
             # Without the URL and the cause, which may hold a password.
             forms = (
                 "redis://:PASSWORD@HOST:PORT/NUMBER, redis+socket://FILE or sentinel://HOST:PORT;sentinel://HOST:PORT"
@@ -159,7 +159,10 @@ def _client(url: str, master: str) -> redis.Redis:
     """
     deadlines = {"socket_timeout": _SECONDS, "socket_connect_timeout": _SECONDS}
     if not url.startswith(_SENTINEL):
-        return redis.Redis.from_url(url.replace("redis+socket://", "unix://", 1), **deadlines)
+        client = redis.Redis.from_url(url.replace("redis+socket://", "unix://", 1), **deadlines)
+        # Made here and not used: an option of the URL that does not exist would fail at the first command.
+        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)
+        return client
     each = [urlsplit(part) for part in url.split(";")]
     sentinels = [(part.hostname or "127.0.0.1", part.port or _SENTINEL_PORT) for part in each]
     identity = {name: unquote(value) for name in ("username", "password") if (value := getattr(each[0], name))}

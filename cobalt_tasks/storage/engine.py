@@ -271,6 +271,9 @@ def _connect(dialect: Dialect, _record: object, arguments: Any, options: dict[st
         # SQLAlchemy keeps them for this engine's next connections.
         del options["options"]
         connection = dialect.connect(*arguments, **options)
+    except dialect.loaded_dbapi.ProgrammingError:
+        # Without what it says: that may be a part of a password.
+        raise ConfigurationError("COBALT_DATABASE_URL: PostgreSQL knows no such option behind its ?") from None
     idle = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
     connection.rollback()
     if idle != (_IDLE,):
