@@ -7,7 +7,7 @@ from sqlalchemy import Connection, func, select
 
 from cobalt_tasks.storage.models import locations, observations, scores
 
-_LOOKED_THROUGH = 100_000
+_LOOKED_THROUGH = 50_000
 _RADIUS_KM = 50
 _ZONES = 10
 _COUNTRIES_SHOWN = 3
@@ -30,7 +30,7 @@ class Zone(Struct, frozen=True, kw_only=True):
 def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zone]:
     """Return where the connections that arrived since a time went to, as far as something speaks against those hosts.
 
-    A host without any evidence makes no zone, one on the equator or the prime meridian does. At most the newest 100,000
+    A host without any evidence makes no zone, one on the equator or the prime meridian does. At most the newest 50,000
     connections are looked at.
     """
     newest = connection.execute(select(func.max(observations.c.id))).scalar()
