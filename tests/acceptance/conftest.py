@@ -14,7 +14,7 @@ from tempfile import mkdtemp
 import psutil
 import pytest
 
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, wait_until
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -64,8 +64,8 @@ class Cobalt:
         return (self.home / "up.out").read_text()
 
     def status(self) -> dict[str, object]:
-        """`cobalt status --json`."""
-        return json.loads(self.run("status", "--json").stdout)
+        """`cobalt status --json`, once there is a ledger to report on."""
+        return json.loads(wait_until(lambda: self.run("status", "--json").stdout, "there is a ledger"))
 
     def export(self, table: str) -> list[dict[str, object]]:
         """All rows of a table, as `cobalt export` gives them."""

@@ -100,18 +100,18 @@ def test_many_hosts_are_located_and_nothing_else_leaves(flooded: Cobalt) -> None
 
 @pytest.mark.timeout(240)
 def test_a_sweep_that_raises_is_said(cobalt: Cobalt) -> None:
-    """A column is missing: health, status and doctor name the sweep and its reason. Break: rounds.fail, or `_rounds`."""
+    """A table is missing: health, status and doctor name the sweep and its reason. Break: rounds.fail, or `_rounds`."""
     with running(cobalt):
         assert cobalt.run("doctor", "--sweep").returncode == 0
-        query(cobalt, "ALTER TABLE jobs RENAME COLUMN alone TO lonely")
+        query(cobalt, "ALTER TABLE leases RENAME TO lost")
         wait_until(lambda: says(cobalt, "the sweep failed"), "health says so")
         (reason,) = (text for text in health(cobalt)[1]["reasons"] if "the sweep failed" in text)
-        assert "no such column" in reason
-        assert "no such column" in cobalt.run("status").stdout.replace("\n", " ")
+        assert "no such table" in reason
+        assert "no such table" in cobalt.run("status").stdout.replace("\n", " ")
         doctor = cobalt.run("doctor", "--sweep")
         assert doctor.returncode == 1
         assert "the sweep failed" in doctor.stdout
-        query(cobalt, "ALTER TABLE jobs RENAME COLUMN lonely TO alone")
+        query(cobalt, "ALTER TABLE lost RENAME TO leases")
         wait_until(lambda: not says(cobalt, "the sweep failed"), "it is well again")
 
 

@@ -85,6 +85,7 @@ def test_what_services_create_is_ours_alone(
 
 def test_a_readable_state_folder_is_closed(home: Path) -> None:
     """It is ours and others could only read it: closed, with a line that says so, and the command goes on."""
+    assert run("db", "upgrade").returncode == 0
     home.chmod(0o755)
     done = run("sources", "list")
     assert done.returncode == 0

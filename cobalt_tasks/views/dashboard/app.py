@@ -26,7 +26,13 @@ from cobalt_tasks.storage.traffic import JobFilter
 from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.live import Live
-from cobalt_tasks.views.dashboard.security import Admission, BasicAuthentication, HostGuard, SecurityHeaders
+from cobalt_tasks.views.dashboard.security import (
+    Admission,
+    BasicAuthentication,
+    HostGuard,
+    SecurityHeaders,
+    is_logged_in,
+)
 from cobalt_tasks.views.dashboard.stream import EventResponse, Streams
 
 STATIC = Path(__file__).parent / "static"
@@ -58,7 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
         ConfigurationError: the name or the password for the page is missing.
 
     """
-    login = access.credentials(settings)
+    credentials = access.credentials(settings)
+    login = access.Login(*credentials) if credentials else None
     streams = Streams()
 
     @asynccontextmanager
@@ -74,20 +81,20 @@ def create_app(settings: Settings) -> FastAPI:
         title="Cobalt", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan, version="1"
     )
     app.state.streams = streams
-    _add_documents(app)
+    _add_documents(app, login)
     _add_lists(app, settings)
     _add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
     if login:
-        app.add_middleware(BasicAuthentication, login=access.Login(*login))
+        app.add_middleware(BasicAuthentication, login=login)
     app.add_middleware(HostGuard, names=access.HostNames(settings.allowed_hosts))
     app.add_middleware(Admission)
     app.add_middleware(SecurityHeaders)
     return app
 
 
-def _add_documents(app: FastAPI) -> None:
+def _add_documents(app: FastAPI, login: access.Login | None) -> None:
     @app.get("/api/data", tags=["live"])
     def data(request: Request, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Response:
         """Return the connections of the last minute, threat zones, health, metrics and the status in one document."""
@@ -99,10 +106,14 @@ def _add_documents(app: FastAPI) -> None:
     async def health(request: Request) -> Response:
         """Return "OK" while work can be done (else "DEAD" with 503), what is wrong, and the state of every component.
 
-        Needs no password. Ask `/api/live` whether this server itself answers.
+        Needs no password; where one is set, only a request with it gets the reasons. Ask `/api/live` whether this
+        server itself answers.
         """
         # Threads of its own: it answers while every other request waits for the database.
         able, state = await to_thread.run_sync(_live(request).health, limiter=health_threads)
+        if login is not None and not is_logged_in(login, request.scope):
+            # They name hosts, folders and errors.
+            state = msgspec.structs.replace(state, reasons=[])
         return _json({"status": "OK" if able else "DEAD", **msgspec.structs.asdict(state)}, 200 if able else 503)
 
     @app.get("/api/live", tags=["live"])

@@ -76,6 +76,12 @@ class HostGuard:
             await self._app(scope, receive, send)
 
 
+def is_logged_in(login: access.Login, scope: Scope) -> bool:
+    """Return whether a request carries the name and the password; one that carries none is not counted as a guess."""
+    authorization, client = Headers(scope=scope).get("authorization"), client_of(scope)
+    return authorization is not None and not login.is_throttled(client) and login.accepts(authorization, client)
+
+
 class BasicAuthentication:
     """Lets in only requests with the name and the password."""
 

@@ -11,6 +11,7 @@ import pytest
 
 from cobalt_tasks import access
 from cobalt_tasks.settings import Settings, load
+from tests.integration.views.conftest import get
 from tests.support.waiting import PATIENCE
 
 Serving = Callable[[Settings], Any]
@@ -70,6 +71,18 @@ def test_other_sites_cannot_ask_through_a_browser(sqlite_settings: Settings, ser
         link = {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"}
         assert ask(url, "/", **link, sec_fetch_dest="document") == 200
         assert ask(url, "/", **link, sec_fetch_dest="iframe") == 403
+
+
+def test_the_reasons_of_health_need_the_login(sqlite_settings: Settings, serving: Serving) -> None:
+    """What is wrong may name hosts and folders: without the password only the states are shown.
+
+    Break: `is_logged_in` in the route of /api/health.
+    """
+    login = {"dashboard_user": "cobalt", "dashboard_password": "secret"}
+    with serving(msgspec.structs.replace(sqlite_settings, **login)) as url:
+        closed, opened = get(f"{url}/api/health"), get(f"{url}/api/health", auth=("cobalt", "secret"))
+    assert (closed.status_code, closed.json()["reasons"]) == (503, [])
+    assert "Redis does not answer" in opened.json()["reasons"][0]
 
 
 def test_guessing_a_password_is_slowed_down(sqlite_settings: Settings, serving: Serving) -> None:

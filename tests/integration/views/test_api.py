@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from cobalt_tasks.errors import ConfigurationError
 from cobalt_tasks.settings import Settings, load
 from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.views.dashboard.app import create_app
 from tests.integration.views.conftest import get
 from tests.support.waiting import PATIENCE, wait_until
@@ -134,6 +135,7 @@ def test_health_without_a_database(
     import psycopg
 
     monkeypatch.setenv("COBALT_DATABASE_URL", postgres_url)
+    open_ledger(load()).dispose()
     with serving(load()) as url:
         assert get(f"{url}/api/health").status_code == 200
         server, _, name = postgres_url.rpartition("/")

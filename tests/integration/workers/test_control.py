@@ -14,6 +14,7 @@ from cobalt_tasks.storage import rounds
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.rounds import Round
 from cobalt_tasks.storage.schema import open_ledger
+from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 
 
@@ -41,6 +42,9 @@ def test_scoring_that_hangs_delays_no_sweep_and_ends_by_itself(ledger: Database,
     worker = Worker(home, "-Q", CONTROL_QUEUE, "-c", "2")
     try:
         children = {child.pid for child in worker.pool}
+        # The first sweep of a ledger looks at everything that a clock step could have changed.
+        app.send_task(SWEEP_TASK, queue=CONTROL_QUEUE, priority=0)
+        wait_until(lambda: (sweep := found(ledger).get("sweep")) and sweep.ended is not None, "a first sweep ends")
         with ledger.writing() as locked:
             locked.execute(text("LOCK TABLE cursors IN ACCESS EXCLUSIVE MODE"))
             sweeps = 0
