@@ -255,13 +255,14 @@ def _provider(name: str, settings: Settings) -> Provider | None:
 
 
 def _configured(name: str, settings: Settings) -> Provider | None:
+    scope = Scope(settings.scope, settings.exclude)
     match name:
         case "ip-api":
-            return IpApi(settings.ipapi_url)
+            return IpApi(settings.ipapi_url, scope=scope)
         case "ipinfo" if settings.ipinfo_token:
-            return IpInfo(settings.ipinfo_url, settings.ipinfo_token)
+            return IpInfo(settings.ipinfo_url, settings.ipinfo_token, scope)
         case "ipgeolocation" if settings.ipgeolocation_api_key:
-            return IpGeolocation(settings.ipgeolocation_url, settings.ipgeolocation_api_key)
+            return IpGeolocation(settings.ipgeolocation_url, settings.ipgeolocation_api_key, scope=scope)
         case _:
             # Local, or without the key it needs.
             return None

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.addresses import canonical
+from cobalt_tasks.addresses import Scope, canonical
 from cobalt_tasks.geolocation.place import Place, place_of, words
 from cobalt_tasks.geolocation.provider import Answer, ProviderError, exchange, seconds
 from cobalt_tasks.geolocation.transport import Transport
@@ -42,13 +42,13 @@ class _Entry(Struct, rename="camel"):
 class IpApi:
     """The batch endpoint of ip-api.com, or of whatever speaks like it. One thread at a time."""
 
-    def __init__(self, url: str, limits: tuple[Limit, ...] = FREE) -> None:
-        """Connect to nobody yet."""
+    def __init__(self, url: str, limits: tuple[Limit, ...] = FREE, scope: Scope | None = None) -> None:
+        """Connect to nobody yet; never to what `scope` excludes."""
         parts = urlsplit(url)
         self._parameters = dict(parse_qsl(parts.query))
         self._url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/batch", query=""))
         self.terms = Terms(provider="ip-api", batch=_BATCH, limits=() if "key" in self._parameters else limits)
-        self._transport = Transport()
+        self._transport = Transport(scope)
 
     def ask(self, addresses: Sequence[str]) -> Answer:
         """Ask for up to 100 addresses at once.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from cobalt_tasks.addresses import canonical
+from cobalt_tasks.addresses import Scope, canonical
 from cobalt_tasks.catalog import DAY
 from cobalt_tasks.geolocation.place import Place, place_of, words
 from cobalt_tasks.geolocation.provider import Answer, ProviderError, decoded, exchange, one_by_one
@@ -30,15 +30,15 @@ _ABOUT_THE_ADDRESS: Final = frozenset({400, 404, 423})
 class IpGeolocation:
     """ipgeolocation.io, or whatever speaks like it. One thread at a time."""
 
-    def __init__(self, url: str, key: str, limits: tuple[Limit, ...] = FREE) -> None:
-        """Connect to nobody yet."""
+    def __init__(self, url: str, key: str, limits: tuple[Limit, ...] = FREE, scope: Scope | None = None) -> None:
+        """Connect to nobody yet; never to what `scope` excludes."""
         parts = urlsplit(url)
         path = parts.path.rstrip("/")
         path += "" if path.endswith(("/ipgeo", "/ipgeo-bulk")) else _DEFAULT_PATH
         self._url = urlunsplit(parts._replace(path=path))
         self._key = {"apiKey": key}
         self._is_bulk = path.endswith("-bulk")
-        self._transport = Transport()
+        self._transport = Transport(scope)
         self.terms = Terms(
             provider="ipgeolocation",
             batch=_BULK_BATCH if self._is_bulk else _BATCH,

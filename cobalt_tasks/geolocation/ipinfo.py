@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from cobalt_tasks.addresses import Scope
 from cobalt_tasks.geolocation.place import Place, place_of
 from cobalt_tasks.geolocation.provider import Answer, ProviderError, decoded, exchange, one_by_one
 from cobalt_tasks.geolocation.transport import Transport
@@ -23,12 +24,12 @@ _LARGEST: Final = 4 << 20
 class IpInfo:
     """ipinfo.io, or whatever speaks like it. One thread at a time."""
 
-    def __init__(self, url: str, token: str) -> None:
-        """Connect to nobody yet."""
+    def __init__(self, url: str, token: str, scope: Scope | None = None) -> None:
+        """Connect to nobody yet; never to what `scope` excludes."""
         self._url = url.rstrip("/")
         self._is_lite = self._url.endswith("/lite")
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._transport = Transport()
+        self._transport = Transport(scope)
         self.terms = Terms(provider="ipinfo", batch=_LITE_BATCH if self._is_lite else _BATCH, counts_addresses=True)
 
     def ask(self, addresses: Sequence[str]) -> Answer:

@@ -19,6 +19,9 @@ from msgspec import Struct
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NewConnectionError
+
+from cobalt_tasks.addresses import Scope, canonical
 
 _CHUNK = 64 * 1024
 CONNECT_SECONDS = 5.0
@@ -43,14 +46,14 @@ class BadReplyError(Exception):
 class Transport:
     """A session for one thread."""
 
-    def __init__(self) -> None:
-        """Connect to nobody yet."""
+    def __init__(self, scope: Scope | None = None) -> None:
+        """Connect to nobody yet; never to an address that `scope` excludes, whatever a host's name leads to."""
         self._live: list[HTTPConnection] = []
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"cobalt-tasks/{version('cobalt-tasks')}"
         # What is packed small must not become large here.
         self._session.headers["Accept-Encoding"] = "identity"
-        adapter = _Adapter(self._live)
+        adapter = _Adapter(self._live, scope or Scope())
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, adapter)
 
@@ -170,10 +173,44 @@ class _Registered:
     """A connection that can be found while it waits, also before it has a response."""
 
     live: ClassVar[list[HTTPConnection]]
+    scope: ClassVar[Scope]
+
+    # Of the connection it is mixed into.
+    _dns_host: str
+    port: int
 
     def connect(self) -> None:
         self.live.append(self)  # type: ignore[arg-type]
         super().connect()  # type: ignore[misc]
+
+    def _new_conn(self) -> socket.socket:
+        """Connect as urllib3 does; where something is excluded, to the first address of the host that is not and answers."""
+        if not self.scope.excluded:
+            return self._connected()
+        name, failure = self._dns_host, NewConnectionError(self, "all its addresses lie in COBALT_EXCLUDE")  # type: ignore[arg-type]
+        try:
+            for address in self._allowed(name):
+                self._dns_host = address
+                try:
+                    return self._connected()
+                except NewConnectionError as error:
+                    failure = error
+        finally:
+            self._dns_host = name
+        raise failure
+
+    def _connected(self) -> socket.socket:
+        made: socket.socket = super()._new_conn()  # type: ignore[misc]
+        return made
+
+    def _allowed(self, name: str) -> list[str]:
+        try:
+            found = socket.getaddrinfo(name, self.port, type=socket.SOCK_STREAM)
+        except OSError:
+            # urllib3 knows how to report that.
+            return [name]
+        addresses = dict.fromkeys(str(each[4][0]) for each in found)
+        return [each for each in addresses if not self.scope.excludes(canonical(each) or each)]
 
     def close(self) -> None:
         with suppress(ValueError):
@@ -182,14 +219,15 @@ class _Registered:
 
 
 class _Adapter(HTTPAdapter):
-    def __init__(self, live: list[HTTPConnection]) -> None:
+    def __init__(self, live: list[HTTPConnection], scope: Scope) -> None:
         self._live = live
+        self._scope = scope
         super().__init__(pool_connections=4, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
-        plain = type("_Plain", (_Registered, HTTPConnection), {"live": self._live})
-        secure = type("_Secure", (_Registered, HTTPSConnection), {"live": self._live})
+        plain = type("_Plain", (_Registered, HTTPConnection), {"live": self._live, "scope": self._scope})
+        secure = type("_Secure", (_Registered, HTTPSConnection), {"live": self._live, "scope": self._scope})
         self.poolmanager.pool_classes_by_scheme = {
             "http": type("_PlainPool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
             "https": type("_SecurePool", (HTTPSConnectionPool,), {"ConnectionCls": secure}),

@@ -1,6 +1,7 @@
 """ipinfo and ipgeolocation, each against a server that speaks its contract; and the chain over several providers."""
 
 import json
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from cobalt_tasks.addresses import Scope
 from cobalt_tasks.contracts import Facts, Job, Verdict
 from cobalt_tasks.geolocation.chain import Geolocator
 from cobalt_tasks.geolocation.ipapi import IpApi
@@ -402,3 +404,30 @@ def test_whatever_a_provider_says_is_an_outcome(sqlite_database: Database, confi
     finally:
         site.shutdown()
         site.server_close()
+
+
+@pytest.mark.parametrize(
+    ("excluded", "is_asked"), [(["127.0.0.0/8", "::1"], False), (["::1"], True), (["127.0.0.0/8"], False), ([], True)]
+)
+def test_a_name_that_leads_to_an_excluded_address_is_not_asked(excluded: list[str], is_asked: bool) -> None:
+    """Nothing is connected to, whatever the name of a provider leads to; its other addresses are.
+
+    Break: `_new_conn` in geolocation/transport.py.
+    """
+    connections = 0
+
+    class Counting(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            nonlocal connections
+            connections += 1
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Counting) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        provider = IpApi(f"http://localhost:{server.server_address[1]}", scope=Scope([], excluded))
+        with pytest.raises(ProviderError) as refusal:
+            provider.ask(["8.8.8.8"])
+        server.shutdown()
+    assert (connections > 0) == is_asked
+    if len(excluded) > 1:
+        assert refusal.value.failure == "unreachable"
+        assert "all its addresses lie in COBALT_EXCLUDE" in str(refusal.value)
