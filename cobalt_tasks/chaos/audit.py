@@ -18,8 +18,6 @@ from cobalt_tasks.storage.leases import WORKER_LOST
 MOST_RECOVERY: Final = 30.0
 """Seconds after the end of a fault: a lease, two sweeps, and what it takes to start a worker, Redis or database again."""
 
-_CLOSE: Final = 1.0
-
 _TALLY = ("read", "accepted", "duplicates", "rejected", "ignored")
 _MOST_SAID = 20
 _OUT = (State.SENT, State.RUNNING)
@@ -162,12 +160,15 @@ def _budget(folder: Path, found: Findings) -> None:
 
 
 def real_time(at: float, steps: Sequence[tuple[float, float]]) -> float:
-    """Return a time of the database's clock by this machine's; steps far apart leave no doubt which of them it was after."""
+    """Return a time of the database's clock by this machine's: the one that fits a step, or comes nearest to one.
+
+    `at`: epoch seconds. `steps`: as for `examine`, the first when the run began. A time that is a day behind must not
+    pass for one before the run, so every step has a beginning.
+    """
     ends = [*(began for began, _ in steps[1:]), math.inf]
-    for (began, ahead), end in zip(steps, ends, strict=True):
-        if began - _CLOSE <= at - ahead <= end + _CLOSE:
-            return at - ahead
-    return at
+    spans = [(began, at - ahead, end) for (began, ahead), end in zip(steps, ends, strict=True)]
+    _, real, _ = min(spans, key=lambda span: max(span[0] - span[1], span[1] - span[2], 0.0))
+    return real
 
 
 def longest_recovery(transitions: Rows, faults: Sequence[tuple[float, float]]) -> float:

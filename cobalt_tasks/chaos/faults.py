@@ -40,7 +40,7 @@ class Faults:
     def __init__(self, stack: Stack, choice: random.Random) -> None:
         """Nothing has gone wrong yet."""
         self.struck: list[Struck] = []
-        self.steps = [(0.0, 0.0)]
+        self.steps = [(time.time(), 0.0)]
         """When the database's clock was set, and how far ahead of this machine's that is."""
         self._stack = stack
         self._choice = choice

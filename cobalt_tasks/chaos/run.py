@@ -77,6 +77,7 @@ def run(storm: Storm, say: Callable[[str], None]) -> Report:
         if storm.keep:
             stack.witness.dump(stack.folder)
             (stack.folder / "faults.txt").write_text("".join(f"{each.at:.3f} {each.name}\n" for each in faults.struck))
+            (stack.folder / "steps.txt").write_text("".join(f"{at:.3f} {ahead:+.0f}\n" for at, ahead in faults.steps))
         if before_urgent is None or before_urgent > SLOTS:
             findings.problem(f"{before_urgent} batches were begun before an urgent job, {SLOTS} may have been")
         if not is_at_rest:

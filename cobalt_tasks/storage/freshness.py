@@ -1,4 +1,7 @@
-"""How long facts stay good, and for how long nobody asks again after a failure: a row for each (kind, target)."""
+"""How long facts stay good, and for how long no job is made for a target after a failure: a row for each (kind, target).
+
+Both are counted by the steady clock (`clocks`), `now` in here: a step of the database's clock makes no fact stale early.
+"""
 
 from collections.abc import Iterable
 from operator import itemgetter
@@ -15,6 +18,7 @@ from sqlalchemy import (
     case,
     exists,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -23,8 +27,8 @@ from sqlalchemy import (
 
 from cobalt_tasks.catalog import BY_NAME, KINDS
 from cobalt_tasks.contracts import ACTIVE_STATES, Outcome, State
+from cobalt_tasks.storage import clocks
 from cobalt_tasks.storage.bulk import Columns, encode, insert_into, rows_of
-from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.models import STALE_AT, freshness, jobs, written
 
 _TARGET = ("kind", "address", "protocol", "port")
@@ -39,31 +43,28 @@ _COLUMNS: Columns = {
 }
 
 
-def is_fresh(target: Any) -> ColumnElement[bool]:
-    """Tell whether the fact of a row with kind, address, protocol and port is still good."""
-    return exists().where(_same(freshness, target), freshness.c.fresh_until > statement_now())
+def is_fresh(target: Any, now: float) -> ColumnElement[bool]:
+    """Tell whether the fact of a row with kind, address, protocol and port is still good at `now`."""
+    return exists().where(_same(freshness, target), freshness.c.fresh_until > now)
 
 
-def is_paused(target: Any) -> ColumnElement[bool]:
-    """Tell whether nobody is to ask the target yet, after a failure."""
-    return exists().where(_same(freshness, target), _pauses())
+def is_paused(target: Any, now: float) -> ColumnElement[bool]:
+    """Tell whether no job is to be made for the target yet at `now`, after a failure."""
+    return exists().where(_same(freshness, target), _pauses(now))
 
 
-def is_fresh_or_paused(target: Any) -> ColumnElement[bool]:
+def is_fresh_or_paused(target: Any, now: float) -> ColumnElement[bool]:
     """Tell both with one look."""
-    return exists().where(
-        _same(freshness, target),
-        or_(freshness.c.fresh_until > statement_now(), _pauses()),
-    )
+    return exists().where(_same(freshness, target), or_(freshness.c.fresh_until > now, _pauses(now)))
 
 
-def stale(kind: str, limit: int) -> Select[str, str, int]:
-    """Choose the targets of a kind whose facts have gone stale and that nobody works on, the stalest first."""
+def stale(kind: str, limit: int, now: float) -> Select[str, str, int]:
+    """Choose up to `limit` targets of a kind whose facts are stale at `now` and that have no active job, the stalest first."""
     return (
         select(freshness.c.address, freshness.c.protocol, freshness.c.port)
         .where(
             freshness.c.kind == kind,
-            statement_now() > _STALE_AT,
+            literal(now, Double()) > _STALE_AT,
             # The states are written out, so that the index of the active jobs serves.
             ~exists().where(_same(jobs, freshness), jobs.c.state.in_(map(written, ACTIVE_STATES))),
         )
@@ -72,10 +73,10 @@ def stale(kind: str, limit: int) -> Select[str, str, int]:
     )
 
 
-def _pauses() -> ColumnElement[bool]:
-    """Tell whether a pause is under way; one that lasts longer than its kind's was begun before the clock was set back."""
+def _pauses(now: float) -> ColumnElement[bool]:
+    """Tell whether a pause is under way; one that lasts longer than its kind's was begun by a clock that was wrong."""
     longest = case(*((freshness.c.kind == kind.name, kind.pause) for kind in KINDS), else_=0.0)
-    return freshness.c.paused_until.between(statement_now(), statement_now() + longest)
+    return freshness.c.paused_until.between(now, longest + now)
 
 
 def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> None:
@@ -83,14 +84,15 @@ def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> 
     rows = sorted((row for outcome, state in ended if (row := _row(outcome, state))), key=itemgetter(0, 1, 2, 3))
     if not rows:
         return
+    now: ColumnElement[float] = literal(clocks.presumed(connection), Double())
     new = rows_of(connection, "facts", _COLUMNS)
     selected = select(
         new.c.kind,
         new.c.address,
         new.c.protocol,
         new.c.port,
-        statement_now() + new.c.fresh_for,
-        statement_now() + new.c.paused_for,
+        now + new.c.fresh_for,
+        now + new.c.paused_for,
     ).where(true())
     insert = insert_into(connection, freshness).from_select(
         [*_TARGET, "fresh_until", "paused_until"],

@@ -2,7 +2,8 @@
 
     pending → sent → running → done | failed | dead | cancelled
 
-A message only suggests work; `claim` gives leave to do it. All times are the database's.
+A message only suggests work; `claim` gives leave to do it. All times are the database's, but for
+those of `freshness`.
 """
 
 import uuid
@@ -34,7 +35,7 @@ from sqlalchemy import (
 
 from cobalt_tasks.catalog import BY_NAME, Urgency
 from cobalt_tasks.contracts import ACTIVE_STATES, FINAL_STATES, Job, NewJob, Outcome, State
-from cobalt_tasks.storage import counts, freshness, transitions
+from cobalt_tasks.storage import clocks, counts, freshness, transitions
 from cobalt_tasks.storage.bulk import Columns, among, earlier, encode, insert_into, rows_of
 from cobalt_tasks.storage.engine import statement_now
 from cobalt_tasks.storage.models import ACTIVE, hosts, is_in, jobs
@@ -104,7 +105,7 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
         literal(0, Integer()),
         statement_now(),
         statement_now(),
-    ).where(or_(rows.c.forced, ~freshness.is_fresh_or_paused(rows)))
+    ).where(or_(rows.c.forced, ~freshness.is_fresh_or_paused(rows, clocks.presumed(connection))))
     columns = ["kind", "address", "protocol", "port", "step", "state", "forced", "alone", "attempts"]
     insert = insert_into(connection, jobs).from_select([*columns, "not_before", "created_at"], wanted)
     more_urgent = insert.excluded.step < jobs.c.step
@@ -187,10 +188,11 @@ def claim(connection: Connection, kind: str, ids: Sequence[int], lease: float) -
         jobs.c.not_before <= statement_now(),
     )
     token = uuid.uuid4().hex
-    wanted = and_(named, or_(jobs.c.forced, ~freshness.is_fresh_or_paused(jobs)))
+    steady = clocks.presumed(connection)
+    wanted = and_(named, or_(jobs.c.forced, ~freshness.is_fresh_or_paused(jobs, steady)))
     claimed = _claim(connection, token, kind, wanted, lease)
     if len(claimed) < len(ids):
-        _end_superfluous(connection, named)
+        _end_superfluous(connection, named, steady)
     return Claim(token, claimed)
 
 
@@ -254,7 +256,7 @@ def refresh(connection: Connection, kind: str, limit: int) -> int:
     counted = counts.jobs_by_kind_and_state(connection)
     if sum(counted.get((kind, state), 0) for state in ACTIVE_STATES) >= _MOST_ACTIVE:
         return 0
-    targets = connection.execute(freshness.stale(kind, limit)).all()
+    targets = connection.execute(freshness.stale(kind, limit, clocks.presumed(connection))).all()
     return create(
         connection,
         [
@@ -287,8 +289,11 @@ def _claim(connection: Connection, token: str, kind: str, wanted: ColumnElement[
     return [Job(**row, discovered=row["address"] in discovered) for row in rows]
 
 
-def _end_superfluous(connection: Connection, named: ColumnElement[bool]) -> None:
-    reasons = (("fresh", State.DONE, freshness.is_fresh(jobs)), ("paused", State.CANCELLED, freshness.is_paused(jobs)))
+def _end_superfluous(connection: Connection, named: ColumnElement[bool], steady: float) -> None:
+    reasons = (
+        ("fresh", State.DONE, freshness.is_fresh(jobs, steady)),
+        ("paused", State.CANCELLED, freshness.is_paused(jobs, steady)),
+    )
     for reason, state, holds in reasons:
         connection.execute(
             update(jobs)

@@ -6,6 +6,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Join, and_, func, or_, select, update
 
 from cobalt_tasks.contracts import ACTIVE_STATES, Location, State
+from cobalt_tasks.storage import clocks
 from cobalt_tasks.storage.engine import database_now
 from cobalt_tasks.storage.models import freshness, hosts, jobs, locations
 
@@ -83,7 +84,7 @@ def known(connection: Connection, addresses: Sequence[str], *, only_fresh: bool 
     statement = select(locations).where(locations.c.address.in_(addresses))
     if only_fresh:
         is_mine = and_(freshness.c.kind == KIND, freshness.c.address == locations.c.address)
-        statement = statement.join(freshness, is_mine).where(freshness.c.fresh_until > database_now())
+        statement = statement.join(freshness, is_mine).where(freshness.c.fresh_until > clocks.estimate(connection))
     return {row["address"]: Location(**row) for row in connection.execute(statement).mappings()}
 
 
@@ -122,7 +123,8 @@ def expire_older(connection: Connection, built: float, after: str, limit: int) -
     )
     page = connection.execute(statement).all()
     older = [address for address, then in page if then is not None and then < built]
-    is_fresh = and_(freshness.c.kind == KIND, freshness.c.address.in_(older), freshness.c.fresh_until > database_now())
     if older:
-        connection.execute(update(freshness).where(is_fresh).values(fresh_until=database_now()))
+        now = clocks.presumed(connection)
+        is_fresh = and_(freshness.c.kind == KIND, freshness.c.address.in_(older), freshness.c.fresh_until > now)
+        connection.execute(update(freshness).where(is_fresh).values(fresh_until=now))
     return page[-1][0] if len(page) == limit else None

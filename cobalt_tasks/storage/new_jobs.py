@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from cobalt_tasks.catalog import BY_NAME, Urgency
 from cobalt_tasks.contracts import NewJob, State
-from cobalt_tasks.storage import driver, triggers
+from cobalt_tasks.storage import clocks, driver, triggers
 from cobalt_tasks.storage.models import ACTIVE
 
 _COLUMNS: Final = "kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at"
@@ -26,7 +26,7 @@ INSERT INTO jobs ({_COLUMNS}, claim)
 SELECT ?1, ?2, ?3, ?4, ?5, '{State.PENDING}', FALSE, FALSE, 0, ?6, ?6, '{triggers.COUNTED}'
 WHERE NOT EXISTS (
     SELECT 1 FROM freshness
-    WHERE kind = ?1 AND address = ?2 AND protocol = ?3 AND port = ?4 AND (fresh_until > ?6 OR paused_until > ?6)
+    WHERE kind = ?1 AND address = ?2 AND protocol = ?3 AND port = ?4 AND (fresh_until > ?7 OR paused_until > ?7)
 )
 {_CONFLICT}
 """  # noqa: S608  # words of our own
@@ -48,7 +48,7 @@ FROM staged_jobs AS new CROSS JOIN (SELECT CAST(extract(epoch FROM clock_timesta
 WHERE NOT EXISTS (
     SELECT 1 FROM freshness AS known
     WHERE known.kind = new.kind AND known.address = new.address AND known.protocol = new.protocol
-      AND known.port = new.port AND (known.fresh_until > clock.now OR known.paused_until > clock.now)
+      AND known.port = new.port AND (known.fresh_until > %(steady)s OR known.paused_until > %(steady)s)
 )
 {_CONFLICT}
 """  # noqa: S608
@@ -60,14 +60,15 @@ def create(connection: Connection, new: Sequence[NewJob]) -> None:
     if not new:
         return
     steps = {name: kind.step(Urgency.ORDINARY) for name, kind in BY_NAME.items()}
+    steady = clocks.presumed(connection)
     keys = sorted({(job.kind, job.address, job.protocol, job.port) for job in new})
     if connection.dialect.name == "postgresql":
         driver.stage(connection, "jobs", _STAGED, [(*key, steps[key[0]]) for key in keys])
-        connection.exec_driver_sql(_POSTGRESQL)
+        connection.exec_driver_sql(_POSTGRESQL, {"steady": steady})
     else:
         # SQLite is on this machine: its clock is ours.
         now = time.time()
         last = connection.exec_driver_sql(_LAST).scalar_one()
-        connection.exec_driver_sql(_SQLITE, [(*key, steps[key[0]], now) for key in keys])
+        connection.exec_driver_sql(_SQLITE, [(*key, steps[key[0]], now, steady) for key in keys])
         connection.exec_driver_sql(_COUNT, (last,))
         connection.exec_driver_sql(_COVER, (last,))

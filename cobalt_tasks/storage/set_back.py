@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from cobalt_tasks.catalog import KINDS, Kind, Urgency
 from cobalt_tasks.contracts import State
-from cobalt_tasks.storage import cursors, unscored
+from cobalt_tasks.storage import clocks, cursors, unscored
 from cobalt_tasks.storage.bulk import earlier
 from cobalt_tasks.storage.engine import Database, statement_now
 from cobalt_tasks.storage.models import SENDABLE, STALE_AT, WAITING, freshness, jobs
@@ -93,9 +93,11 @@ def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[boo
 def _mend_facts(connection: Connection, after: float, kind: Kind) -> float | None:
     """Let some facts that are stale at `after` or later be fresh for no longer than their kind may be.
 
+    The steady clock, which they go by, is set back only where a ledger is opened on a machine whose clock is behind.
+
     Return when the last of them was stale, None for the last page.
     """
-    longest = connection.execute(select(statement_now())).scalar_one() + kind.fresh_for
+    longest = clocks.estimate(connection) + kind.fresh_for
     stale_at: ColumnElement[float] = literal_column(STALE_AT, Double())
     key = (freshness.c.kind, freshness.c.address, freshness.c.protocol, freshness.c.port)
     chosen = (

@@ -1,13 +1,17 @@
 """The audit finds what it is there for."""
 
+import time
 from pathlib import Path
+from random import Random
 
 import pytest
 from sqlalchemy import text
 
+from cobalt_tasks.catalog import DAY, HOUR
 from cobalt_tasks.chaos import audit
-from cobalt_tasks.chaos.faults import Struck
+from cobalt_tasks.chaos.faults import Faults, Struck
 from cobalt_tasks.chaos.feed import Expected
+from cobalt_tasks.chaos.stack import Stack
 from cobalt_tasks.chaos.targets import CALLS
 from cobalt_tasks.chaos.witness import Witness
 from cobalt_tasks.storage.engine import Database
@@ -175,3 +179,16 @@ def test_times_of_a_stepped_clock_are_told_apart() -> None:
     steps = [(0.0, 0.0), (1000.0, 3600.0), (1100.0, -86400.0), (1200.0, 0.0)]
     said = [900.0, 1050.0 + 3600, 1150.0 - 86400, 1250.0]
     assert [audit.real_time(at, steps) for at in said] == [900.0, 1050.0, 1150.0, 1250.0]
+
+
+def test_a_time_of_yesterday_is_not_before_the_run(tmp_path: Path) -> None:
+    """What happens while the clock is a day behind happened during the run, not a day before its first fault.
+
+    Break: let the first of `Faults.steps` begin at the epoch.
+    """
+    faults = Faults(Stack(tmp_path, "postgresql", tmp_path, tmp_path, None), Random(1))
+    faults._set_clocks(-DAY, 0.0)
+    now = time.time()
+    assert audit.real_time(now - DAY, faults.steps) == pytest.approx(now, abs=1)
+    # Read just before the file with the step was written: the nearest one.
+    assert audit.real_time(99.5, [(100.0, 0.0), (200.0, HOUR)]) == 99.5

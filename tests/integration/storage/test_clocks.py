@@ -114,7 +114,7 @@ def test_no_fact_and_no_pause_outlasts_its_kind(database: Database) -> None:
     assert set_back.mend(database, 10.0)
     with database.reading() as connection:
         (until,) = connection.execute(select(facts.c.fresh_until)).one()
-        assert not connection.execute(select(freshness.is_paused(facts))).scalar()
+        assert not connection.execute(select(freshness.is_paused(facts, time.time()))).scalar()
     assert 0.9 * DAY < until - time.time() <= DAY
 
 

@@ -137,6 +137,22 @@ def test_nothing_that_cannot_be_undone_follows_a_large_step(stepped: Stepped) ->
         assert not asks.ask("look")
 
 
+def test_a_step_lets_nothing_be_looked_up_again(stepped: Stepped) -> None:
+    """A name that was found is good for a day, one that was not is left alone for an hour, whatever the clock does.
+
+    Break: let freshness go by the database's clock, or let set_back cut facts off by it.
+    """
+    with Process(stepped) as asks:
+        asks.ask("look")
+        assert asks.ask("work")
+        for step in (DAY, 0.0, -DAY, 0.0, HOUR):
+            stepped.clock.step(step)
+            # Before any sweep has seen it, and after.
+            assert not asks.ask("work")
+            asks.ask("look")
+            assert not asks.ask("work")
+
+
 class Beat:
     """Celery's beat as the program runs it."""
 
