@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Dialect, Table, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cobalt_tasks.contracts import Banner, Certificate, Facts, Hostname, Location, Sighting
+from cobalt_tasks.storage import counts
 from cobalt_tasks.storage.bulk import earlier, insert_into, later
 from cobalt_tasks.storage.models import banners, certificates, hostnames, locations, ports, sightings
 
@@ -56,7 +57,9 @@ def _write_ports(connection: Connection, facts: Sequence[Banner]) -> None:
         row = _seen(fact)
         picked = ("address", "protocol", "port", "service", "product", "version", "first_seen", "last_seen")
         rows.append({**{name: row[name] for name in picked}, "banner": fact.text or None})
-    _upsert(connection, ports, _latest(rows, key), key, keep=("service", "product", "version", "banner"))
+    if rows:
+        with counts.adding(connection, ports):
+            _upsert(connection, ports, _latest(rows, key), key, keep=("service", "product", "version", "banner"))
 
 
 def _write_certificates(connection: Connection, facts: Sequence[Certificate]) -> None:

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
 
 from cobalt_tasks.contracts import Banner, Facts, NewJob
-from cobalt_tasks.storage import driver, facts, new_jobs, rejects, repeated, sources
+from cobalt_tasks.storage import counts, driver, facts, new_jobs, rejects, repeated, sources
+from cobalt_tasks.storage.models import hosts, observations, ports
 from cobalt_tasks.storage.rejects import Rejected
 from cobalt_tasks.storage.sources import Checkpoint, Source, Tally
 
@@ -105,10 +106,11 @@ def write(connection: Connection, intake: Intake) -> Tally:
     if new < len(intake.identified):
         # A row begins with its source and ends with identity and details.
         repeated.add_details(connection, intake.identified[0][0], [row[-2:] for row in intake.identified])
+    counts.add(connection, observations, len(intake.observations) + new)
     new += _add(connection, "discoveries", intake.discoveries)
     _insert(connection, "rejects", intake.rejects)
-    _upsert(connection, "hosts", intake.hosts)
-    _upsert(connection, "ports", intake.ports)
+    _upsert(connection, hosts, intake.hosts)
+    _upsert(connection, ports, intake.ports)
     facts.write(connection, intake.facts)
     facts.write_evidence(connection, intake.evidence)
     new_jobs.create(connection, intake.jobs)
@@ -146,8 +148,10 @@ def _add(connection: Connection, table: str, rows: Rows) -> int:
     return _many(connection, table, rows, _IGNORE_REPEATED[table])
 
 
-def _upsert(connection: Connection, table: str, rows: Rows) -> None:
-    _many(connection, table, rows, _UPDATE[table])
+def _upsert(connection: Connection, table: Table, rows: Rows) -> None:
+    if rows:
+        with counts.adding(connection, table):
+            _many(connection, table.name, rows, _UPDATE[table.name])
 
 
 def _insert(connection: Connection, table: str, rows: Rows) -> None:

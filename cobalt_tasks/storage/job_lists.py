@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, literal_column, select, union_all
+from sqlalchemy import Connection, Select, literal_column, select, text, union_all
 
 from cobalt_tasks.contracts import State
 from cobalt_tasks.storage import counts
-from cobalt_tasks.storage.models import KIND_STATE, jobs
+from cobalt_tasks.storage.models import KIND_STATE, NOT_PENDING, SENDABLE, WAITING, jobs
 
 _BEYOND_ALL: Final = 2**63 - 1
+
+_SORTED: Final = 50_000
+"""Pending jobs of a kind that are put in order; of more than that, a walk by number soon meets enough."""
 
 
 def newest(  # noqa: PLR0913  # what may narrow a list
@@ -37,9 +40,10 @@ def newest(  # noqa: PLR0913  # what may narrow a list
     if kind is None and not states:
         return chosen.where(jobs.c.id < below)
     firsts = [
-        _first(each_kind, state, below, limit)
-        for each_kind, state in sorted(counts.jobs_by_kind_and_state(connection))
+        first
+        for (each_kind, state), number in sorted(counts.jobs_by_kind_and_state(connection).items())
         if kind in {None, each_kind} and (not states or state in states)
+        for first in _firsts(each_kind, state, number, below, limit)
     ]
     if not firsts:
         return chosen.where(jobs.c.id < 0)
@@ -52,7 +56,18 @@ def named(state: State | str | None) -> tuple[str, ...]:
     return () if state is None else (str(state),)
 
 
-def _first(kind: str, state: str, below: int, limit: int) -> Select[tuple[int]]:
-    """Select the newest ids of one kind in one state: the index has them in this order."""
-    chosen = select(jobs.c.id).where(literal_column(KIND_STATE) == f"{kind} {state}", jobs.c.id < below)
-    return select(chosen.order_by(jobs.c.id.desc()).limit(limit).subquery().c.id)
+def _firsts(kind: str, state: str, number: int, below: int, limit: int) -> list[Select[tuple[int]]]:
+    """Select the newest ids of one kind in one state, which has `number` jobs."""
+    if state != State.PENDING:
+        # The index has them in this order.
+        is_one = literal_column(KIND_STATE) == f"{kind} {state}"
+        return [_first(select(jobs.c.id).where(is_one, text(NOT_PENDING)), jobs.c.id, below, limit)]
+    # Input makes these, and no index by number has to follow it: those of dispatch serve.
+    order = jobs.c.id + literal_column("0") if number <= _SORTED else jobs.c.id
+    parts = (select(jobs.c.id).where(jobs.c.kind == kind, text(part)) for part in (SENDABLE, WAITING))
+    return [_first(part, order, below, limit) for part in parts]
+
+
+def _first(chosen: Select[tuple[int]], order: Any, below: int, limit: int) -> Select[tuple[int]]:
+    chosen = chosen.where(order < below).order_by(order.desc()).limit(limit)
+    return select(chosen.subquery().c.id)

@@ -125,7 +125,8 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
         ),
     ).returning(jobs.c.id)
     ordered = [(*key, step, forced) for key, (step, forced) in sorted(best.items())]
-    return len(connection.execute(statement, encode(ordered)).all())
+    with counts.adding(connection, jobs):
+        return len(connection.execute(statement, encode(ordered)).all())
 
 
 def due_steps(connection: Connection, kind: str, steps: Sequence[int]) -> list[int]:

@@ -276,7 +276,7 @@ cursors = Table(
     Column("position", BigInteger, nullable=False),
 )
 
-# How many rows there are, kept by triggers (storage/counts.py); the sum over the slots counts.
+# How many rows there are, kept by triggers and writers (storage/counts.py); the sum over the slots counts.
 counts = Table(
     "counts",
     metadata,
@@ -293,6 +293,7 @@ SENDABLE = "state = 'pending' AND waits_for IS NULL"
 WAITING = "state = 'pending' AND waits_for IS NOT NULL"
 FINISHED = "finished_at IS NOT NULL"
 KIND_STATE = "(kind || ' ' || state)"
+NOT_PENDING = "state <> 'pending'"
 
 jobs = Table(
     "jobs",
@@ -364,8 +365,15 @@ jobs = Table(
     ),
     Index("ix_jobs_address", "address"),
     Index("ix_jobs_finished_at", "finished_at", sqlite_where=text(FINISHED), postgresql_where=text(FINISHED)),
-    # For lists of jobs. An expression, so that no planner takes it for the statements of the state machine.
-    Index("ix_jobs_kind_state_id", text(KIND_STATE), "id"),
+    # For lists of jobs. An expression, so that no planner takes it for the statements of the state machine. Not of pending
+    # jobs: input makes those.
+    Index(
+        "ix_jobs_kind_state_id",
+        text(KIND_STATE),
+        "id",
+        sqlite_where=text(NOT_PENDING),
+        postgresql_where=text(NOT_PENDING),
+    ),
 )
 
 

@@ -11,8 +11,8 @@ from sqlalchemy import Connection
 
 from cobalt_tasks.catalog import BY_NAME, Urgency
 from cobalt_tasks.contracts import NewJob, State
-from cobalt_tasks.storage import clocks, driver, triggers
-from cobalt_tasks.storage.models import ACTIVE
+from cobalt_tasks.storage import clocks, counts, driver
+from cobalt_tasks.storage.models import ACTIVE, jobs
 
 _COLUMNS: Final = "kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at"
 _CONFLICT: Final = f"""
@@ -22,25 +22,14 @@ ON CONFLICT (kind, address, protocol, port) WHERE {ACTIVE} DO UPDATE SET step = 
 WHERE excluded.step < jobs.step
 """
 _SQLITE: Final = f"""
-INSERT INTO jobs ({_COLUMNS}, claim)
-SELECT ?1, ?2, ?3, ?4, ?5, '{State.PENDING}', FALSE, FALSE, 0, ?6, ?6, '{triggers.COUNTED}'
+INSERT INTO jobs ({_COLUMNS})
+SELECT ?1, ?2, ?3, ?4, ?5, '{State.PENDING}', FALSE, FALSE, 0, ?6, ?6
 WHERE NOT EXISTS (
     SELECT 1 FROM freshness
     WHERE kind = ?1 AND address = ?2 AND protocol = ?3 AND port = ?4 AND (fresh_until > ?7 OR paused_until > ?7)
 )
 {_CONFLICT}
 """  # noqa: S608  # words of our own
-# A trigger that counts each row would take as long as the row itself. New rows have the next ids.
-_LAST: Final = "SELECT coalesce(max(id), 0) FROM jobs"
-_COUNT: Final = (
-    "INSERT INTO counts (name, slot, number) "
-    "SELECT 'jobs ' || kind || ' ' || state, 0, count(*) FROM jobs WHERE id > ? GROUP BY kind, state "
-    "ON CONFLICT (name, slot) DO UPDATE SET number = number + excluded.number"
-)
-_COVER: Final = (
-    "INSERT INTO freshness (kind, address, protocol, port) SELECT kind, address, protocol, port FROM jobs "
-    "WHERE id > ? AND kind = 'geolocation' ORDER BY id ON CONFLICT DO NOTHING"
-)
 _POSTGRESQL: Final = f"""
 INSERT INTO jobs ({_COLUMNS})
 SELECT new.kind, new.address, new.protocol, new.port, new.step, '{State.PENDING}', FALSE, FALSE, 0, clock.now, clock.now
@@ -68,7 +57,5 @@ def create(connection: Connection, new: Sequence[NewJob]) -> None:
     else:
         # SQLite is on this machine: its clock is ours.
         now = time.time()
-        last = connection.exec_driver_sql(_LAST).scalar_one()
-        connection.exec_driver_sql(_SQLITE, [(*key, steps[key[0]], now, steady) for key in keys])
-        connection.exec_driver_sql(_COUNT, (last,))
-        connection.exec_driver_sql(_COVER, (last,))
+        with counts.adding(connection, jobs):
+            connection.exec_driver_sql(_SQLITE, [(*key, steps[key[0]], now, steady) for key in keys])

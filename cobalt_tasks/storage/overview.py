@@ -186,13 +186,14 @@ def coverage(connection: Connection) -> Coverage:
 
     An address that is not public gets no such work and does not count; a failed look-up does.
     """
-    # The first job on a host leaves a row there (storage/triggers.py).
+    # The first job on a host leaves a row there once it is sent; those before that are counted (storage/triggers.py).
     worked_on = select(func.count()).where(freshness.c.kind == _GEOLOCATION).scalar_subquery()
     # Two parts, of which the index alone answers the large one.
     with_country = select(func.count()).where(locations.c.country_code.is_not(None)).scalar_subquery()
     is_rest = and_(locations.c.country_code.is_(None), locations.c.latitude.is_not(None))
     rest = select(func.count()).where(is_rest).scalar_subquery()
-    all_hosts, *parts = connection.execute(select(worked_on, with_country, rest)).one()
+    started, *parts = connection.execute(select(worked_on, with_country, rest)).one()
+    all_hosts = started + counts.unstarted(connection)
     located_hosts = sum(parts)
     share = located_hosts / all_hosts if all_hosts else 0.0
     return Coverage(hosts=all_hosts, located=located_hosts, coverage=share)

@@ -124,7 +124,7 @@ def undo(connection: Connection, source: Source) -> Source:
 
 
 def _forget_work(connection: Connection, addresses: Sequence[str]) -> None:
-    """Delete what the first job on a host left in `freshness`, where no job and no fact is left."""
+    """Delete what the first job on a host left in `freshness` when it was sent, where no job and no fact is left."""
     has_job = exists().where(jobs.c.kind == freshness.c.kind, jobs.c.address == freshness.c.address)
     unknown = and_(freshness.c.fresh_until.is_(None), freshness.c.paused_until.is_(None))
     connection.execute(

@@ -8,7 +8,7 @@ from cobalt_tasks.errors import ConfigurationError, NoLedgerError
 from cobalt_tasks.settings import Settings
 from cobalt_tasks.storage.engine import Database
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest migration; a test holds it against the folder."""
 
 _HOW_TO_GET_ONE = (

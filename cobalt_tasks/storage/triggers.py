@@ -1,20 +1,22 @@
-"""The triggers that keep the counts (`counts.py`), for each database."""
+"""The triggers that keep the counts (`counts.py`), for each database. Inserting is the hot path: few triggers are there."""
 
 from collections.abc import Iterator
 
 from sqlalchemy import DDL, MetaData, event
 
-COUNTED = ""
-"""The claim of a new job on SQLite that its writer counts, many at once. A job that is claimed has another."""
+UNSTARTED = "unstarted geolocation"
+"""The name of a count: hosts without a row of geolocation in `freshness`, whose first job has been pending since it was made.
+
+The job leaves such a row when it ceases to be pending. With those rows they are the hosts in the coverage of geolocation,
+whatever becomes of the jobs; a row for each new job would slow input down.
+"""
 
 _TABLES = ("observations", "hosts", "ports")
-
-# A job that is the first on its host makes the host count in the coverage of geolocation, whatever becomes of the job.
-_COVER = "INSERT INTO freshness (kind, address, protocol, port) SELECT"
-_COVERED = "kind = 'geolocation'"
+_KEY = "kind, address, protocol, port"
+_PENDING = "{0}.state = 'pending' AND {0}.kind = 'geolocation'"
 
 _SQLITE_ADD = (
-    "INSERT INTO counts (name, slot, number) VALUES ({name}, 0, {change}) "
+    "INSERT INTO counts (name, slot, number) {values} "
     "ON CONFLICT (name, slot) DO UPDATE SET number = number + excluded.number"
 )
 _POSTGRESQL_ADD = (
@@ -37,39 +39,59 @@ def triggers(dialect: str) -> list[str]:
     return list(_sqlite() if dialect == "sqlite" else _postgresql())
 
 
+def _known(row: str) -> str:
+    same = " AND ".join(f"known.{name} = {row}.{name}" for name in _KEY.split(", "))
+    return f"EXISTS (SELECT 1 FROM freshness AS known WHERE {same})"  # noqa: S608  # our own names
+
+
 def _sqlite() -> Iterator[str]:
-    # A trigger would cost as much as the row itself. New observations have the next id, so that only those deleted are
-    # counted: the count is the greatest id and this number.
-    last = "coalesce((SELECT max(id) FROM observations), 0)"
-    missing = f"max(old.id, {last}) - {last} - 1"
-    gone = _SQLITE_ADD.format(name="'observations'", change=missing)
-    yield f"CREATE TRIGGER count_observations_delete AFTER DELETE ON observations BEGIN {gone}; END"
-    for table in ("hosts", "ports"):
-        for verb, change in (("INSERT", 1), ("DELETE", -1)):
-            add = _SQLITE_ADD.format(name=f"'{table}'", change=change)
-            yield f"CREATE TRIGGER count_{table}_{verb.lower()} AFTER {verb} ON {table} BEGIN {add}; END"
-    old = _SQLITE_ADD.format(name="'jobs ' || old.kind || ' ' || old.state", change=-1)
-    new = _SQLITE_ADD.format(name="'jobs ' || new.kind || ' ' || new.state", change=1)
-    cover = f"{_COVER} new.kind, new.address, new.protocol, new.port WHERE new.{_COVERED} ON CONFLICT DO NOTHING"
-    yield f"CREATE TRIGGER count_jobs_insert AFTER INSERT ON jobs WHEN new.claim IS NOT '{COUNTED}' BEGIN {new}; {cover}; END"
+    for table in _TABLES:
+        yield f"CREATE TRIGGER count_{table}_delete AFTER DELETE ON {table} BEGIN {_sqlite_add(repr(table), -1)}; END"
+    old = _sqlite_add("'jobs ' || old.kind || ' ' || old.state", -1)
+    new = _sqlite_add("'jobs ' || new.kind || ' ' || new.state", 1)
+    started = _SQLITE_ADD.format(values=f"SELECT '{UNSTARTED}', 0, -1 WHERE NOT {_known('old')}")
+    cover = (
+        f"INSERT INTO freshness ({_KEY}) VALUES (old.kind, old.address, old.protocol, old.port) "  # noqa: S608
+        "ON CONFLICT DO NOTHING"
+    )
+    first = _PENDING.format("old")
+    changed = "new.state <> old.state"
+    yield f"CREATE TRIGGER count_jobs_update AFTER UPDATE OF state ON jobs WHEN {changed} BEGIN {old}; {new}; END"
     yield (
-        "CREATE TRIGGER count_jobs_update AFTER UPDATE OF state ON jobs WHEN new.state <> old.state "
-        f"BEGIN {old}; {new}; END"
+        f"CREATE TRIGGER cover_jobs_update AFTER UPDATE OF state ON jobs WHEN {changed} AND {first} "
+        f"BEGIN {started}; {cover}; END"
     )
     yield f"CREATE TRIGGER count_jobs_delete AFTER DELETE ON jobs BEGIN {old}; END"
+    yield f"CREATE TRIGGER cover_jobs_delete AFTER DELETE ON jobs WHEN {first} BEGIN {started}; END"
+
+
+def _sqlite_add(name: str, change: int) -> str:
+    return _SQLITE_ADD.format(values=f"VALUES ({name}, 0, {change})")
 
 
 def _postgresql() -> Iterator[str]:
     for table in _TABLES:
-        yield from _function(f"count_{table}_insert", table, "INSERT", _rows(table, "new_rows", 1))
+        if table != "observations":
+            yield from _function(f"count_{table}_insert", table, "INSERT", _rows(table, "new_rows", 1))
         yield from _function(f"count_{table}_delete", table, "DELETE", _rows(table, "old_rows", -1))
     old = "SELECT 'jobs ' || kind || ' ' || state AS name, -1 AS change FROM old_rows"
     new = "SELECT 'jobs ' || kind || ' ' || state AS name, 1 AS change FROM new_rows"
-    key = "kind, address, protocol, port"
-    cover = f"{_COVER} DISTINCT {key} FROM new_rows WHERE {_COVERED} ORDER BY {key} ON CONFLICT DO NOTHING;"
-    yield from _function("count_jobs_insert", "jobs", "INSERT", new, cover)
-    yield from _function("count_jobs_update", "jobs", "UPDATE", f"{old} UNION ALL {new}")
-    yield from _function("count_jobs_delete", "jobs", "DELETE", old)
+    made, gone = (
+        f"SELECT '{UNSTARTED}', {change} FROM {rows} WHERE {_PENDING.format(rows)} AND NOT {_known(rows)}"  # noqa: S608
+        for rows, change in (("new_rows", 1), ("old_rows", -1))
+    )
+    started = (
+        f"SELECT old_rows.{_KEY.replace(', ', ', old_rows.')} FROM old_rows JOIN new_rows ON new_rows.id = old_rows.id "  # noqa: S608
+        f"WHERE {_PENDING.format('old_rows')} AND new_rows.state <> 'pending' ORDER BY 1, 2, 3, 4"
+    )
+    cover = (
+        f"WITH covered AS (INSERT INTO freshness ({_KEY}) {started} ON CONFLICT DO NOTHING RETURNING 1) "  # noqa: S608
+        + _POSTGRESQL_ADD.format(changes=f"SELECT '{UNSTARTED}' AS name, -1 AS change FROM covered")  # noqa: S608
+        + ";"
+    )
+    yield from _function("count_jobs_insert", "jobs", "INSERT", f"{new} UNION ALL {made}")
+    yield from _function("count_jobs_update", "jobs", "UPDATE", f"{old} UNION ALL {new}", cover)
+    yield from _function("count_jobs_delete", "jobs", "DELETE", f"{old} UNION ALL {gone}")
 
 
 def _rows(table: str, rows: str, change: int) -> str:

@@ -3,11 +3,11 @@
 import time
 from typing import Any
 
-from sqlalchemy import func, insert, select, text, update
+from sqlalchemy import insert, select, text, update
 
 from cobalt_tasks.catalog import Urgency
 from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage import jobs, models, new_jobs, triggers
+from cobalt_tasks.storage import jobs, models, new_jobs
 from cobalt_tasks.storage.engine import Database
 
 ASKED = [
@@ -44,9 +44,9 @@ def outcome(database: Database) -> list[tuple[Any, ...]]:
     columns = ("kind", "address", "protocol", "port", "step", "state", "forced", "alone", "attempts")
     now = time.time()
     with database.reading() as connection:
-        # On SQLite a job that its writer counted has a claim of its own (storage/triggers.py).
-        claim = func.nullif(table.c.claim, triggers.COUNTED)
-        rows = connection.execute(select(*(table.c[name] for name in columns), claim, table.c.not_before <= now + 1))
+        rows = connection.execute(
+            select(*(table.c[name] for name in columns), table.c.claim, table.c.not_before <= now + 1)
+        )
         return sorted(map(tuple, rows))
 
 

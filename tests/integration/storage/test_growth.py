@@ -11,25 +11,31 @@ import pytest
 from sqlalchemy import Connection, delete, func, insert, select, text
 
 from cobalt_tasks import scoring, threat
-from cobalt_tasks.contracts import NewJob, State
+from cobalt_tasks.contracts import Banner, Facts, NewJob, State
 from cobalt_tasks.storage import (
     counts,
     cursors,
     exports,
     host_lists,
+    intake,
     inventory,
     job_admin,
+    job_lists,
     jobs,
     leases,
     new_jobs,
     overview,
     sources,
+    traffic,
     unscored,
 )
 from cobalt_tasks.storage import models as tables
 from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.intake import Intake
 from cobalt_tasks.storage.inventory import Filter, Order
 from cobalt_tasks.storage.job_admin import Selection
+from cobalt_tasks.storage.traffic import JobFilter
+from tests.support.recount import recount
 from tests.support.work import work
 
 NOW = time.time()
@@ -48,6 +54,7 @@ def connect(database: Database, count: int, peers: int = 100, at: float = PAST) 
     rows = [{**row, "src_ip": address(n % peers), "dst_ip": address(n * 7 % peers)} for n in range(count)]
     with database.writing() as connection:
         connection.execute(insert(tables.observations), rows)
+        recount(connection)
 
 
 def add_ports(database: Database, numbers: range) -> None:
@@ -57,6 +64,7 @@ def add_ports(database: Database, numbers: range) -> None:
         connection.execute(insert(tables.hosts), [{**seen, "address": address(n), "discovered": True} for n in numbers])
         port = {**seen, "protocol": "tcp", "port": 443, "service": "https"}
         connection.execute(insert(tables.ports), [{**port, "address": address(n)} for n in numbers])
+        recount(connection)
 
 
 def add_jobs(database: Database, numbers: range, state: str = "done") -> None:
@@ -65,6 +73,7 @@ def add_jobs(database: Database, numbers: range, state: str = "done") -> None:
     row |= {"attempts": 0, "not_before": 0.0, "created_at": 0.0, "finished_at": 1.0}
     with database.writing() as connection:
         connection.execute(insert(tables.jobs), [{**row, "address": address(n)} for n in numbers])
+        recount(connection)
 
 
 def analyze(database: Database) -> None:
@@ -231,7 +240,7 @@ def true_counts(database: Database) -> tuple[dict[str, int], dict[tuple[str, str
 
 
 def kept_counts(database: Database) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
-    """Return what the triggers have kept."""
+    """Return what triggers and writers have kept."""
     with database.reading() as connection:
         by_table = {
             table.name: counts.table_size(connection, table)
@@ -272,7 +281,7 @@ def test_kept_counts_are_exact_after_everything(database: Database) -> None:
 def test_jobs_that_input_makes_are_counted_many_at_once(sqlite_database: Database) -> None:
     """Exactly, with those that exist already and those of hosts whose geolocation was counted before; not one by one.
 
-    Break: let the trigger count them too, or again.
+    Break: count each by a trigger, or all jobs that were asked for.
     """
     new = [NewJob(kind=kind, address=address(n)) for n in range(200) for kind in ("domain", "geolocation")]
     sqlite_database.write(new_jobs.create, new[:100])
@@ -282,14 +291,115 @@ def test_jobs_that_input_makes_are_counted_many_at_once(sqlite_database: Databas
         connection.connection.driver_connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
         new_jobs.create(connection, new)
         connection.connection.driver_connection.set_trace_callback(None)  # type: ignore[union-attr]
-    assert sum("INSERT INTO counts" in statement for statement in statements) == 1
+    # The jobs of two kinds, and the hosts whose first job it is.
+    assert sum("INSERT INTO counts" in statement for statement in statements) == 3
     assert kept_counts(sqlite_database) == true_counts(sqlite_database)
     assert kept_counts(sqlite_database)[1] == {("domain", "pending"): 200, ("geolocation", "pending"): 200}
     with sqlite_database.reading() as connection:
         assert overview.coverage(connection).hosts == 200
 
 
-def test_the_count_of_connections_follows_the_ids(database: Database) -> None:
+def seen(numbers: range) -> Intake:
+    """Return a batch of hosts with a port and a banner on another, connections to them, and their jobs."""
+    row = (1, PAST, PAST, address(0), None)
+    banner = {"protocol": "tcp", "source": "probe", "observed_at": PAST, "text": "220", "raw": b"220"}
+    return Intake(
+        observations=[(*row, address(n), 443, "tcp", None, None, None) for n in numbers],
+        identified=[(*row, address(n), 80, "tcp", None, f"flow {n}", None) for n in numbers],
+        hosts=[(address(n), PAST, PAST + n, False) for n in numbers],
+        ports=[(address(n), "tcp", 443, PAST, PAST + n) for n in numbers],
+        facts=Facts(banners=[Banner(address=address(n), port=25, service="smtp", **banner) for n in numbers]),
+        jobs=[NewJob(kind=kind, address=address(n)) for n in numbers for kind in ("domain", "geolocation")],
+    )
+
+
+def test_writers_count_what_is_new(database: Database) -> None:
+    """Of a batch that is known in part, after rows in the middle and at the end were deleted, and not when rolled back.
+
+    Break: leave out `counts.adding` in intake._upsert, facts._write_banners or new_jobs.create, or count `intake.identified`.
+    """
+
+    def roll_back(connection: Connection, numbers: range) -> None:
+        intake.write(connection, seen(numbers))
+        raise ZeroDivisionError
+
+    for numbers in (range(20), range(10, 40), range(5, 45)):
+        with pytest.raises(ZeroDivisionError):
+            database.write(roll_back, numbers)
+        assert kept_counts(database) == true_counts(database)
+        database.write(intake.write, seen(numbers))
+        assert kept_counts(database) == true_counts(database)
+        with database.writing() as connection:
+            for table in (tables.hosts, tables.ports, tables.jobs):
+                gone = [address(numbers[3]), address(numbers[-1])]
+                connection.execute(delete(table).where(table.c.address.in_(gone)))
+        assert kept_counts(database) == true_counts(database)
+    assert kept_counts(database)[0]["hosts"] == 42
+
+
+def test_coverage_counts_hosts_whose_job_waits_or_was_started(database: Database) -> None:
+    """Each host once: before its first job is sent, after, when it is made again, and not when that job was taken back.
+
+    Break: leave out the triggers that watch jobs cease to be pending, or the count of those that have not.
+    """
+
+    def covered() -> int:
+        with database.reading() as connection:
+            return overview.coverage(connection).hosts
+
+    new = [NewJob(kind="geolocation", address=address(n)) for n in range(10)]
+    database.write(new_jobs.create, new[:8])
+    database.write(jobs.create, new)
+    assert covered() == 10
+    sent = database.write(jobs.mark_sent, "geolocation", 3, 4)
+    assert covered() == 10
+    database.write(jobs.unmark_sent, [job.id for job in sent])
+    database.write(new_jobs.create, new)
+    job_admin.cancel(database, Selection(address=address(9)))
+    database.write(new_jobs.create, new)
+    assert covered() == 10
+    with database.writing() as connection:
+        connection.execute(delete(tables.jobs))
+    with database.reading() as connection:
+        started = connection.execute(select(func.count()).select_from(tables.freshness)).scalar_one()
+    assert covered() == started == 5
+
+
+def test_no_trigger_watches_new_rows_on_sqlite(sqlite_database: Database) -> None:
+    """Its mere presence costs a quarter of reading in."""
+    with sqlite_database.reading() as connection:
+        found = connection.execute(text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
+    assert len(found) > 3
+    assert [each for each in found if "AFTER INSERT" in each] == []
+
+
+@pytest.mark.parametrize("sorted_jobs", [0, 100])
+def test_lists_of_jobs_are_the_newest_first(
+    database: Database, monkeypatch: pytest.MonkeyPatch, sorted_jobs: int
+) -> None:
+    """Of every kind and state, page by page, pending ones too, that wait for a budget or not; few or many."""
+    monkeypatch.setattr(job_lists, "_SORTED", sorted_jobs)
+    made = [NewJob(kind=kind, address=address(n)) for n in range(10) for kind in ("domain", "geolocation")]
+    database.write(new_jobs.create, made)
+    with database.writing() as connection:
+        connection.execute(text("UPDATE jobs SET waits_for = 'budget' WHERE id % 3 = 0"))
+        connection.execute(text("UPDATE jobs SET state = 'failed' WHERE id % 5 = 0"))
+        kept = connection.execute(select(tables.jobs.c.id, tables.jobs.c.kind, tables.jobs.c.state)).all()
+    for kind, state in itertools.product(("domain", "geolocation", None), ("pending", "failed", None)):
+        wanted = [row.id for row in kept if kind in {None, row.kind} and state in {None, row.state}]
+        found: list[int] = []
+        while True:
+            with database.reading() as connection:
+                page = traffic.job_page(
+                    connection, 3, only=JobFilter(kind=kind, state=state), before=found[-1] if found else None
+                )
+            found += [row["id"] for row in page]
+            if len(page) < 3:
+                break
+        assert found == sorted(wanted, reverse=True)
+
+
+def test_the_count_of_connections_is_exact(database: Database) -> None:
     """Whatever is deleted, from the middle, from the end or everything, and added again after it."""
     ids = tables.observations.c.id
     connect(database, 40)
@@ -305,7 +415,7 @@ def test_what_backends_counted_is_folded(database: Database, monkeypatch: pytest
     """Rows of backends that are gone become one, and the count stays."""
     monkeypatch.setattr(counts, "_FOLDED_ABOVE", 0)
     for numbers in (range(10), range(10, 20), range(20, 30)):
-        add_ports(database, numbers)
+        database.write(intake.write, seen(numbers))
         database.dispose()
     database.write(counts.fold)
     with database.reading() as connection:

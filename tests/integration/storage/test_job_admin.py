@@ -13,6 +13,7 @@ from cobalt_tasks.storage.job_admin import Selection
 from cobalt_tasks.storage.models import banners
 from cobalt_tasks.storage.models import jobs as table
 from tests.support.claims import reap
+from tests.support.recount import recount
 
 ADDRESS = "192.0.2.10"
 EVERYTHING = Selection()
@@ -26,6 +27,7 @@ def add(database: Database, count: int, state: State, address: str = ADDRESS) ->
     common |= {"forced": False, "attempts": 1, "not_before": 0.0, "created_at": 0.0, "finished_at": 1.0}
     with database.writing() as connection:
         connection.execute(insert(table), [{**common, "port": port} for port in range(1, count + 1)])
+        recount(connection)
 
 
 def states(database: Database) -> list[str]:

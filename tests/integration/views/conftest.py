@@ -19,6 +19,7 @@ from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.schema import upgrade
 from cobalt_tasks.views.dashboard.app import create_app
 from cobalt_tasks.views.dashboard.server import server_config
+from tests.support.recount import recount
 from tests.support.waiting import PATIENCE, wait_until
 
 Fill = Callable[[Database], None]
@@ -109,6 +110,7 @@ def _connect(database: Database, destinations: list[str], age: float = 1.0) -> N
     with database.writing() as connection:
         rows = [{**row, "src_port": 40000, "dst_ip": address, "protocol": "tcp"} for address in destinations]
         connection.execute(insert(models.observations), rows)
+        recount(connection)
 
 
 def _fill(database: Database) -> None:
@@ -156,6 +158,7 @@ def _fill(database: Database) -> None:
             for i, a in enumerate(hosts)
         ]
         connection.execute(insert(models.hosts), rows)
+        recount(connection)
         facts.write(connection, found)
         jobs.create(connection, [NewJob(kind="geolocation", address=address) for address in hosts[:3]])
         jobs.create(connection, [NewJob(kind="banner", address="198.51.100.7", protocol="tcp", port=22)])

@@ -17,6 +17,7 @@ from cobalt_tasks.settings import Settings, load
 from cobalt_tasks.storage import models
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.views.status import collect
+from tests.support.recount import recount
 
 
 def as_json(database: Database, settings: Settings) -> dict:
@@ -87,6 +88,7 @@ def test_coverage_counts_every_host_with_geolocation_work_once(database: Databas
     with database.writing() as connection:
         connection.execute(insert(models.freshness), fresh)
         connection.execute(insert(models.jobs), work)
+        recount(connection)
         connection.execute(
             insert(models.locations),
             [{"address": row["address"], "country_code": "NL", "provider": "mmdb", "fetched_at": 0.0} for row in fresh],
