@@ -85,7 +85,8 @@ def look_at_clock(database: Database) -> bool:
     seen = database.write(clocks.observe)
     if seen.step:
         log.warning("the database's clock was set %+.1f s", seen.step)
-    is_mended = set_back.mend(database, _MEND_SECONDS) if seen.step < 0 or seen.is_new else True
+    may_be_ahead = seen.step < 0 or seen.is_new or seen.is_doubted
+    is_mended = set_back.mend(database, _MEND_SECONDS) if may_be_ahead else True
     if is_mended:
         database.write(clocks.record)
     return seen.is_trusted

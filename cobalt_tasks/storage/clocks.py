@@ -8,7 +8,7 @@ clock was stepped, and the difference is kept. Seconds of the steady clock are c
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 
 from cobalt_tasks import clock
 from cobalt_tasks.clock import Moment
@@ -41,12 +41,14 @@ class Observed(Struct, frozen=True, kw_only=True):
         is_new: this machine was started anew, or never swept: a step before that would not have been seen.
         is_trusted: nothing speaks against the time of day: it was not stepped by a minute or more within the last hour, nor
             has more than a day passed unseen.
+        is_doubted: a transaction saw the clocks part since the last sweep, though they may agree again.
 
     """
 
     step: float
     is_new: bool
     is_trusted: bool
+    is_doubted: bool
 
 
 class _Row(Struct, frozen=True):
@@ -100,6 +102,7 @@ def observe(connection: Connection, at: Moment | None = None) -> Observed:
         step=view.drift if abs(view.drift) >= STEP_SECONDS else 0.0,
         is_new=view.own is None,
         is_trusted=is_calm and abs(view.drift) < _LARGE and not view.has_gap,
+        is_doubted=bool(connection.execute(select(exists().where(clocks.c.doubted == last.checked_at))).scalar()),
     )
 
 

@@ -81,10 +81,11 @@ def _pauses(now: float) -> ColumnElement[bool]:
 
 def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> None:
     """Write what follows from outcomes and the states they lead to: done is fresh, failed is paused."""
+    # Asked for nothing, too: what is put back by a clock that was stepped is mended if that was noticed.
+    now: ColumnElement[float] = literal(clocks.presumed(connection), Double())
     rows = sorted((row for outcome, state in ended if (row := _row(outcome, state))), key=itemgetter(0, 1, 2, 3))
     if not rows:
         return
-    now: ColumnElement[float] = literal(clocks.presumed(connection), Double())
     new = rows_of(connection, "facts", _COLUMNS)
     selected = select(
         new.c.kind,

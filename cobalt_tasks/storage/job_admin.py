@@ -107,6 +107,7 @@ def _retry(connection: Connection, page: _Page) -> int:
             attempts=0,
             forced=true(),
             not_before=database_now(),
+            sent_at=database_now(),
             waits_for=None,
             finished_at=None,
             outcome=None,

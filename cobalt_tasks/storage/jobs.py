@@ -159,15 +159,16 @@ def unmark_sent(connection: Connection, ids: Sequence[int]) -> None:
 def resend(connection: Connection, kind: str, step: int, oldest: float | None, grace: float) -> int:
     """Take back jobs whose message is lost: sent more than `grace` seconds before the oldest message still waiting.
 
-    `oldest` is when that was sent, None when none waits. One that comes from the future was sent before the clock was
-    stepped back, and so before everything that is held against it.
+    `oldest` is when that was sent, None when none waits. What comes from the future was sent before the clock was set
+    back, and so before everything else.
     """
-    known: ColumnElement[float] = literal(0.0 if oldest is None else oldest, Double())
-    by_message = case((known <= statement_now() + grace, known), else_=literal(0.0, Double()))
-    cutoff = (statement_now() if oldest is None else by_message) - grace
+    ahead = statement_now() + grace
+    known: ColumnElement[float] = statement_now() if oldest is None else literal(oldest, Double())
+    is_known, is_ahead = known <= ahead, jobs.c.sent_at > ahead
+    is_older = and_(jobs.c.sent_at < known - grace, or_(is_known, is_ahead))
     statement = (
         update(jobs)
-        .where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.SENT), jobs.c.sent_at < cutoff)
+        .where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.SENT), or_(is_older, and_(is_known, is_ahead)))
         .values(state=State.PENDING)
     )
     return connection.execute(statement).rowcount
@@ -236,6 +237,8 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
             attempts=rows.c.attempts,
             waits_for=rows.c.waits_for,
             not_before=statement_now() + rows.c.after,
+            # The moment its pause is counted from, should the clock be set back (set_back.py).
+            sent_at=case((rows.c.state == State.PENDING, statement_now()), else_=jobs.c.sent_at),
             claim=None,
             finished_at=case((rows.c.state == State.PENDING, null()), else_=statement_now()),
         )

@@ -317,6 +317,7 @@ jobs = Table(
     Column("lease", Double, nullable=False, server_default="0"),
     Column("renewals", Integer, nullable=False, server_default="0"),
     Column("created_at", Double, nullable=False),
+    # When it was sent last; of a job that was tried before and waits, when it was put back.
     Column("sent_at", Double),
     Column("started_at", Double),
     Column("finished_at", Double),

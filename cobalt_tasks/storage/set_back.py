@@ -1,6 +1,6 @@
 """Mends what the ledger holds after the database's clock was set back: times that lie ahead of it.
 
-A job that was made or begun at a time that has not come yet was written before the step. Its pause is counted from now, so
+A job that was made, begun or put back at a time that has not come yet was written before the step. Its pause is counted from now, so
 that it never waits longer than its own pause; one that had none is due at once.
 """
 
@@ -26,7 +26,7 @@ from sqlalchemy import (
 from cobalt_tasks.catalog import KINDS, Kind, Urgency
 from cobalt_tasks.contracts import State
 from cobalt_tasks.storage import clocks, cursors, unscored
-from cobalt_tasks.storage.bulk import earlier
+from cobalt_tasks.storage.bulk import earlier, later
 from cobalt_tasks.storage.engine import Database, statement_now
 from cobalt_tasks.storage.models import SENDABLE, STALE_AT, WAITING, freshness, jobs
 
@@ -65,7 +65,9 @@ def _selections() -> list[ColumnElement[bool]]:
 def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[bool]) -> float | None:
     """Mend some jobs that are due at `after` or later; return when the last of them was due, None for the last page."""
     now: ColumnElement[float] = literal(connection.execute(select(statement_now())).scalar_one(), Double())
-    written = func.coalesce(jobs.c.started_at, jobs.c.created_at)
+    # A job that was put back says since when; `started_at` alone may be from before the clock was set forth.
+    put_back = func.coalesce(jobs.c.sent_at, 0.0)
+    written = later(func.coalesce(jobs.c.started_at, jobs.c.created_at), put_back)
     chosen = (
         select(jobs.c.id, jobs.c.not_before)
         .where(selected, jobs.c.not_before > now, jobs.c.not_before >= after, written > now + _CLOSE)
@@ -85,6 +87,7 @@ def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[boo
             not_before=now + pause,
             created_at=earlier(jobs.c.created_at, now),
             started_at=case((jobs.c.started_at.is_not(None), earlier(jobs.c.started_at, now))),
+            sent_at=case((jobs.c.sent_at.is_not(None), earlier(jobs.c.sent_at, now))),
         ),
     )
     return float(rows[-1].not_before) if len(rows) == _AT_ONCE else None

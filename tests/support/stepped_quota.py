@@ -2,42 +2,93 @@
 
 import sys
 
+from sqlalchemy import exists, select
+
 from cobalt_tasks import sweep
 from cobalt_tasks.catalog import BY_NAME, Urgency
-from cobalt_tasks.contracts import NewJob, Outcome, Verdict
-from cobalt_tasks.storage import budgets, jobs, locks, new_jobs
+from cobalt_tasks.contracts import NewJob, Outcome, State, Verdict
+from cobalt_tasks.storage import budgets, job_admin, jobs, locks, new_jobs
 from cobalt_tasks.storage.budgets import Limit
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.storage.engine import Database, database_now
+from cobalt_tasks.storage.job_admin import Selection
+from cobalt_tasks.storage.jobs import Claim
+from cobalt_tasks.storage.models import is_in
+from cobalt_tasks.storage.models import jobs as table
+
+_PAUSE = 100.0
 
 
-def main(url: str, window: float) -> None:
-    """Answer each line of stdin with one line."""
-    database = Database(url)
-    limits = (Limit(window=window, calls=3),)
-    for line in sys.stdin:
-        match line.strip():
-            case "reserve":
-                answer = database.write(lambda c: budgets.reserve(c, "p", limits, 1, 5.0)) is not None
-            case "look":
-                answer = sweep.look_at_clock(database)
-            case "work":
-                answer = any([work(database, "192.0.2.1", Verdict.DONE), work(database, "192.0.2.2", Verdict.FAILED)])
-            case _:
-                answer = database.write(locks.take, "sweep", 1.5)
-        sys.stdout.write(f"{int(answer)}\n")
-        sys.stdout.flush()
+class Asked:
+    """One ledger, and what was claimed of it."""
 
+    def __init__(self, url: str, window: float) -> None:
+        """A provider has three calls in a window of some seconds."""
+        self._database = Database(url)
+        self._limits = (Limit(window=window, calls=3),)
+        self._held = Claim("", [])
 
-def work(database: Database, address: str, verdict: Verdict) -> bool:
-    """Let input and a user ask for an address; return whether there was anything to do, after doing it."""
-    database.write(new_jobs.create, [NewJob(kind="domain", address=address)])
-    database.write(jobs.create, [NewJob(kind="domain", address=address)])
-    step = BY_NAME["domain"].step(Urgency.ORDINARY)
-    sent = database.write(jobs.mark_sent, "domain", step, 10)
-    claim = database.write(jobs.claim, "domain", [each.id for each in sent], 60.0)
-    database.write(jobs.finish, claim.token, [Outcome(job=job, verdict=verdict, code="test") for job in claim.jobs])
-    return bool(claim.jobs)
+    def answer(self, word: str) -> bool:
+        """Do what a word says."""
+        return bool(getattr(self, word)())
+
+    def reserve(self) -> bool:
+        """Reserve a provider's call."""
+        return self._database.write(lambda c: budgets.reserve(c, "p", self._limits, 1, 5.0)) is not None
+
+    def look(self) -> bool:
+        """Look at the clock, as a sweep does."""
+        return sweep.look_at_clock(self._database)
+
+    def lock(self) -> bool:
+        """Take a lock."""
+        return self._database.write(locks.take, "sweep", 1.5)
+
+    def work(self) -> bool:
+        """Look up a name that is found and one that is not, if their time has come; return whether there was any."""
+        found = False
+        for address, verdict in (("192.0.2.1", Verdict.DONE), ("192.0.2.2", Verdict.FAILED)):
+            self._ask(address)
+            found |= self.take()
+            self._finish(verdict)
+        return found
+
+    def ask(self) -> None:
+        """Let input ask for a name."""
+        self._ask("192.0.2.3")
+
+    def take(self) -> bool:
+        """Claim what is due."""
+        sent = self._database.write(jobs.mark_sent, "domain", BY_NAME["domain"].step(Urgency.ORDINARY), 10)
+        self._held = self._database.write(jobs.claim, "domain", [each.id for each in sent], 60.0)
+        return bool(self._held.jobs)
+
+    def wait(self) -> None:
+        """Put back what is claimed, for a while."""
+        self._finish(Verdict.WAIT)
+
+    def retry(self) -> None:
+        """Let what is claimed fail, and a user try it again."""
+        self._finish(Verdict.FAILED)
+        job_admin.retry(self._database, Selection(kind="domain"))
+
+    def due(self) -> bool:
+        """Return whether no job waits longer than it was put back for."""
+        late = exists().where(is_in(State.PENDING), table.c.not_before > database_now() + _PAUSE)
+        with self._database.reading() as connection:
+            return bool(connection.execute(select(~late)).scalar())
+
+    def _ask(self, address: str) -> None:
+        new = [NewJob(kind="domain", address=address)]
+        self._database.write(new_jobs.create, new)
+        self._database.write(jobs.create, new)
+
+    def _finish(self, verdict: Verdict) -> None:
+        outcomes = [Outcome(job=job, verdict=verdict, code="test", after=_PAUSE) for job in self._held.jobs]
+        self._database.write(jobs.finish, self._held.token, outcomes)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    asked = Asked(sys.argv[1], float(sys.argv[2]))
+    for line in sys.stdin:
+        sys.stdout.write(f"{int(asked.answer(line.strip()))}\n")
+        sys.stdout.flush()

@@ -1,5 +1,6 @@
 """The steady clock, and what is mended after the database's clock was set back."""
 
+import itertools
 import time
 
 import pytest
@@ -12,6 +13,8 @@ from cobalt_tasks.storage import clocks, cursors, freshness, jobs, set_back, uns
 from cobalt_tasks.storage.engine import Database
 from cobalt_tasks.storage.models import freshness as facts
 from cobalt_tasks.storage.models import jobs as table
+
+NUMBERS = itertools.count(1)
 
 
 def steady(database: Database, at: Moment) -> float | None:
@@ -63,7 +66,7 @@ def test_a_machine_that_was_paused_follows_the_others(database: Database) -> Non
 
 def make(database: Database, *, ahead: float, pause: float = 0.0) -> int:
     """Make a job as if it had been made while the clock was so far ahead; return its number."""
-    address = f"192.0.2.{int(time.monotonic_ns() % 250)}"
+    address = f"192.0.2.{next(NUMBERS)}"
     database.write(jobs.create, [NewJob(kind="domain", address=address)])
     moment = time.time() + ahead
     with database.writing() as connection:

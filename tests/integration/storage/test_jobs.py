@@ -303,6 +303,28 @@ def test_lost_messages_are_told_from_waiting_ones(database: Database) -> None:
     assert states(database) == ["pending", "pending"]
 
 
+def test_what_was_sent_by_a_clock_that_was_set_back_is_older_than_all(database: Database) -> None:
+    """A message that was sent by a clock an hour ahead is lost when none waits, or only newer ones: by the order of sending.
+
+    Break: the jobs that are ahead in jobs.resend.
+    """
+    database.write(jobs.create, [banner_job(port) for port in (22, 80)])
+    before = time.time() + HOUR
+    (old,) = database.write(jobs.mark_sent, "banner", 1, 1)
+    with database.writing() as connection:
+        connection.execute(update(table).where(table.c.id == old.id).values(sent_at=before))
+    (new,) = database.write(jobs.mark_sent, "banner", 1, 1)
+    # Its own message waits, or one before it: both are behind that.
+    for oldest in (before, before - 10):
+        assert database.write(jobs.resend, "banner", 1, oldest, 10.0) == 0
+    assert database.write(jobs.resend, "banner", 1, before + 20, 10.0) == 1
+    for oldest in (new.sent_at, None):
+        with database.writing() as connection:
+            connection.execute(update(table).where(table.c.id == old.id).values(state="sent", sent_at=before))
+        assert database.write(jobs.resend, "banner", 1, oldest, 10.0) == 1
+    assert sorted(states(database)) == ["pending", "sent"]
+
+
 def test_stale_facts_are_refreshed_at_the_lowest_urgency_once(database: Database) -> None:
     """What is over its time gets one refresh job; what is paused or active gets none."""
     with database.writing() as connection:

@@ -153,6 +153,40 @@ def test_a_step_lets_nothing_be_looked_up_again(stepped: Stepped) -> None:
             assert not asks.ask("work")
 
 
+@pytest.mark.parametrize("put_back", ["wait", "retry"])
+def test_a_pause_that_began_by_a_clock_ahead_ends_in_time(stepped: Stepped, put_back: str) -> None:
+    """A job is begun, the clock goes on by a day, the job is put back, and the clock returns: its pause is what it was.
+
+    Break: sent_at in jobs.finish or job_admin.retry, or what set_back.mend makes of it.
+    """
+    with Process(stepped) as asks:
+        asks.ask("ask")
+        asks.ask("look")
+        assert asks.ask("take")
+        stepped.clock.step(DAY)
+        asks.ask("look")
+        asks.ask(put_back)
+        stepped.clock.step(0.0)
+        assert not asks.ask("due")
+        asks.ask("look")
+        assert asks.ask("due")
+
+
+def test_a_step_that_no_sweep_saw_delays_no_job(stepped: Stepped) -> None:
+    """The clock goes on by a day and returns between two sweeps: what was made meanwhile is due all the same.
+
+    Break: is_doubted in clocks.observe or in sweep.look_at_clock.
+    """
+    with Process(stepped) as asks:
+        asks.ask("look")
+        stepped.clock.step(DAY)
+        asks.ask("ask")
+        stepped.clock.step(0.0)
+        assert not asks.ask("due")
+        asks.ask("look")
+        assert asks.ask("due")
+
+
 class Beat:
     """Celery's beat as the program runs it."""
 
