@@ -3,20 +3,20 @@
 import random
 import signal
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
 import psutil
 import redis
 from msgspec import Struct
+from msgspec.structs import replace
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from cobalt_tasks.catalog import DAY, HOUR, MINUTE
 from cobalt_tasks.chaos import disk
 from cobalt_tasks.chaos.stack import BEATS, WORKERS, Stack
 from cobalt_tasks.timing import LEASE_SECONDS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _PAST_LEASE: Final = (LEASE_SECONDS + 1, LEASE_SECONDS + 8)
 _SHORT: Final = (0.5, 5.0)
@@ -34,6 +34,14 @@ class Struck(Struct, frozen=True):
     until: float = 0.0
 
 
+class _Lasting(Struct, frozen=True):
+    """What ends a fault that lasts: due by the monotonic clock; `number` is that of its entry in `Faults.struck`."""
+
+    due: float
+    undo: Callable[[], object]
+    number: int
+
+
 class Faults:
     """Injects faults into a stack."""
 
@@ -44,7 +52,7 @@ class Faults:
         """When the database's clock was set, and how far ahead of this machine's that is."""
         self._stack = stack
         self._choice = choice
-        self._undo: list[tuple[float, Callable[[], object]]] = []
+        self._lasting: list[_Lasting] = []
         self._lasts = 0.0
         self._kinds: list[tuple[str, int, Callable[[], bool]]] = [
             ("kill a pool child", 5, lambda: self._kill(self._pool_child())),
@@ -86,12 +94,19 @@ class Faults:
             return
 
     def resume_due(self, *, everybody: bool = False) -> None:
-        """End the faults whose time is over."""
-        for until, undo in self._undo[:]:
-            if everybody or time.monotonic() >= until:
-                self._undo.remove((until, undo))
-                with suppress(psutil.NoSuchProcess, redis.RedisError):
-                    undo()
+        """End the faults whose time is over; what cannot be ended, as Redis is away or paused, is tried again next time."""
+        now = time.monotonic()
+        for each in [each for each in self._lasting if everybody or now >= each.due]:
+            self._lasting.remove(each)
+            try:
+                each.undo()
+            except psutil.NoSuchProcess:
+                continue
+            except redis.RedisError:
+                self._lasting.append(replace(each, due=now))
+                continue
+            struck = self.struck[each.number]
+            self.struck[each.number] = replace(struck, until=max(struck.until, time.time()))
         if everybody:
             self._set_clocks(0.0, 0.0)
 
@@ -120,7 +135,7 @@ class Faults:
 
     def _last(self, seconds: float, undo: "Callable[[], object]") -> None:
         self._lasts = seconds
-        self._undo.append((time.monotonic() + seconds, undo))
+        self._lasting.append(_Lasting(time.monotonic() + seconds, undo, len(self.struck)))
 
     def _of_this_machine(self) -> "list[tuple[str, int, Callable[[], bool]]]":
         kinds: list[tuple[str, int, Callable[[], bool]]] = []
@@ -153,7 +168,9 @@ class Faults:
             client.config_set("min-replicas-to-write", 0)
 
     def _redis(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self._stack.folder / "redis.sock"), socket_timeout=2)
+        # Whoever waits for Redis keeps the other faults from their end: no second try.
+        path = str(self._stack.folder / "redis.sock")
+        return redis.Redis(unix_socket_path=path, socket_timeout=1, retry=Retry(NoBackoff(), 0))
 
     def _fill_disk(self) -> bool:
         folder = self._stack.disk
