@@ -132,6 +132,9 @@ def steady(connection: Connection, at: Moment | None = None) -> float | None:
         _write(connection, view.at.clock, _agreed(view, view.steady))
         return view.steady
     if abs(view.drift) < STEP_SECONDS:
+        if view.own.doubted not in {None, view.database.checked_at}:
+            # A doubt that a sweep has seen is over: the next step is not the one it was about.
+            _write(connection, view.at.clock, _doubt(view, None))
         return view.steady
     if view.own.doubted is None:
         _write(connection, view.at.clock, _doubt(view, view.database.checked_at))
@@ -162,7 +165,7 @@ def _agreed(view: _View, steady: float) -> dict[str, float | None]:
     return {"ahead": steady - view.at.seconds, "checked_at": view.at.seconds, "doubted": None}
 
 
-def _doubt(view: _View, since: float) -> dict[str, float | None]:
+def _doubt(view: _View, since: float | None) -> dict[str, float | None]:
     own = view.own or _Row()
     return {"ahead": own.ahead, "checked_at": own.checked_at, "doubted": since}
 
