@@ -22,6 +22,7 @@ from cobalt_tasks.storage.models import evidence as table
 from cobalt_tasks.storage.models import hosts, jobs, observations, ports, scores, sources
 from cobalt_tasks.storage.schema import open_ledger
 from cobalt_tasks.views.hosts import UnknownHostError
+from tests.support.recount import recount
 from workers import lifecycle
 
 NOW = time.time()
@@ -57,6 +58,7 @@ def see(database: Database, *lines: tuple[str, str, int], at: float = PAST) -> N
         if new:
             row = {"first_seen": at, "last_seen": at, "discovered": False}
             connection.execute(insert(hosts), [{**row, "address": address} for address in new])
+        recount(connection)
 
 
 def end_job(database: Database, address: str, kind: str = "geolocation", *found: Any) -> None:
@@ -65,6 +67,7 @@ def end_job(database: Database, address: str, kind: str = "geolocation", *found:
     row |= {"alone": False, "attempts": 0, "not_before": PAST, "created_at": PAST, "finished_at": PAST}
     with database.writing() as connection:
         connection.execute(insert(jobs), [row])
+        recount(connection)
         if found:
             facts.write(connection, *found)
 
