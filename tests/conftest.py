@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -34,7 +35,13 @@ _OURS = ("COBALT_", "CELERY_", "IPINFO_", "IPGEOLOCATION_")
 
 
 def pytest_configure() -> None:
-    """Take this machine's own Cobalt settings out of the tests' environment."""
+    """Take this machine's own Cobalt settings out of the tests' environment, and let children end by SIGINT and SIGHUP.
+
+    A shell that starts the tests in the background, and `nohup`, let them ignore these, and children inherit that.
+    """
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         del os.environ[name]
 
