@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
 from typing import Self
 
 
@@ -16,7 +17,8 @@ class Proxy:
         self.port = self._listener.getsockname()[1]
         self._pairs: list[tuple[socket.socket, socket.socket, threading.Event]] = []
         self._is_cut = False
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     def __enter__(self) -> Self:
         """Forward."""
@@ -24,8 +26,18 @@ class Proxy:
 
     def __exit__(self, *_: object) -> None:
         """Close everything."""
+        # Ends the accept that waits; a listener that is only closed goes on waiting.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        accepting, *_ = self._threads
+        accepting.join()
         self.cut()
+        for thread in self._threads:
+            thread.join()
+        for near, far, _ in self._pairs:
+            near.close()
+            far.close()
 
     @property
     def connections(self) -> int:
@@ -66,7 +78,12 @@ class Proxy:
             frozen = threading.Event()
             self._pairs.append((near, far, frozen))
             for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(source, sink, frozen), daemon=True).start()
+                self._start(_pump, source, sink, frozen)
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
 
 def _pump(source: socket.socket, sink: socket.socket, frozen: threading.Event) -> None:

@@ -5,13 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cobalt_tasks import checked_values
 from cobalt_tasks.addresses import Scope
 from cobalt_tasks.errors import ConfigurationError
 from workers.net import Net
 from workers.probes.banner import greeting, plans, web
 from workers.probes.banner.dialogue import Target
 from workers.probes.domain import presentation
-from workers.resolvers import _server
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_names_in_presentation(labels: list[bytes]) -> None:
 )
 def test_resolvers(text: str, server: tuple[str, int]) -> None:
     """A resolver is an address, with a port if need be."""
-    assert _server(text) == server
+    assert checked_values.resolver(text) == server
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_bad_resolvers(text: str) -> None:
 def test_any_resolver(text: str) -> None:
     """No text makes the reader of resolvers fail in any other way."""
     try:
-        address, port = _server(text)
+        address, port = checked_values.resolver(text)
     except ConfigurationError:
         return
     assert address
