@@ -136,7 +136,7 @@ def is_foreign(headers: Mapping[str, str]) -> bool:
 
 
 class Login:
-    """Checks HTTP Basic credentials (RFC 7617) in constant time, and slows down whoever guesses."""
+    """Checks HTTP Basic credentials (RFC 7617) in constant time, and slows down clients that guess."""
 
     def __init__(self, user: str, password: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Expect one name and one password."""

@@ -27,7 +27,7 @@ def require_own_folder(folder: Path) -> None:
     try:
         found = folder.stat()
     except OSError:
-        # Whoever needs it makes it, or says why that fails.
+        # The command that needs it makes it, or reports why that fails.
         return
     if not stat.S_ISDIR(found.st_mode):
         return

@@ -93,10 +93,10 @@ class Faults:
             # It had gone already; the next one will find somebody.
             return
 
-    def resume_due(self, *, everybody: bool = False) -> None:
-        """End the faults whose time is over; what cannot be ended, as Redis is away or paused, is tried again next time."""
+    def resume_due(self, *, at_once: bool = False) -> None:
+        """End the faults whose time is over, all of them when `at_once`; what cannot be ended, as Redis is away or paused, is tried again next time."""
         now = time.monotonic()
-        for each in [each for each in self._lasting if everybody or now >= each.due]:
+        for each in [each for each in self._lasting if at_once or now >= each.due]:
             self._lasting.remove(each)
             try:
                 each.undo()
@@ -107,7 +107,7 @@ class Faults:
                 continue
             struck = self.struck[each.number]
             self.struck[each.number] = replace(struck, until=max(struck.until, time.time()))
-        if everybody:
+        if at_once:
             self._set_clocks(0.0, 0.0)
 
     def by_name(self) -> dict[str, int]:
@@ -128,7 +128,7 @@ class Faults:
             return False
         process.suspend()
         if self._stack.database == "sqlite" and not self._stack.witness.is_writable(_LOCK_SECONDS):
-            # It holds the one lock of the file, and nothing works until it goes on: nobody could recover.
+            # It holds the one lock of the file, and no other process can write until it goes on, so none could recover.
             seconds = _SHORT
         self._last(self._choice.uniform(*seconds), process.resume)
         return True
@@ -168,7 +168,7 @@ class Faults:
             client.config_set("min-replicas-to-write", 0)
 
     def _redis(self) -> redis.Redis:
-        # Whoever waits for Redis keeps the other faults from their end: no second try.
+        # A wait for Redis would keep the other faults from their end: no second try.
         path = str(self._stack.folder / "redis.sock")
         return redis.Redis(unix_socket_path=path, socket_timeout=1, retry=Retry(NoBackoff(), 0))
 

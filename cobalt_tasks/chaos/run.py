@@ -117,7 +117,7 @@ class _Weather:
 
     def rest(self) -> bool:
         """Let everybody go on, and wait until all is read and no job is active; False when that does not come."""
-        self._faults.resume_due(everybody=True)
+        self._faults.resume_due(at_once=True)
         deadline = time.monotonic() + _REST_SECONDS
         while not (self.tick() and self._active() == 0):
             if time.monotonic() > deadline:

@@ -43,7 +43,7 @@ class IpApi:
     """The batch endpoint of ip-api.com, or of whatever speaks like it. One thread at a time."""
 
     def __init__(self, url: str, limits: tuple[Limit, ...] = FREE, scope: Scope | None = None) -> None:
-        """Connect to nobody yet; never to what `scope` excludes."""
+        """Do not connect yet; never connect to what `scope` excludes."""
         parts = urlsplit(url)
         self._parameters = dict(parse_qsl(parts.query))
         self._url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/batch", query=""))

@@ -31,7 +31,7 @@ class IpGeolocation:
     """ipgeolocation.io, or whatever speaks like it. One thread at a time."""
 
     def __init__(self, url: str, key: str, limits: tuple[Limit, ...] = FREE, scope: Scope | None = None) -> None:
-        """Connect to nobody yet; never to what `scope` excludes."""
+        """Do not connect yet; never connect to what `scope` excludes."""
         parts = urlsplit(url)
         path = parts.path.rstrip("/")
         path += "" if path.endswith(("/ipgeo", "/ipgeo-bulk")) else _DEFAULT_PATH

@@ -25,7 +25,7 @@ class IpInfo:
     """ipinfo.io, or whatever speaks like it. One thread at a time."""
 
     def __init__(self, url: str, token: str, scope: Scope | None = None) -> None:
-        """Connect to nobody yet; never to what `scope` excludes."""
+        """Do not connect yet; never connect to what `scope` excludes."""
         self._url = url.rstrip("/")
         self._is_lite = self._url.endswith("/lite")
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}

@@ -47,7 +47,7 @@ class Transport:
     """A session for one thread."""
 
     def __init__(self, scope: Scope | None = None) -> None:
-        """Connect to nobody yet; never to an address that `scope` excludes, whatever a host's name leads to."""
+        """Do not connect yet; never connect to an address that `scope` excludes, whatever a host's name leads to."""
         self._live: list[HTTPConnection] = []
         self._session = requests.Session()
         self._session.headers["User-Agent"] = f"cobalt-tasks/{version('cobalt-tasks')}"

@@ -24,7 +24,7 @@ _SLEW: Final = 0.001
 """Seconds in a second by which clocks are made to agree; no clock is wrong by so much."""
 
 _SWEPT_SECONDS: Final = 30.0
-"""The last sweep was that long ago at most, or nobody knows whether the database's clock was stepped since."""
+"""The last sweep was that long ago at most, or it is unknown whether the database's clock was stepped since."""
 
 
 _LARGE: Final = 60.0

@@ -177,7 +177,7 @@ def resend(connection: Connection, kind: str, step: int, oldest: float | None, g
 def claim(connection: Connection, kind: str, ids: Sequence[int], lease: float) -> Claim:
     """Claim the jobs a message named: those still unclaimed, due, and not fresh meanwhile. The rest is not ours.
 
-    kind: that of the queue the message came from. A message is only a suggestion, and whoever can write to Redis can
+    kind: that of the queue the message came from. A message is only a suggestion, and any client that can write to Redis can
     make one: jobs of another kind are not claimed, or a look-up would become a probe.
     lease: seconds the claim holds without being renewed.
     """

@@ -17,7 +17,7 @@ from cobalt_tasks.settings import Settings
 from cobalt_tasks.threat import Rules
 
 _OURS = frozenset({"no provider", "no resolver", "out of scope", "held up"})
-"""Outcomes of jobs that say why nobody looked, and nothing about the host."""
+"""Outcomes that give the reason why no look-up was made, and no fact about the host."""
 
 
 class Unchecked(Struct, frozen=True, kw_only=True):

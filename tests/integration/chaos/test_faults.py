@@ -48,7 +48,7 @@ def test_a_fault_that_cannot_be_ended_yet_is_ended_later(server: tuple[Path, sub
         with pytest.raises(redis.RedisError):
             client.set("a", 1)
         process.send_signal(signal.SIGSTOP)
-        faults.resume_due(everybody=True)
+        faults.resume_due(at_once=True)
         process.send_signal(signal.SIGCONT)
         went_on = time.time()
         faults.resume_due()

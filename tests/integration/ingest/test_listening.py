@@ -154,7 +154,7 @@ def test_an_endless_line_ends(listening: Callable[..., Listener], monkeypatch: p
 
 
 def test_a_socket_of_this_user_alone(listening: Callable[..., Listener], tmp_path: Path) -> None:
-    """unix:PATH takes lines, can be used by nobody else, replaces one left behind, and goes with the listener."""
+    """unix:PATH takes lines, can be used by no other user, replaces one left behind, and goes with the listener."""
     path = tmp_path / "lines.sock"
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))

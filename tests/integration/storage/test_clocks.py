@@ -30,7 +30,7 @@ def test_clocks_that_agree_go_on(database: Database) -> None:
 
 
 def test_a_step_counts_for_every_machine_once_a_sweep_has_seen_it(database: Database) -> None:
-    """The database's clock moves on by a day against all monotonic clocks: nobody's steady clock does.
+    """The database's clock moves on by a day against all monotonic clocks: no steady clock does.
 
     Break: the drift in clocks.steady, or `ahead` in clocks.record.
     """

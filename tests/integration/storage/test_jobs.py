@@ -219,7 +219,7 @@ def test_a_released_job_is_pending_and_unharmed(database: Database) -> None:
 
 
 def test_only_lone_runs_count_and_the_last_is_death(database: Database) -> None:
-    """A lost batch condemns nobody; a job lost alone three times is dead. Break: `alone` in leases.take_back."""
+    """A lost batch makes no job dead; a job lost alone three times is dead. Break: `alone` in leases.take_back."""
     database.write(jobs.create, [banner_job()])
     seen = []
     for _ in range(4):

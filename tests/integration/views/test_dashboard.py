@@ -39,7 +39,7 @@ def test_taken_port_is_one_clear_line(sqlite_database: Database, settings: Setti
 
 
 def test_stops_while_streams_are_open(sqlite_database: Database, settings: Settings) -> None:
-    """SIGTERM ends it with code 0, also while somebody watches, and it says nothing of trouble."""
+    """SIGTERM ends it with code 0, also while a client watches, and it says nothing of trouble."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with start("--port", str(port)) as process:

@@ -231,7 +231,7 @@ def test_beat_goes_on_when_the_clock_is_stepped(home: Path, redis_url: str) -> N
             clock.step(step)
             client.delete(CONTROL_QUEUE)
             wait_for_sweep()
-        # Nobody takes them: they do not pile up.
+        # No worker takes them: they do not pile up.
         time.sleep(8)
         assert waiting() == 1
     finally:

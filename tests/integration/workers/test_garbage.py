@@ -99,7 +99,7 @@ def elements() -> list[bytes]:
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
-    """Somebody else who may write to Redis."""
+    """Another client that may write to Redis."""
     with redis.Redis.from_url(redis_url) as found:
         yield found
 

@@ -101,7 +101,7 @@ JUNK: list[bytes] = [
 
 @pytest.fixture
 def client(redis_url: str) -> Iterator[redis.Redis]:
-    """Somebody else who may publish in Redis."""
+    """Another client that may publish in Redis."""
     with redis.Redis.from_url(redis_url) as found:
         yield found
 

@@ -15,7 +15,7 @@ from tests.support.worker import Worker
 def test_the_status_waits_no_longer_than_the_workers_need(
     start_worker: Callable[..., Worker], ledger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a wait of a minute it still returns, as soon as both have answered; whoever waits for all waits on.
+    """With a wait of a minute it still returns, as soon as both have answered; a caller that waits for all of them waits on.
 
     Break: leave out the limit of the broadcast.
     """
