@@ -1,5 +1,6 @@
 """The modes of `cobalt geolocate` that need the ledger."""
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,10 +73,14 @@ def work(settings: Settings, plan: Plan, *, concurrency: int, as_json: bool) -> 
     started = time.monotonic()
     with closing_ledger(settings) as database:
         needing = _needing(settings, plan)
-        with _progress(database, needing) as bar, Runner(database, settings, concurrency, bar.report) as runner:
+        with (
+            _progress(database, needing) as bar,
+            Runner(database, settings, concurrency, bar.report) as runner,
+            _stopping_between_steps(runner),
+        ):
             for count, page in enumerate(queue(database, needing, plan.batch)):
                 if count and plan.delay:
-                    time.sleep(plan.delay)
+                    runner.pause(plan.delay)
                 bar.leave_out(page.private)
                 runner.run_ready(page.addresses)
                 runner.run_calls()
@@ -136,6 +141,25 @@ def closing_ledger(settings: Settings) -> Iterator[Database]:
         yield database
     finally:
         database.dispose()
+
+
+@contextmanager
+def _stopping_between_steps(runner: Runner) -> Iterator[None]:
+    """Let Ctrl-C stop the work between two steps, and a second one at once.
+
+    An exception in the middle of a step may be lost in a callback of a library, or leave a lock behind that a thread of
+    the runner waits for.
+    """
+
+    def stop(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        runner.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _needing(settings: Settings, plan: Plan) -> Needing:

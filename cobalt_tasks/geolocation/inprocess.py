@@ -98,6 +98,7 @@ class Runner:
         self._report = report or (lambda _done, _failed: None)
         self._own = threading.local()
         self._taken_back_at = 0.0
+        self._is_stopped = False
         self.codes: Counter[str] = Counter()
         """How jobs ended, by outcome."""
 
@@ -109,10 +110,26 @@ class Runner:
         """Make no further call; one that is being made ends by its own deadline."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def stop(self) -> None:
+        """Let the next step raise KeyboardInterrupt. May be called by a signal handler."""
+        self._is_stopped = True
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not after `stop`."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._end_if_stopped()
+            time.sleep(min(left, _TICK_SECONDS))
+
+    def _end_if_stopped(self) -> None:
+        if self._is_stopped:
+            raise KeyboardInterrupt
+
     def run_ready(self, addresses: Sequence[str] | None = None) -> int:
         """Look the jobs up that are due, of some addresses or all of them; return how many that were."""
         total = 0
         while True:
+            self._end_if_stopped()
             with self._database.reading() as connection:
                 ids = locations.ready(connection, addresses, _CLAIMED)
             claim = self._claim(ids)

@@ -214,6 +214,9 @@ class _Senders:
         return True
 
     def _keep_lines(self, sender: _Sender, data: bytes) -> bool:
+        if not sender.is_known:
+            # Empty lines so far: a request may follow them.
+            return True
         if b"\n" in data:
             cut = sender.held.rfind(b"\n") + 1
             self._append(bytes(sender.held[:cut]))

@@ -112,6 +112,11 @@ def test_what_is_no_line_of_ours_is_dropped(start: bytes, listening: Callable[..
     listener = listening()
     listener.send(start)
     listener.send(*(start[at : at + 1] for at in range(60)), start[60:])
+    with listener.connect() as slow, contextlib.suppress(OSError):
+        for piece in (start[:1], start[1:2], start[2:]):
+            # One by one: what is sent at once arrives at once.
+            slow.sendall(piece)
+            time.sleep(0.05)
     listener.send(LINE)
     assert listener.journaled == LINE
 
