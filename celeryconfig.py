@@ -7,10 +7,10 @@ import sys
 
 from kombu import Queue
 
-from cobalt_tasks import settings as _settings
-from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, STEPS, SWEEP_TASK
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.timing import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, SWEEP_SECONDS, VISIBILITY_SECONDS
+from cobalt_tasks.core import settings as _settings
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, STEPS, SWEEP_TASK
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, SWEEP_SECONDS, VISIBILITY_SECONDS
 
 try:
     _loaded = _settings.load()
@@ -81,4 +81,4 @@ beat_schedule = {
         "options": {"queue": CONTROL_QUEUE, "priority": 0},
     },
 }
-beat_scheduler = "cobalt_tasks.beat:MonotonicScheduler"
+beat_scheduler = "cobalt_tasks.jobs.beat:MonotonicScheduler"

@@ -23,18 +23,19 @@ import maxminddb
 import psycopg
 from servers import ledgers, servers
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.addresses import is_public
-from cobalt_tasks.catalog import BY_NAME
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.geolocation.asntable import AsnTable
-from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.catalog import BY_NAME
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
 from cobalt_tasks.geolocation.countries import country_name
-from cobalt_tasks.geolocation.manifest import load
-from cobalt_tasks.storage import jobs, models
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.locations import ready
+from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.geolocation.local.asn_table import AsnTable
+from cobalt_tasks.geolocation.local.manifest import load
+from cobalt_tasks.geolocation.store import ready
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.completion import complete
 
 # What a flood travels in once its pace is known.
 BATCH = BY_NAME["geolocation"].most

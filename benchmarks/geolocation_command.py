@@ -12,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.geolocation.manifest import load
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.geolocation.local.manifest import load
 
 ADDRESS = "8.8.8.8"
 RUNS = 15

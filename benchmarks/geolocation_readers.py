@@ -16,10 +16,11 @@ from pathlib import Path
 
 import maxminddb
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.geolocation import layouts, sources
-from cobalt_tasks.geolocation.manifest import load
-from cobalt_tasks.geolocation.mmdb import LocalDatabases
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.geolocation.local import download as sources
+from cobalt_tasks.geolocation.local import layouts
+from cobalt_tasks.geolocation.local.manifest import load
+from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 
 COUNT = 10_000
 

@@ -212,10 +212,10 @@ def child(role: str, url: str, file: Path) -> None:
     if role == "bare":
         (BareSqlite if url.startswith("sqlite") else BarePostgresql)(url).run(file)
     else:
-        from cobalt_tasks import settings
+        from cobalt_tasks.core import settings
+        from cobalt_tasks.db.engine import Database
         from cobalt_tasks.ingest.pipeline import Pipeline
-        from cobalt_tasks.ingest.streams import FileStream
-        from cobalt_tasks.storage.engine import Database
+        from cobalt_tasks.ingest.streams.files import FileStream
 
         pipeline = Pipeline(Database(url), settings.load(), say=lambda text: print(text, file=sys.stderr))
         pipeline.run(FileStream(file))

@@ -93,8 +93,8 @@ def main() -> None:
         servers(wishes.server, needed=True) as server,
         tempfile.TemporaryDirectory(prefix="cobalt-bench-") as folder,
     ):
-        from cobalt_tasks.storage import schema
-        from cobalt_tasks.storage.engine import Database
+        from cobalt_tasks.db import schema
+        from cobalt_tasks.db.engine import Database
 
         measure("cobalt ingest, SQLite", cobalt)
         urls = ledgers("postgresql", server, folder, empty=True)

@@ -30,15 +30,15 @@ from celery import Celery
 from servers import servers
 from sqlalchemy import literal, select, text
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.catalog import Urgency
-from cobalt_tasks.contracts import Job, NewJob, Outcome, Verdict
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.storage import new_jobs
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import SENDABLE
-from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.records import Job, NewJob, Outcome, Verdict
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.db.tables import SENDABLE
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 KIND = "geolocation"
 STEP = 3

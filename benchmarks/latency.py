@@ -24,13 +24,13 @@ from jobs import address, empty, our_redis, private_redis, wait_until
 from servers import servers
 from sqlalchemy import select
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.broker import QUEUES, Broker
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.storage import new_jobs
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import banners
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import banners
+from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs.broker import QUEUES, Broker
+from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 SAMPLES = 100
 FLOOD = 1_000_000

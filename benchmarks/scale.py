@@ -29,12 +29,12 @@ from scale_data import Sizes, fill
 from servers import servers
 from sqlalchemy import select
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.storage import unscored
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import hosts, observations
-from cobalt_tasks.storage.schema import open_ledger
-from cobalt_tasks.timing import SWEEP_SECONDS
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.timeouts import SWEEP_SECONDS
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.db.tables import hosts, observations
+from cobalt_tasks.threat import unscored
 
 FULL = Sizes(hosts=1_000_000, ports=1_000_000, connections=5_000_000, jobs=2_000_000)
 ROUND_MS, PAGE_MS, STATUS_MS, COMMAND_MS = 200.0, 300.0, 1000.0, 3000.0
@@ -206,7 +206,7 @@ def commands(recorder: Recorder, _database: Database, names: dict[str, str]) -> 
 
 def first_rows(table: str) -> None:
     """Read the beginning of an export."""
-    from cobalt_tasks.storage.exports import stream
+    from cobalt_tasks.hosts.exports import stream
 
     database = open_ledger(environment.load())
     rows = iter(stream(database, table).rows)
@@ -217,8 +217,8 @@ def first_rows(table: str) -> None:
 
 def scoring(database: Database, *, recompute: bool) -> list[str]:
     """Measure how fast scoring follows, and how fast it computes everything again."""
-    from cobalt_tasks import scoring as ours
-    from cobalt_tasks import threat
+    from cobalt_tasks.threat import rules as threat
+    from cobalt_tasks.threat import scoring as ours
 
     rules = threat.load(environment.load().home)
     with database.reading() as connection:

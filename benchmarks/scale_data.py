@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import text
 
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.db.engine import Database
 
 # Days back to which things were seen.
 _DAYS = 90

@@ -18,12 +18,14 @@ from ingest import FEEDS
 from servers import ledgers, servers
 from sqlalchemy import text
 
-from cobalt_tasks import scoring, settings, threat
+from cobalt_tasks.core import settings
+from cobalt_tasks.db import counts
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import hosts
 from cobalt_tasks.ingest.pipeline import Pipeline
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import counts, unscored
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import hosts
+from cobalt_tasks.ingest.streams.files import FileStream
+from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.threat import scoring, unscored
 
 _SETTLED = "UPDATE observations SET arrived_at = arrived_at - 60"
 _LOCATED = (

@@ -19,8 +19,8 @@ _numbers = itertools.count()
 
 def ledgers(kind: str, server: str | None, folder: str, *, empty: bool = False) -> Iterator[str]:
     """Give the URLs of ledgers without rows; with `empty`, without tables too."""
-    from cobalt_tasks.storage.engine import Database
-    from cobalt_tasks.storage.models import metadata
+    from cobalt_tasks.db.engine import Database
+    from cobalt_tasks.db.tables import metadata
 
     while True:
         name = f"bench_{os.getpid()}_{next(_numbers)}"

@@ -7,8 +7,8 @@ from celery.app.amqp import AMQP
 from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
-from cobalt_tasks import private_files
-from cobalt_tasks.transport import TRANSPORTS
+from cobalt_tasks.core import private_files
+from cobalt_tasks.messages.transport import TRANSPORTS
 
 # kombu's own table of transports: the only place that also its pools of connections look at.
 TRANSPORT_ALIASES.update(TRANSPORTS)

@@ -26,6 +26,6 @@ def format_task(task: _Task) -> _Task:
 
 if __name__ != "cobalt_tasks.flowerconfig":
     # Flower executes this file; an import of it changes nothing.
-    from cobalt_tasks import flowerguard
+    from cobalt_tasks.views import flower_guard as flowerguard
 
     flowerguard.install()

@@ -19,8 +19,9 @@ import redis
 from sqlalchemy import text
 
 from cobalt_tasks.celery import app
-from cobalt_tasks.storage import models, schema
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.db import schema
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
 from tests.support.waiting import PATIENCE, wait_until
 
 # A busy machine is slow, and that is no fault of the code under test.

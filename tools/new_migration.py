@@ -9,8 +9,8 @@ import tempfile
 from alembic import command
 from alembic.config import Config
 
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import _MIGRATIONS, upgrade
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import _MIGRATIONS, upgrade
 
 revision, message = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:

@@ -11,10 +11,10 @@ from typing import Final
 
 import msgspec
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.catalog import BY_NAME
-from cobalt_tasks.contracts import Job, Outcome, Verdict
-from cobalt_tasks.timing import JOB_SECONDS
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.catalog import BY_NAME
+from cobalt_tasks.core.records import Job, Outcome, Verdict
+from cobalt_tasks.core.timeouts import JOB_SECONDS
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope
 

@@ -9,8 +9,8 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu import Connection
 
-from cobalt_tasks import broker
-from cobalt_tasks.log_limit import OncePerMinute
+from cobalt_tasks.core.log_limit import OncePerMinute
+from cobalt_tasks.jobs import broker
 
 log = logging.getLogger(__name__)
 

@@ -5,12 +5,13 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-from cobalt_tasks import rounds, scoring
-from cobalt_tasks.catalog import CONTROL_QUEUE, SWEEP_TASK
 from cobalt_tasks.celery import app
-from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
-from cobalt_tasks.sweep import sweep, upkeep
-from cobalt_tasks.timing import SWEEP_SECONDS
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, SWEEP_TASK
+from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
+from cobalt_tasks.core.timeouts import SWEEP_SECONDS
+from cobalt_tasks.jobs import rounds
+from cobalt_tasks.jobs.reaper import sweep, upkeep
+from cobalt_tasks.threat import scoring
 from workers.lifecycle import Process, process
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from celery import signals
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.broker import Broker
-from cobalt_tasks.errors import BrokerUnavailableError
-from cobalt_tasks.timing import DEAF_SECONDS
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.timeouts import DEAF_SECONDS
+from cobalt_tasks.jobs.broker import Broker
 
 log = logging.getLogger(__name__)
 

@@ -16,18 +16,18 @@ from typing import Any
 from billiard.process import current_process
 from celery import signals
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks import threat
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
-from cobalt_tasks.geolocation.chain import Geolocator
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import leases
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import open_ledger
-from cobalt_tasks.threat import Rules
-from cobalt_tasks.timing import GRACE_SECONDS, LEASE_SECONDS, RENEW_SECONDS
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.errors import ConfigurationError, DatabaseUnavailableError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.core.timeouts import GRACE_SECONDS, LEASE_SECONDS, RENEW_SECONDS
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs.dispatcher import Dispatcher
+from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.threat.rules import Rules
 
 log = logging.getLogger(__name__)
 

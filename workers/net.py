@@ -15,8 +15,8 @@ from typing import Final, Self, cast
 import dns.name
 import dns.rdatatype
 
-from cobalt_tasks.addresses import Scope, is_public
-from cobalt_tasks.errors import OutOfScopeError
+from cobalt_tasks.core.addresses import Scope, is_public
+from cobalt_tasks.core.errors import OutOfScopeError
 from workers.resolvers import Answer, Resolvers
 
 MOST_OPEN: Final = 256

@@ -8,12 +8,12 @@ from typing import Any
 from celery import signals
 from celery.worker.control import inspect_command
 
-from cobalt_tasks import settings
-from cobalt_tasks.catalog import REPORT_COMMAND
-from cobalt_tasks.errors import CobaltError
-from cobalt_tasks.machine import ClockWatch, descriptors
-from cobalt_tasks.storage import starts
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.catalog import REPORT_COMMAND
+from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.core.machine import ClockWatch, descriptors
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.jobs import starts
 
 _clock = ClockWatch()
 

@@ -15,8 +15,8 @@ import dns.rdatatype
 import dns.resolver
 from msgspec import Struct
 
-from cobalt_tasks import checked_values
-from cobalt_tasks.addresses import Scope, canonical, is_public
+from cobalt_tasks.core import checked_values
+from cobalt_tasks.core.addresses import Scope, canonical, is_public
 
 _ONE_QUERY: Final = 1.5
 

@@ -9,14 +9,14 @@ from typing import Annotated, TypeVar
 
 from msgspec import Meta, Struct, ValidationError, convert
 
-from cobalt_tasks.catalog import BY_NAME, KINDS
 from cobalt_tasks.celery import app
-from cobalt_tasks.contracts import Job, Outcome, Verdict
-from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.jobs import Claim
-from cobalt_tasks.timing import LEASE_SECONDS
+from cobalt_tasks.core.catalog import BY_NAME, KINDS
+from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
+from cobalt_tasks.core.records import Job, Outcome, Verdict
+from cobalt_tasks.core.timeouts import LEASE_SECONDS
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.completion import complete
+from cobalt_tasks.jobs.store import Claim
 from workers.batches import Probe, fault, side_by_side
 from workers.lifecycle import Process, holding, process
 from workers.net import Net

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from cobalt_tasks.catalog import DAY, HOUR, MINUTE
 from cobalt_tasks.chaos import disk
 from cobalt_tasks.chaos.stack import BEATS, WORKERS, Stack
-from cobalt_tasks.timing import LEASE_SECONDS
+from cobalt_tasks.core.catalog import DAY, HOUR, MINUTE
+from cobalt_tasks.core.timeouts import LEASE_SECONDS
 
 _PAST_LEASE: Final = (LEASE_SECONDS + 1, LEASE_SECONDS + 8)
 _SHORT: Final = (0.5, 5.0)

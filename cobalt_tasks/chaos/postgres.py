@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.supervisor.children import Command
 
 _INSTALLED = Path("/usr/lib/postgresql")

@@ -5,15 +5,15 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 
-from cobalt_tasks.catalog import Urgency
 from cobalt_tasks.chaos.feed import REFUSING_PORT, Feed
 from cobalt_tasks.chaos.producer import Producer
 from cobalt_tasks.chaos.stack import CONCURRENCY, WORKERS, Stack
-from cobalt_tasks.contracts import NewJob, State
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.records import NewJob, State
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 SLOTS: Final = len(WORKERS) * CONCURRENCY
 """Batches that may have been taken already when the urgent one is sent."""

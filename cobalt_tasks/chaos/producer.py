@@ -5,7 +5,7 @@ from typing import Final
 
 from cobalt_tasks.chaos.feed import Feed
 from cobalt_tasks.chaos.stack import Stack
-from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.core.errors import CobaltError
 
 _BETWEEN_SECONDS: Final = 1.0
 _MOST_FAILURES: Final = 10

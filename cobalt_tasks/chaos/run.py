@@ -15,7 +15,7 @@ from cobalt_tasks.chaos.priority import SLOTS, overtaken
 from cobalt_tasks.chaos.producer import Producer
 from cobalt_tasks.chaos.stack import DatabaseName, Stack, running
 from cobalt_tasks.chaos.witness import Witness, one_of
-from cobalt_tasks.contracts import ACTIVE_STATES
+from cobalt_tasks.core.records import ACTIVE_STATES
 
 _TICK: Final = 0.1
 _BETWEEN_FAULTS: Final = (1.0, 3.0)

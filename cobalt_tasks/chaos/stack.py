@@ -13,15 +13,15 @@ from typing import Final, Literal
 import msgspec
 import psutil
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.broker import QUEUES
 from cobalt_tasks.chaos import disk, postgres, relay, targets
 from cobalt_tasks.chaos.stepping import SteppedClock
 from cobalt_tasks.chaos.targets import Targets
 from cobalt_tasks.chaos.witness import Witness
-from cobalt_tasks.errors import CobaltError
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.jobs.broker import QUEUES
 from cobalt_tasks.supervisor import redis_server
 from cobalt_tasks.supervisor.children import Child, Command
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from cobalt_tasks import private_files
-from cobalt_tasks.errors import CobaltError
-from cobalt_tasks.text import printable
+from cobalt_tasks.core import private_files
+from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.core.text import printable
 
 COMMANDS = {
     "up": "up:up",

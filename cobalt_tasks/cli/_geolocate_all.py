@@ -10,18 +10,19 @@ import click
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.catalog import Urgency
-from cobalt_tasks.contracts import Location, NewJob
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.errors import BrokerUnavailableError, CobaltError
-from cobalt_tasks.geolocation.chain import KIND
-from cobalt_tasks.geolocation.inprocess import Runner, look_up, queue
-from cobalt_tasks.geolocation.mmdb import NAME, LocalDatabases
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs, locations, overview
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.locations import Needing
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core.catalog import GEOLOCATION, Urgency
+from cobalt_tasks.core.errors import BrokerUnavailableError, CobaltError
+from cobalt_tasks.core.records import Location, NewJob
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.geolocation import store as locations
+from cobalt_tasks.geolocation.in_process import Runner, look_up, queue
+from cobalt_tasks.geolocation.local.mmdb import NAME, LocalDatabases
+from cobalt_tasks.geolocation.store import Needing
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -55,7 +56,7 @@ def queue_jobs(settings: Settings, plan: Plan, *, as_json: bool) -> None:
                 hosts, made = hosts + len(page.addresses), made + page.made
                 if trouble is None:
                     try:
-                        sent += dispatcher.top_up([KIND])
+                        sent += dispatcher.top_up([GEOLOCATION])
                     except BrokerUnavailableError as error:
                         trouble = str(error)
                 bar.leave_out(page.private)
@@ -102,12 +103,12 @@ def work(settings: Settings, plan: Plan, *, concurrency: int, as_json: bool) -> 
 
 def queue_one(settings: Settings, address: str, *, force: bool, as_json: bool) -> None:
     """Make and send the job of one address; it goes before all others."""
-    new = NewJob(kind=KIND, address=address, urgency=Urgency.INTERACTIVE, forced=force)
+    new = NewJob(kind=GEOLOCATION, address=address, urgency=Urgency.INTERACTIVE, forced=force)
     sent = 0
     with closing_ledger(settings) as database:
         made = database.write(lambda c: jobs.create(c, [new]))
         try:
-            sent = Dispatcher(database, settings).top_up([KIND])
+            sent = Dispatcher(database, settings).top_up([GEOLOCATION])
         except BrokerUnavailableError as error:
             click.echo(f"cobalt: {error}; the job waits in the ledger", err=True)
     if as_json:

@@ -18,8 +18,8 @@ def dashboard(host: str, port: int, no_login: bool) -> None:
       cobalt dashboard
       COBALT_DASHBOARD_USER=me COBALT_DASHBOARD_PASSWORD=… cobalt dashboard --host 0.0.0.0
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks.access import require_login
-    from cobalt_tasks.settings import load
+    from cobalt_tasks.core.access import require_login
+    from cobalt_tasks.core.settings import load
     from cobalt_tasks.views.dashboard.server import serve
 
     settings = load()

@@ -11,8 +11,8 @@ def db() -> None:
 @db.command(epilog="Example: cobalt db upgrade")
 def upgrade() -> None:
     """Create the tables, or bring them up to date. Every other command does this too, when it is needed."""
-    from cobalt_tasks import settings as environment
-    from cobalt_tasks.storage import schema
+    from cobalt_tasks.core import settings as environment
+    from cobalt_tasks.db import schema
 
     schema.open_ledger(environment.load())
     click.echo(f"the database is at revision {schema.HEAD}")

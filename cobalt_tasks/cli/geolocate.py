@@ -9,8 +9,8 @@ import click
 from cobalt_tasks.views.text import printable
 
 if TYPE_CHECKING:
-    from cobalt_tasks.contracts import Location
-    from cobalt_tasks.settings import Settings
+    from cobalt_tasks.core.records import Location
+    from cobalt_tasks.core.settings import Settings
 
 _DAY = 86400.0
 _CONCURRENCY = 8
@@ -52,8 +52,8 @@ def geolocate(
       cobalt geolocate --queue-jobs
       cobalt geolocate --async-batch --batch-size 500
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks import settings as environment
-    from cobalt_tasks.errors import ConfigurationError
+    from cobalt_tasks.core import settings as environment
+    from cobalt_tasks.core.errors import ConfigurationError
 
     if queue_jobs and async_batch:
         raise ConfigurationError("--queue-jobs and --async-batch exclude each other")
@@ -73,8 +73,8 @@ def geolocate(
 
 
 def _one(settings: "Settings", ip: str, *, as_job: bool, force: bool, as_json: bool) -> None:
-    from cobalt_tasks.addresses import canonical, is_public
-    from cobalt_tasks.errors import ConfigurationError
+    from cobalt_tasks.core.addresses import canonical, is_public
+    from cobalt_tasks.core.errors import ConfigurationError
 
     address = canonical(ip)
     if address is None:
@@ -96,7 +96,7 @@ def _one(settings: "Settings", ip: str, *, as_job: bool, force: bool, as_json: b
 
 def _local(settings: "Settings", address: str) -> "Location | None":
     """Ask the databases of this machine. This path imports nothing that is slow, and needs no ledger."""
-    from cobalt_tasks.geolocation.mmdb import NAME, LocalDatabases
+    from cobalt_tasks.geolocation.local.mmdb import NAME, LocalDatabases
 
     if settings.geo_providers[:1] != (NAME,):
         return None

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from cobalt_tasks.addresses import canonical
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.core.addresses import canonical
+from cobalt_tasks.core.errors import ConfigurationError
 
 
 @click.command()
@@ -43,9 +43,9 @@ def hosts(  # Click gives them by name
     wanted = None
     if address is not None and (wanted := canonical(address)) is None:
         raise ConfigurationError(f"{address!r} is no IP address")
-    from cobalt_tasks.settings import load
-    from cobalt_tasks.storage.inventory import Filter, Order
-    from cobalt_tasks.storage.schema import existing_ledger
+    from cobalt_tasks.core.settings import load
+    from cobalt_tasks.db.schema import existing_ledger
+    from cobalt_tasks.hosts.queries import Filter, Order
     from cobalt_tasks.views import hosts as views
 
     only = Filter(country=country.upper() if country else None, port=port, service=service)

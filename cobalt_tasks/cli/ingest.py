@@ -61,9 +61,9 @@ def ingest(
       cobalt ingest --follow /var/log/suricata/eve.json
       cobalt ingest --resume
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks import settings
-    from cobalt_tasks.errors import ConfigurationError
-    from cobalt_tasks.ingest.session import Wishes, run
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.core.errors import ConfigurationError
+    from cobalt_tasks.ingest.run import Wishes, run
 
     family, files = (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in FAMILIES else ("auto", arguments)
     if not files and not resume and not listen:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from cobalt_tasks.catalog import DAY, KINDS
-from cobalt_tasks.contracts import State
+from cobalt_tasks.core.catalog import DAY, KINDS
+from cobalt_tasks.core.records import State
 
 _KINDS = click.Choice([kind.name for kind in KINDS])
 _STATES = click.Choice([state.value for state in State])
@@ -39,7 +39,7 @@ def list_(
     ids: tuple[int, ...], kind: str | None, state: str | None, address: str | None, limit: int, as_json: bool
 ) -> None:
     """List jobs, the newest first."""
-    from cobalt_tasks.storage import job_admin
+    from cobalt_tasks.jobs import admin as job_admin
 
     with _ledger().reading() as connection:
         found = job_admin.find(connection, _selection(ids, kind, state, address), limit)
@@ -53,7 +53,7 @@ def show(number: int, as_json: bool) -> None:
     """Show all that is known of one job."""
     import msgspec
 
-    from cobalt_tasks.storage import job_admin
+    from cobalt_tasks.jobs import admin as job_admin
 
     with _ledger().reading() as connection:
         found = job_admin.find(connection, _selection((number,)), 1)
@@ -72,10 +72,10 @@ def show(number: int, as_json: bool) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every failed, dead and cancelled job.")
 def retry(ids: tuple[int, ...], kind: str | None, state: str | None, address: str | None, everything: bool) -> None:
     """Try failed, dead and cancelled jobs again, whatever their freshness or pause."""
-    from cobalt_tasks import settings as environment
-    from cobalt_tasks.dispatch import Dispatcher
-    from cobalt_tasks.errors import BrokerUnavailableError
-    from cobalt_tasks.storage import job_admin
+    from cobalt_tasks.core import settings as environment
+    from cobalt_tasks.core.errors import BrokerUnavailableError
+    from cobalt_tasks.jobs import admin as job_admin
+    from cobalt_tasks.jobs.dispatcher import Dispatcher
 
     selection = _named_selection(ids, kind, state, address, everything=everything)
     database = _ledger()
@@ -93,7 +93,7 @@ def retry(ids: tuple[int, ...], kind: str | None, state: str | None, address: st
 @click.option("--all", "everything", is_flag=True, help="Every job that has not ended.")
 def cancel(ids: tuple[int, ...], kind: str | None, state: str | None, address: str | None, everything: bool) -> None:
     """Cancel jobs that have not ended. What a worker still finds out for one is thrown away."""
-    from cobalt_tasks.storage import job_admin
+    from cobalt_tasks.jobs import admin as job_admin
 
     selection = _named_selection(ids, kind, state, address, everything=everything)
     database = _ledger()
@@ -105,7 +105,7 @@ def cancel(ids: tuple[int, ...], kind: str | None, state: str | None, address: s
 @click.option("--older-than", "days", default=30.0, show_default=True, type=click.FloatRange(min=0), help="Days.")
 def prune(days: float) -> None:
     """Delete the history of jobs that ended long ago. Facts stay."""
-    from cobalt_tasks.storage import job_admin
+    from cobalt_tasks.jobs import admin as job_admin
 
     if not math.isfinite(days):
         raise click.BadParameter("is no number of days", param_hint="--older-than")
@@ -117,8 +117,8 @@ def prune(days: float) -> None:
 
 
 def _ledger() -> Any:
-    from cobalt_tasks import settings as environment
-    from cobalt_tasks.storage.schema import existing_ledger
+    from cobalt_tasks.core import settings as environment
+    from cobalt_tasks.db.schema import existing_ledger
 
     return existing_ledger(environment.load())
 
@@ -126,8 +126,8 @@ def _ledger() -> Any:
 def _selection(
     ids: tuple[int, ...], kind: str | None = None, state: str | None = None, address: str | None = None
 ) -> Any:
-    from cobalt_tasks.addresses import canonical
-    from cobalt_tasks.storage.job_admin import Selection
+    from cobalt_tasks.core.addresses import canonical
+    from cobalt_tasks.jobs.admin import Selection
 
     if address is not None and (spelled := canonical(address)) is None:
         raise click.BadParameter(f"{address!r} is no address", param_hint="--address")
@@ -136,7 +136,7 @@ def _selection(
 
 def _require_jobs(database: Any, ids: tuple[int, ...]) -> None:
     """Refuse numbers that no job has, before anything changes."""
-    from cobalt_tasks.storage import job_admin
+    from cobalt_tasks.jobs import admin as job_admin
 
     if not ids:
         return

@@ -23,9 +23,9 @@ def list_(as_json: bool) -> None:
     """List the journals that wait; those that are being written or read now are not among them."""
     import msgspec
 
-    from cobalt_tasks import settings
-    from cobalt_tasks.ingest import leftover
-    from cobalt_tasks.text import printable
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.core.text import printable
+    from cobalt_tasks.ingest.streams import leftover
 
     found = leftover.find(settings.load().journal_folder)
     if as_json:
@@ -46,9 +46,10 @@ def list_(as_json: bool) -> None:
 @click.option("--format", "format_name", metavar="F", help="The format of its bytes, if it cannot be recognised.")
 def retry(journal: str, format_name: str | None) -> int:
     """Read JOURNAL into the ledger, from where its reading stopped."""
-    from cobalt_tasks import settings
-    from cobalt_tasks.ingest import formats, leftover
-    from cobalt_tasks.ingest.session import Wishes, run
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.ingest import formats
+    from cobalt_tasks.ingest.run import Wishes, run
+    from cobalt_tasks.ingest.streams import leftover
 
     loaded = settings.load()
     if format_name:
@@ -61,8 +62,8 @@ def retry(journal: str, format_name: str | None) -> int:
 @click.argument("journal")
 def forget(journal: str) -> None:
     """Delete JOURNAL and the bytes in it that are not stored; what is stored stays."""
-    from cobalt_tasks import settings
-    from cobalt_tasks.ingest import leftover
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.ingest.streams import leftover
 
     gone = leftover.forget(settings.load().journal_folder, journal)
     click.echo(f"deleted the journal {gone.journal}, {gone.bytes:,} bytes")

@@ -27,10 +27,10 @@ def list_(source: str | None, limit: int, after: int, as_json: bool) -> None:
 
     import msgspec
 
-    from cobalt_tasks import settings
-    from cobalt_tasks.storage import rejects as storage
-    from cobalt_tasks.storage.schema import existing_ledger
-    from cobalt_tasks.text import printable
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.core.text import printable
+    from cobalt_tasks.db.schema import existing_ledger
+    from cobalt_tasks.ingest.store import rejects as storage
 
     with existing_ledger(settings.load()).reading() as connection:
         found = storage.listing(connection, source=source, after=after, limit=limit)
@@ -56,10 +56,10 @@ def retry(source: str | None, port: int | None) -> None:
     """
     from pathlib import Path
 
-    from cobalt_tasks import settings
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.db.schema import existing_ledger
     from cobalt_tasks.ingest.retry import retry as try_again
-    from cobalt_tasks.storage import rejects as storage
-    from cobalt_tasks.storage.schema import existing_ledger
+    from cobalt_tasks.ingest.store import rejects as storage
 
     loaded = settings.load()
     database = existing_ledger(loaded)

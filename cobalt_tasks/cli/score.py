@@ -10,10 +10,10 @@ from cobalt_tasks.views.text import printable
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cobalt_tasks.settings import Settings
-    from cobalt_tasks.storage.engine import Database
-    from cobalt_tasks.storage.evidence import Score
-    from cobalt_tasks.threat import Evidence, Rules
+    from cobalt_tasks.core.settings import Settings
+    from cobalt_tasks.db.engine import Database
+    from cobalt_tasks.threat.rules import Evidence, Rules
+    from cobalt_tasks.threat.store import Score
 
 _SHOWN = 20
 
@@ -28,7 +28,7 @@ _SHOWN = 20
 def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) -> None:
     """Show the hosts that most speaks against, from 0 to 1.
 
-    The rules are in the package (threat_rules.toml); a table of the same name in COBALT_HOME/threat.toml replaces one.
+    The rules are in the package (rules.toml); a table of the same name in COBALT_HOME/threat.toml replaces one.
 
     \b
     Example:
@@ -36,10 +36,10 @@ def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) ->
       cobalt score --explain 198.51.100.7
       cobalt score --recompute
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks import settings as environment
-    from cobalt_tasks import threat
-    from cobalt_tasks.errors import ConfigurationError
-    from cobalt_tasks.storage.schema import existing_ledger
+    from cobalt_tasks.core import settings as environment
+    from cobalt_tasks.core.errors import ConfigurationError
+    from cobalt_tasks.db.schema import existing_ledger
+    from cobalt_tasks.threat import rules as threat
 
     if explain is not None and recompute:
         raise ConfigurationError("--explain and --recompute exclude each other")
@@ -60,7 +60,9 @@ def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) ->
 def _list(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:
     import msgspec
 
-    from cobalt_tasks.storage import counts, evidence, models
+    from cobalt_tasks.db import counts
+    from cobalt_tasks.db import tables as models
+    from cobalt_tasks.threat import store as evidence
 
     with database.reading() as connection:
         highest = evidence.highest(connection, limit)
@@ -90,9 +92,9 @@ def _list(database: "Database", rules: "Rules", limit: int, *, as_json: bool) ->
 def _explain(database: "Database", settings: "Settings", rules: "Rules", given: str, *, as_json: bool) -> None:
     import msgspec
 
-    from cobalt_tasks.addresses import canonical
-    from cobalt_tasks.errors import ConfigurationError
-    from cobalt_tasks.storage import evidence
+    from cobalt_tasks.core.addresses import canonical
+    from cobalt_tasks.core.errors import ConfigurationError
+    from cobalt_tasks.threat import store as evidence
     from cobalt_tasks.views import hosts
 
     address = canonical(given)
@@ -131,8 +133,9 @@ def _print_explanation(address: str, found: "Score | None", pieces: "Sequence[Ev
 def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:
     import msgspec
 
-    from cobalt_tasks import scoring
-    from cobalt_tasks.storage import counts, models
+    from cobalt_tasks.db import counts
+    from cobalt_tasks.db import tables as models
+    from cobalt_tasks.threat import scoring
     from cobalt_tasks.views.progress import Progress
 
     with database.reading() as connection:

@@ -26,10 +26,10 @@ def list_(as_json: bool) -> None:
     """List every source: read = accepted + duplicates + rejected + ignored."""
     import msgspec
 
-    from cobalt_tasks import settings
-    from cobalt_tasks.storage import sources as storage
-    from cobalt_tasks.storage.schema import existing_ledger
-    from cobalt_tasks.text import printable
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.core.text import printable
+    from cobalt_tasks.db.schema import existing_ledger
+    from cobalt_tasks.ingest.store import sources as storage
 
     with existing_ledger(settings.load()).reading() as connection:
         found = storage.everything(connection)
@@ -59,11 +59,11 @@ def forget(source: str) -> None:
     """
     from pathlib import Path
 
-    from cobalt_tasks import settings
-    from cobalt_tasks.errors import ConfigurationError
-    from cobalt_tasks.storage import sources as storage
-    from cobalt_tasks.storage.schema import existing_ledger
-    from cobalt_tasks.text import printable
+    from cobalt_tasks.core import settings
+    from cobalt_tasks.core.errors import ConfigurationError
+    from cobalt_tasks.core.text import printable
+    from cobalt_tasks.db.schema import existing_ledger
+    from cobalt_tasks.ingest.store import sources as storage
 
     database = existing_ledger(settings.load())
     with database.reading() as connection:

@@ -15,8 +15,8 @@ def status(as_json: bool) -> None:
       cobalt status
       cobalt status --json | jq .jobs.geolocation
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks.settings import load
-    from cobalt_tasks.storage.schema import existing_ledger
+    from cobalt_tasks.core.settings import load
+    from cobalt_tasks.db.schema import existing_ledger
     from cobalt_tasks.views.status import collect
 
     settings = load()

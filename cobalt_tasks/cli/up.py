@@ -22,7 +22,7 @@ def up(host: str, port: int, flower_port: int, concurrency: int, demo: bool, onc
 
     The state lies in COBALT_HOME (default ~/.cobalt); Ctrl-C stops everything in order.
     """
-    from cobalt_tasks import settings as environment
+    from cobalt_tasks.core import settings as environment
     from cobalt_tasks.supervisor.up import Plan, run
 
     settings = environment.load()

@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.addresses import canonical, is_public
-from cobalt_tasks.contracts import Location
-from cobalt_tasks.geolocation.mmdb import NAME, LocalDatabases
-from cobalt_tasks.settings import Settings
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.addresses import canonical, is_public
+from cobalt_tasks.core.records import Location
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.geolocation.local.mmdb import NAME, LocalDatabases
 
 TIMEOUT_SECONDS = 60.0
 
@@ -73,8 +73,8 @@ def _local(settings: Settings, addresses: Sequence[str]) -> dict[str, Location]:
 
 def _elsewhere(settings: Settings, addresses: Sequence[str], batch_size: int, deadline: float) -> dict[str, Location]:
     # These bring SQLAlchemy with them, which costs more than a local look-up takes.
-    from cobalt_tasks.geolocation.inprocess import look_up  # noqa: PLC0415
-    from cobalt_tasks.storage.schema import open_ledger  # noqa: PLC0415
+    from cobalt_tasks.db.schema import open_ledger  # noqa: PLC0415
+    from cobalt_tasks.geolocation.in_process import look_up  # noqa: PLC0415
 
     database = open_ledger(settings)
     try:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.contracts import Location
+from cobalt_tasks.core.records import Location
+from cobalt_tasks.core.text import printable
 from cobalt_tasks.geolocation.countries import country_name
-from cobalt_tasks.text import printable
 
 _LONGEST = 200
 _LONGEST_RAW = 8192

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from cobalt_tasks import x509
-from cobalt_tasks.contracts import Certificate, Discovery, Hostname, Observation, Sighting
-from cobalt_tasks.storage.facts import banner_digest
-from cobalt_tasks.storage.rejects import KEPT
-from cobalt_tasks.text import hostname
+from cobalt_tasks.core import x509
+from cobalt_tasks.core.records import Certificate, Discovery, Hostname, Observation, Sighting
+from cobalt_tasks.core.text import hostname
+from cobalt_tasks.hosts.facts import banner_digest
+from cobalt_tasks.ingest.store.rejects import KEPT
 
 LONGEST_TEXT: Final = 4096
 """Characters of any text of a line that are stored."""
@@ -19,7 +19,7 @@ class RefusedError(ValueError):
 
 
 class Batch:
-    """Records of one source, as rows (see storage/intake.py) where there are many, as contracts where there are few.
+    """Records of one source, as rows (see ingest/store/write_batch.py) where there are many, as contracts where there are few.
 
     A format calls exactly one of `observe`, `discover`, `reject` and `ignore` for each record: so the ledger balances.
     """

@@ -10,15 +10,15 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.geolocation.quotas import Terms
+from cobalt_tasks.hosts import totals as summary
 from cobalt_tasks.ingest.pipeline import Pipeline
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import summary
-from cobalt_tasks.storage.budgets import Terms
-from cobalt_tasks.storage.schema import open_ledger
-from cobalt_tasks.storage.sources import Source
+from cobalt_tasks.ingest.store.sources import Source
+from cobalt_tasks.ingest.streams.files import FileStream
 
 _LOCAL_PER_SECOND: Final = 2000.0
 """Addresses a worker looks up in local databases in a second, stored; on the slow side."""

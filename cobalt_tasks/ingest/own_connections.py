@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 import psutil
 
-from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.core.errors import CobaltError
 
 HEARTBEAT_SECONDS: Final = 20.0
 _REMEMBERED_NAMES: Final = 10_000

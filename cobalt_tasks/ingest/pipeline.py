@@ -3,19 +3,20 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.ingest import formats, identity
-from cobalt_tasks.ingest.dispatching import Postman
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.ingest import formats
+from cobalt_tasks.ingest import source_identity as identity
+from cobalt_tasks.ingest.commit import Committer, persist
+from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.ingest.formats.base import BLANK, Format
-from cobalt_tasks.ingest.patience import Committer, persist
-from cobalt_tasks.ingest.planning import Planner
 from cobalt_tasks.ingest.reading import Reading
-from cobalt_tasks.ingest.streams import Stream
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.intake import Intake
-from cobalt_tasks.storage.sources import Source
+from cobalt_tasks.ingest.sender import Postman
+from cobalt_tasks.ingest.store.sources import Source
+from cobalt_tasks.ingest.store.write_batch import Intake
+from cobalt_tasks.ingest.streams.files import Stream
+from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from cobalt_tasks.ingest.streams import Stream
-from cobalt_tasks.storage.sources import Source, Tally
-from cobalt_tasks.text import printable
+from cobalt_tasks.core.text import printable
+from cobalt_tasks.ingest.store.sources import Source, Tally
+from cobalt_tasks.ingest.streams.files import Stream
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

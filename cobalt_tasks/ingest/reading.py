@@ -8,13 +8,14 @@ from msgspec import Struct, json
 
 from cobalt_tasks.ingest import formats
 from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.commit import Committer
+from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.ingest.formats.base import BLANK, Format
-from cobalt_tasks.ingest.patience import Committer
-from cobalt_tasks.ingest.planning import Planner
-from cobalt_tasks.ingest.streams import PRINT, Stream, fingerprint
-from cobalt_tasks.storage import intake, provisional
-from cobalt_tasks.storage.intake import Intake
-from cobalt_tasks.storage.sources import Checkpoint, Source, Work
+from cobalt_tasks.ingest.store import partial_line as provisional
+from cobalt_tasks.ingest.store import write_batch as intake
+from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Work
+from cobalt_tasks.ingest.store.write_batch import Intake
+from cobalt_tasks.ingest.streams.files import PRINT, Stream, fingerprint
 
 _SMALLEST_PIECE: Final = 16 * 1024
 _LARGEST_PIECE: Final = 512 * 1024

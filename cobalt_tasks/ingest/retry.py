@@ -2,17 +2,18 @@
 
 from contextlib import suppress
 
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
 from cobalt_tasks.ingest import formats
 from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.ingest.formats.base import Format
-from cobalt_tasks.ingest.planning import Planner
 from cobalt_tasks.ingest.reading import state_of
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import intake, rejects, sources
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.rejects import Rejected
+from cobalt_tasks.ingest.store import rejects, sources
+from cobalt_tasks.ingest.store import write_batch as intake
+from cobalt_tasks.ingest.store.rejects import Rejected
+from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 _AT_ONCE = 500
 

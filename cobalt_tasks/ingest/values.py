@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cobalt_tasks.addresses import canonical
+from cobalt_tasks.core.addresses import canonical
 from cobalt_tasks.ingest.batch import LONGEST_TEXT, RefusedError
 
 _REMEMBERED: Final = 1 << 15

@@ -10,8 +10,8 @@ import sys
 
 import msgspec
 
-from cobalt_tasks import settings
-from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.lab.server import Lab
 
 

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import msgspec
 
-from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.lab import identity
 from cobalt_tasks.lab.nameserver import Names, UdpNameServer, tcp_service
 from cobalt_tasks.lab.places import ADDRESSES, DOMAIN, NAMES, PLACES, Place

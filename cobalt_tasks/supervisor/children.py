@@ -13,7 +13,7 @@ from typing import IO
 
 from msgspec import Struct
 
-from cobalt_tasks.private_files import open_own
+from cobalt_tasks.core.private_files import open_own
 from cobalt_tasks.supervisor.log_file import rotate
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from cobalt_tasks import lab
-from cobalt_tasks.settings import Settings
+from cobalt_tasks.core.settings import Settings
 
 
 def settings_for_lab(settings: Settings) -> Settings:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from cobalt_tasks.contracts import FINAL_STATES
+from cobalt_tasks.core.records import FINAL_STATES
 from cobalt_tasks.supervisor.terminal import say, unharmed
 
 _LINE_SECONDS = 5.0

@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
-from cobalt_tasks.broker import Broker
-from cobalt_tasks.catalog import CONTROL_QUEUE, POOLS
-from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
-from cobalt_tasks.storage import backlog, locks
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, POOLS
+from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
+from cobalt_tasks.db import locks
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.jobs import backlog
+from cobalt_tasks.jobs.broker import Broker
 
 _LOOK_SECONDS = 5.0
 _LATE_SECONDS = 20.0
@@ -47,13 +47,13 @@ class Pulse:
     def _is_excused(self) -> bool:
         try:
             self._broker.ping()
-            with self._database.reading() as connection:
-                return self._is_done(connection)
+            return self._is_done()
         except (BrokerUnavailableError, DatabaseUnavailableError):
             return True
 
-    def _is_done(self, connection: Connection) -> bool:
-        age = locks.last_taken(connection, "sweep")
+    def _is_done(self) -> bool:
+        with self._database.reading() as connection:
+            age = locks.last_taken(connection, "sweep")
         return age is not None and age < _LATE_SECONDS
 
 
@@ -67,8 +67,9 @@ class PoolPulse(Pulse):
         super().__init__(database, broker, clock)
         self._kinds = kinds
 
-    def _is_done(self, connection: Connection) -> bool:
-        found = backlog.find(connection, _LATE_SECONDS)
+    def _is_done(self) -> bool:
+        with self._database.reading() as connection:
+            found = backlog.find(connection, _LATE_SECONDS)
         of_pool = [found[kind] for kind in self._kinds]
         is_late = any(each.due_seconds is not None and each.due_seconds > _LATE_SECONDS for each in of_pool)
         return not is_late or any(each.finished for each in of_pool)

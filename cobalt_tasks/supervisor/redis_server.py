@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.settings import Settings
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.supervisor.children import Command
 
 _LONGEST_SOCKET_PATH = 107

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from cobalt_tasks.errors import CobaltError
-from cobalt_tasks.storage import starts
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.jobs import starts
 from cobalt_tasks.supervisor.children import Child
 from cobalt_tasks.views.text import printable
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cobalt_tasks import private_files
-from cobalt_tasks.errors import AlreadyRunningError, ConfigurationError
+from cobalt_tasks.core import private_files
+from cobalt_tasks.core.errors import AlreadyRunningError, ConfigurationError
 
 
 @contextmanager

@@ -10,16 +10,17 @@ from pathlib import Path
 
 import msgspec
 
-from cobalt_tasks import access, privacy
-from cobalt_tasks.broker import Broker
-from cobalt_tasks.catalog import CONTROL_QUEUE, POOLS
-from cobalt_tasks.contracts import ACTIVE_STATES
-from cobalt_tasks.errors import BrokerUnavailableError, DatabaseUnavailableError
-from cobalt_tasks.geolocation import manifest
-from cobalt_tasks.settings import Settings, environment
-from cobalt_tasks.storage import overview
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import access
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, POOLS
+from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
+from cobalt_tasks.core.records import ACTIVE_STATES
+from cobalt_tasks.core.settings import Settings, environment
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.geolocation import privacy
+from cobalt_tasks.geolocation.local import manifest
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.jobs.broker import Broker
 from cobalt_tasks.supervisor import demo, redis_server
 from cobalt_tasks.supervisor.children import Child, Command
 from cobalt_tasks.supervisor.progress import Progress

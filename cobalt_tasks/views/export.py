@@ -11,8 +11,8 @@ from typing import IO, Any
 
 import msgspec
 
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.exports import TABLES, Stream, stream
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts.exports import TABLES, Stream, stream
 from cobalt_tasks.views.text import iso, printable
 
 __all__ = ["FORMATS", "TABLES", "export"]

@@ -9,18 +9,20 @@ from typing import Final
 
 from msgspec import Struct
 
-from cobalt_tasks.broker import Worker
-from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS
-from cobalt_tasks.errors import DatabaseUnavailableError
-from cobalt_tasks.machine import ClockWatch, Disk, disk
-from cobalt_tasks.rounds import SWEEP, UPKEEP
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import backlog as work
-from cobalt_tasks.storage import overview, rounds, starts
-from cobalt_tasks.storage.backlog import Backlog
-from cobalt_tasks.storage.engine import Database, sqlite_folder
-from cobalt_tasks.storage.rounds import Round
-from cobalt_tasks.storage.starts import Loop
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS
+from cobalt_tasks.core.errors import DatabaseUnavailableError
+from cobalt_tasks.core.machine import ClockWatch, Disk, disk
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database, sqlite_folder
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.jobs import backlog as work
+from cobalt_tasks.jobs import round_log as rounds
+from cobalt_tasks.jobs import starts
+from cobalt_tasks.jobs.backlog import Backlog
+from cobalt_tasks.jobs.broker import Worker
+from cobalt_tasks.jobs.round_log import Round
+from cobalt_tasks.jobs.rounds import SWEEP, UPKEEP
+from cobalt_tasks.jobs.starts import Loop
 
 STALL_SECONDS: Final = 25.0
 """Jobs due for so long, and none finished in as long, are a stall: longer than any batch, and seen within half a minute."""

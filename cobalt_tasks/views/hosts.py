@@ -4,10 +4,12 @@ from typing import Any
 
 import msgspec
 
-from cobalt_tasks.errors import CobaltError
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import host_parts, inventory, traffic
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import connections as traffic
+from cobalt_tasks.hosts import parts as host_parts
+from cobalt_tasks.hosts import queries as inventory
 from cobalt_tasks.views import unchecked
 
 _CONNECTIONS_SHOWN = 50

@@ -9,17 +9,18 @@ from contextlib import closing
 
 from msgspec import Struct
 
-from cobalt_tasks.broker import Broker, Worker
-from cobalt_tasks.catalog import KINDS
-from cobalt_tasks.contracts import State
-from cobalt_tasks.errors import BrokerUnavailableError, GeodbError
-from cobalt_tasks.geolocation import manifest
-from cobalt_tasks.ingest import leftover
-from cobalt_tasks.ingest.leftover import Leftover
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import overview, unscored
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.latest import Latest, latest
+from cobalt_tasks.core.catalog import KINDS
+from cobalt_tasks.core.errors import BrokerUnavailableError, GeodbError
+from cobalt_tasks.core.records import State
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.geolocation.local import manifest
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts.recent import Latest, latest
+from cobalt_tasks.ingest.streams import leftover
+from cobalt_tasks.ingest.streams.leftover import Leftover
+from cobalt_tasks.jobs.broker import Broker, Worker
+from cobalt_tasks.threat import unscored
 from cobalt_tasks.views import health
 from cobalt_tasks.views.health import Verdict
 

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from cobalt_tasks.contracts import State
-from cobalt_tasks.ingest.leftover import summary
+from cobalt_tasks.core.records import State
+from cobalt_tasks.ingest.streams.leftover import summary
 from cobalt_tasks.views.status import Status
 from cobalt_tasks.views.text import ago, iso, printable
 

@@ -9,12 +9,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from cobalt_tasks import threat
-from cobalt_tasks.addresses import is_public
-from cobalt_tasks.contracts import ACTIVE_STATES, State
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.threat import Rules
+from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.records import ACTIVE_STATES, State
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.threat.rules import Rules
 
 _OURS = frozenset({"no provider", "no resolver", "out of scope", "held up"})
 """Outcomes that give the reason why no look-up was made, and no fact about the host."""
@@ -24,7 +24,7 @@ class Unchecked(Struct, frozen=True, kw_only=True):
     """One thing that was not looked at.
 
     Attributes:
-        check: a fact (location, name, banner, certificate), or a rule of threat_rules.toml.
+        check: a fact (location, name, banner, certificate), or a rule of rules.toml.
         reason: why, in a few words.
 
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cobalt_tasks.catalog import POOLS
+from cobalt_tasks.core.catalog import POOLS
 from tests.acceptance.conftest import Cobalt
 from tests.support import flood
 from tests.support.waiting import wait_until

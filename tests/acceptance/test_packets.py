@@ -19,15 +19,15 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.broker import Broker
-from cobalt_tasks.catalog import BY_NAME, Urgency
 from cobalt_tasks.celery import app
-from cobalt_tasks.contracts import FINAL_STATES, NewJob
-from cobalt_tasks.errors import BrokerUnavailableError
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.catalog import BY_NAME, Urgency
+from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.records import FINAL_STATES, NewJob
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.broker import Broker
 from tests.acceptance.conftest import Cobalt
 from tests.support import netns
 from tests.support.waiting import PATIENCE, wait_until

@@ -17,15 +17,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.broker import QUEUES
-from cobalt_tasks.catalog import BY_NAME, KINDS, STEPS, Kind, Unit, Urgency
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.storage import jobs, new_jobs, overview
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.catalog import BY_NAME, KINDS, STEPS, Kind, Unit, Urgency
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.broker import QUEUES
+from cobalt_tasks.jobs.dispatcher import Dispatcher
 from tests.support.waiting import PATIENCE, wait_until
 
 FLOOD = 100_000

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from cobalt_tasks.catalog import POOLS
+from cobalt_tasks.core.catalog import POOLS
 from cobalt_tasks.lab.places import CERTIFICATE_NAMES
 from tests.acceptance.conftest import Cobalt
 from tests.support.waiting import PATIENCE, wait_until

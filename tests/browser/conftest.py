@@ -17,8 +17,8 @@ import pytest
 import requests
 import websocket
 
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import upgrade
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import upgrade
 from tests.support.waiting import PATIENCE, wait_until
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")

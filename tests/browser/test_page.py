@@ -9,10 +9,13 @@ import psutil
 import pytest
 from sqlalchemy import insert, update
 
-from cobalt_tasks.contracts import Banner, Facts, Hostname, Location, NewJob
-from cobalt_tasks.storage import evidence, facts, jobs, models
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.threat import Evidence, score
+from cobalt_tasks.core.records import Banner, Facts, Hostname, Location, NewJob
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import facts
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.threat import store as evidence
+from cobalt_tasks.threat.rules import Evidence, score
 from tests.support.waiting import wait_until
 
 HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>\'"javascript:window.owned=1'

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks.storage import schema
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.db import schema
+from cobalt_tasks.db.engine import Database
 
 LINES = 1_000_000
 KILLS = 50

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from sqlalchemy import event, func, insert, select
 
-from cobalt_tasks import settings
-from cobalt_tasks.contracts import Certificate, Facts, Hostname, NewJob, Sighting
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.records import Certificate, Facts, Hostname, NewJob, Sighting
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import facts
 from cobalt_tasks.ingest.pipeline import Pipeline
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import facts, jobs, models
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.ingest.streams.files import FileStream
+from cobalt_tasks.jobs import store as jobs
 from tests.support.waiting import PATIENCE
 
 LEASE = 30.0

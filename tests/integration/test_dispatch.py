@@ -8,17 +8,18 @@ import pytest
 import redis
 from sqlalchemy import func, select, update
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.catalog import BY_NAME, DAY, KINDS, Urgency
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.dispatch import MESSAGES, RINGS, Dispatcher
-from cobalt_tasks.errors import BrokerUnavailableError
-from cobalt_tasks.hints import SENT_AT
-from cobalt_tasks.storage import jobs, leases
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.jobs import Sent
-from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.sweep import sweep, upkeep
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.catalog import BY_NAME, DAY, KINDS, Urgency
+from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.dispatcher import MESSAGES, RINGS, Dispatcher
+from cobalt_tasks.jobs.reaper import sweep, upkeep
+from cobalt_tasks.jobs.store import Sent
+from cobalt_tasks.messages.hints import SENT_AT
 
 
 def fill(database: Database, count: int, urgency: Urgency = Urgency.ORDINARY) -> None:
@@ -158,7 +159,7 @@ def test_jobs_are_found_lost_behind_a_ring(
     dispatcher: Dispatcher, database: Database, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A message without jobs, alone in the queue, hides nothing. Break: the default of SENT_AT in dispatch._publish."""
-    monkeypatch.setattr("cobalt_tasks.sweep.LOST_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("cobalt_tasks.jobs.reaper.LOST_AFTER_SECONDS", 0.0)
     database.write(jobs.create, [NewJob(kind="geolocation", address="8.8.8.8")])
     dispatcher.top_up(["geolocation"])
     client = redis.Redis.from_url(redis_url)
@@ -177,7 +178,7 @@ def test_after_flushall_everything_is_sent_again_without_a_flood(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The sweep finds out that the messages are gone: invariant 2. Break: sweep._resend_lost."""
-    monkeypatch.setattr("cobalt_tasks.sweep.LOST_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("cobalt_tasks.jobs.reaper.LOST_AFTER_SECONDS", 0.0)
     fill(database, 100)
     dispatcher.top_up(["banner"])
     before = dispatcher.broker.depths()["banner"]

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from cobalt_tasks import elements, flowerconfig
-from cobalt_tasks import settings as environment
-from cobalt_tasks.catalog import SWEEP_TASK
+from cobalt_tasks import flowerconfig
 from cobalt_tasks.celery import app
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.catalog import SWEEP_TASK
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.dispatcher import Dispatcher
+from cobalt_tasks.messages import elements
 from tests.conftest import free_port
 from tests.support.waiting import PATIENCE, wait_until
 

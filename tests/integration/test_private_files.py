@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from cobalt_tasks import flowerconfig
-from cobalt_tasks.errors import ConfigurationError, GeodbError
-from cobalt_tasks.geolocation import geodb
-from cobalt_tasks.private_files import open_own, require_own_folder
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.errors import ConfigurationError, GeodbError
+from cobalt_tasks.core.private_files import open_own, require_own_folder
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.geolocation.local import install as geodb
 from cobalt_tasks.supervisor.state import locked
 from tests.conftest import free_port
 from tests.support.waiting import PATIENCE

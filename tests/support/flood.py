@@ -11,7 +11,7 @@ from pathlib import Path
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from cobalt_tasks.geolocation import geodb
+from cobalt_tasks.geolocation.local import install as geodb
 
 _FIRST = int(IPv4Address("20.0.0.0"))
 _APART = 257

@@ -12,7 +12,7 @@ from celery import signals
 
 import workers.lifecycle
 import workers.tasks
-from cobalt_tasks.contracts import Facts, Hostname, Job, Outcome, Verdict
+from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
 from workers.net import Net
 
 EXITS, CRASHES, EATEN, SLOW, SIGNS = 1, 2, 3, 4, 5

@@ -4,16 +4,20 @@ import sys
 
 from sqlalchemy import exists, select
 
-from cobalt_tasks import sweep
-from cobalt_tasks.catalog import BY_NAME, Urgency
-from cobalt_tasks.contracts import NewJob, Outcome, State, Verdict
-from cobalt_tasks.storage import budgets, job_admin, jobs, locks, new_jobs
-from cobalt_tasks.storage.budgets import Limit
-from cobalt_tasks.storage.engine import Database, database_now
-from cobalt_tasks.storage.job_admin import Selection
-from cobalt_tasks.storage.jobs import Claim
-from cobalt_tasks.storage.models import is_in
-from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.core.catalog import BY_NAME, Urgency
+from cobalt_tasks.core.records import NewJob, Outcome, State, Verdict
+from cobalt_tasks.db import locks
+from cobalt_tasks.db.engine import Database, database_now
+from cobalt_tasks.db.tables import is_in
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.geolocation import quotas as budgets
+from cobalt_tasks.geolocation.quotas import Limit
+from cobalt_tasks.jobs import admin as job_admin
+from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs import reaper as sweep
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.admin import Selection
+from cobalt_tasks.jobs.store import Claim
 
 _PAUSE = 100.0
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.db.engine import Database
 
 
 def work(database: Database, do: Callable[[], object]) -> int:

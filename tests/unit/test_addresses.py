@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.addresses import Scope, canonical, is_public
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.core.addresses import Scope, canonical, is_public
+from cobalt_tasks.core.errors import ConfigurationError
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,14 @@
 """The catalog, and what is derived from it."""
 
 import celeryconfig
-from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS, POOLS, STEPS, Pool, Urgency
-from cobalt_tasks.timing import HARD_LIMIT_SECONDS, LEASE_SECONDS, RENEW_SECONDS, SOFT_LIMIT_SECONDS, VISIBILITY_SECONDS
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, POOLS, STEPS, Pool, Urgency
+from cobalt_tasks.core.timeouts import (
+    HARD_LIMIT_SECONDS,
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    SOFT_LIMIT_SECONDS,
+    VISIBILITY_SECONDS,
+)
 
 
 def test_the_steps_on_the_wire() -> None:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from cobalt_tasks import service_urls, settings
+from cobalt_tasks.core import service_urls, settings
 
 ROOT = Path(__file__).parents[2]
 FIXED = {"COBALT_HOME"}

@@ -5,8 +5,8 @@ import time
 import msgspec
 import pytest
 
-from cobalt_tasks import hints
-from cobalt_tasks.broker import QUEUES
+from cobalt_tasks.jobs.broker import QUEUES
+from cobalt_tasks.messages import hints
 
 _ODD = [
     None,

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from cobalt_tasks.catalog import BY_NAME
+from cobalt_tasks.core.catalog import BY_NAME
 from workers.tasks import RUNNERS
 
 ROOT = Path(__file__).parents[2]

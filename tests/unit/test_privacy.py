@@ -5,13 +5,15 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from cobalt_tasks import lab, privacy, settings
+from cobalt_tasks import lab
 from cobalt_tasks.cli import cobalt
-from cobalt_tasks.contracts import Observation
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.geolocation.chain import Geolocator
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.records import Observation
+from cobalt_tasks.geolocation import privacy
+from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.planning import Planner
+from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.supervisor import demo
 
 KEYS = {"IPINFO_TOKEN": "s3cret", "IPGEOLOCATION_API_KEY": "s3cret"}

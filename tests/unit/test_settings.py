@@ -8,8 +8,8 @@ import redis
 from kombu import Connection
 from sqlalchemy import make_url
 
-from cobalt_tasks import settings
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.errors import ConfigurationError
 
 
 def test_the_defaults_need_nothing() -> None:

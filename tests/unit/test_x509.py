@@ -13,8 +13,8 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.contracts import Certificate
-from cobalt_tasks.x509 import LARGEST, parse
+from cobalt_tasks.core.records import Certificate
+from cobalt_tasks.core.x509 import LARGEST, parse
 
 _START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 _END = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)

@@ -5,11 +5,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from cobalt_tasks import x509
-from cobalt_tasks.catalog import DAY, HOUR
-from cobalt_tasks.contracts import Certificate, Facts, Hostname, Job, Outcome, Sighting, Verdict
-from cobalt_tasks.errors import OutOfScopeError
-from cobalt_tasks.text import hostname
+from cobalt_tasks.core import x509
+from cobalt_tasks.core.catalog import DAY, HOUR
+from cobalt_tasks.core.errors import OutOfScopeError
+from cobalt_tasks.core.records import Certificate, Facts, Hostname, Job, Outcome, Sighting, Verdict
+from cobalt_tasks.core.text import hostname
 from workers.net import Connection, Net, Status
 from workers.probes import starttls
 from workers.probes.unanswered import out_of_scope, unreached

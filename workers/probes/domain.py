@@ -12,9 +12,9 @@ import dns.rdtypes.IN.A
 import dns.rdtypes.IN.AAAA
 import dns.reversename
 
-from cobalt_tasks.addresses import is_public
-from cobalt_tasks.catalog import DAY, MINUTE
-from cobalt_tasks.contracts import Facts, Hostname, Job, Outcome, Verdict
+from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.catalog import DAY, MINUTE
+from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
 from workers.net import Net
 from workers.resolvers import Answer, Reply
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from cobalt_tasks.contracts import Job, Outcome, Verdict
+from cobalt_tasks.core.records import Job, Outcome, Verdict
 from workers.net import Status
 
 _PAUSE: Final = 30.0

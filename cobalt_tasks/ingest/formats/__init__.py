@@ -4,24 +4,24 @@ import codecs
 from collections.abc import Sequence
 from typing import Final
 
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.ingest import compressed
+from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.capture import Capture
-from cobalt_tasks.ingest.formats.grepable import MasscanGrepable, NmapGrepable
-from cobalt_tasks.ingest.formats.masscan_binary import MasscanBinary
-from cobalt_tasks.ingest.formats.masscan_json import MasscanJson
-from cobalt_tasks.ingest.formats.masscan_list import MasscanList
-from cobalt_tasks.ingest.formats.masscan_text import MasscanText
-from cobalt_tasks.ingest.formats.naabu import NaabuJson, NaabuText
-from cobalt_tasks.ingest.formats.projectdiscovery import Fingerprintx, Httpx, Tlsx
+from cobalt_tasks.ingest.formats.masscan.binary import MasscanBinary
+from cobalt_tasks.ingest.formats.masscan.json_ import MasscanJson
+from cobalt_tasks.ingest.formats.masscan.list_ import MasscanList
+from cobalt_tasks.ingest.formats.masscan.text import MasscanText
+from cobalt_tasks.ingest.formats.nmap.grepable import MasscanGrepable, NmapGrepable
+from cobalt_tasks.ingest.formats.nmap.xml_ import MasscanXml, NmapXml
+from cobalt_tasks.ingest.formats.projectdiscovery.naabu import NaabuJson, NaabuText
+from cobalt_tasks.ingest.formats.projectdiscovery.tools import Fingerprintx, Httpx, Tlsx
 from cobalt_tasks.ingest.formats.ss import Ss
 from cobalt_tasks.ingest.formats.suricata import SuricataEve
 from cobalt_tasks.ingest.formats.tshark import TsharkEk, TsharkFields
-from cobalt_tasks.ingest.formats.xml_hosts import MasscanXml, NmapXml
 from cobalt_tasks.ingest.formats.zeek import ZeekJson, ZeekTsv
 from cobalt_tasks.ingest.formats.zgrab2 import Zgrab2
 from cobalt_tasks.ingest.formats.zmap import ZmapCsv, ZmapJson
+from cobalt_tasks.ingest.streams import decompress as compressed
 
 FORMATS: Final[Sequence[type[Format]]] = (
     Capture,

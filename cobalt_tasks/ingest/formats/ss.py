@@ -3,7 +3,7 @@
 import re
 from typing import ClassVar, Final
 
-from cobalt_tasks.contracts import Observation
+from cobalt_tasks.core.records import Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat

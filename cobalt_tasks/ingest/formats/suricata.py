@@ -6,7 +6,7 @@ queries and requests in a flow, so those are lists.
 
 from typing import Any, ClassVar, Final
 
-from cobalt_tasks.contracts import Observation
+from cobalt_tasks.core.records import Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat, part

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, Final
 
-from cobalt_tasks.contracts import Discovery
+from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing

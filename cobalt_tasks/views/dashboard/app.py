@@ -13,16 +13,16 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 
-from cobalt_tasks import access
-from cobalt_tasks.addresses import canonical
-from cobalt_tasks.catalog import KINDS
-from cobalt_tasks.contracts import State
-from cobalt_tasks.errors import CobaltError, DatabaseUnavailableError
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.host_parts import PARTS, Page
-from cobalt_tasks.storage.inventory import After, Filter, Order
-from cobalt_tasks.storage.traffic import JobFilter
+from cobalt_tasks.core import access
+from cobalt_tasks.core.addresses import canonical
+from cobalt_tasks.core.catalog import KINDS
+from cobalt_tasks.core.errors import CobaltError, DatabaseUnavailableError
+from cobalt_tasks.core.records import State
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts.parts import PARTS, Page
+from cobalt_tasks.hosts.queries import After, Filter, Order
+from cobalt_tasks.jobs.lists import JobFilter
 from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.live import Live

@@ -6,11 +6,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from cobalt_tasks.addresses import is_public
-from cobalt_tasks.catalog import KINDS
-from cobalt_tasks.rounds import SWEEP
-from cobalt_tasks.storage.overview import Traffic
-from cobalt_tasks.storage.zones import Zone
+from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.catalog import KINDS
+from cobalt_tasks.hosts.counts import Traffic
+from cobalt_tasks.jobs.rounds import SWEEP
+from cobalt_tasks.threat.zones import Zone
 from cobalt_tasks.views.health import (
     BROKER,
     CLOCK,

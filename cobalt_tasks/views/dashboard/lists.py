@@ -3,8 +3,10 @@
 import time
 from typing import Any
 
-from cobalt_tasks.storage import inventory, traffic
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import connections as traffic
+from cobalt_tasks.hosts import queries as inventory
+from cobalt_tasks.jobs import lists as job_lists
 from cobalt_tasks.views import hosts as views
 from cobalt_tasks.views.dashboard import contract
 
@@ -33,10 +35,10 @@ def connections(database: Database, limit: int, before: int | None, seconds: flo
     return _page([contract.connection(row) for row in rows], limit)
 
 
-def jobs(database: Database, limit: int, only: traffic.JobFilter, before: int | None) -> Page:
+def jobs(database: Database, limit: int, only: job_lists.JobFilter, before: int | None) -> Page:
     """Return a page of jobs, the newest first."""
     with database.reading() as connection:
-        return _page(traffic.job_page(connection, limit, only=only, before=before), limit)
+        return _page(job_lists.job_page(connection, limit, only=only, before=before), limit)
 
 
 def _page(rows: list[dict[str, Any]], limit: int) -> Page:

@@ -5,11 +5,14 @@ import time
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.errors import DatabaseUnavailableError
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import overview, schema, traffic, zones
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.zones import Zone
+from cobalt_tasks.core.errors import DatabaseUnavailableError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db import schema
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import connections as traffic
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.threat import zones
+from cobalt_tasks.threat.zones import Zone
 from cobalt_tasks.views import status
 from cobalt_tasks.views.dashboard import contract
 from cobalt_tasks.views.dashboard.kept import Kept

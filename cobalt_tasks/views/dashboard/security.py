@@ -8,7 +8,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cobalt_tasks import access
+from cobalt_tasks.core import access
 
 OPEN_PATHS = frozenset({"/api/health", "/api/live"})
 """What a health check may ask without a password: it tells states and ages, nothing of what was found."""

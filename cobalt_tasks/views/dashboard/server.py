@@ -7,8 +7,8 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.settings import Settings
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.views.dashboard.app import create_app
 from cobalt_tasks.views.dashboard.protocol import DeadlineProtocol
 from cobalt_tasks.views.dashboard.stream import Streams

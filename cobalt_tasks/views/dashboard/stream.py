@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.views.dashboard.security import client_of
 
 EVERY_SECONDS = 2.0

@@ -7,14 +7,14 @@ from random import Random
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks.catalog import DAY, HOUR
 from cobalt_tasks.chaos import audit
 from cobalt_tasks.chaos.faults import Faults, Struck
 from cobalt_tasks.chaos.feed import Expected
 from cobalt_tasks.chaos.stack import Stack
 from cobalt_tasks.chaos.targets import CALLS
 from cobalt_tasks.chaos.witness import Witness
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.catalog import DAY, HOUR
+from cobalt_tasks.db.engine import Database
 
 JOBS = {("domain", "192.0.2.1", 0)}
 INPUT = b'{"one": "line"}\n'

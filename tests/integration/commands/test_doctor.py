@@ -9,12 +9,12 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks import settings as environment
 from cobalt_tasks.cli import main
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import open_ledger
-from cobalt_tasks.sweep import sweep
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.jobs.dispatcher import Dispatcher
+from cobalt_tasks.jobs.reaper import sweep
 from tests.support.worker import Worker
 
 Doctor = Callable[..., tuple[int, dict[str, dict[str, object]]]]

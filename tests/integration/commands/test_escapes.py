@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from cobalt_tasks.cli import cobalt
-from cobalt_tasks.storage import models
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
 
 HOSTILE = "x\x1b]0;owned\x07\x1b[2J\u202ey"
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from cobalt_tasks import settings as environment
 from cobalt_tasks.cli import main
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import store as jobs
 
 Run = Callable[..., tuple[int, str, str]]
 LARGEST = 2**63 - 1

@@ -13,9 +13,9 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.geolocation import geodb
-from cobalt_tasks.settings import Settings
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.geolocation.local import install as geodb
 
 
 def write_mmdb(path: Path, kind: str, records: dict[str, object], ip_version: int = 6) -> Path:

@@ -6,11 +6,11 @@ import time
 import pytest
 from sqlalchemy import select, update
 
-from cobalt_tasks.storage import budgets
-from cobalt_tasks.storage.budgets import Limit, Reservation, Word
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import breakers
-from cobalt_tasks.storage.models import budgets as table
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import breakers
+from cobalt_tasks.db.tables import budgets as table
+from cobalt_tasks.geolocation import quotas as budgets
+from cobalt_tasks.geolocation.quotas import Limit, Reservation, Word
 from tests.support.waiting import PATIENCE
 
 MINUTE = (Limit(window=60.0, calls=15),)

@@ -14,14 +14,14 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import func, select, update
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import NewJob, State
-from cobalt_tasks.geolocation.chain import Geolocator
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs as queue
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import breakers, budgets, cursors, freshness, jobs, locations
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import NewJob, State
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import breakers, budgets, cursors, freshness, jobs, locations
+from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.jobs import store as queue
+from cobalt_tasks.jobs.completion import complete
 
 LEASE = 15.0
 KIND = "geolocation"
@@ -428,7 +428,7 @@ def test_slow_bytes_end_at_the_deadline(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A peer that is never late for a single read is late for the whole."""
-    monkeypatch.setattr("cobalt_tasks.geolocation.provider.ASK_SECONDS", 0.6)
+    monkeypatch.setattr("cobalt_tasks.geolocation.providers.base.ASK_SECONDS", 0.6)
     ledger = Ledger(sqlite_database, configured)
     ip_api.misbehave = slow
     ledger.add("9.9.9.9")

@@ -17,9 +17,11 @@ import pytest
 from click.testing import CliRunner
 
 from cobalt_tasks.cli import cobalt
-from cobalt_tasks.errors import GeodbError
-from cobalt_tasks.geolocation import geodb, manifest, sources
-from cobalt_tasks.geolocation.mmdb import LocalDatabases
+from cobalt_tasks.core.errors import GeodbError
+from cobalt_tasks.geolocation.local import download as sources
+from cobalt_tasks.geolocation.local import install as geodb
+from cobalt_tasks.geolocation.local import manifest
+from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 
 Writer = Callable[..., Path]
 CITY = {

@@ -20,15 +20,17 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import func, insert, select, update
 
-from cobalt_tasks import geolocation, settings
+from cobalt_tasks import geolocation
 from cobalt_tasks.cli import _geolocate_all, cobalt
 from cobalt_tasks.cli._geolocate_all import NoLocationError
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.geolocation import chain, inprocess
-from cobalt_tasks.geolocation.provider import ASK_SECONDS
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import breakers, freshness, hosts, jobs, locations
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.db.tables import breakers, freshness, hosts, jobs, locations
+from cobalt_tasks.geolocation import geolocator as chain
+from cobalt_tasks.geolocation import in_process as inprocess
+from cobalt_tasks.geolocation.providers.base import ASK_SECONDS
 from tests.support.waiting import PATIENCE, wait_until
 
 

@@ -11,9 +11,10 @@ import maxminddb
 import msgspec
 import pytest
 
-from cobalt_tasks.errors import GeodbError
-from cobalt_tasks.geolocation import geodb, manifest
-from cobalt_tasks.geolocation.mmdb import LocalDatabases
+from cobalt_tasks.core.errors import GeodbError
+from cobalt_tasks.geolocation.local import install as geodb
+from cobalt_tasks.geolocation.local import manifest
+from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 
 
 def opened(folder: Path) -> LocalDatabases:

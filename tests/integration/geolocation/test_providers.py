@@ -15,16 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Facts, Job, Verdict
-from cobalt_tasks.geolocation.chain import Geolocator
-from cobalt_tasks.geolocation.ipapi import IpApi
-from cobalt_tasks.geolocation.ipgeolocation import IpGeolocation
-from cobalt_tasks.geolocation.ipinfo import IpInfo
-from cobalt_tasks.geolocation.provider import Answer, ProviderError
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import facts, jobs
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Facts, Job, Verdict
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.geolocation.providers.base import Answer, ProviderError
+from cobalt_tasks.geolocation.providers.ip_api import IpApi
+from cobalt_tasks.geolocation.providers.ipgeolocation import IpGeolocation
+from cobalt_tasks.geolocation.providers.ipinfo import IpInfo
+from cobalt_tasks.hosts import facts
+from cobalt_tasks.jobs import store as jobs
 
 TOKEN = "t0k3n-of-a-user"
 
@@ -290,7 +291,7 @@ def ask(database: Database, geolocator: Geolocator, *addresses: str) -> dict[str
     """Put jobs where they wait for a budget, make one call, and return its outcomes."""
     from sqlalchemy import insert
 
-    from cobalt_tasks.storage.models import jobs as table
+    from cobalt_tasks.db.tables import jobs as table
 
     row = {"kind": "geolocation", "protocol": "", "port": 0, "step": 3, "state": "pending", "forced": False}
     row |= {"waits_for": "budget", "alone": False, "attempts": 0, "not_before": 0.0, "created_at": 0.0}
@@ -412,7 +413,7 @@ def test_whatever_a_provider_says_is_an_outcome(sqlite_database: Database, confi
 def test_a_name_that_leads_to_an_excluded_address_is_not_asked(excluded: list[str], is_asked: bool) -> None:
     """Nothing is connected to, whatever the name of a provider leads to; its other addresses are.
 
-    Break: `_new_conn` in geolocation/transport.py.
+    Break: `_new_conn` in geolocation/providers/transport.py.
     """
     connections = 0
 

@@ -10,13 +10,13 @@ import pytest
 import redis
 from msgspec.structs import replace
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.geolocation.chain import Geolocator
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.completion import complete
 from tests.support.waiting import PATIENCE
 
 WINDOW = 4.0
@@ -60,7 +60,7 @@ def fill(database: Database, settings: Settings, count: int) -> None:
 
 
 def _ids(database: Database) -> list[int]:
-    from cobalt_tasks.storage.locations import ready
+    from cobalt_tasks.geolocation.store import ready
 
     with database.reading() as connection:
         return ready(connection, None, 1000)

@@ -13,8 +13,9 @@ from click.testing import CliRunner
 from maxminddb.decoder import Decoder
 
 from cobalt_tasks.cli import cobalt
-from cobalt_tasks.errors import GeodbError
-from cobalt_tasks.geolocation import geodb, manifest, walk
+from cobalt_tasks.core.errors import GeodbError
+from cobalt_tasks.geolocation.local import install as geodb
+from cobalt_tasks.geolocation.local import manifest, walk
 
 Writer = Callable[..., Path]
 RECORDS = {

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from cobalt_tasks import settings
+from cobalt_tasks.core import settings
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
 from cobalt_tasks.ingest.pipeline import Pipeline
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import models
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.sources import Source
+from cobalt_tasks.ingest.store.sources import Source
+from cobalt_tasks.ingest.streams.files import FileStream
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from cobalt_tasks.ingest.compressed import Unpacked, opener
+from cobalt_tasks.ingest.streams.decompress import Unpacked, opener
 from tests.support.waiting import PATIENCE
 
 ZEROS = bytes(1 << 20)

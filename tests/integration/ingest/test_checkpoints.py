@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks.errors import CheckpointMovedError, ConfigurationError
-from cobalt_tasks.ingest import identity
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import sources
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.sources import Checkpoint, Source, Tally
+from cobalt_tasks.core.errors import CheckpointMovedError, ConfigurationError
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.ingest import source_identity as identity
+from cobalt_tasks.ingest.store import sources
+from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Tally
+from cobalt_tasks.ingest.streams.files import FileStream
 
 Rows = dict[str, list[tuple[Any, ...]]]
 SAMPLES = Path(__file__).parents[2] / "samples"

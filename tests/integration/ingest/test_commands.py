@@ -10,12 +10,12 @@ from click.testing import CliRunner, Result
 from sqlalchemy import text
 
 from cobalt_tasks.cli import cobalt
-from cobalt_tasks.errors import CobaltError
+from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.db.engine import Database
 from cobalt_tasks.ingest.formats import FAMILIES
-from cobalt_tasks.ingest.formats.masscan_list import MasscanList
-from cobalt_tasks.storage import rejects
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.sources import Source
+from cobalt_tasks.ingest.formats.masscan.list_ import MasscanList
+from cobalt_tasks.ingest.store import rejects
+from cobalt_tasks.ingest.store.sources import Source
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 CAPTURE = SAMPLES / "capture/connections.jsonl"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.ingest import journal, leftover
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.ingest.streams import journal, leftover
 
 ODD = b"what is this\nnobody knows\n"
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]

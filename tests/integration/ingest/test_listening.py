@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.ingest import journal_listener
-from cobalt_tasks.ingest.journal_writer import Writer, data_file
-from cobalt_tasks.ingest.session import Wishes, run
-from cobalt_tasks.settings import load
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.settings import load
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.ingest.run import Wishes, run
+from cobalt_tasks.ingest.streams import listener as journal_listener
+from cobalt_tasks.ingest.streams.journal_writer import Writer, data_file
 from tests.conftest import free_port
 from tests.integration.ingest.conftest import commands
 from tests.support.waiting import PATIENCE, wait_until

@@ -5,10 +5,12 @@ from typing import Any
 
 from sqlalchemy import insert, select, text, update
 
-from cobalt_tasks.catalog import Urgency
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage import jobs, models, new_jobs
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs import store as jobs
 
 ASKED = [
     NewJob(kind=kind, address=f"192.0.2.{number}", protocol=protocol, port=port)

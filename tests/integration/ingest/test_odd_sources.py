@@ -20,11 +20,11 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from cobalt_tasks.cli import cobalt as command
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.ingest.journal_writer import Writer, data_file
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.sources import Source
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.ingest.store.sources import Source
+from cobalt_tasks.ingest.streams.files import FileStream
+from cobalt_tasks.ingest.streams.journal_writer import Writer, data_file
 from tests.integration.ingest.conftest import commands
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -249,7 +249,7 @@ def test_a_disk_without_room_for_a_segment_is_waited_for(tmp_path: Path, monkeyp
             raise OSError(28, "No space left on device")
         return really(path, *others)
 
-    monkeypatch.setattr("cobalt_tasks.ingest.journal_writer.os.open", full)
+    monkeypatch.setattr("cobalt_tasks.ingest.streams.journal_writer.os.open", full)
     writer.append(b"first")
     writer.append(b"next")
     writer.close()

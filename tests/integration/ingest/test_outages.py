@@ -11,14 +11,15 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks import settings
-from cobalt_tasks.errors import DatabaseUnavailableError
-from cobalt_tasks.ingest.patience import Committer
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.errors import DatabaseUnavailableError
+from cobalt_tasks.db import schema
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.ingest.commit import Committer
 from cobalt_tasks.ingest.pipeline import Pipeline
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage import schema, sources
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.sources import Checkpoint, Source, Tally
+from cobalt_tasks.ingest.store import sources
+from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Tally
+from cobalt_tasks.ingest.streams.files import FileStream
 from tests.support.waiting import PATIENCE
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks import settings
-from cobalt_tasks.ingest import journal
-from cobalt_tasks.ingest.journal import About
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core import settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.ingest.streams import journal
+from cobalt_tasks.ingest.streams.journal import About
 from tests.support.waiting import PATIENCE, wait_until
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'

@@ -21,12 +21,12 @@ import pytest
 import zstandard
 from sqlalchemy import text
 
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.geolocation.quotas import Limit, Terms
 from cobalt_tasks.ingest.dryrun import needed
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage.budgets import Limit, Terms
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.sources import Source
+from cobalt_tasks.ingest.store.sources import Source
+from cobalt_tasks.ingest.streams.files import FileStream
 from tests.integration.ingest.conftest import commands
 from tests.support.waiting import PATIENCE, wait_until
 

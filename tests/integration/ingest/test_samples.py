@@ -15,12 +15,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cobalt_tasks import settings
-from cobalt_tasks.ingest import journal
+from cobalt_tasks.core import settings
+from cobalt_tasks.db.engine import Database
 from cobalt_tasks.ingest.pipeline import Pipeline
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.sources import Source
+from cobalt_tasks.ingest.store.sources import Source
+from cobalt_tasks.ingest.streams import journal
+from cobalt_tasks.ingest.streams.files import FileStream
 
 Rows = dict[str, list[tuple[Any, ...]]]
 SAMPLES = Path(__file__).parents[2] / "samples"

@@ -12,8 +12,8 @@ import msgspec
 import pytest
 
 from cobalt_tasks import lab
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Job, Outcome, Verdict
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Job, Outcome, Verdict
 from cobalt_tasks.lab import server
 from cobalt_tasks.lab.places import Place
 from cobalt_tasks.lab.server import Lab, LabError, running

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Job, Outcome
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Job, Outcome
 from workers.net import Net
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

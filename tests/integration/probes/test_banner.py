@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Banner, Hostname, Job, NewJob, Outcome, Verdict
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Banner, Hostname, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.lab import identity
 from tests.integration.probes.conftest import stopwatch
 from workers.net import Net

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.catalog import DAY
-from cobalt_tasks.contracts import Job, Verdict
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.records import Job, Verdict
 from cobalt_tasks.lab import identity
 from workers.net import Net
 from workers.probes import certificate, starttls

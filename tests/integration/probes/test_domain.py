@@ -12,8 +12,8 @@ import dns.message
 import dns.rcode
 import pytest
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Job, Outcome, Verdict
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Job, Outcome, Verdict
 from cobalt_tasks.lab.nameserver import Names, UdpNameServer, tcp_service
 from tests.support.waiting import PATIENCE
 from workers.net import Net

@@ -12,15 +12,15 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
-from cobalt_tasks import x509
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Certificate, Job, NewJob, Outcome, Verdict
+from cobalt_tasks.core import x509
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Certificate, Job, NewJob, Outcome, Verdict
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import hosts
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.completion import complete
 from cobalt_tasks.lab import identity
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import hosts
-from cobalt_tasks.storage.models import jobs as table
 from tests.support import hostile_tls
 from workers import batches
 from workers.net import Net

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.errors import OutOfScopeError
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.errors import OutOfScopeError
 from tests.support.waiting import PATIENCE
 from workers.net import MOST_BYTES, Net, Status
 

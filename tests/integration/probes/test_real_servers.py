@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Banner, Job, Outcome
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Banner, Job, Outcome
 from workers.net import Net
 from workers.probes import banner
 from workers.probes.banner import plans

@@ -8,8 +8,8 @@ import dns.rdata
 import dns.rdatatype
 import pytest
 
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.contracts import Job, Outcome, Verdict
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Job, Outcome, Verdict
 from workers import resolvers
 from workers.net import Net
 from workers.probes import domain

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage import backlog, jobs
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import upgrade
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import upgrade
+from cobalt_tasks.jobs import backlog
+from cobalt_tasks.jobs import store as jobs
 
 
 @pytest.fixture

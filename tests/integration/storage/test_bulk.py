@@ -2,8 +2,8 @@
 
 from sqlalchemy import Boolean, Double, Integer, Text, select
 
-from cobalt_tasks.storage.bulk import encode, rows_of
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.db.bulk import encode, rows_of
+from cobalt_tasks.db.engine import Database
 
 
 def test_rows_come_back_as_they_were_given(database: Database) -> None:

@@ -6,13 +6,16 @@ import time
 import pytest
 from sqlalchemy import event, select, update
 
-from cobalt_tasks.catalog import DAY, HOUR, KINDS
-from cobalt_tasks.clock import Moment
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage import clocks, cursors, freshness, jobs, set_back, unscored
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import freshness as facts
-from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.core.catalog import DAY, HOUR, KINDS
+from cobalt_tasks.core.clock import Moment
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db import clocks, cursors
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import freshness as facts
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import freshness, set_back
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.threat import unscored
 
 NUMBERS = itertools.count(1)
 

@@ -10,31 +10,26 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, text
 
-from cobalt_tasks import scoring, threat
-from cobalt_tasks.contracts import Banner, Facts, NewJob, State
-from cobalt_tasks.storage import (
-    counts,
-    cursors,
-    exports,
-    host_lists,
-    intake,
-    inventory,
-    job_admin,
-    job_lists,
-    jobs,
-    leases,
-    new_jobs,
-    overview,
-    sources,
-    traffic,
-    unscored,
-)
-from cobalt_tasks.storage import models as tables
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.intake import Intake
-from cobalt_tasks.storage.inventory import Filter, Order
-from cobalt_tasks.storage.job_admin import Selection
-from cobalt_tasks.storage.traffic import JobFilter
+from cobalt_tasks.core.records import Banner, Facts, NewJob, State
+from cobalt_tasks.db import counts, cursors, tables
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts import exports
+from cobalt_tasks.hosts import lists as host_lists
+from cobalt_tasks.hosts import queries as inventory
+from cobalt_tasks.hosts.queries import Filter, Order
+from cobalt_tasks.ingest.store import sources
+from cobalt_tasks.ingest.store import write_batch as intake
+from cobalt_tasks.ingest.store.write_batch import Intake
+from cobalt_tasks.jobs import admin as job_admin
+from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import lists as job_lists
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.admin import Selection
+from cobalt_tasks.jobs.lists import JobFilter
+from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.threat import scoring, unscored
 from tests.support.recount import recount
 from tests.support.work import work
 
@@ -390,7 +385,7 @@ def test_lists_of_jobs_are_the_newest_first(
         found: list[int] = []
         while True:
             with database.reading() as connection:
-                page = traffic.job_page(
+                page = job_lists.job_page(
                     connection, 3, only=JobFilter(kind=kind, state=state), before=found[-1] if found else None
                 )
             found += [row["id"] for row in page]

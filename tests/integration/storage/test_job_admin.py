@@ -5,13 +5,15 @@ import time
 import pytest
 from sqlalchemy import insert, select, update
 
-from cobalt_tasks.contracts import Banner, Facts, NewJob, Outcome, State, Verdict
-from cobalt_tasks.storage import job_admin, jobs, leases
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.job_admin import Selection
-from cobalt_tasks.storage.models import banners
-from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.core.records import Banner, Facts, NewJob, Outcome, State, Verdict
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import banners
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import admin as job_admin
+from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.admin import Selection
+from cobalt_tasks.jobs.completion import complete
 from tests.support.claims import reap
 from tests.support.recount import recount
 

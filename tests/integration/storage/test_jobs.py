@@ -5,15 +5,16 @@ import time
 import pytest
 from sqlalchemy import insert, select, update
 
-from cobalt_tasks.catalog import DAY, HOUR, Urgency
-from cobalt_tasks.clock import Moment
-from cobalt_tasks.contracts import Banner, Facts, Job, NewJob, Outcome, State, Verdict
-from cobalt_tasks.storage import jobs, leases
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import banners, freshness, hosts
-from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.storage.models import leases as watched
+from cobalt_tasks.core.catalog import DAY, HOUR, Urgency
+from cobalt_tasks.core.clock import Moment
+from cobalt_tasks.core.records import Banner, Facts, Job, NewJob, Outcome, State, Verdict
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import banners, freshness, hosts
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.db.tables import leases as watched
+from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.completion import complete
 from tests.support.claims import reap
 
 ADDRESS = "192.0.2.10"

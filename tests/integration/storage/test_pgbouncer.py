@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.jobs import store as jobs
 from tests.conftest import free_port
 from tests.support.waiting import PATIENCE
 
@@ -65,7 +65,7 @@ def test_the_ledger_lives_behind_it(bouncer_url: str, home: Path, monkeypatch: p
     """Tables are made, and clients that share its connections make and claim each job once, also when they repeat
     themselves often enough for the driver to prepare statements.
 
-    Break: `_connect` in storage/engine.py.
+    Break: `_connect` in db/engine.py.
     """
     monkeypatch.setenv("COBALT_DATABASE_URL", bouncer_url)
     loaded = environment.load()
@@ -98,7 +98,7 @@ def test_the_ledger_lives_behind_it(bouncer_url: str, home: Path, monkeypatch: p
 def test_a_full_one_is_waited_for(bouncer_url: str, home: Path, tmp_path: Path) -> None:
     """`cobalt ingest FILE` says what it waits for, and stores the file when there is room.
 
-    Break: `_is_hopeless` in ingest/session.py, or availability.py.
+    Break: `_is_hopeless` in ingest/run.py, or availability.py.
     """
     others = [psycopg.connect(bouncer_url) for _ in range(8)]
     file = tmp_path / "lines"

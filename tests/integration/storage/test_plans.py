@@ -8,12 +8,15 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import Connection, event, insert, select
 
-from cobalt_tasks.contracts import NewJob, Outcome, Verdict
-from cobalt_tasks.storage import jobs, leases, new_jobs, overview
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import freshness
-from cobalt_tasks.storage.models import jobs as table
+from cobalt_tasks.core.records import NewJob, Outcome, Verdict
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import freshness
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.completion import complete
 
 ROWS = 20_000
 BATCH = 50

@@ -10,10 +10,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.errors import ConfigurationError, DatabaseUnavailableError
-from cobalt_tasks.storage import models, schema
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.errors import ConfigurationError, DatabaseUnavailableError
+from cobalt_tasks.db import schema
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
 from tests.support.waiting import PATIENCE
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks.storage import starts
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import upgrade
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import upgrade
+from cobalt_tasks.jobs import starts
 
 
 @pytest.fixture

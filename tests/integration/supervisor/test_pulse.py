@@ -2,10 +2,10 @@
 
 import pytest
 
-from cobalt_tasks.broker import Broker
-from cobalt_tasks.settings import load
-from cobalt_tasks.storage import locks
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.settings import load
+from cobalt_tasks.db import locks
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.jobs.broker import Broker
 from cobalt_tasks.supervisor.pulse import Pulse
 
 MINUTE = 60

@@ -11,16 +11,20 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import event, insert, select, update
 
-from cobalt_tasks import rounds, scoring, settings, threat
 from cobalt_tasks.cli import cobalt
-from cobalt_tasks.contracts import Banner, Certificate, Facts, Location, Sighting
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.scoring import Change
-from cobalt_tasks.storage import evidence, facts, zones
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import evidence as table
-from cobalt_tasks.storage.models import hosts, jobs, observations, ports, scores, sources
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.records import Banner, Certificate, Facts, Location, Sighting
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.db.tables import evidence as table
+from cobalt_tasks.db.tables import hosts, jobs, observations, ports, scores, sources
+from cobalt_tasks.hosts import facts
+from cobalt_tasks.jobs import rounds
+from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.threat import scoring, zones
+from cobalt_tasks.threat import store as evidence
+from cobalt_tasks.threat.scoring import Change
 from cobalt_tasks.views.hosts import UnknownHostError
 from tests.support.recount import recount
 from workers import lifecycle

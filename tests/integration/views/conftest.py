@@ -12,11 +12,13 @@ import requests
 import uvicorn
 from sqlalchemy import insert, update
 
-from cobalt_tasks.contracts import Banner, Certificate, Facts, Hostname, Location, NewJob, Sighting
-from cobalt_tasks.settings import Settings, load
-from cobalt_tasks.storage import facts, jobs, models
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import upgrade
+from cobalt_tasks.core.records import Banner, Certificate, Facts, Hostname, Location, NewJob, Sighting
+from cobalt_tasks.core.settings import Settings, load
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import upgrade
+from cobalt_tasks.hosts import facts
+from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.views.dashboard.app import create_app
 from cobalt_tasks.views.dashboard.server import server_config
 from tests.support.recount import recount

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from cobalt_tasks import access
-from cobalt_tasks.settings import Settings, load
+from cobalt_tasks.core import access
+from cobalt_tasks.core.settings import Settings, load
 from tests.integration.views.conftest import get
 from tests.support.waiting import PATIENCE
 

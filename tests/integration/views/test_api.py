@@ -9,10 +9,10 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.settings import Settings, load
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.settings import Settings, load
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.views.dashboard.app import create_app
 from tests.integration.views.conftest import get
 from tests.support.waiting import PATIENCE, wait_until
@@ -312,7 +312,7 @@ def test_pulse_is_young(sqlite_database: Database, settings: Settings, redis_url
     """What Redis and the workers said is no older than it may be, though asking them takes a second."""
     import redis
 
-    from cobalt_tasks.catalog import KINDS
+    from cobalt_tasks.core.catalog import KINDS
 
     with serving(load()) as url, redis.Redis.from_url(redis_url) as client:
         assert get(f"{url}/api/queues").json()["queues"]["banner"]["messages"] == 0

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import requests
 
-from cobalt_tasks.settings import Settings, load
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.settings import Settings, load
+from cobalt_tasks.db.engine import Database
 from tests.support.waiting import PATIENCE
 
 

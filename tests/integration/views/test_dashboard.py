@@ -9,8 +9,8 @@ import sys
 import pytest
 import requests
 
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
 from tests.support.waiting import PATIENCE, wait_until
 
 

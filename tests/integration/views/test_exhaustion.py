@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from cobalt_tasks.settings import Settings
+from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.views.dashboard import protocol, stream
 
 Serving = Callable[[Settings], Any]

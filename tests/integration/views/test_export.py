@@ -15,9 +15,9 @@ from sqlalchemy import insert
 
 from cobalt_tasks.cli.export import _FORMATS, _TABLES
 from cobalt_tasks.cli.export import export as command
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import models
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
 from cobalt_tasks.views.export import FORMATS, TABLES, export
 from tests.support.waiting import PATIENCE
 
@@ -109,7 +109,7 @@ def peak_memory(table: str) -> int:
 def test_memory_does_not_grow_with_the_table(database: Database, settings: Settings) -> None:
     """120 MB of banners take a process less than 32 MB more than an empty table, and SQLite's cache of 64 MiB.
 
-    Invariant 8. Break: read a page without its limit in storage/exports.py.
+    Invariant 8. Break: read a page without its limit in hosts/exports.py.
     """
     common = {"protocol": "tcp", "port": 80, "first_seen": 1.0, "last_seen": 2.0, "banner": "x" * 8000}
     with database.writing() as connection:

@@ -10,12 +10,16 @@ from sqlalchemy import delete, insert, update
 
 from cobalt_tasks.cli.hosts import hosts as command
 from cobalt_tasks.cli.score import score
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import evidence, inventory, jobs, models, traffic
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.threat import Evidence
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import connections as traffic
+from cobalt_tasks.hosts import queries as inventory
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.threat import store as evidence
+from cobalt_tasks.threat.rules import Evidence
 from cobalt_tasks.views import hosts
 
 Fill = Callable[[Database], None]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import models
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
 from tests.integration.views.conftest import get
 
 ADDRESS = "2001:db8::7"

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from cobalt_tasks.cli import cobalt
-from cobalt_tasks.errors import DatabaseUnavailableError, NoLedgerError
-from cobalt_tasks.settings import Settings, load
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.schema import existing_ledger, upgrade
+from cobalt_tasks.core.errors import DatabaseUnavailableError, NoLedgerError
+from cobalt_tasks.core.settings import Settings, load
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import existing_ledger, upgrade
 from tests.integration.views.conftest import get
 
 Serving = Callable[[Settings], AbstractContextManager[str]]

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from cobalt_tasks import threat
-from cobalt_tasks.settings import Settings
-from cobalt_tasks.storage import evidence, models
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.threat import Evidence
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.threat import store as evidence
+from cobalt_tasks.threat.rules import Evidence
 from tests.integration.views.conftest import get
 
 Fill = Callable[[Database], None]

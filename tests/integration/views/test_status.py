@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import insert
 
-from cobalt_tasks.catalog import KINDS
 from cobalt_tasks.cli.status import status as command
-from cobalt_tasks.contracts import State
-from cobalt_tasks.geolocation.manifest import Installed, Manifest, Source, save
-from cobalt_tasks.settings import Settings, load
-from cobalt_tasks.storage import models
-from cobalt_tasks.storage.engine import Database
+from cobalt_tasks.core.catalog import KINDS
+from cobalt_tasks.core.records import State
+from cobalt_tasks.core.settings import Settings, load
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.geolocation.local.manifest import Installed, Manifest, Source, save
 from cobalt_tasks.views.status import collect
 from tests.support.recount import recount
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.contracts import FINAL_STATES
-from cobalt_tasks.dispatch import Dispatcher
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.models import jobs as table
-from cobalt_tasks.storage.schema import open_ledger
-from cobalt_tasks.sweep import sweep
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.records import FINAL_STATES
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.dispatcher import Dispatcher
+from cobalt_tasks.jobs.reaper import sweep
 from tests.support.waiting import PATIENCE, wait_until
 from tests.support.worker import Worker
 

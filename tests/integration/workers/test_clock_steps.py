@@ -15,12 +15,13 @@ import pytest
 import redis
 from msgspec import Struct
 
-from cobalt_tasks.broker import Broker
-from cobalt_tasks.catalog import CONTROL_QUEUE, DAY, HOUR, MINUTE
 from cobalt_tasks.chaos.stepping import SteppedClock
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.settings import load
-from cobalt_tasks.storage import jobs, schema
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, DAY, HOUR, MINUTE
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.core.settings import load
+from cobalt_tasks.db import schema
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.broker import Broker
 from tests.conftest import running_postgres
 from tests.integration.workers.conftest import Ledger, opened
 from tests.support.worker import ROOT, Worker

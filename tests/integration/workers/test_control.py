@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.catalog import CONTROL_QUEUE, SWEEP_TASK
 from cobalt_tasks.celery import app
-from cobalt_tasks.storage import rounds
-from cobalt_tasks.storage.engine import Database
-from cobalt_tasks.storage.rounds import Round
-from cobalt_tasks.storage.schema import open_ledger
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, SWEEP_TASK
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.jobs import round_log as rounds
+from cobalt_tasks.jobs.round_log import Round
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 

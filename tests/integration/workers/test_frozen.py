@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from sqlalchemy import select
 
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage.models import hostnames
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.db.tables import hostnames
 from tests.integration.workers.conftest import Ledger
 from tests.support.probes import SIGNS
 from tests.support.worker import Worker

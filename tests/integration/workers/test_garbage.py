@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.worker import Worker
 

@@ -4,8 +4,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.errors import BrokerUnavailableError
+from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.waiting import PATIENCE
 from tests.support.worker import Worker

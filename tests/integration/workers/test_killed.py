@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.probes import SLOW
 from tests.support.worker import Worker

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import redis
 
-from cobalt_tasks import elements
-from cobalt_tasks.catalog import CONTROL_QUEUE
 from cobalt_tasks.celery import app
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.storage import jobs
-from cobalt_tasks.timing import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
+from cobalt_tasks.core.catalog import CONTROL_QUEUE
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.messages import elements
 from tests.integration.workers.conftest import Ledger
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cobalt_tasks.errors import DatabaseUnavailableError
+from cobalt_tasks.core.errors import DatabaseUnavailableError
 from workers import tasks
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.probes import CRASHES, EATEN, EXITS
 from tests.support.worker import Worker
@@ -23,7 +23,7 @@ def test_poison_is_dead_after_three_lone_runs_and_its_neighbours_finish(
     Break: `alone=true()` in leases.take_back (the batch is lost as a whole, for ever), or `attempts` there (poison never
     ends).
     """
-    monkeypatch.setattr("cobalt_tasks.rounds._PAUSE_SECONDS", 0.25)
+    monkeypatch.setattr("cobalt_tasks.jobs.rounds._PAUSE_SECONDS", 0.25)
     worker = start_worker("-c", "2", "-I", "tests.support.probes", TEST_LEASE=LEASE)
     neighbours = {f"127.9.1.{number}" for number in range(10, 50)}
     ledger.ask(*(NewJob(kind="domain", address=address) for address in (*POISON, *neighbours)))

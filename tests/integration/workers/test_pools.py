@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cobalt_tasks.catalog import CONTROL_QUEUE, SWEEP_TASK
 from cobalt_tasks.celery import app
-from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, SWEEP_TASK
+from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.waiting import wait_until
 from tests.support.worker import ROOT, Worker

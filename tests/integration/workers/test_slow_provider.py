@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from cobalt_tasks import settings as environment
-from cobalt_tasks.contracts import FINAL_STATES
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.records import FINAL_STATES
+from cobalt_tasks.db.tables import observations
 from cobalt_tasks.ingest.pipeline import Pipeline
-from cobalt_tasks.ingest.streams import FileStream
-from cobalt_tasks.storage.models import observations
+from cobalt_tasks.ingest.streams.files import FileStream
 from tests.integration.workers.conftest import Ledger
 from tests.support.waiting import PATIENCE
 from tests.support.worker import Worker

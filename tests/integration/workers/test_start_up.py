@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from cobalt_tasks.contracts import NewJob
-from cobalt_tasks.timing import SWEEP_SECONDS
+from cobalt_tasks.core.records import NewJob
+from cobalt_tasks.core.timeouts import SWEEP_SECONDS
 
 
 def test_an_idle_worker_begins_at_once(ledger: Any, start_worker: Callable[..., Any]) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cobalt_tasks.broker import Broker
 from cobalt_tasks.celery import app
-from cobalt_tasks.settings import load
+from cobalt_tasks.core.settings import load
+from cobalt_tasks.jobs.broker import Broker
 from tests.support.worker import Worker
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.fingerprints import Fingerprint, recognise
+from cobalt_tasks.protocols import Fingerprint, recognise
 from tests.support.waiting import assert_linear
 
 GREETINGS = [

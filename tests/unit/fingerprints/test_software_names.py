@@ -1,6 +1,6 @@
 """Names of software are not names of hosts."""
 
-from cobalt_tasks.fingerprints import recognise
+from cobalt_tasks.protocols import recognise
 
 
 def test_headers_that_name_software_name_no_host() -> None:

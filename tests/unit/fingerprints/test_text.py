@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cobalt_tasks.text import LONGEST, hostname, printable
+from cobalt_tasks.core.text import LONGEST, hostname, printable
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.errors import GeodbError
-from cobalt_tasks.geolocation.asntable import AsnTable, compile_table
+from cobalt_tasks.core.errors import GeodbError
+from cobalt_tasks.geolocation.local.asn_table import AsnTable, compile_table
 
 LINES = [
     '3221225984,3221226239,64496,"Example, Inc."\n',  # 192.0.2.0/24

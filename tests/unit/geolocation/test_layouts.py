@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.geolocation.layouts import read
+from cobalt_tasks.geolocation.local.layouts import read
 from cobalt_tasks.geolocation.place import Place
 
 RECORDS = {

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cobalt_tasks import settings
-from cobalt_tasks.addresses import is_public
-from cobalt_tasks.contracts import Discovery, Observation
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.records import Discovery, Observation
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.planning import Planner, is_sent_out
-from cobalt_tasks.storage.intake import Intake
+from cobalt_tasks.ingest.derive import Planner, is_sent_out
+from cobalt_tasks.ingest.store.write_batch import Intake
 
 
 def plan(*records: Observation | Discovery, planner: Planner | None = None, **wishes: tuple[str, ...]) -> Intake:
@@ -83,7 +83,7 @@ def test_a_discovery_is_probed_and_a_peer_is_not() -> None:
 
 
 def test_the_scope_bounds_discoveries_and_lets_peers_be_probed() -> None:
-    """Once set, it decides for both; an exclusion always wins: invariant 6. Break: any `allows` in ingest/planning.py."""
+    """Once set, it decides for both; an exclusion always wins: invariant 6. Break: any `allows` in ingest/derive.py."""
     kinds = {kind for kind, *_ in jobs(plan(opened(), scope=("192.0.2.0/24",)))}
     assert kinds == {"geolocation", "domain"}
     assert ("banner", "8.8.8.8", 443) in jobs(plan(seen(), scope=("8.8.8.0/24",)))

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.contracts import Discovery
+from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import named, recognise
 

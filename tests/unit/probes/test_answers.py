@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks import checked_values
-from cobalt_tasks.addresses import Scope
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.core import checked_values
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.errors import ConfigurationError
 from workers.net import Net
 from workers.probes.banner import greeting, plans, web
 from workers.probes.banner.dialogue import Target

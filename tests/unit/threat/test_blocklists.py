@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.blocklists import Blocklist, entries, parse_line, read
-from cobalt_tasks.errors import ConfigurationError
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.threat.blocklists import Blocklist, entries, parse_line, read
 
 FORMS = {
     "FireHOL netset": "# FireHOL level 1\n#\n203.0.113.0/28\n198.51.100.7\n",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cobalt_tasks.errors import ConfigurationError
-from cobalt_tasks.threat import Contact, Evidence, Known, Port, Rules, Talker, load, score
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.threat.rules import Contact, Evidence, Known, Port, Rules, Talker, load, score
 
 NOW = 1_800_000_000.0
 PUBLIC = "9.9.9.9"

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from cobalt_tasks.broker import Worker
-from cobalt_tasks.catalog import CONTROL_QUEUE, KINDS
-from cobalt_tasks.hints import Report
-from cobalt_tasks.machine import ClockWatch, Disk
-from cobalt_tasks.storage.backlog import Backlog
-from cobalt_tasks.storage.rounds import Round
-from cobalt_tasks.storage.starts import Loop
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS
+from cobalt_tasks.core.machine import ClockWatch, Disk
+from cobalt_tasks.jobs.backlog import Backlog
+from cobalt_tasks.jobs.broker import Worker
+from cobalt_tasks.jobs.round_log import Round
+from cobalt_tasks.jobs.starts import Loop
+from cobalt_tasks.messages.hints import Report
 from cobalt_tasks.views.dashboard import contract
 from cobalt_tasks.views.health import Facts, Ledger, Verdict, judge
 

@@ -3,9 +3,9 @@
 import time
 from typing import Final
 
-from cobalt_tasks.contracts import Banner, Facts, Hostname, Job, NewJob, Outcome, Verdict
-from cobalt_tasks.errors import OutOfScopeError
-from cobalt_tasks.fingerprints import Fingerprint, printable, recognise
+from cobalt_tasks.core.errors import OutOfScopeError
+from cobalt_tasks.core.records import Banner, Facts, Hostname, Job, NewJob, Outcome, Verdict
+from cobalt_tasks.protocols import Fingerprint, printable, recognise
 from workers.net import Net, Status
 from workers.probes import starttls
 from workers.probes.banner import greeting

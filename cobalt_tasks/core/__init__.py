@@ -1,0 +1,1 @@
+"""What every other part uses: the catalog, records, settings, errors, addresses, text."""

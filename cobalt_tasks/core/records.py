@@ -1,0 +1,248 @@
+"""What travels between the parts: records from input, jobs, facts and outcomes. Plain frozen data, no behaviour.
+
+All times are seconds since the Unix epoch, UTC, as floats. All addresses are canonical text (addresses.py).
+
+What comes in thousands is kept from the garbage collector (`gc=False`): it holds no cycles, and walking it costs as
+much as making it.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from cobalt_tasks.core.catalog import Urgency
+
+
+class State(StrEnum):
+    """The states of a job. Failed is a final answer about the target; dead is our own failure."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+ACTIVE_STATES = (State.PENDING, State.SENT, State.RUNNING)
+FINAL_STATES = (State.DONE, State.FAILED, State.DEAD, State.CANCELLED)
+
+
+# Input records -----------------------------------------------------------------------------------------------------
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """One connection seen in traffic.
+
+    `identity` is the capture tool's own (Zeek uid, Suricata flow_id): with it a repetition is a duplicate.
+    `details` is what else the line said, as JSON text.
+    """
+
+    src_ip: str
+    dst_ip: str
+    dst_port: int
+    protocol: str = "tcp"
+    src_port: int | None = None
+    observed_at: float | None = None
+    identity: str | None = None
+    process: str | None = None
+    details: str | None = None
+
+
+class Discovery(Struct, frozen=True, kw_only=True):
+    """One open (address, protocol, port) a scanner reported, or one banner it read there.
+
+    A record without a banner says that the port is open. `banner` holds the bytes as the scanner saw them.
+    """
+
+    address: str
+    protocol: str
+    port: int
+    observed_at: float | None = None
+    reason: str | None = None
+    ttl: int | None = None
+    service: str | None = None
+    product: str | None = None
+    version: str | None = None
+    banner: bytes | None = None
+
+
+class Reject(Struct, frozen=True, kw_only=True):
+    """An input line that was refused: its reason, its byte position and at most its first 4 KiB."""
+
+    position: int
+    reason: str
+    line: bytes
+
+
+# Jobs --------------------------------------------------------------------------------------------------------------
+
+
+class NewJob(Struct, frozen=True, kw_only=True):
+    """A job to be made, unless its fact is fresh, its target is paused after a failure, or one like it is active.
+
+    `protocol` and `port` stay empty for a kind whose unit is a host. `forced` overrides freshness and pause.
+    """
+
+    kind: str
+    address: str
+    protocol: str = ""
+    port: int = 0
+    urgency: Urgency = Urgency.ORDINARY
+    forced: bool = False
+
+
+class Job(Struct, frozen=True, kw_only=True, gc=False):
+    """A job claimed by this worker: no other works on it while the lease holds.
+
+    `discovered`: by the ledger, a scan of the user's own reported the host; looked up for kinds that probe the host.
+    """
+
+    id: int
+    kind: str
+    address: str
+    protocol: str
+    port: int
+    attempts: int
+    forced: bool
+    alone: bool = False
+    discovered: bool = True
+
+
+# Facts -------------------------------------------------------------------------------------------------------------
+
+
+class Location(Struct, frozen=True, kw_only=True, gc=False):
+    """Where an address is, and whose. Unknown parts are None: never 0,0, never "Unknown".
+
+    `sources` names the provider of each field that did not come from `provider`, as JSON text;
+    `database_built` is the build time of the local database that answered; `raw` is the answer as it came, JSON text.
+    """
+
+    address: str
+    provider: str
+    fetched_at: float
+    country_code: str | None = None
+    country_name: str | None = None
+    region: str | None = None
+    city: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    timezone: str | None = None
+    asn: int | None = None
+    organisation: str | None = None
+    isp: str | None = None
+    sources: str | None = None
+    database_built: float | None = None
+    raw: str | None = None
+
+
+class Hostname(Struct, frozen=True, kw_only=True):
+    """A name met for an address: by `ptr`, `certificate`, `redirect`, `greeting`, or an input format's own name.
+
+    `confirmed`: the name resolves back to the address (forward-confirmed); None when nobody asked.
+    """
+
+    address: str
+    name: str
+    source: str
+    observed_at: float
+    confirmed: bool | None = None
+
+
+class Banner(Struct, frozen=True, kw_only=True):
+    """What a port said. `raw` is the evidence, `text` its printable form without NUL."""
+
+    address: str
+    protocol: str
+    port: int
+    source: str
+    observed_at: float
+    text: str
+    raw: bytes
+    service: str | None = None
+    product: str | None = None
+    version: str | None = None
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """An X.509 certificate, parsed from its DER (RFC 5280). `names` are its DNS names and IP addresses, sorted."""
+
+    fingerprint: str
+    der: bytes
+    subject: str
+    issuer: str
+    serial: str
+    not_before: float
+    not_after: float
+    self_signed: bool
+    names: tuple[str, ...]
+
+
+class Sighting(Struct, frozen=True, kw_only=True):
+    """A certificate seen on one port of one host: the same certificate on ten hosts is ten sightings."""
+
+    address: str
+    protocol: str
+    port: int
+    fingerprint: str
+    source: str
+    observed_at: float
+
+
+class Facts(Struct, frozen=True, kw_only=True, gc=False):
+    """The facts one batch found."""
+
+    locations: list[Location] = []
+    hostnames: list[Hostname] = []
+    banners: list[Banner] = []
+    certificates: list[Certificate] = []
+    sightings: list[Sighting] = []
+
+    def extend(self, other: "Facts") -> None:
+        """Add another batch's facts to these."""
+        for name in self.__struct_fields__:
+            getattr(self, name).extend(getattr(other, name))
+
+
+# Outcomes ----------------------------------------------------------------------------------------------------------
+
+
+class Verdict(StrEnum):
+    """How a job ended, or why it has not."""
+
+    DONE = "done"
+    """There is an answer."""
+    FAILED = "failed"
+    """The target gave its final answer, and it is no fact: refused, silent, no provider."""
+    RETRY = "retry"
+    """Ask again later; counts as an attempt."""
+    WAIT = "wait"
+    """Something shared has run out (a provider's budget); not an attempt."""
+    FAULT = "fault"
+    """Our own code failed on it: it travels alone from now on, and is dead after its last attempt."""
+
+
+NO_PROVIDER: Final = "no provider"
+"""The outcome of a geolocation job for which no provider could be asked: it says nothing about the host."""
+
+
+class Outcome(Struct, frozen=True, kw_only=True, gc=False):
+    """What came of one job.
+
+    `code` is a short word that can be counted ("open", "refused", "no name"), `detail` one line for people.
+    `fresh_for` overrides the catalog's, in seconds; `after` is the pause before a retry or the end of a wait;
+    `waits_for` names what a waiting job waits for.
+    """
+
+    job: Job
+    verdict: Verdict
+    code: str
+    detail: str | None = None
+    fresh_for: float | None = None
+    after: float | None = None
+    waits_for: str | None = None
+    facts: Facts | None = None
+    follow_ups: tuple[NewJob, ...] = ()

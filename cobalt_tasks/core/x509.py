@@ -1,0 +1,84 @@
+"""X.509 certificates from their DER (RFC 5280), as tolerant as certificates in the wild need."""
+
+import hashlib
+import warnings
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.x509.oid import NameOID
+
+from cobalt_tasks.core.records import Certificate
+from cobalt_tasks.core.text import hostname, printable
+
+LARGEST: Final = 64 * 1024
+"""Bytes of a DER that is looked at; the largest in use have about 30 KiB."""
+
+_MOST_NAMES: Final = 2000
+_UNREADABLE = (ValueError, TypeError, OverflowError, UnsupportedAlgorithm, x509.InvalidVersion)
+_BAD_EXTENSION = (*_UNREADABLE, x509.DuplicateExtension, x509.ExtensionNotFound, x509.UnsupportedGeneralNameType)
+
+
+def parse(der: bytes) -> Certificate | None:
+    """Read a certificate, or return None when it is none.
+
+    `names` are all DNS names (wildcards too) and IP addresses of subjectAltName, and the common name where it is a host
+    name. When the extensions cannot be read, only the common name is there. `fingerprint` is the SHA-256 of the DER and
+    `serial` the serial number, both in lower-case hexadecimal.
+    """
+    if len(der) > LARGEST:
+        return None
+    with warnings.catch_warnings():
+        # Serial numbers of zero, countries of five letters: what there is out there, not our mistake.
+        warnings.simplefilter("ignore")
+        try:
+            return _read(der)
+        except _UNREADABLE:
+            return None
+
+
+def _read(der: bytes) -> Certificate:
+    parsed = x509.load_der_x509_certificate(der)
+    return Certificate(
+        fingerprint=hashlib.sha256(der).hexdigest(),
+        der=der,
+        subject=_text(parsed.subject),
+        issuer=_text(parsed.issuer),
+        serial=f"{parsed.serial_number:x}",
+        not_before=parsed.not_valid_before_utc.timestamp(),
+        not_after=parsed.not_valid_after_utc.timestamp(),
+        self_signed=_self_signed(parsed),
+        names=tuple(sorted({*_alternative_names(parsed), *_common_names(parsed)})[:_MOST_NAMES]),
+    )
+
+
+def _text(name: x509.Name) -> str:
+    return printable(name.rfc4514_string().encode("utf-8", "replace"))
+
+
+def _alternative_names(parsed: x509.Certificate) -> list[str]:
+    try:
+        extension = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except _BAD_EXTENSION:
+        return []
+    names = [hostname(name, wildcard=True) for name in extension.get_values_for_type(x509.DNSName)]
+    addresses = [str(address) for address in extension.get_values_for_type(x509.IPAddress)]
+    return [name for name in names if name] + addresses
+
+
+def _common_names(parsed: x509.Certificate) -> list[str]:
+    values = [attribute.value for attribute in parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    return [name for value in values if isinstance(value, str) and (name := hostname(value, wildcard=True))]
+
+
+def _self_signed(parsed: x509.Certificate) -> bool:
+    """Issued to itself, and not refuted by the signature; one that cannot be checked refutes nothing."""
+    if parsed.issuer != parsed.subject:
+        return False
+    try:
+        parsed.verify_directly_issued_by(parsed)
+    except InvalidSignature:
+        return False
+    except _UNREADABLE:
+        return True
+    return True

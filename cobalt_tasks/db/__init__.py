@@ -1,0 +1,1 @@
+"""Machinery of the database: engine, tables, migrations, bulk statements. Queries live in their domain."""

@@ -1,0 +1,14 @@
+"""Alembic's entry: runs on the connection it is handed, inside the caller's transaction."""
+
+from alembic import context
+
+from cobalt_tasks.db.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    transactional_ddl=True,
+    compare_type=True,
+    compare_server_default=True,
+)
+context.run_migrations()

@@ -1,0 +1,1 @@
+"""Local geolocation databases: installing and reading them."""

@@ -1,0 +1,1 @@
+"""Online geolocation providers, one file each."""

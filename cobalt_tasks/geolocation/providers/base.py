@@ -1,0 +1,162 @@
+"""What a remote provider is to the rest: a name, a batch size, its limits, and one way of asking."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, Protocol
+
+import msgspec
+from msgspec import Struct
+
+from cobalt_tasks.geolocation.place import Place
+from cobalt_tasks.geolocation.providers.transport import BadReplyError, Reply, Transport, UnreachableError
+from cobalt_tasks.geolocation.quotas import SILENCE, Terms, Word
+
+ASK_SECONDS: Final = 12.0
+"""The whole of one call, from the first packet to the last byte; whoever makes it holds its claim for longer."""
+
+Failure = Literal["unreachable", "bad", "busy", "denied"]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What one call brought, by address.
+
+    Attributes:
+        places: what is known, with the raw answer. An address without any entry was left out by the provider.
+        negative: addresses about which there will never be anything to know, and why ("private range").
+        unasked: addresses for which the time of this call was not enough; they wait for another one.
+        word: what the provider says of its budget.
+
+    """
+
+    places: dict[str, tuple[Place, object]]
+    negative: dict[str, str] = {}
+    unasked: frozenset[str] = frozenset()
+    word: Word = SILENCE
+
+
+class ProviderError(Exception):
+    """A call that brought nothing.
+
+    Attributes:
+        failure: unreachable (nobody answered), bad (what came is no answer), busy (over the limit), denied (no leave).
+        resets_in: seconds the provider wants to be left alone, if it said so.
+
+    """
+
+    def __init__(self, failure: Failure, reason: str, resets_in: float | None = None) -> None:
+        """Keep the reason, one line."""
+        super().__init__(reason)
+        self.failure: Failure = failure
+        self.resets_in = resets_in
+
+
+class Provider(Protocol):
+    """A remote geolocation service."""
+
+    @property
+    def terms(self) -> Terms:
+        """Its name as in COBALT_GEO_PROVIDERS, what one call takes, and the windows it is counted in."""
+        ...
+
+    def ask(self, addresses: Sequence[str]) -> Answer:
+        """Make one call for at most `terms.batch` addresses.
+
+        Raises:
+            ProviderError: it brought nothing.
+
+        """
+        ...
+
+
+def exchange(  # noqa: PLR0913  # a request has as many parts
+    transport: Transport,
+    method: str,
+    url: str,
+    *,
+    largest: int,
+    parameters: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    body: bytes | None = None,
+    welcome: frozenset[int] = frozenset(),
+    within: float | None = None,
+) -> Reply:
+    """Make one call; give its answer when its status is 200 or one of `welcome`. `within`: less than `ASK_SECONDS`.
+
+    Raises:
+        ProviderError: anything else.
+
+    """
+    try:
+        reply = transport.ask(
+            method,
+            url,
+            seconds=ASK_SECONDS if within is None else within,
+            largest=largest,
+            parameters=parameters,
+            headers=headers,
+            body=body,
+        )
+    except UnreachableError as error:
+        raise ProviderError("unreachable", str(error)) from error
+    except BadReplyError as error:
+        raise ProviderError("bad", str(error)) from error
+    if reply.status in welcome:
+        return reply
+    match reply.status:
+        case 200:
+            return reply
+        case 429:
+            wanted = seconds(reply.headers.get("retry-after")) or seconds(reply.headers.get("x-ttl"))
+            raise ProviderError("busy", "over the limit (429)", wanted)
+        case 401 | 403:
+            raise ProviderError("denied", f"no leave to ask ({reply.status})")
+        case status:
+            raise ProviderError("bad", f"answered {status}")
+
+
+def seconds(text: str | None) -> float | None:
+    """Read a number of seconds, or of calls, from a header; None when it is none anybody means."""
+    longest = 9
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) <= longest else None
+
+
+def one_by_one(addresses: Sequence[str], ask: Callable[[str, float], tuple[Place, object] | str]) -> Answer:
+    """Ask for addresses one after the other over one connection, as far as the time of one call goes.
+
+    `ask` gets an address and the seconds left; it returns the place with the raw answer, or why there is none.
+
+    Raises:
+        ProviderError: the first question already failed. A later failure ends the call; the rest stays unasked.
+
+    """
+    deadline = time.monotonic() + ASK_SECONDS
+    places: dict[str, tuple[Place, object]] = {}
+    negative: dict[str, str] = {}
+    for index, address in enumerate(addresses):
+        left = deadline - time.monotonic()
+        try:
+            found = ask(address, left) if left > 0 else None
+        except ProviderError:
+            if not index:
+                raise
+            found = None
+        if found is None:
+            return Answer(places=places, negative=negative, unasked=frozenset(addresses[index:]))
+        if isinstance(found, str):
+            negative[address] = found
+        else:
+            places[address] = found
+    return Answer(places=places, negative=negative)
+
+
+def decoded(reply: Reply) -> object:
+    """Return the JSON of an answer.
+
+    Raises:
+        ProviderError: it is none.
+
+    """
+    try:
+        return msgspec.json.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProviderError("bad", f"not JSON: {error}"[:200]) from error

@@ -1,0 +1,106 @@
+"""The provider `ipinfo`: https://ipinfo.io/developers, used with a token.
+
+The batch endpoint takes 1,000 addresses; what a plan allows is not published by the service, it answers 429 beyond. A
+base URL that ends in `/lite` (`https://api.ipinfo.io/lite`) is the free plan without a limit, which knows country and
+network only and takes one address at a time.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.geolocation.place import Place, place_of
+from cobalt_tasks.geolocation.providers.base import Answer, ProviderError, decoded, exchange, one_by_one
+from cobalt_tasks.geolocation.providers.transport import Transport
+from cobalt_tasks.geolocation.quotas import Terms
+
+_BATCH: Final = 1000
+_LITE_BATCH: Final = 50
+_LARGEST: Final = 4 << 20
+
+
+class IpInfo:
+    """ipinfo.io, or whatever speaks like it. One thread at a time."""
+
+    def __init__(self, url: str, token: str, scope: Scope | None = None) -> None:
+        """Do not connect yet; never connect to what `scope` excludes."""
+        self._url = url.rstrip("/")
+        self._is_lite = self._url.endswith("/lite")
+        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
+        self._transport = Transport(scope)
+        self.terms = Terms(provider="ipinfo", batch=_LITE_BATCH if self._is_lite else _BATCH, counts_addresses=True)
+
+    def ask(self, addresses: Sequence[str]) -> Answer:
+        """Ask for up to 1,000 addresses in one request, or up to 50 in as many (Lite).
+
+        Raises:
+            ProviderError: the call brought nothing.
+
+        """
+        return one_by_one(addresses, self._one) if self._is_lite else self._batch(addresses)
+
+    def _batch(self, addresses: Sequence[str]) -> Answer:
+        reply = exchange(
+            self._transport,
+            "POST",
+            f"{self._url}/batch",
+            largest=_LARGEST,
+            headers={**self._headers, "Content-Type": "application/json"},
+            body=msgspec.json.encode(list(addresses)),
+        )
+        found = decoded(reply)
+        if not isinstance(found, Mapping):
+            raise ProviderError("bad", "the answer is no object")
+        places: dict[str, tuple[Place, object]] = {}
+        negative: dict[str, str] = {}
+        for address in addresses:
+            entry = found.get(address)
+            if isinstance(entry, Mapping):
+                _sort(address, entry, places, negative)
+        return Answer(places=places, negative=negative)
+
+    def _one(self, address: str, left: float) -> tuple[Place, object] | str:
+        reply = exchange(
+            self._transport,
+            "GET",
+            f"{self._url}/{address}",
+            largest=_LARGEST,
+            headers=self._headers,
+            within=left,
+        )
+        entry = decoded(reply)
+        if not isinstance(entry, Mapping) or entry.get("ip") != address:
+            raise ProviderError("bad", "the answer is about something else")
+        return "bogon" if entry.get("bogon") is True else (_place(entry), entry)
+
+
+def _sort(
+    address: str,
+    entry: Mapping[str, object],
+    places: dict[str, tuple[Place, object]],
+    negative: dict[str, str],
+) -> None:
+    if entry.get("bogon") is True:
+        negative[address] = "bogon"
+    elif entry.get("ip", address) == address:
+        places[address] = (_place(entry), entry)
+
+
+def _place(entry: Mapping[str, object]) -> Place:
+    location = entry.get("loc")
+    latitude, _, longitude = location.partition(",") if isinstance(location, str) else ("", "", "")
+    is_lite = "country_code" in entry
+    return place_of(
+        country_code=entry.get("country_code") or entry.get("country"),
+        # The country is a name in Lite, and the code again elsewhere.
+        country=entry.get("country") if is_lite else None,
+        region=entry.get("region"),
+        city=entry.get("city"),
+        latitude=latitude,
+        longitude=longitude,
+        timezone=entry.get("timezone"),
+        asn=entry.get("asn") or entry.get("org"),
+        organisation=entry.get("as_name"),
+    )

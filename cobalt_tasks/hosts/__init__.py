@@ -1,0 +1,1 @@
+"""What is known about hosts and ports: facts, and the queries that read them."""

@@ -1,0 +1,281 @@
+"""Figures about the whole ledger: what came in, what is known, what is to be done. Read by the views.
+
+Large tables are not counted here: their counts are kept (`counts.py`).
+"""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    case,
+    distinct,
+    func,
+    select,
+)
+
+from cobalt_tasks.core.catalog import KINDS, Urgency
+from cobalt_tasks.core.records import State
+from cobalt_tasks.db import clocks, counts
+from cobalt_tasks.db.engine import database_now
+from cobalt_tasks.db.tables import (
+    breakers,
+    budgets,
+    certificates,
+    freshness,
+    hostnames,
+    hosts,
+    is_in,
+    jobs,
+    locations,
+    observations,
+    ports,
+    rejects,
+    scores,
+    sources,
+)
+
+_GEOLOCATION = "geolocation"
+_THREAT = 0.5
+"""Above which score a connection to a host is an active threat (CobaltGraph 0.1)."""
+
+
+class Source(Struct, frozen=True, kw_only=True):
+    """The ledger of one source: read = accepted + duplicates + rejected + ignored."""
+
+    name: str
+    generation: int
+    format: str | None
+    read: int
+    accepted: int
+    duplicates: int
+    rejected: int
+    ignored: int
+    updated_at: float
+
+
+class Totals(Struct, frozen=True, kw_only=True):
+    """How much is known. `domains` are different names, on however many hosts."""
+
+    connections: int
+    hosts: int
+    ports: int
+    domains: int
+    certificates: int
+
+
+class Coverage(Struct, frozen=True, kw_only=True):
+    """How many hosts have a location, of those that may have one."""
+
+    hosts: int
+    located: int
+    coverage: float
+
+
+class Pace(Struct, frozen=True, kw_only=True):
+    """Jobs of one kind started and finished within the last minute."""
+
+    started: int
+    finished: int
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """What a geolocation service still allows; `open` is its circuit breaker's word, open means not asked.
+
+    `remaining` and `resets_in` (seconds) are those of the tightest window, None for a provider without a budget.
+    """
+
+    remaining: int | None
+    resets_in: float | None
+    open: bool
+    reason: str | None = None
+
+
+class Traffic(Struct, frozen=True, kw_only=True):
+    """What arrived within a window of time, really counted: connections, the countries of their far ends, and those whose
+    far end has a score above a half.
+    """
+
+    connections: int
+    countries: int
+    threats: int
+
+
+def now(connection: Connection) -> float:
+    """Return the database's clock."""
+    return float(connection.execute(select(database_now())).scalar_one())
+
+
+def source_ledgers(connection: Connection, limit: int) -> list[Source]:
+    """Return the ledgers of the `limit` sources that moved last, the latest first."""
+    columns = [sources.c[name] for name in Source.__struct_fields__]
+    latest = select(*columns).order_by(sources.c.updated_at.desc(), sources.c.id.desc()).limit(limit)
+    return [Source(**row) for row in connection.execute(latest).mappings()]
+
+
+def ledger_sum(connection: Connection) -> dict[str, int]:
+    """Return the counters of all sources together, and how many sources there are."""
+    names = ("read", "accepted", "duplicates", "rejected", "ignored")
+    sums = select(func.count().label("sources"), *(func.coalesce(func.sum(sources.c[n]), 0).label(n) for n in names))
+    return {name: int(value) for name, value in connection.execute(sums).mappings().one().items()}
+
+
+def totals(connection: Connection) -> Totals:
+    """Count what is known."""
+    names = select(hostnames.c.name).distinct().subquery()
+    domains = select(func.count()).select_from(names).scalar_subquery()
+    known = select(func.count()).select_from(certificates).scalar_subquery()
+    row = connection.execute(select(domains, known)).one()
+    return Totals(
+        connections=counts.table_size(connection, observations),
+        hosts=counts.table_size(connection, hosts),
+        ports=counts.table_size(connection, ports),
+        domains=row[0],
+        certificates=row[1],
+    )
+
+
+def jobs_by_kind(connection: Connection) -> dict[str, dict[str, int]]:
+    """Count the jobs of each kind in each state; kinds and states of the catalog are all there, with 0 if need be."""
+    counted = {kind.name: {state.value: 0 for state in State} for kind in KINDS}
+    for (kind, state), number in counts.jobs_by_kind_and_state(connection).items():
+        counted.setdefault(kind, {})[state] = number
+    return counted
+
+
+def oldest_waiting(connection: Connection) -> dict[str, float | None]:
+    """Return for how many seconds the first job of each kind that is not started has been due, None when none waits.
+
+    Indexes answer this, whatever the backlog. Of a sent job the moment it was sent counts.
+    """
+    found = {}
+    for kind in KINDS:
+        # The least of each step is one seek in the index of that state; the least of all of them would be a walk.
+        firsts = [first.scalar_subquery() for step in map(kind.step, Urgency) for first in _first_due(kind.name, step)]
+        clock, *due = connection.execute(select(database_now(), *firsts)).one()
+        oldest = min((moment for moment in due if moment is not None), default=None)
+        found[kind.name] = None if oldest is None else max(0.0, clock - oldest)
+    return found
+
+
+def pace(connection: Connection, seconds: float = 60.0) -> dict[str, Pace]:
+    """Count the jobs started and finished within the last `seconds`; only those rows are looked at."""
+    since = now(connection) - seconds
+    finished = (
+        select(jobs.c.kind, func.count(), func.sum(case((jobs.c.started_at > since, 1), else_=0)))
+        .where(jobs.c.finished_at > since)
+        .group_by(jobs.c.kind)
+    )
+    running = (
+        select(jobs.c.kind, func.count()).where(is_in(State.RUNNING), jobs.c.started_at > since).group_by(jobs.c.kind)
+    )
+    moved = {kind.name: [0, 0] for kind in KINDS}
+    for kind, ended, begun in connection.execute(finished):
+        moved.setdefault(kind, [0, 0])
+        moved[kind][0] += int(begun)
+        moved[kind][1] += ended
+    for kind, begun in connection.execute(running):
+        moved.setdefault(kind, [0, 0])[0] += begun
+    return {kind: Pace(started=started, finished=ended) for kind, (started, ended) in moved.items()}
+
+
+def coverage(connection: Connection) -> Coverage:
+    """Return how many hosts are located, of those that ever had geolocation work.
+
+    An address that is not public gets no such work and does not count; a failed look-up does.
+    """
+    # The first job on a host leaves a row there once it is sent; those before that are counted (db/triggers.py).
+    worked_on = select(func.count()).where(freshness.c.kind == _GEOLOCATION).scalar_subquery()
+    # Two parts, of which the index alone answers the large one.
+    with_country = select(func.count()).where(locations.c.country_code.is_not(None)).scalar_subquery()
+    is_rest = and_(locations.c.country_code.is_(None), locations.c.latitude.is_not(None))
+    rest = select(func.count()).where(is_rest).scalar_subquery()
+    started, *parts = connection.execute(select(worked_on, with_country, rest)).one()
+    all_hosts = started + counts.unstarted(connection)
+    located_hosts = sum(parts)
+    share = located_hosts / all_hosts if all_hosts else 0.0
+    return Coverage(hosts=all_hosts, located=located_hosts, coverage=share)
+
+
+def countries(connection: Connection) -> int:
+    """Count the countries hosts were located in: one seek in the index for each."""
+    first = select(func.min(locations.c.country_code).label("code")).where(locations.c.country_code.is_not(None))
+    codes = first.cte("codes", recursive=True)
+    after = select(func.min(locations.c.country_code)).where(locations.c.country_code > codes.c.code).scalar_subquery()
+    codes = codes.union_all(select(after).where(codes.c.code.is_not(None)))
+    return int(connection.execute(select(func.count(codes.c.code))).scalar_one())
+
+
+def providers(connection: Connection, names: Sequence[str]) -> dict[str, Provider]:
+    """Return the budget and breaker of the named providers and of every other that has a row."""
+    clock = clocks.estimate(connection)
+    tightest: dict[str, tuple[int, float]] = {}
+    for name, calls, used, resets_at in connection.execute(
+        select(budgets.c.provider, budgets.c.calls, budgets.c.used, budgets.c.resets_at),
+    ):
+        remaining = calls if resets_at <= clock else max(0, calls - used)
+        left = (remaining, max(0.0, resets_at - clock))
+        tightest[name] = min(tightest.get(name, left), left)
+    closed_doors = {
+        name: (open_until > clock, reason)
+        for name, open_until, reason in connection.execute(
+            select(breakers.c.provider, breakers.c.open_until, breakers.c.reason),
+        )
+    }
+    found = {}
+    for name in dict.fromkeys((*names, *sorted(tightest), *sorted(closed_doors))):
+        remaining, resets_in = tightest.get(name, (None, None))
+        is_open, reason = closed_doors.get(name, (False, None))
+        found[name] = Provider(
+            remaining=remaining, resets_in=resets_in, open=is_open, reason=reason if is_open else None
+        )
+    return found
+
+
+def last_input(connection: Connection) -> float | None:
+    """Return when anything last came in from any source: a connection, a discovery, a heartbeat."""
+    newest = connection.execute(select(func.max(sources.c.updated_at)).where(sources.c.read > 0)).scalar_one()
+    arrived = connection.execute(select(func.max(observations.c.arrived_at))).scalar_one()
+    return max((float(value) for value in (newest, arrived) if value is not None), default=None)
+
+
+def traffic(connection: Connection, since: float) -> Traffic:
+    """Count what has arrived after `since` (epoch seconds)."""
+    peers = (
+        select(observations.c.dst_ip, func.count().label("number"))
+        .where(observations.c.arrived_at > since)
+        .group_by(observations.c.dst_ip)
+        .subquery()
+    )
+    threats = func.sum(case((scores.c.score > _THREAT, peers.c.number), else_=0))
+    found = (
+        select(func.sum(peers.c.number), func.count(distinct(locations.c.country_code)), threats)
+        .select_from(peers)
+        .outerjoin(locations, locations.c.address == peers.c.dst_ip)
+        .outerjoin(scores, scores.c.address == peers.c.dst_ip)
+    )
+    connections, seen, bad = connection.execute(found).one()
+    return Traffic(connections=int(connections or 0), countries=seen, threats=int(bad or 0))
+
+
+def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
+    """Return the latest refused lines: source, position, reason, arrived_at; not the lines themselves."""
+    latest = (
+        select(sources.c.name.label("source"), rejects.c.position, rejects.c.reason, rejects.c.arrived_at)
+        .join(sources, and_(sources.c.id == rejects.c.source_id))
+        .order_by(rejects.c.id.desc())
+        .limit(limit)
+    )
+    return [dict(row) for row in connection.execute(latest).mappings()]
+
+
+def _first_due(kind: str, step: int) -> list[Select[tuple[float | None]]]:
+    due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING))
+    sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.SENT))
+    # One job that waits for a provider's budget stands for all of them: its index begins with the provider's name.
+    shared = select(func.min(jobs.c.not_before)).where(
+        jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING), jobs.c.waits_for.is_not(None)
+    )
+    return [due.where(jobs.c.waits_for.is_(None)), sent, shared]

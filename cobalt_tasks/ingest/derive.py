@@ -1,0 +1,229 @@
+"""What a batch means: which hosts, ports, facts and jobs follow from its records."""
+
+import base64
+import binascii
+import re
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from cobalt_tasks.core.addresses import Scope, is_public
+from cobalt_tasks.core.records import Banner, Discovery, Facts, NewJob
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.store.write_batch import Intake
+from cobalt_tasks.protocols import printable, recognise
+
+TLS_PORTS: Final = frozenset({443, 8443, 9443, 10443})
+_TLS_SERVICES: Final = frozenset({"ssl", "X509", "X509CA"})
+_CERTIFICATES: Final = frozenset({"X509", "X509CA"})
+_ASIDE: Final = frozenset({"title", "html", "vuln", "heartbleed", "ticketbleed", "scripting", "versioning", "error"})
+"""What scanners report as a service and is only something about one."""
+
+_PARTS: Final = frozenset({"http.server", "vnc-info"})
+"""Services whose banner is less than what another banner of the same port says."""
+
+_WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp"})
+_ASKED: Final = 50_000
+_ASK_AGAIN_SECONDS: Final = 3600.0
+"""A host that turns up again within this time gets no new look at whether it needs jobs."""
+
+_NEVER_NAMED: Final = re.compile(r"0\.|169\.254\.|2(?:2[4-9]|[345]\d)\.|::$|fe[89ab][0-9a-f]:|ff[0-9a-f]{2}:")
+"""Unspecified, link-local, multicast and reserved addresses (RFC 6890, RFC 4291): nobody keeps names for them."""
+
+_MIXED: Final = frozenset({"0", "10", "100", "127", "169", "172", "192", "198", "203"})
+_FIRST_MULTICAST: Final = 224
+
+Key = tuple[str, str, int]
+
+
+class Asked:
+    """Remembers for which targets jobs were asked for, to a bound and for a time: it only spares look-ups."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._until: dict[Any, float] = {}
+
+    def lately(self, target: Any, now: float) -> bool:
+        """Tell whether jobs for a target were asked for within the time."""
+        return self._until.get(target, 0.0) > now
+
+    def remember(self, targets: Iterable[Any], now: float) -> None:
+        """Remember targets, once their jobs are committed. The oldest half is forgotten at the bound."""
+        self._until.update(dict.fromkeys(targets, now + _ASK_AGAIN_SECONDS))
+        if len(self._until) > _ASKED:
+            for target in list(self._until)[: _ASKED // 2]:
+                del self._until[target]
+
+
+class Planner:
+    """Turns batches into what the ledger takes."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read the scope.
+
+        Raises:
+            ConfigurationError: the scope cannot be read.
+
+        """
+        self._scope = Scope(settings.scope, settings.exclude)
+        self._scans_traffic = bool(settings.scope)
+        self._looks_up = bool(settings.resolvers) or not settings.offline
+        self._asked = Asked()
+
+    def plan(self, batch: Batch) -> Intake:
+        """Work out everything that is written with a batch."""
+        now = time.time()
+        intake = Intake(
+            observations=batch.observations,
+            identified=batch.identified,
+            discoveries=batch.discoveries,
+            rejects=batch.rejects,
+            ignored=batch.ignored,
+        )
+        hosts = _hosts(batch, now)
+        intake.hosts = sorted(hosts)
+        intake.ports = sorted(_ports(batch, now))
+        if batch.spoken or batch.hostnames or batch.certificates or batch.sightings:
+            _collect_facts(batch, intake, now)
+        intake.jobs = self._jobs(batch, intake, now)
+        return intake
+
+    def committed(self, intake: Intake) -> None:
+        """Remember what a batch asked for, once it is in the ledger."""
+        now = time.time()
+        self._asked.remember((row[0] for row in intake.hosts), now)
+        self._asked.remember((row[:3] for row in intake.ports), now)
+
+    def _jobs(self, batch: Batch, intake: Intake, now: float) -> list[NewJob]:
+        made = [job for row in intake.hosts if not self._asked.lately(row[0], now) for job in self._for_host(row[0])]
+        targets = [row[:3] for row in intake.ports if row[1] == "tcp" and not self._asked.lately(row[:3], now)]
+        for target in targets:
+            if self._scope.allows(target[0], discovered=True):
+                made.extend(_for_port(target))
+        spoken = {(each.address, each.protocol, each.port) for each in batch.spoken if each.service in _TLS_SERVICES}
+        made.extend(
+            _job("certificate", target) for target in sorted(spoken) if self._scope.allows(target[0], discovered=True)
+        )
+        if self._scans_traffic:
+            made.extend(self._jobs_for_traffic(batch, now))
+        return made
+
+    def _for_host(self, address: str) -> list[NewJob]:
+        """Return the jobs of a host that send it nothing; an excluded one is not even asked about."""
+        if self._scope.excludes(address):
+            return []
+        kinds = (("geolocation", is_sent_out(address)), ("domain", self._looks_up and not _NEVER_NAMED.match(address)))
+        return [NewJob(kind=kind, address=address) for kind, wanted in kinds if wanted]
+
+    def _jobs_for_traffic(self, batch: Batch, now: float) -> list[NewJob]:
+        """Return the probes of hosts merely seen in traffic: only inside the scope the user has set."""
+        peers = {(row[5], row[7], row[6]) for row in (*batch.observations, *batch.identified)}
+        targets = [
+            target
+            for target in peers
+            if target[1] == "tcp"
+            and target[2]
+            and not self._asked.lately(("traffic", target), now)
+            and self._scope.allows(target[0], discovered=False)
+        ]
+        self._asked.remember((("traffic", target) for target in targets), now)
+        return [job for target in targets for job in _for_port(target)]
+
+
+def is_sent_out(address: str) -> bool:
+    """Tell what `addresses.is_public` tells, at once for most of IPv4: whole first octets are public or are not."""
+    first, dot, _ = address.partition(".")
+    if dot and first not in _MIXED and ":" not in first:
+        return int(first) < _FIRST_MULTICAST
+    return is_public(address)
+
+
+def _for_port(target: Key) -> list[NewJob]:
+    return [_job("banner", target), *([_job("certificate", target)] if target[2] in TLS_PORTS else [])]
+
+
+def _job(kind: str, target: Key) -> NewJob:
+    return NewJob(kind=kind, address=target[0], protocol=target[1], port=target[2])
+
+
+def _hosts(batch: Batch, now: float) -> list[tuple[str, float, float, bool]]:
+    """Return a row for each host met: both ends of a connection, and what a scan found."""
+    pairs = [(row[3], row[1]) for row in batch.observations] + [(row[5], row[1]) for row in batch.observations]
+    pairs += [(row[3], row[1]) for row in batch.identified] + [(row[5], row[1]) for row in batch.identified]
+    pairs += [(row[1], row[5]) for row in batch.discoveries]
+    discovered = {row[1] for row in batch.discoveries}
+    last = dict(pairs)
+    first = last
+    if len({when for _, when in pairs}) > 1:
+        pairs.sort(key=_when)
+        last = dict(pairs)
+        pairs.reverse()
+        first = dict(pairs)
+    return [
+        # Seen is never later than now, whatever a line's own clock says.
+        (address, min(first[address], now), min(when, now), address in discovered)
+        for address, when in last.items()
+    ]
+
+
+def _when(pair: tuple[str, float]) -> float:
+    return pair[1]
+
+
+def _ports(batch: Batch, now: float) -> list[tuple[str, str, int, float, float]]:
+    spans: dict[Key, tuple[float, float]] = {}
+    for _, address, protocol, port, _, when, *_ in batch.discoveries:
+        if port and protocol in _WITH_PORTS:
+            key = (address, protocol, port)
+            seen = min(when, now)
+            first, last = spans.get(key, (seen, seen))
+            spans[key] = (min(first, seen), max(last, seen))
+    return [(*key, *span) for key, span in spans.items()]
+
+
+def _collect_facts(batch: Batch, intake: Intake, now: float) -> None:
+    """Turn what the scanner read into facts, at once: they need no connection of our own."""
+    banners: list[Banner] = []
+    # Of several banners of a port the last is shown with it: a whole answer rather than one line of it.
+    for found in sorted(batch.spoken, key=lambda each: each.service not in _PARTS):
+        when = min(batch.arrived_at if found.observed_at is None else found.observed_at, now)
+        if found.service in _CERTIFICATES and _take_certificate(batch, found, when):
+            continue
+        banner = _banner(found, batch.tool, when)
+        (intake.evidence if found.service in _ASIDE else banners).append(banner)
+    intake.facts = Facts(
+        hostnames=batch.hostnames,
+        certificates=batch.certificates,
+        sightings=batch.sightings,
+        banners=banners,
+        locations=[],
+    )
+
+
+def _take_certificate(batch: Batch, found: Discovery, when: float) -> bool:
+    """Take a banner that is a certificate in base64, without a PEM frame; tell whether it is one."""
+    known = len(batch.certificates)
+    try:
+        der = base64.b64decode(found.banner or b"", validate=False)
+    except (binascii.Error, ValueError):
+        return False
+    batch.certificate(found.address, found.protocol, found.port, der, when)
+    return len(batch.certificates) > known
+
+
+def _banner(found: Discovery, tool: str, when: float) -> Banner:
+    raw = found.banner or b""
+    known = recognise(raw, service=found.service)
+    return Banner(
+        address=found.address,
+        protocol=found.protocol,
+        port=found.port,
+        source=tool,
+        observed_at=when,
+        text=printable(raw),
+        raw=raw,
+        service=known.service or found.service,
+        product=found.product or known.product,
+        version=found.version or known.version,
+    )

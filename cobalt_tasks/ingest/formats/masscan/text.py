@@ -1,0 +1,17 @@
+"""What masscan prints for people (see masscan_lines.py), with the JSON that -oJ - puts between it."""
+
+from typing import ClassVar
+
+from cobalt_tasks.ingest.formats.masscan import lines as masscan_lines
+from cobalt_tasks.ingest.formats.masscan.json_ import MasscanJson
+
+
+class MasscanText(MasscanJson):
+    """One event a line, padded with blanks."""
+
+    name: ClassVar = "masscan-text"
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Tell a whole line."""
+        return masscan_lines.recognises(line)

@@ -1,0 +1,118 @@
+"""The grepable form (-oG) of nmap, and masscan's own dialect of it.
+
+nmap puts all ports of a host on a line; masscan one, after a time stamp (not in old versions), and banners on lines of
+their own, without one.
+"""
+
+import re
+from typing import ClassVar, Final
+
+from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
+from cobalt_tasks.ingest.formats.masscan.banner import from_escapes
+
+_HOST: Final = re.compile(rb"(?:Timestamp: (\d+)\t)?Host: (\S+) \(([^)]*)\)\t(.*)", re.DOTALL)
+_SPOKEN: Final = re.compile(rb"Port: (\d+)\tService: (\S*)\tBanner: ?(.*)", re.DOTALL)
+_NEXT: Final = re.compile(rb", (?=\d+/[a-z|]+/\w+/)")
+"""Between two ports: a version may hold a comma too."""
+
+_ENTRY_FIELDS: Final = 7
+_LONGEST: Final = 128
+
+
+class _Grepable(KnownLineFormat):
+    comment: ClassVar[bytes]
+    sign: ClassVar[re.Pattern[bytes]]
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Tell the comment the tool begins with, or a line as it writes them."""
+        return line.startswith(cls.comment) or cls.sign.match(line) is not None
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read one host's line."""
+        if line.startswith(b"#"):
+            return
+        found = _HOST.fullmatch(line)
+        if found is None:
+            raise RefusedError("no grepable line")
+        when, host, name, rest = found.groups()
+        address = values.address(host.decode("utf-8", "replace"), "host")
+        at = values.timestamp(when.decode()) if when else None
+        if spoken := _SPOKEN.fullmatch(rest):
+            self._banner(address, spoken, batch)
+            return
+        if rest.startswith(b"Ports: "):
+            entries = _NEXT.split(rest[len(b"Ports: ") :].split(b"\t", 1)[0])
+            discoveries = [self._entry(address, at, entry) for entry in entries if entry.strip()]
+            batch.name(address, name.decode("utf-8", "replace"), "ptr", at)
+            for each in discoveries:
+                if each is None:
+                    batch.ignore()
+                else:
+                    batch.discover(each)
+        elif rest.startswith(b"Status: "):
+            batch.ignore()
+        else:
+            raise RefusedError("neither ports, nor a banner, nor a status")
+
+    def _banner(self, address: str, spoken: re.Match[bytes], batch: Batch) -> None:
+        batch.discover(
+            Discovery(
+                address=address,
+                protocol="tcp",
+                port=values.port(spoken[1].decode(), "port"),
+                service=_word(spoken[2]) or "unknown",
+                banner=from_escapes(spoken[3]),
+            ),
+        )
+
+    def _entry(self, address: str, when: float | None, entry: bytes) -> Discovery | None:
+        """Read `port/state/protocol/owner/service/rpc/version/`; a service without a version is only the port's name."""
+        fields = [_word(field) for field in entry.strip().split(b"/", _ENTRY_FIELDS)]
+        if len(fields) < _ENTRY_FIELDS - 1:
+            raise RefusedError(f"no port entry: {entry[:64].decode('utf-8', 'replace')!r}")
+        port, state, protocol, _, service, _, *others = fields
+        version = others[0] if others else None
+        if state not in {"open", "open|filtered", "closed", "filtered", "unfiltered", "closed|filtered"}:
+            raise RefusedError(f"state is none: {state!r}")
+        number, name = values.port(port, "port"), values.protocol(protocol)
+        if state != "open":
+            return None
+        return Discovery(
+            address=address,
+            protocol=name,
+            port=number,
+            observed_at=when,
+            service=service if version else None,
+            product=version,
+            # nmap writes | for the / that separates.
+            banner=version.replace("|", "/").encode() if version else None,
+        )
+
+
+class MasscanGrepable(_Grepable):
+    """Written by masscan -oG."""
+
+    name: ClassVar = "masscan-grepable"
+    family: ClassVar = "masscan"
+    tool: ClassVar = "masscan"
+    comment: ClassVar = b"# Masscan "
+    sign: ClassVar = re.compile(rb"Timestamp: \d+\tHost: |Host: \S+ \(\)\tPort(?:: |s: \d+/\w+/\w+//[^/]*//$)")
+    """Old versions have no time stamp; nmap's entries end in one slash more."""
+
+
+class NmapGrepable(_Grepable):
+    """Written by nmap -oG."""
+
+    name: ClassVar = "nmap-grepable"
+    family: ClassVar = "nmap"
+    tool: ClassVar = "nmap"
+    comment: ClassVar = b"# Nmap "
+    sign: ClassVar = re.compile(rb"Host: \S+ \([^)]*\)\t(?:Ports|Status): ")
+
+
+def _word(field: bytes) -> str | None:
+    return values.text(field.decode("utf-8", "replace").strip(), _LONGEST)

@@ -1,0 +1,154 @@
+"""The XML of nmap and masscan (-oX), read host by host as it comes; a file cut before its end is fine.
+
+Each <host> is parsed as a document of its own. Without a DOCTYPE there are no entities to expand, and one inside a host
+is an error of that host's.
+"""
+
+import re
+import xml.etree.ElementTree as ET
+from typing import ClassVar, Final
+
+from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import Format
+from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
+from cobalt_tasks.ingest.formats.masscan.banner import from_escapes
+
+_END: Final = b"</host>"
+_BEGIN: Final = re.compile(rb"<host[\s>]")
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_LONGEST_WORD: Final = 128
+_OPEN: Final = frozenset({"open", "up"})
+_STATES: Final = _OPEN | {"closed", "filtered", "unfiltered", "open|filtered", "closed|filtered", "unknown"}
+
+
+class _XmlHosts(Format):
+    scanner: ClassVar[re.Pattern[bytes]]
+    longest: ClassVar[int] = 16 << 20
+    """A host of 65,535 open ports has about 10 MiB."""
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Tell by the document's root."""
+        return int(cls.scanner.search(sample) is not None)
+
+    def split(self, data: bytes) -> int:
+        """Cut after the last whole host."""
+        found = data.rfind(_END)
+        return found + len(_END) if found >= 0 else 0
+
+    def resume(self, data: bytes) -> int:
+        """Go on after the host that was too long."""
+        found = data.find(_END)
+        return found + len(_END) if found >= 0 else 0
+
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read each host; what stands between them says nothing about hosts."""
+        # One pattern for a whole host would look for the end again from every beginning.
+        at = 0
+        while (found := data.find(_END, at)) >= 0:
+            end = found + len(_END)
+            if begun := _BEGIN.search(data, at, end):
+                self._checked(data[begun.start() : end], position + begun.start(), batch)
+            at = end
+        if cut := _BEGIN.search(data, at):
+            batch.reject(position + cut.start(), "the host has no end", data[cut.start() :])
+
+    def _checked(self, block: bytes, position: int, batch: Batch) -> None:
+        begun = block.rfind(b"<host ", 1)
+        if begun > 0:
+            # A scan was cut here, and another appended to the file.
+            batch.reject(position, "the host has no end", block[:begun])
+            block, position = block[begun:], position + begun
+        try:
+            self._host(ET.fromstring(block), position, batch)  # noqa: S314  # no DOCTYPE: no entities
+        except (ET.ParseError, ValueError, LookupError) as error:
+            batch.reject(position, f"no XML: {error}" if isinstance(error, ET.ParseError) else str(error), block)
+
+    def _host(self, host: ET.Element, position: int, batch: Batch) -> None:
+        addresses = [each.get("addr") for each in host.findall("address") if each.get("addrtype") != "mac"]
+        address = values.address(addresses[0] if addresses else None, "address")
+        when = values.timestamp(host.get("endtime") or host.get("starttime"))
+        for each in host.findall("hostnames/hostname"):
+            batch.name(address, each.get("name"), "ptr" if each.get("type") == "PTR" else self.tool, when)
+        ports = host.findall("ports/port")
+        if not ports:
+            # A ping scan's, or one with nothing open: counted, as the grepable form's status is.
+            batch.ignore()
+        for port in ports:
+            try:
+                self._port(port, address, when, batch)
+            except RefusedError as refused:
+                batch.reject(position, str(refused), ET.tostring(port))
+
+    def _port(self, port: ET.Element, address: str, when: float | None, batch: Batch) -> None:
+        state = port.find("state")
+        said = "open" if state is None else state.get("state", "")
+        if said not in _STATES:
+            raise RefusedError(f"state is none: {said[:32]!r}")
+        protocol = values.protocol(port.get("protocol"))
+        number = values.port(port.get("portid"), "portid")
+        if said not in _OPEN:
+            batch.ignore()
+            return
+        service = port.find("service")
+        name, product, version, banner = _service(service)
+        batch.discover(
+            Discovery(
+                address=address,
+                protocol=protocol,
+                port=number,
+                observed_at=when,
+                reason=None if state is None else values.text(state.get("reason"), _LONGEST_WORD),
+                ttl=None if state is None else _ttl(state.get("reason_ttl")),
+                service=name,
+                product=product,
+                version=version,
+                banner=banner,
+            ),
+        )
+        for script in port.findall("script"):
+            for pem in _PEM.findall("".join(script.itertext())):
+                batch.certificate(address, protocol, number, base64_or_nothing(pem), when)
+
+
+class NmapXml(_XmlHosts):
+    """Written by nmap -oX."""
+
+    name: ClassVar = "nmap-xml"
+    family: ClassVar = "nmap"
+    tool: ClassVar = "nmap"
+    scanner: ClassVar = re.compile(rb"<nmaprun\s[^>]*scanner=[\"']nmap[\"']")
+
+
+class MasscanXml(_XmlHosts):
+    """Written by masscan -oX."""
+
+    name: ClassVar = "masscan-xml"
+    family: ClassVar = "masscan"
+    tool: ClassVar = "masscan"
+    scanner: ClassVar = re.compile(rb"<nmaprun\s[^>]*scanner=[\"']masscan[\"']")
+
+
+def _service(service: ET.Element | None) -> tuple[str | None, str | None, str | None, bytes | None]:
+    """Return name, product, version and evidence of a service; a name that only stands for the port's number is none."""
+    if service is None:
+        return None, None, None, None
+    name = values.text(service.get("name"), _LONGEST_WORD)
+    banner = service.get("banner")
+    if banner is not None:
+        return name or "unknown", None, None, from_escapes(banner.encode())
+    if service.get("method") != "probed":
+        return None, None, None, None
+    product, version, extra = (
+        values.text(service.get(key), _LONGEST_WORD) for key in ("product", "version", "extrainfo")
+    )
+    evidence = " ".join(each for each in (product, version, f"({extra})" if extra else None) if each)
+    if service.get("tunnel") == "ssl" and name:
+        name = "https" if name == "http" else f"{name}s"
+    return name, product, version, (evidence or name or "").encode()
+
+
+def _ttl(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255 else None  # noqa: PLR2004

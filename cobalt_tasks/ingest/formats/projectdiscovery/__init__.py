@@ -1,0 +1,1 @@
+"""The output formats of ProjectDiscovery's tools: naabu, tlsx, httpx, fingerprintx."""

@@ -1,0 +1,319 @@
+"""One call of `cobalt ingest`: which streams, in which order, and what is said about them."""
+
+import glob
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from cobalt_tasks.core import access
+from cobalt_tasks.core.errors import (
+    CobaltError,
+    ConfigurationError,
+    DatabaseBusyError,
+    DatabaseRefusedError,
+    DatabaseUnavailableError,
+)
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.ingest import formats
+from cobalt_tasks.ingest.commit import persist
+from cobalt_tasks.ingest.pipeline import Pipeline
+from cobalt_tasks.ingest.progress import Progress
+from cobalt_tasks.ingest.store.sources import Source
+from cobalt_tasks.ingest.streams import journal
+from cobalt_tasks.ingest.streams.files import FileStream, FollowedFile, Stream, storable
+
+REJECTED_EXIT: Final = 3
+INTERRUPTED_EXIT: Final = 130
+_LOOK_SECONDS: Final = 0.1
+_NICER: Final = 5
+_WAIT_SECONDS: Final = 600.0
+"""How long a file waits for a database that is there and takes no connection."""
+
+_WILD: Final = frozenset("*?[")
+
+
+class Wishes(Struct, frozen=True, kw_only=True):
+    """What the user asked for."""
+
+    files: tuple[str, ...] = ()
+    family: str | None = None
+    format: str | None = None
+    name: str | None = None
+    port: int | None = None
+    resume: bool = False
+    only_journal: str | None = None
+    """Of those that wait, resume only this one."""
+    follow: bool = False
+    listen: str = ""
+    dry_run: bool = False
+    strict: bool = False
+    as_json: bool = False
+    journal_limit: int = journal.LIMIT
+
+
+class Stop:
+    """Remembers that a signal asked for a clean end."""
+
+    def __init__(self) -> None:
+        """Begin unasked."""
+        self.signal = 0
+
+    def __call__(self) -> bool:
+        """Tell whether to stop."""
+        return self.signal != 0
+
+    def _asked(self, number: int, _frame: FrameType | None) -> None:
+        self.signal = number
+        # A second one ends the process where it stands: nothing is lost by that either.
+        signal.signal(number, signal.SIG_DFL)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM as a wish to stop at the next checkpoint."""
+        before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def run(settings: Settings, wishes: Wishes) -> int:
+    """Ingest what was asked for; return the exit code.
+
+    Raises:
+        CobaltError: nothing could be begun, or one source could not be read; the others were.
+
+    """
+    if wishes.format:
+        formats.named(wishes.format)
+    stop = Stop()
+    with stop.listening():
+        return _look(settings, wishes, stop) if wishes.dry_run else _Session(settings, wishes, stop).run()
+
+
+def _look(settings: Settings, wishes: Wishes, stop: Stop) -> int:
+    """Say what files hold."""
+    from cobalt_tasks.ingest.dryrun import forecast, lasting  # noqa: PLC0415  # only this needs the providers
+
+    progress = Progress()
+    found = forecast(
+        settings,
+        [Path(file) for file in _expanded(wishes.files)],
+        say=progress.say,
+        stopping=stop,
+        format_name=wishes.format,
+        family=wishes.family,
+        port=wishes.port,
+    )
+    code = ConfigurationError.exit_code if found.unread else 0
+    if wishes.as_json:
+        ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in found.sources]
+        sys.stdout.write(msgspec.json.encode({**msgspec.to_builtins(found), "sources": ledgers}).decode() + "\n")
+        return code
+    for each in found.sources:
+        progress.show(_ledger(each))
+    totals = found.totals
+    progress.show(f"{totals.connections:,} connections, {totals.hosts:,} hosts, {totals.ports:,} ports")
+    progress.show("jobs: " + (", ".join(f"{number:,} {kind}" for kind, number in totals.jobs.items()) or "none"))
+    for lookup in found.lookups if totals.jobs.get("geolocation") else ():
+        missing = "no database is installed: cobalt geodb update"
+        when = missing if lookup.seconds is None else f"{lasting(lookup.seconds)} for all look-ups"
+        progress.show(f"geolocation by {lookup.provider}: {when}")
+    progress.show("nothing was stored or queued")
+    return code
+
+
+def _ledger(source: Source) -> str:
+    return (
+        f"{source.name}: {source.read} read = {source.accepted} accepted + {source.duplicates} duplicates "
+        f"+ {source.rejected} rejected + {source.ignored} ignored"
+    )
+
+
+def _expanded(names: tuple[str, ...]) -> list[str]:
+    """Return file names, each once; a pattern the shell left alone stands for the files it matches, in order."""
+    found: dict[str, None] = {}
+    for name in names:
+        matches = [] if Path(name).exists() or not _WILD.intersection(name) else sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # may begin with /
+        found.update(dict.fromkeys(matches or [name]))
+    return list(found)
+
+
+class _Session:
+    def __init__(self, settings: Settings, wishes: Wishes, stop: Stop) -> None:
+        self._settings = settings
+        self._wishes = wishes
+        self._stop = stop
+        self._progress = Progress()
+        self._began = time.monotonic()
+        self._done: list[Source] = []
+        self._errors: list[CobaltError] = []
+
+    def run(self) -> int:
+        # A pipe is journaled before anything else can go wrong.
+        piped = self._open_pipe() if "-" in self._wishes.files or self._wishes.listen else None
+        try:
+            database = persist(
+                lambda: open_ledger(self._settings),
+                say=self._progress.say,
+                stopping=self._stop,
+                hopeless=lambda error: self._is_hopeless(error, is_pipe=piped is not None),
+            )
+        except DatabaseUnavailableError:
+            if piped is not None:
+                self._leave(piped, is_unreadable=False)
+            raise
+        pipeline = Pipeline(
+            database,
+            self._settings,
+            say=self._progress.say,
+            stopping=self._stop,
+            moved=self._progress.moved,
+        )
+        try:
+            with self._progress:
+                for opening in self._openings(piped):
+                    if self._stop():
+                        break
+                    self._one(pipeline, opening)
+        finally:
+            pipeline.close()
+            database.dispose()
+        return self._end()
+
+    def _is_hopeless(self, error: DatabaseUnavailableError, *, is_pipe: bool) -> bool:
+        """Return whether to end instead of waiting for a database that has not answered yet.
+
+        Bytes of a pipe are safe in the journal while they wait for any database. A file can be read again later: it
+        waits only for one that is there.
+        """
+        if is_pipe:
+            return isinstance(error, DatabaseRefusedError)
+        return not isinstance(error, DatabaseBusyError) or time.monotonic() - self._began > _WAIT_SECONDS
+
+    def _open_pipe(self) -> journal.JournalStream:
+        """Start the journal; it and the program that writes into it go before the reading."""
+        about = journal.About(
+            name=storable(self._wishes.name or self._wishes.listen or "stdin"),
+            format=self._wishes.format,
+            family=self._wishes.family,
+            port=self._wishes.port,
+            is_from_network=self._wishes.listen.startswith("tcp://"),
+        )
+        self._require_safe_listening()
+        limit, address = self._wishes.journal_limit, self._wishes.listen
+        stream = journal.start(self._settings.journal_folder, about, limit, listen=address)
+        os.nice(_NICER)
+        return stream
+
+    def _require_safe_listening(self) -> None:
+        """Raise ConfigurationError for a scan from a TCP port without a scope; warn of a port others can reach."""
+        if not self._wishes.listen.startswith("tcp://"):
+            return
+        asked = formats.named(self._wishes.format).family if self._wishes.format else self._wishes.family
+        if asked and asked not in formats.TRAFFIC and not self._settings.scope:
+            raise ConfigurationError(formats.NO_SCANS)
+        host = self._wishes.listen.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+        if not access.is_loopback(host):
+            self._progress.say(
+                f"every machine that reaches {host or 'this machine'} can write into the ledger: listen on 127.0.0.1 "
+                "or unix:PATH, and let senders come through ssh or TLS"
+            )
+
+    def _openings(self, piped: journal.JournalStream | None) -> Iterator[Callable[[], Stream]]:
+        if self._wishes.resume:
+            waiting = list(journal.abandoned(self._settings.journal_folder))
+            if not waiting and not self._wishes.files and not self._wishes.listen:
+                self._progress.show("no journal waits: nothing to resume")
+            for folder in waiting:
+                if self._wishes.only_journal not in {None, folder.name}:
+                    continue
+                yield lambda folder=folder: journal.JournalStream(folder)  # type: ignore[misc]
+        for file in _expanded(self._wishes.files):
+            if file == "-":
+                continue
+            if self._wishes.follow:
+                yield from self._followed(Path(file))
+            else:
+                yield lambda file=file: FileStream(Path(file), self._wishes.name)  # type: ignore[misc]
+        if piped is not None:
+            yield lambda: piped
+
+    def _followed(self, path: Path) -> Iterator[Callable[[], Stream]]:
+        """Give a file again and again, whenever another has taken its name."""
+        if not path.exists():
+            self._progress.say(f"{path}: not there yet; waiting for it")
+        while not self._stop():
+            if path.exists():
+                yield lambda: FollowedFile(path, self._wishes.name)
+                if self._errors:
+                    return
+            else:
+                time.sleep(_LOOK_SECONDS)
+
+    def _one(self, pipeline: Pipeline, opening: Callable[[], Stream]) -> None:
+        stream: Stream | None = None
+        is_unreadable = False
+        try:
+            stream = opening()
+            began = time.monotonic()
+            self._progress.begin(stream)
+            about = stream.about if isinstance(stream, journal.JournalStream) else journal.About(name="")
+            source = pipeline.run(
+                stream,
+                format_name=self._wishes.format or about.format,
+                family=self._wishes.family or about.family,
+                port=about.port if self._wishes.port is None else self._wishes.port,
+                # A scan makes us probe what it names: a stranger's must not, without a scope that bounds it.
+                scans=not about.is_from_network or bool(self._settings.scope),
+            )
+            self._done.append(source)
+            self._tell(source, time.monotonic() - began)
+        except CobaltError as error:
+            self._progress.say(str(error))
+            self._errors.append(error)
+            is_unreadable = isinstance(error, ConfigurationError)
+        finally:
+            if stream is not None:
+                self._leave(stream, is_unreadable=is_unreadable)
+
+    def _leave(self, stream: Stream, *, is_unreadable: bool) -> None:
+        """Close a stream; of a journal that is not stored, say where it is, and what to do if its format is unknown."""
+        stream.close()
+        if isinstance(stream, journal.JournalStream):
+            if stream.is_stored():
+                stream.discard()
+            else:
+                waiting = f"{stream.name}: some bytes wait in the journal {stream.folder.name}"
+                self._progress.say(f"{waiting}; cobalt ingest --resume stores them")
+                if is_unreadable:
+                    command = f"cobalt sources journals retry {stream.folder.name} --format F"
+                    self._progress.say(f"name its format with {command}, or delete it with … forget")
+
+    def _tell(self, source: Source, seconds: float) -> None:
+        if self._wishes.as_json:
+            return
+        change = self._progress.change(source)
+        rate = f"{change.read / seconds:,.0f}/s" if change.read and seconds else "nothing new"
+        self._progress.show(f"{_ledger(source)} ({source.format or 'empty'}; {rate})")
+
+    def _end(self) -> int:
+        if self._wishes.as_json:
+            ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in self._done]
+            sys.stdout.write(msgspec.json.encode(ledgers).decode() + "\n")
+        if self._errors:
+            return max(error.exit_code for error in self._errors)
+        if self._stop.signal == signal.SIGINT:
+            return INTERRUPTED_EXIT
+        return REJECTED_EXIT if self._wishes.strict and any(each.rejected for each in self._done) else 0

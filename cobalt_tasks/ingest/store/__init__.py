@@ -1,0 +1,1 @@
+"""What ingest writes to the ledger: sources, batches, rejects."""

@@ -1,0 +1,1 @@
+"""Where input bytes come from: files, pipes, the journal, the network."""

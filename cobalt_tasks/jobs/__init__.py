@@ -1,0 +1,1 @@
+"""Jobs from creation to their final state, and the messages that carry them."""

@@ -1,0 +1,156 @@
+"""What people do with jobs by hand: look, try again, cancel, prune."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Select, delete, select, true, update
+
+from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, State
+from cobalt_tasks.db.bulk import among
+from cobalt_tasks.db.engine import Database, database_now, statement_now
+from cobalt_tasks.db.tables import jobs, written
+from cobalt_tasks.jobs import lists as job_lists
+
+RETRIABLE: Final = (State.FAILED, State.DEAD, State.CANCELLED)
+_PRUNED_AT_ONCE: Final = 2000
+_CHANGED_AT_ONCE: Final = 1000
+_Page = dict[int, tuple[Any, ...]]
+"""Numbers of jobs, the newest first, and their targets."""
+
+_TARGET: Final = tuple(jobs.c[name] for name in ("kind", "address", "protocol", "port"))
+
+
+class Selection(Struct, frozen=True, kw_only=True):
+    """Which jobs are meant; what is None does not narrow it."""
+
+    ids: Sequence[int] | None = None
+    kind: str | None = None
+    state: str | None = None
+    address: str | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether nothing narrows it."""
+        return self == Selection()
+
+
+def find(connection: Connection, selection: Selection, limit: int) -> list[dict[str, Any]]:
+    """Return jobs, the newest first."""
+    states = job_lists.named(selection.state)
+    query = _narrowed(connection, selection, list(jobs.c), states, limit, None)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def retry(database: Database, selection: Selection) -> int:
+    """Make failed, dead and cancelled jobs pending again, with all their attempts; return how many.
+
+    One whose target has an active job of that kind already is left as it is; of several for one target the newest goes.
+    """
+    return _page_by_page(database, selection, RETRIABLE, _retry)
+
+
+def cancel(database: Database, selection: Selection) -> int:
+    """Cancel jobs that have not ended; return how many.
+
+    One that is running loses its claim: its worker may finish, but nothing of what it found is written.
+    """
+    return _page_by_page(database, selection, ACTIVE_STATES, _cancel)
+
+
+def prune(connection: Connection, older_than: float) -> int:
+    """Delete some of the jobs that ended more than `older_than` seconds ago; return how many, 0 when none is left."""
+    old = (
+        select(jobs.c.id)
+        .where(jobs.c.finished_at < statement_now() - older_than, jobs.c.state.in_(FINAL_STATES))
+        .limit(_PRUNED_AT_ONCE)
+    )
+    return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
+
+
+def _page_by_page(
+    database: Database,
+    selection: Selection,
+    states: Sequence[State],
+    change: Callable[[Connection, _Page], int],
+) -> int:
+    """Change jobs from the newest to the oldest, some in each transaction: nobody else is to wait long for the ledger."""
+    wanted = [state for state in states if selection.state in {None, state}]
+    if not wanted:
+        return 0
+    changed, below = 0, None
+    while True:
+        with database.reading() as connection:
+            query = _narrowed(connection, selection, [jobs.c.id, *_TARGET], wanted, _CHANGED_AT_ONCE, below)
+            rows = connection.execute(query)
+            page = {number: tuple(target) for number, *target in rows}
+        if not page:
+            return changed
+        changed += database.write(change, page)
+        below = min(page)
+
+
+def _retry(connection: Connection, page: _Page) -> int:
+    newest = {target: number for number, target in reversed(page.items())}
+    same = jobs.alias("same")
+    is_active = (
+        select(same.c.id)
+        # The states are written out, so that the database can use the index of the active jobs.
+        .where(*(same.c[column.name] == column for column in _TARGET), same.c.state.in_(map(written, ACTIVE_STATES)))
+        .exists()
+    )
+    statement = (
+        update(jobs)
+        .where(among(connection, jobs.c.id, sorted(newest.values())), jobs.c.state.in_(RETRIABLE), ~is_active)
+        .values(
+            state=State.PENDING,
+            attempts=0,
+            forced=true(),
+            not_before=database_now(),
+            sent_at=database_now(),
+            waits_for=None,
+            finished_at=None,
+            outcome=None,
+            detail=None,
+        )
+    )
+    return connection.execute(statement).rowcount
+
+
+def _cancel(connection: Connection, page: _Page) -> int:
+    statement = (
+        update(jobs)
+        .where(among(connection, jobs.c.id, list(page)), jobs.c.state.in_(ACTIVE_STATES))
+        .values(
+            state=State.CANCELLED,
+            outcome="cancelled",
+            detail=None,
+            claim=None,
+            finished_at=database_now(),
+        )
+    )
+    return connection.execute(statement).rowcount
+
+
+def _narrowed(  # noqa: PLR0913, PLR0917  # a page of a selection
+    connection: Connection,
+    selection: Selection,
+    columns: Sequence[Any],
+    states: Sequence[str],
+    limit: int,
+    before: int | None,
+) -> Select[Any]:
+    if selection.ids is None:
+        return job_lists.newest(
+            connection, columns, limit, kind=selection.kind, states=states, address=selection.address, before=before
+        )
+    # By their numbers alone: they are few, and the other conditions are checked for each.
+    given = {"kind": selection.kind, "address": selection.address}
+    query = select(*columns).where(jobs.c.id.in_(selection.ids), _is_below(before))
+    query = query.where(*(jobs.c[name] == value for name, value in given.items() if value is not None))
+    query = query.where(jobs.c.state.in_(states)) if states else query
+    return query.order_by(jobs.c.id.desc()).limit(limit)
+
+
+def _is_below(before: int | None) -> ColumnElement[bool]:
+    return true() if before is None else jobs.c.id < before

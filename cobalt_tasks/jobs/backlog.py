@@ -1,0 +1,97 @@
+"""Whether work gets done: since when jobs are due, and whether any were finished lately. Indexes answer all of it."""
+
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy import Connection, Select, func, select
+
+from cobalt_tasks.core.catalog import BY_NAME, KINDS, Urgency
+from cobalt_tasks.core.records import State
+from cobalt_tasks.db.engine import database_now
+from cobalt_tasks.db.tables import is_in, jobs
+
+_LOOKED_AT: Final = 5000
+"""Jobs to be tried again that are looked at, at most."""
+
+
+class Backlog(Struct, frozen=True, kw_only=True):
+    """The work of one kind.
+
+    Attributes:
+        due_seconds: how long the first job that no worker has claimed has been due, None when none is. Jobs that wait for
+            a provider's quota are not due.
+        waits_seconds: how long the first of those has waited, None when none does. Of several kinds only the first has it.
+        finished: whether a job of this kind was finished within the time asked about, or tried in vain, to be tried again:
+            a server that does not answer is no stall. None: not looked at, since none of any kind has been due for so long.
+
+    """
+
+    due_seconds: float | None
+    waits_seconds: float | None
+    finished: bool | None
+
+
+def find(connection: Connection, within: float) -> dict[str, Backlog]:
+    """Return the backlog of each kind; `within`: the last seconds in which a finished job counts."""
+    clock = float(connection.execute(select(database_now())).scalar_one())
+    due = {}
+    for kind in KINDS:
+        steps = [kind.step(urgency) for urgency in Urgency]
+        due[kind.name] = _oldest(connection, clock, [query for step in steps for query in _unclaimed(kind.name, step)])
+    waiting = connection.execute(_first_waiting()).first()
+    is_late = any(seconds is not None and seconds > within for seconds in due.values())
+    return {
+        kind.name: Backlog(
+            due_seconds=due[kind.name],
+            waits_seconds=max(0.0, clock - waiting.not_before) if waiting and waiting.kind == kind.name else None,
+            finished=_has_ended(connection, kind.name, clock, clock - within) if is_late else None,
+        )
+        for kind in KINDS
+    }
+
+
+def _has_finished(connection: Connection, kind: str, since: float) -> bool:
+    finished = select(jobs.c.id).where(jobs.c.kind == kind, jobs.c.finished_at > since)
+    # From the newest on: at full speed that is at hand.
+    return connection.execute(finished.order_by(jobs.c.finished_at.desc()).limit(1)).first() is not None
+
+
+def _has_ended(connection: Connection, kind: str, clock: float, since: float) -> bool:
+    steps = [BY_NAME[kind].step(urgency) for urgency in Urgency]
+    return _has_finished(connection, kind, since) or any(
+        _was_tried(connection, kind, step, clock, since) for step in steps
+    )
+
+
+def _was_tried(connection: Connection, kind: str, step: int, clock: float, since: float) -> bool:
+    # What was tried last waits the longest, among jobs with as many attempts.
+    last = (
+        select(jobs.c.started_at, jobs.c.outcome)
+        .where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING), jobs.c.waits_for.is_(None))
+        .where(jobs.c.not_before > clock)
+        .order_by(jobs.c.not_before.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    tried = select(last.c.started_at).where(last.c.started_at > since, last.c.outcome.is_not(None))
+    return connection.execute(tried.limit(1)).first() is not None
+
+
+def _oldest(connection: Connection, clock: float, firsts: list[Select[tuple[float | None]]]) -> float | None:
+    row = connection.execute(select(*(first.scalar_subquery() for first in firsts))).one()
+    oldest = min((moment for moment in row if moment is not None), default=None)
+    return None if oldest is None or oldest > clock else clock - oldest
+
+
+def _unclaimed(kind: str, step: int) -> list[Select[tuple[float | None]]]:
+    of_step = (jobs.c.kind == kind, jobs.c.step == step)
+    pending = select(func.min(jobs.c.not_before)).where(*of_step, is_in(State.PENDING), jobs.c.waits_for.is_(None))
+    # Sent again, a job is due as long as before: the moment it was sent does not count.
+    sent = select(jobs.c.not_before).where(*of_step, is_in(State.SENT)).order_by(jobs.c.sent_at).limit(1)
+    return [pending, sent]
+
+
+def _first_waiting() -> Select[tuple[str, float]]:
+    # In the order of its index, so that one row is read.
+    waiting = select(jobs.c.kind, jobs.c.not_before).where(is_in(State.PENDING), jobs.c.waits_for.is_not(None))
+    return waiting.order_by(jobs.c.waits_for, jobs.c.step, jobs.c.not_before).limit(1)

@@ -1,0 +1,173 @@
+"""Commit, then send: rows that are jobs become messages that suggest them.
+
+A message carries the ids of one kind's jobs at one step, several in a flood and one when there is one. The number of
+messages waiting is bounded for each queue and step; the rest stays pending in the ledger and follows as workers finish.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import redis
+from kombu.exceptions import KombuError
+
+from cobalt_tasks.core.catalog import BY_NAME, Kind, Urgency
+from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.broker import Broker, describe
+from cobalt_tasks.jobs.store import Sent
+from cobalt_tasks.messages.hints import SENT_AT
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from kombu import Producer
+
+MESSAGES = 64
+"""Messages that may wait in one queue at one step; enough for workers never to starve, few enough to tell loss."""
+
+_POOL_SECONDS = 5.0
+
+_TROUBLE = (KombuError, redis.RedisError, OSError)
+
+BATCH_SECONDS = 1.0
+"""How long a batch of a flood is to take. An urgent job waits for what is under way, and that varies: about two seconds."""
+
+_MARKED_AT_ONCE = 2000
+"""Jobs marked as sent in one transaction: SQLite has one writer, and nobody is to wait long for it."""
+
+RINGS = 16
+"""Messages without jobs that may wait beside those: a full queue must not keep a provider's budget from being used."""
+
+
+class Dispatcher:
+    """Sends what the ledger holds. Safe to use from any number of processes at once."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        """Connect lazily, to the broker of the settings."""
+        self.broker = Broker(settings)
+        self._broker_url = settings.broker_url
+        self._database = database
+
+    def top_up(self, kinds: Iterable[str]) -> int:
+        """Send due jobs of these kinds as far as there is room; return how many.
+
+        Raises:
+            BrokerUnavailableError: Redis does not answer; the jobs wait in the ledger.
+
+        """
+        return sum(self._top_up(BY_NAME[name]) for name in sorted(set(kinds)))
+
+    def ring(self, kind: str, times: int) -> None:
+        """Send messages without jobs: each wakes one worker, which takes jobs that waited for something shared.
+
+        Raises:
+            BrokerUnavailableError: Redis does not answer.
+
+        """
+        found = BY_NAME[kind]
+        step = found.step(Urgency.ORDINARY)
+        room = MESSAGES + RINGS - self.broker.depth_by_step(kind)[step]
+        if room > 0 and times > 0:
+            # It has no jobs, and must not look older than the messages that are lost behind it.
+            with self._database.reading() as connection:
+                sent_at = overview.now(connection)
+            self._send(found, step, [[]] * min(times, room, RINGS), sent_at)
+
+    def learn(self, kind: str, jobs_done: int, seconds: float) -> None:
+        """Remember how long a batch of a flood took, so that the next ones have the right size; a small one tells little.
+
+        Raises:
+            BrokerUnavailableError: Redis does not answer.
+
+        """
+        if jobs_done >= BY_NAME[kind].batch:
+            self.broker.keep_pace(kind, seconds / jobs_done)
+
+    def _top_up(self, kind: Kind) -> int:
+        sent = 0
+        size = batch_size(kind, self.broker.pace(kind.name))
+        depths = self.broker.depth_by_step(kind.name)
+        with_room = [step for step, depth in depths.items() if step_belongs_to(kind, step) and depth < MESSAGES]
+        for step in self._due(kind, with_room):
+            room = (MESSAGES - depths[step]) * size
+            while room > 0:
+                wanted = min(room, max(size, _MARKED_AT_ONCE // size * size))
+                marked = self._database.write(jobs.mark_sent, kind.name, step, wanted)
+                if marked:
+                    self._send(kind, step, _batches(marked, size))
+                sent += len(marked)
+                room = room - wanted if len(marked) == wanted else 0
+        return sent
+
+    def _due(self, kind: Kind, steps: Sequence[int]) -> list[int]:
+        if not steps:
+            return []
+        with self._database.reading() as connection:
+            return jobs.due_steps(connection, kind.name, steps)
+
+    def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]], sent_at: float = 0.0) -> None:
+        # Celery is slow to import, and views never send.
+        from kombu.pools import producers  # noqa: PLC0415
+
+        from cobalt_tasks.celery import app  # noqa: PLC0415
+
+        connection = app.connection_for_write(self._broker_url)
+        sent = False
+        try:
+            with producers[connection].acquire(block=True, timeout=_POOL_SECONDS) as producer, producer.batch():
+                for batch in batches:
+                    _publish(app, producer, kind, step, batch, sent_at)
+            sent = True
+        except redis.AuthenticationError as error:
+            raise BrokerUnavailableError(describe(error)) from error
+        except _TROUBLE as error:
+            raise BrokerUnavailableError(f"Redis does not take messages: {error}") from error
+        finally:
+            if not sent:
+                self._database.write(jobs.unmark_sent, [job.id for batch in batches for job in batch])
+
+
+def batch_size(kind: Kind, seconds_per_job: float | None) -> int:
+    """Return how many jobs of a flood travel together: as many as are done in `BATCH_SECONDS`, as far as the catalog allows.
+
+    `seconds_per_job` is what they took lately, None when nobody knows.
+    """
+    if not seconds_per_job:
+        return kind.batch
+    return max(kind.batch, min(kind.most, int(BATCH_SECONDS / seconds_per_job)))
+
+
+def step_belongs_to(kind: Kind, step: int) -> bool:
+    """Tell whether jobs of a kind can have this step."""
+    return step in {kind.step(urgency) for urgency in Urgency}
+
+
+def _batches(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
+    alone: list[Sequence[Sent]] = [[job] for job in marked if job.alone]
+    together = [job for job in marked if not job.alone]
+    return alone + [together[start : start + size] for start in range(0, len(together), size)]
+
+
+def _publish(  # noqa: PLR0913, PLR0917  # a message has as many parts
+    app: "Celery",
+    producer: "Producer",
+    kind: Kind,
+    step: int,
+    batch: Sequence[Sent],
+    sent_at: float,
+) -> None:
+    app.send_task(
+        kind.task,
+        args=([job.id for job in batch],),
+        producer=producer,
+        queue=kind.name,
+        priority=step,
+        retry=False,
+        ignore_result=True,
+        # Celery would otherwise write the arguments a second time, for people to read.
+        argsrepr=f"({len(batch)} jobs)",
+        kwargsrepr="{}",
+        headers={SENT_AT: min((job.sent_at for job in batch), default=sent_at)},
+    )

@@ -1,0 +1,123 @@
+"""Claims are held by renewing them; one that stands still is reaped.
+
+A claim counts its renewals. The reaper remembers, by a clock that is never stepped, since when a count has not changed:
+neither a step of the database's clock nor clocks that differ between hosts make it early or late. What it remembers is in
+the ledger, so that every process on its host goes on with it; a reaper on another host begins anew, one lease later.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    Text,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from cobalt_tasks.core import clock
+from cobalt_tasks.core.clock import Moment
+from cobalt_tasks.core.records import State
+from cobalt_tasks.db.bulk import earlier, insert_into
+from cobalt_tasks.db.engine import statement_now
+from cobalt_tasks.db.tables import is_in, jobs, leases
+from cobalt_tasks.jobs.store import unlocked
+from cobalt_tasks.jobs.transitions import MAX_ATTEMPTS
+
+WORKER_LOST: Final = "worker lost"
+"""The outcome of a job that is dead because every worker died on it."""
+
+_AT_ONCE: Final = earlier(jobs.c.not_before, statement_now())
+"""A job that was begun was due; by a clock that was set back since, it may not be."""
+
+
+def renew(connection: Connection, token: str, lease: float) -> int:
+    """Renew a claim for `lease` seconds; return how many jobs it still holds."""
+    statement = update(jobs).where(_held_by(token)).values(lease=lease, renewals=jobs.c.renewals + 1)
+    return connection.execute(statement).rowcount
+
+
+def release(connection: Connection, token: str) -> int:
+    """Give back what this token holds, unharmed: a stopping worker does this, and it is no attempt."""
+    statement = update(jobs).where(_held_by(token)).values(state=State.PENDING, claim=None, not_before=_AT_ONCE)
+    return connection.execute(statement).rowcount
+
+
+def take_back(connection: Connection, at: Moment | None = None) -> int:
+    """Take back the jobs of claims that were not renewed for a whole lease; return how many jobs that was.
+
+    A job travels alone from now on. Only a lone run counts as an attempt, so that one poisonous target cannot condemn
+    its neighbours; after the last it is dead.
+
+    Args:
+        connection: a transaction that writes.
+        at: the reading of the monotonic clock to go by; None for now.
+
+    """
+    at = at or clock.now()
+    _watch(connection, at)
+    stalled = select(leases.c.claim, leases.c.renewals).where(
+        leases.c.clock == at.clock,
+        leases.c.since <= at.seconds - leases.c.lease,
+    )
+    return sum(_reap(connection, claim, renewals) for claim, renewals in connection.execute(stalled).all())
+
+
+def _watch(connection: Connection, at: Moment) -> None:
+    """Remember since when each claim has stood still, and forget those that have ended."""
+    connection.execute(delete(leases).where(~exists().where(jobs.c.claim == leases.c.claim, is_in(State.RUNNING))))
+    running = (
+        select(
+            literal(at.clock, Text()),
+            jobs.c.claim,
+            func.max(jobs.c.renewals),
+            func.max(jobs.c.lease),
+            literal(at.seconds, Double()),
+        )
+        .where(is_in(State.RUNNING), jobs.c.claim.is_not(None))
+        .group_by(jobs.c.claim)
+        .order_by(jobs.c.claim)
+    )
+    insert = insert_into(connection, leases).from_select(["clock", "claim", "renewals", "lease", "since"], running)
+    statement = insert.on_conflict_do_update(
+        index_elements=["claim", "clock"],
+        set_={name: insert.excluded[name] for name in ("renewals", "lease", "since")},
+        # A clock that went back after all is not to be waited for.
+        where=or_(insert.excluded.renewals != leases.c.renewals, insert.excluded.since < leases.c.since),
+    )
+    connection.execute(statement)
+
+
+def _reap(connection: Connection, token: str, renewals: int) -> int:
+    attempts = jobs.c.attempts + case((jobs.c.alone, 1), else_=0)
+    is_last = attempts >= MAX_ATTEMPTS
+    unrenewed = and_(_held_by(token), jobs.c.renewals == renewals)
+    statement = (
+        update(jobs)
+        .where(jobs.c.id.in_(unlocked(select(jobs.c.id).where(unrenewed))))
+        .values(
+            state=case((is_last, State.DEAD.value), else_=State.PENDING.value),
+            attempts=attempts,
+            alone=true(),
+            claim=None,
+            not_before=_AT_ONCE,
+            finished_at=case((is_last, statement_now()), else_=null()),
+            outcome=case((is_last, WORKER_LOST), else_=null()),
+            detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),
+        )
+    )
+    return connection.execute(statement).rowcount
+
+
+def _held_by(token: str) -> ColumnElement[bool]:
+    return and_(jobs.c.claim == token, is_in(State.RUNNING))

@@ -1,0 +1,105 @@
+"""What beat asks for every few seconds: find what was lost, take back what was abandoned, refresh what went stale, and
+send what is waiting. Harmless when several run at once.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from cobalt_tasks.core.catalog import DAY, KINDS, STEPS, Kind
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.core.timeouts import LOST_AFTER_SECONDS
+from cobalt_tasks.db import clocks, counts
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.jobs import admin as job_admin
+from cobalt_tasks.jobs import leases, rounds, set_back
+from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.dispatcher import Dispatcher
+
+_REFRESHED_AT_ONCE = 1000
+_MEND_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+def sweep(database: Database, dispatcher: Dispatcher, wake: Callable[[], object] = int) -> bool:
+    """Do one round, unless one is being done or has just been; return whether it was.
+
+    `wake`: called at the end, to wake workers for what waits for something shared.
+
+    Raises:
+        BrokerUnavailableError: Redis does not answer; what the ledger alone needs is done by then.
+        DatabaseUnavailableError: the database does not.
+
+    """
+
+    def work() -> None:
+        look_at_clock(database)
+        if taken := database.write(leases.take_back):
+            log.warning("took back %d jobs whose worker was lost", taken)
+        for kind in KINDS:
+            _resend_lost(database, dispatcher, kind)
+        dispatcher.top_up(kind.name for kind in KINDS)
+        wake()
+
+    return rounds.run(database, rounds.SWEEP, work)
+
+
+def upkeep(database: Database, settings: Settings, *others: Callable[[], object]) -> bool:
+    """Do one round of what may wait: make refresh jobs, delete old ones, then `others`; return whether it was done.
+
+    One of them that fails keeps none of the others from being done.
+
+    Raises:
+        Exception: what the first that failed raised.
+
+    """
+
+    def work() -> None:
+        failures: list[Exception] = []
+        parts: list[Callable[[], object]] = [partial(_refresh, database, settings), *others]
+        for part in parts:
+            try:
+                part()
+            except Exception as error:  # noqa: BLE001  # raised below
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    return rounds.run(database, rounds.UPKEEP, work)
+
+
+def _refresh(database: Database, settings: Settings) -> None:
+    database.write(counts.fold)
+    if not database.write(clocks.observe).is_trusted:
+        return
+    database.write(job_admin.prune, settings.history_days * DAY)
+    for kind in KINDS:
+        if not kind.active or settings.refresh_active:
+            database.write(jobs.refresh, kind.name, _REFRESHED_AT_ONCE)
+
+
+def look_at_clock(database: Database) -> bool:
+    """Notice a step of the database's clock, and mend what lies in the future by it; return whether it may be trusted.
+
+    While it may not, nothing is pruned or refreshed: all would seem old by a clock that is a day ahead.
+    """
+    seen = database.write(clocks.observe)
+    if seen.step:
+        log.warning("the database's clock was set %+.1f s", seen.step)
+    may_be_ahead = seen.step < 0 or seen.is_new or seen.is_doubted
+    is_mended = set_back.mend(database, _MEND_SECONDS) if may_be_ahead else True
+    if is_mended:
+        database.write(clocks.record)
+    return seen.is_trusted
+
+
+def _resend_lost(database: Database, dispatcher: Dispatcher, kind: Kind) -> None:
+    """Send again what was sent before the oldest message that still waits: its own message has been taken by a worker
+    that never claimed it, or has gone with Redis.
+    """
+    oldest = dispatcher.broker.oldest(kind.name)
+    for step in STEPS:
+        lost = database.write(jobs.resend, kind.name, step, oldest[step], LOST_AFTER_SECONDS)
+        if lost:
+            log.warning("sending %d %s jobs again: their messages are lost", lost, kind.name)

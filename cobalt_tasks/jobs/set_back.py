@@ -1,0 +1,124 @@
+"""Mends what the ledger holds after the database's clock was set back: times that lie ahead of it.
+
+A job that was made, begun or put back at a time that has not come yet was written before the step. Its pause is counted from now, so
+that it never waits longer than its own pause; one that had none is due at once.
+"""
+
+import time
+from functools import partial
+from typing import Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Double,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    select,
+    text,
+    update,
+)
+
+from cobalt_tasks.core.catalog import KINDS, Kind, Urgency
+from cobalt_tasks.core.records import State
+from cobalt_tasks.db import clocks, cursors
+from cobalt_tasks.db.bulk import earlier, later
+from cobalt_tasks.db.engine import Database, statement_now
+from cobalt_tasks.db.tables import SENDABLE, STALE_AT, WAITING, freshness, jobs
+from cobalt_tasks.threat import unscored
+
+_AT_ONCE: Final = 2000
+_CLOSE: Final = 1.0
+"""Seconds: statements that run side by side read the clock so far apart at most."""
+
+
+def mend(database: Database, seconds: float) -> bool:
+    """Mend what lies ahead, page by page; return False when `seconds` were not enough: it goes on when called again."""
+    deadline = time.monotonic() + seconds
+    pages = [
+        *(partial(_mend_jobs, selected=each) for each in _selections()),
+        *(partial(_mend_facts, kind=kind) for kind in KINDS),
+    ]
+    for page in pages:
+        after: float | None = 0.0
+        while after is not None:
+            after = database.write(page, after)
+            if time.monotonic() > deadline and after is not None:
+                return False
+    database.write(_mend_cursor)
+    return True
+
+
+def _selections() -> list[ColumnElement[bool]]:
+    """Return conditions that together find every job that has not begun, each by an index."""
+    steps = [(kind.name, kind.step(urgency)) for kind in KINDS for urgency in Urgency]
+    return [
+        and_(text(condition), jobs.c.kind == kind, jobs.c.step == step)
+        for condition in (SENDABLE, WAITING, "state = 'sent'")
+        for kind, step in steps
+    ]
+
+
+def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[bool]) -> float | None:
+    """Mend some jobs that are due at `after` or later; return when the last of them was due, None for the last page."""
+    now: ColumnElement[float] = literal(connection.execute(select(statement_now())).scalar_one(), Double())
+    # A job that was put back says since when; `started_at` alone may be from before the clock was set forth.
+    put_back = func.coalesce(jobs.c.sent_at, 0.0)
+    written = later(func.coalesce(jobs.c.started_at, jobs.c.created_at), put_back)
+    chosen = (
+        select(jobs.c.id, jobs.c.not_before)
+        .where(selected, jobs.c.not_before > now, jobs.c.not_before >= after, written > now + _CLOSE)
+        .order_by(jobs.c.not_before)
+        .limit(_AT_ONCE)
+    )
+    rows = connection.execute(chosen).all()
+    if not rows:
+        return None
+    pause = case((jobs.c.not_before > written, jobs.c.not_before - written), else_=0.0)
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id.in_([row.id for row in rows]), jobs.c.state.in_([State.PENDING, State.SENT]))
+        .values(
+            # What was sent is sent again: two messages for one job do no harm.
+            state=State.PENDING,
+            not_before=now + pause,
+            created_at=earlier(jobs.c.created_at, now),
+            started_at=case((jobs.c.started_at.is_not(None), earlier(jobs.c.started_at, now))),
+            sent_at=case((jobs.c.sent_at.is_not(None), earlier(jobs.c.sent_at, now))),
+        ),
+    )
+    return float(rows[-1].not_before) if len(rows) == _AT_ONCE else None
+
+
+def _mend_facts(connection: Connection, after: float, kind: Kind) -> float | None:
+    """Let some facts that are stale at `after` or later be fresh for no longer than their kind may be.
+
+    The steady clock, which they go by, is set back only where a ledger is opened on a machine whose clock is behind.
+
+    Return when the last of them was stale, None for the last page.
+    """
+    longest = clocks.estimate(connection) + kind.fresh_for
+    stale_at: ColumnElement[float] = literal_column(STALE_AT, Double())
+    key = (freshness.c.kind, freshness.c.address, freshness.c.protocol, freshness.c.port)
+    chosen = (
+        select(stale_at, *key)
+        # The first conditions follow from the last, and have an index.
+        .where(key[0] == kind.name, stale_at > longest, stale_at >= after, freshness.c.fresh_until > longest)
+        .order_by(stale_at)
+        .limit(_AT_ONCE)
+    )
+    rows = connection.execute(chosen).all()
+    if rows:
+        same = [column == bindparam(f"of_{column.name}") for column in key]
+        marked = [{f"of_{column.name}": value for column, value in zip(key, row[1:], strict=True)} for row in rows]
+        connection.execute(update(freshness).where(*same).values(fresh_until=longest), marked)
+    return float(rows[-1][0]) if len(rows) == _AT_ONCE else None
+
+
+def _mend_cursor(connection: Connection) -> None:
+    """Let no reader of the ledger wait for a time that it has read already."""
+    cursors.limit_to_moment(connection, unscored.ENDED, connection.execute(select(statement_now())).scalar_one())

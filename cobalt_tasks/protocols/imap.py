@@ -1,0 +1,23 @@
+"""IMAP: the untagged greeting (RFC 9051 7.1)."""
+
+import re
+
+from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
+
+_GREETING = re.compile(rb"\* (?:OK|PREAUTH|BYE)\b ?(?:\[[^\]\r\n]{0,1000}\] ?)?([^\r\n]{0,500})")
+_PRODUCTS = (
+    ("Dovecot", re.compile(rb"\bDovecot\b")),
+    ("Courier", re.compile(rb"\bCourier-IMAP\b")),
+    ("Cyrus", re.compile(rb"\bCyrus IMAP4? v?([0-9][\w.]*)")),
+    ("Microsoft Exchange", re.compile(rb"\bMicrosoft Exchange\b")),
+    ("Zimbra", re.compile(rb"\bZimbra\b")),
+)
+
+
+def recognise(raw: bytes) -> Fingerprint | None:
+    """`* OK [CAPABILITY …] Dovecot ready.`; some put their host name first."""
+    found = _GREETING.match(raw)
+    if not found:
+        return None
+    product, version = first_product(found[1], _PRODUCTS)
+    return Fingerprint("imap", product, version, dotted_name(found[1]))

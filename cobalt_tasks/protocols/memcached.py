@@ -1,0 +1,13 @@
+"""memcached: the answer to `version` (protocol.txt)."""
+
+import re
+
+from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
+
+_VERSION = re.compile(rb"VERSION ([0-9][\w.-]{0,40})\r\n")
+
+
+def recognise(raw: bytes) -> Fingerprint | None:
+    """Only its version tells it from others that say ERROR."""
+    found = _VERSION.match(raw)
+    return Fingerprint("memcached", "memcached", clean(found[1])) if found else None

@@ -1,0 +1,13 @@
+"""rsync: the daemon's greeting (rsync's csprotocol.txt)."""
+
+import re
+
+from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
+
+_GREETING = re.compile(rb"@RSYNCD: ([0-9.]{1,10})")
+
+
+def recognise(raw: bytes) -> Fingerprint | None:
+    """The version is the protocol's."""
+    found = _GREETING.match(raw)
+    return Fingerprint("rsync", "rsync", clean(found[1])) if found else None

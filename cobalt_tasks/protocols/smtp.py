@@ -1,0 +1,25 @@
+"""SMTP: the 220 greeting (RFC 5321 4.2), which begins with the server's own name."""
+
+import re
+
+from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
+
+_GREETING = re.compile(rb"(?:220|421|554)[ -]([^\r\n]{0,500})")
+_PRODUCTS = (
+    ("Postfix", re.compile(rb"\bPostfix\b")),
+    ("Exim", re.compile(rb"\bExim(?: ([0-9][\w.]*))?")),
+    ("Sendmail", re.compile(rb"\bSendmail(?: ([0-9][\w.]*))?")),
+    ("Microsoft Exchange", re.compile(rb"\bMicrosoft ESMTP MAIL Service(?:, Version: ([0-9.]+))?")),
+    ("OpenSMTPD", re.compile(rb"\bOpenSMTPD\b")),
+    ("Haraka", re.compile(rb"\bHaraka(?:/([0-9][\w.]*))?")),
+    ("MailEnable", re.compile(rb"\bMailEnable Service, Version: ([0-9.]+)")),
+)
+
+
+def recognise(raw: bytes) -> Fingerprint | None:
+    """A greeting that says SMTP; one that does not could be FTP as well."""
+    found = _GREETING.match(raw)
+    if not found or b"SMTP" not in raw.upper():
+        return None
+    product, version = first_product(found[1], _PRODUCTS)
+    return Fingerprint("smtp", product, version, dotted_name(found[1]))

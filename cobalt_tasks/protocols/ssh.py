@@ -1,0 +1,19 @@
+"""SSH: the identification string (RFC 4253 4.2), which may follow other lines."""
+
+import re
+
+from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
+
+_IDENTIFICATION = re.compile(rb"^SSH-[0-9.]{1,8}-([^\s]{1,200})", re.MULTILINE)
+_VERSIONED = re.compile(rb"([A-Za-z][A-Za-z. ]*?)[_-]([0-9].*)")
+
+
+def recognise(raw: bytes) -> Fingerprint | None:
+    """OpenSSH_9.2p1, dropbear_2022.83, libssh-0.9.6: product, a separator, version."""
+    found = _IDENTIFICATION.search(raw)
+    if not found:
+        return None
+    parts = _VERSIONED.fullmatch(found[1])
+    if not parts:
+        return Fingerprint("ssh", clean(found[1]))
+    return Fingerprint("ssh", clean(parts[1]), clean(parts[2]))

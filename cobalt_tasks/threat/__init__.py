@@ -1,0 +1,1 @@
+"""Threat rules, blocklists, findings and scores."""

@@ -1,0 +1,298 @@
+"""What speaks against a host: rules over facts. Each finding is evidence with its points, and says where it came from.
+
+Nothing here asks anybody: evidence can be computed again at any time from what the ledger knows. The rules are data
+(rules.toml, and threat.toml in COBALT_HOME); their version is a digest of them and of every list they name.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Struct
+
+from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.threat.blocklists import Blocklist, read
+
+Points = Annotated[float, Meta(ge=0, le=1)]
+USER_FILE = "threat.toml"
+
+TRAFFIC_RULES = ("risky_port", "new_listener_talks")
+"""Rules that connections speak for. Connections are not looked through again for every host, so what they showed stays
+until everything is recomputed.
+"""
+
+
+class _Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    points: Points
+
+
+class _Ports(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    ports: frozenset[int]
+
+
+class _Countries(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    codes: frozenset[Annotated[str, Meta(pattern="^[A-Z]{2}$")]]
+
+
+class _Networks(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    numbers: frozenset[int]
+
+
+class _Services(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    services: frozenset[str]
+
+
+class _Listeners(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    days: Annotated[float, Meta(ge=0)]
+
+
+class _List(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    file: str
+
+
+class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    risky_port: _Ports
+    unknown_country: _Rule
+    country: _Countries
+    network: _Networks
+    expired_certificate: _Rule
+    self_signed_certificate: _Rule
+    cleartext_service: _Services
+    new_listener_talks: _Listeners
+    blocklist: tuple[_List, ...] = ()
+
+
+_Stamp = tuple[int, int, int]
+
+
+class Evidence(Struct, frozen=True, kw_only=True):
+    """One finding about a host.
+
+    `subject` tells findings of one rule apart: an open port ("tcp/23"), one that connections went to ("to tcp/23"), the
+    name of a list, or ''. `source` is what it was
+    read from, `observed_at` when that was so, `detail` one line for people.
+    """
+
+    address: str
+    rule: str
+    subject: str
+    points: float
+    source: str
+    observed_at: float
+    detail: str
+
+
+class Port(Struct, frozen=True, kw_only=True):
+    """What is known of an open port, for the rules. The certificate's parts are None where none was seen."""
+
+    protocol: str
+    port: int
+    service: str | None
+    first_seen: float
+    last_seen: float
+    self_signed: bool | None = None
+    not_after: float | None = None
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What is known of a host, for the rules. `looked_up_at`: when looking its location up came to an end, if it did."""
+
+    address: str
+    looked_up_at: float | None = None
+    country_code: str | None = None
+    asn: int | None = None
+    ports: Sequence[Port] = ()
+
+
+class Contact(Struct, frozen=True, kw_only=True):
+    """Connections that were seen to a port of a host, the last one at `observed_at`."""
+
+    address: str
+    protocol: str
+    port: int
+    observed_at: float
+
+
+class Talker(Struct, frozen=True, kw_only=True):
+    """A host that was seen to connect to others, the last time at `observed_at`, and whose newest port is open since a
+    time.
+    """
+
+    address: str
+    listens_since: float
+    observed_at: float
+
+
+class Rules:
+    """The rules in force."""
+
+    def __init__(
+        self, document: _Document, lists: Sequence[Blocklist], version: str, read_from: dict[Path, _Stamp | None]
+    ) -> None:
+        """Hold what `load` has read."""
+        self._rules = document
+        self._lists = lists
+        self._read_from = read_from
+        self.version = version
+
+    def are_current(self) -> bool:
+        """Tell whether the files they were read from are still the same, at the price of one look at each inode."""
+        return all(_stamp(file) == then for file, then in self._read_from.items())
+
+    @property
+    def risky_ports(self) -> frozenset[int]:
+        """The ports whose connections matter."""
+        return self._rules.risky_port.ports if self._rules.risky_port.points else frozenset()
+
+    def idle(self, rule: str) -> str | None:
+        """Return why a rule can find nothing on any host, or None if it can.
+
+        Args:
+            rule: its name in rules.toml, or "blocklist" for all lists together.
+
+        """
+        if rule == "blocklist":
+            return None if any(each.points for each in self._lists) else "no blocklist is configured"
+        if not getattr(self._rules, rule).points:
+            return "switched off"
+        lists = {"country": self._rules.country.codes, "network": self._rules.network.numbers}
+        return "no such list is configured" if rule in lists and not lists[rule] else None
+
+    def of_host(self, known: Known, now: float) -> list[Evidence]:
+        """Return the evidence that lies in what is known of a host."""
+        found = [*self._of_place(known), *self._of_lists(known.address, now)]
+        for port in known.ports:
+            found += self._of_port(known.address, port, now)
+        return [each for each in found if each.points > 0]
+
+    def of_contact(self, contact: Contact) -> list[Evidence]:
+        """Return the evidence that lies in connections to a host."""
+        rule = self._rules.risky_port
+        if contact.port not in rule.ports or not rule.points:
+            return []
+        subject = f"to {contact.protocol}/{contact.port}"
+        said = f"somebody connected to {contact.protocol}/{contact.port}"
+        return [_evidence(contact.address, "risky_port", subject, rule.points, "traffic", contact.observed_at, said)]
+
+    def of_talker(self, talker: Talker) -> list[Evidence]:
+        """Return the evidence that lies in connections from a host that also listens."""
+        rule = self._rules.new_listener_talks
+        if not rule.points or talker.observed_at - talker.listens_since > rule.days * DAY:
+            return []
+        said = "a port is open since a short while, and the host connects to others"
+        return [_evidence(talker.address, "new_listener_talks", "", rule.points, "traffic", talker.observed_at, said)]
+
+    def _of_place(self, known: Known) -> Iterable[Evidence]:
+        rules, at = self._rules, known.looked_up_at
+        if at is None:
+            return
+        code = known.country_code
+        if code is None and is_public(known.address):
+            points = rules.unknown_country.points
+            yield _evidence(known.address, "unknown_country", "", points, "location", at, "nobody knows its country")
+        if code in rules.country.codes:
+            yield _evidence(
+                known.address, "country", str(code), rules.country.points, "location", at, f"lies in {code}"
+            )
+        if known.asn in rules.network.numbers:
+            said = f"belongs to AS{known.asn}"
+            yield _evidence(known.address, "network", f"AS{known.asn}", rules.network.points, "location", at, said)
+
+    def _of_lists(self, address: str, now: float) -> Iterable[Evidence]:
+        for each in self._lists:
+            if address in each:
+                yield _evidence(
+                    address, "blocklist", each.name, each.points, each.name, now, f"is listed by {each.name}"
+                )
+
+    def _of_port(self, address: str, port: Port, now: float) -> Iterable[Evidence]:
+        rules, subject, at = self._rules, f"{port.protocol}/{port.port}", port.last_seen
+        if port.port in rules.risky_port.ports:
+            yield _evidence(address, "risky_port", subject, rules.risky_port.points, "scan", at, f"{subject} is open")
+        if port.service in rules.cleartext_service.services:
+            points, said = rules.cleartext_service.points, f"{port.service} is open at {subject}, in the clear"
+            yield _evidence(address, "cleartext_service", subject, points, "banner", at, said)
+        if port.not_after is not None and port.not_after < now:
+            points, said = rules.expired_certificate.points, f"the certificate at {subject} has run out"
+            yield _evidence(address, "expired_certificate", subject, points, "certificate", at, said)
+        if port.self_signed:
+            points, said = rules.self_signed_certificate.points, f"the certificate at {subject} is signed by itself"
+            yield _evidence(address, "self_signed_certificate", subject, points, "certificate", at, said)
+
+
+def score(evidence: Iterable[Evidence]) -> float:
+    """Return the score of a host: each rule once, with the most points it found (each list is a rule); at most 1."""
+    best: dict[tuple[str, str], float] = {}
+    for each in evidence:
+        key = (each.rule, each.subject if each.rule == "blocklist" else "")
+        best[key] = max(best.get(key, 0.0), each.points)
+    return round(min(1.0, sum(best.values())), 4)
+
+
+def load(home: Path) -> Rules:
+    """Read the rules: the defaults, with every table the user's own file replaces.
+
+    Raises:
+        ConfigurationError: a rule or a list cannot be used; the message names it.
+
+    """
+    default = Path(__file__).with_name("rules.toml")
+    tables = _tables(default)
+    own = home / USER_FILE
+    # Looked at before they are read: what changes while it is read has changed.
+    read_from = {own: _stamp(own)}
+    if read_from[own] is not None:
+        tables |= _tables(own)
+    try:
+        document = msgspec.convert(tables, _Document)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(f"{own}: {error}") from None
+    files = [home / each.file for each in document.blocklist]
+    read_from |= {file: _stamp(file) for file in files}
+    read_lists = [read(each.name, each.points, file) for each, file in zip(document.blocklist, files, strict=True)]
+    digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic"))
+    for _, content in read_lists:
+        digest.update(content.encode())
+    return Rules(document, [each for each, _ in read_lists], digest.hexdigest()[:12], read_from)
+
+
+def _stamp(file: Path) -> _Stamp | None:
+    """Return what changes whenever a file does; None while there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _tables(file: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{file} cannot be read: {error}") from error
+
+
+def _evidence(  # noqa: PLR0913, PLR0917  # a finding has as many parts
+    address: str,
+    rule: str,
+    subject: str,
+    points: float,
+    source: str,
+    observed_at: float,
+    detail: str,
+) -> Evidence:
+    return Evidence(
+        address=address,
+        rule=rule,
+        subject=subject,
+        points=points,
+        source=source,
+        observed_at=observed_at,
+        detail=detail,
+    )

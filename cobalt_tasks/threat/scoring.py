@@ -1,0 +1,216 @@
+"""Keeping scores: a little with every sweep, or everything again after the rules have changed."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from cobalt_tasks.db import cursors
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.threat import store as evidence
+from cobalt_tasks.threat import unscored
+from cobalt_tasks.threat.rules import Evidence, Rules
+from cobalt_tasks.threat.unscored import Span
+
+_MOMENT_SECONDS = 7.0
+"""How long scoring goes on within a round, as long as there is something new: less than the round may take."""
+
+_PAGE_SECONDS = 0.5
+_SMALLEST_PAGE, _LARGEST_PAGE = 5_000, 100_000
+"""Observations that are read at once: as many as take about _PAGE_SECONDS. What is seen often costs less in a large page."""
+
+_OBSERVATIONS_FOR_A_JOB = 5
+_HOSTS_AT_ONCE = 1_000
+_EVIDENCE_AT_ONCE = 1_000
+_GOOD_SECONDS = 86_400.0
+"""For how long a score holds against connections that show nothing new."""
+
+_SEEN_AGAIN_SECONDS = 600.0
+"""How much later evidence must be seen again for that to be written."""
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """A score that is not what it was; `before` is None for a host that had none."""
+
+    address: str
+    before: float | None
+    after: float
+
+
+def keep_up(database: Database, rules: Rules) -> int:
+    """Score the hosts about which something new is known, as many as fit into a moment; return how many.
+
+    What it costs goes with the hosts that are seen, not with the connections. Two at once do the same work twice, and come
+    to the same result.
+    """
+    deadline = time.monotonic() + _MOMENT_SECONDS
+    total, most = 0, _SMALLEST_PAGE
+    while (began := time.monotonic()) < deadline:
+        count = _page(database, rules, most)
+        if count is None:
+            break
+        total += count
+        most = _next_size(most, time.monotonic() - began)
+    return total
+
+
+def _next_size(size: int, seconds: float) -> int:
+    """Return how many observations to read after a page of `size` that took `seconds`."""
+    if seconds > _PAGE_SECONDS:
+        return max(_SMALLEST_PAGE, size // 2)
+    return min(_LARGEST_PAGE, size * 2) if seconds < _PAGE_SECONDS / 2 else size
+
+
+def recompute(
+    database: Database, rules: Rules, report: Callable[[int], None], describe: Callable[[str], object] = str
+) -> Iterator[Change]:
+    """Compute everything again from what the ledger knows; give what has changed. Nobody is asked about anything.
+
+    `report` is called with the number of hosts of each page, `describe` with a line about the connections that are looked
+    through before. Stopped in the middle, it can be begun again.
+    """
+    with database.reading() as connection:
+        end = unscored.last_settled(connection)
+    ids = Span(above=0, upto=0)
+    while ids.upto < end:
+        with database.reading() as connection:
+            ids = unscored.settled_observations(connection, ids.upto, _LARGEST_PAGE)
+            if ids.upto == ids.above:
+                break
+            traffic, _ = _traffic(connection, rules, ids)
+            new, again = _compare(connection, rules, traffic)
+        _add(database, rules, [*new, *again])
+        describe(f"connections looked through: {ids.upto / end:.0%}")
+    after = ""
+    while True:
+        with database.reading() as connection:
+            page = evidence.addresses(connection, after, _HOSTS_AT_ONCE)
+        if not page:
+            break
+        after = page[-1]
+        yield from _score(database, page, rules, everything=True)
+        report(len(page))
+    database.write(cursors.move, unscored.OBSERVED, ids.upto)
+
+
+def _page(database: Database, rules: Rules, most: int) -> int | None:
+    """Read a page of what is new, and score its hosts; return how many, or None when nothing is new."""
+    with database.reading() as connection:
+        observed, ended = cursors.position(connection, unscored.OBSERVED), cursors.moment(connection, unscored.ENDED)
+        ids = unscored.settled_observations(connection, observed, most)
+        end, changed = unscored.settled_jobs(connection, ended, most // _OBSERVATIONS_FOR_A_JOB)
+        if ids.upto == observed and end == ended:
+            return None
+        traffic, seen = _traffic(connection, rules, ids) if ids.upto > observed else ([], set())
+        new, again = _compare(connection, rules, traffic)
+        changed |= {each.address for each in new}
+        changed |= evidence.unscored(connection, sorted(seen - changed), time.time() - _GOOD_SECONDS)
+    of_host: dict[str, list[Evidence]] = defaultdict(list)
+    for each in new:
+        of_host[each.address].append(each)
+    addresses = sorted(changed)
+    for start in range(0, len(addresses), _HOSTS_AT_ONCE):
+        page = addresses[start : start + _HOSTS_AT_ONCE]
+        _score(database, page, rules, [each for address in page for each in of_host.get(address, ())])
+    _add(database, rules, again)
+    database.write(_move, ids.upto, end)
+    return len(addresses)
+
+
+def _move(connection: Connection, observed: int, ended: float) -> None:
+    cursors.move(connection, unscored.OBSERVED, observed)
+    cursors.move_to_moment(connection, unscored.ENDED, ended)
+
+
+def _traffic(connection: Connection, rules: Rules, ids: Span) -> tuple[list[Evidence], set[str]]:
+    """Return (found, seen): the evidence that lies in some observations, and the hosts at both their ends."""
+    contacts = unscored.contacts(connection, rules.risky_ports, ids)
+    talkers, sources = unscored.talkers(connection, ids)
+    found = [piece for each in contacts for piece in rules.of_contact(each)]
+    found += [piece for each in talkers for piece in rules.of_talker(each)]
+    return found, sources | unscored.peers(connection, ids)
+
+
+def _compare(
+    connection: Connection, rules: Rules, traffic: Sequence[Evidence]
+) -> tuple[list[Evidence], list[Evidence]]:
+    """Return (new, again): what changes a score, and what is only to be written as seen later, or by these rules."""
+    kept = evidence.kept(connection, sorted({each.address for each in traffic}))
+    new, again = [], []
+    for each in traffic:
+        before = kept.get(evidence.key(each))
+        if before is None or before.evidence.points != each.points:
+            new.append(each)
+        elif (
+            before.rule_version != rules.version or each.observed_at > before.evidence.observed_at + _SEEN_AGAIN_SECONDS
+        ):
+            again.append(each)
+    return new, again
+
+
+def _add(database: Database, rules: Rules, found: Sequence[Evidence]) -> None:
+    for start in range(0, len(found), _EVIDENCE_AT_ONCE):
+        database.write(evidence.add, found[start : start + _EVIDENCE_AT_ONCE], rules.version)
+
+
+def _score(
+    database: Database,
+    addresses: Sequence[str],
+    rules: Rules,
+    traffic: Sequence[Evidence] = (),
+    *,
+    everything: bool = False,
+) -> list[Change]:
+    """Score hosts by what is known of them, and by new evidence from traffic; write what differs, return changed scores.
+
+    `everything`: all traffic has been looked through again, so that what it showed by other rules goes too.
+    """
+    now = time.time()
+    with database.reading() as connection:
+        scores = evidence.scores_of(connection, addresses)
+        before = evidence.kept(connection, addresses)
+        known = evidence.known(connection, addresses)
+    after = {evidence.key(each): each for each in traffic}
+    after |= {evidence.key(each): each for of_one in known for each in rules.of_host(of_one, now)}
+    written = [each for key, each in after.items() if before.get(key) != (each, rules.version)]
+    gone = []
+    for key, (each, made_by) in before.items():
+        is_traffic = each.source == "traffic" and each.rule in threat.TRAFFIC_RULES
+        if is_traffic and (not everything or made_by == rules.version):
+            after.setdefault(key, each)
+        elif key not in after:
+            gone.append(key)
+    of_host: dict[str, list[Evidence]] = defaultdict(list)
+    for each in after.values():
+        of_host[each.address].append(each)
+    found = {address: threat.score(of_host.get(address, ())) for address in addresses}
+    good = {
+        address
+        for address, each in scores.items()
+        if (each.score, each.rule_version) == (found[address], rules.version)
+        and each.scored_at > now - _GOOD_SECONDS / 2
+    }
+    stale = {address: each for address, each in found.items() if address not in good}
+    if gone or written or stale:
+        database.write(_store, gone, written, stale, rules.version)
+    olds = {address: each.score for address, each in scores.items()}
+    return [
+        Change(address=address, before=olds.get(address), after=score)
+        for address, score in found.items()
+        if score != olds.get(address, 0.0)
+    ]
+
+
+def _store(
+    connection: Connection,
+    gone: Sequence[evidence.Key],
+    written: Sequence[Evidence],
+    scores: Mapping[str, float],
+    version: str,
+) -> None:
+    evidence.remove(connection, gone)
+    evidence.add(connection, written, version)
+    evidence.write_scores(connection, scores, version)

@@ -1,0 +1,140 @@
+"""What is new since the last look of scoring: observations by id, ended jobs by time; and how far scoring lags behind.
+
+A look reads a bounded span of each. Within a span the rows are grouped before they are joined, so that a span costs the
+same however many hosts and ports the ledger has.
+"""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from cobalt_tasks.db import cursors
+from cobalt_tasks.db.engine import database_now, statement_now
+from cobalt_tasks.db.tables import jobs, observations, ports
+from cobalt_tasks.threat.rules import Contact, Talker
+
+OBSERVED, ENDED = "evidence: observations", "evidence: jobs"
+"""The cursors of scoring: the last observation, and the end of the last job."""
+
+_SETTLED_SECONDS = 5.0
+"""Younger rows wait for the next look: one that is committed late may still come before them."""
+
+
+class Span(Struct, frozen=True, kw_only=True):
+    """Observations by their ids: those above one, up to another."""
+
+    above: int
+    upto: int
+
+
+class Lag(Struct, frozen=True, kw_only=True):
+    """What scoring has not looked at yet.
+
+    `observations`: how many, by their ids: an upper bound where ids have gaps. `seconds`: for how long the oldest of them,
+    or of the jobs that ended, has waited; 0 when there is none.
+    """
+
+    observations: int
+    seconds: float
+
+
+def lag(connection: Connection) -> Lag:
+    """Return how far scoring is behind: a few seeks, whatever the backlog."""
+    read, ended = cursors.position(connection, OBSERVED), cursors.moment(connection, ENDED)
+    newest = select(func.max(observations.c.id)).scalar_subquery()
+    first = select(observations.c.arrived_at).where(observations.c.id > read).order_by(observations.c.id).limit(1)
+    job = select(func.min(jobs.c.finished_at)).where(jobs.c.finished_at > ended)
+    found = select(database_now(), newest, first.scalar_subquery(), job.scalar_subquery())
+    clock, last, arrived, finished = connection.execute(found).one()
+    waiting = [moment for moment in (arrived, finished) if moment is not None]
+    return Lag(
+        observations=0 if arrived is None else last - read,
+        seconds=max(0.0, clock - min(waiting)) if waiting else 0.0,
+    )
+
+
+def last_settled(connection: Connection) -> int:
+    """Return the id of the newest observation that may be read now, 0 when there is none."""
+    statement = (
+        select(observations.c.id)
+        .where(observations.c.arrived_at < statement_now() - _SETTLED_SECONDS)
+        .order_by(observations.c.id.desc())
+        .limit(1)
+    )
+    return connection.execute(statement).scalar() or 0
+
+
+def settled_observations(connection: Connection, above: int, most: int) -> Span:
+    """Return which observations with ids above `above` may be read now, `most` ids at most."""
+    first = connection.execute(select(func.min(observations.c.id)).where(observations.c.id > above)).scalar()
+    if first is None:
+        return Span(above=above, upto=above)
+    upto = select(func.max(observations.c.id)).where(
+        observations.c.id >= first,
+        observations.c.id < first + most,
+        observations.c.arrived_at < statement_now() - _SETTLED_SECONDS,
+    )
+    return Span(above=above, upto=connection.execute(upto).scalar() or above)
+
+
+def contacts(connection: Connection, only: Iterable[int], ids: Span) -> list[Contact]:
+    """Return the hosts and those of their ports `only` that connections within a span went to."""
+    key = (observations.c.dst_ip, observations.c.protocol, observations.c.dst_port)
+    statement = (
+        select(*key, func.max(observations.c.observed_at))
+        .where(_within(ids), observations.c.dst_port.in_(sorted(only)))
+        .group_by(*key)
+    )
+    return [
+        Contact(address=address, protocol=protocol, port=port, observed_at=at)
+        for address, protocol, port, at in connection.execute(statement)
+    ]
+
+
+def talkers(connection: Connection, ids: Span) -> tuple[list[Talker], set[str]]:
+    """Return (talkers, sources): the hosts that connections within a span came from, first those with an open port."""
+    seen = (
+        select(observations.c.src_ip.label("address"), func.max(observations.c.observed_at).label("observed_at"))
+        .where(_within(ids))
+        .group_by(observations.c.src_ip)
+        .subquery()
+    )
+    # A seek for each source; a join could be made by reading all ports.
+    newest = select(func.max(ports.c.first_seen)).where(ports.c.address == seen.c.address).scalar_subquery()
+    rows = connection.execute(select(seen.c.address, newest, seen.c.observed_at)).all()
+    found = [
+        Talker(address=address, listens_since=first, observed_at=at) for address, first, at in rows if first is not None
+    ]
+    return found, {row[0] for row in rows}
+
+
+def peers(connection: Connection, ids: Span) -> set[str]:
+    """Return the hosts that connections within a span went to."""
+    return set(connection.execute(select(observations.c.dst_ip).distinct().where(_within(ids))).scalars())
+
+
+def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float, set[str]]:
+    """Return (until, addresses): the hosts whose jobs ended after `after` and no later than `until`.
+
+    `after`, `until`: epoch seconds that a cursor holds exactly. About `most` jobs are read; jobs of one batch end at one
+    time, and are read together.
+    """
+    settled = statement_now() - _SETTLED_SECONDS
+    statement = (
+        select(jobs.c.finished_at, jobs.c.address)
+        .where(jobs.c.finished_at > after, jobs.c.finished_at < settled)
+        .order_by(jobs.c.finished_at)
+        .limit(most)
+    )
+    rows = connection.execute(statement).all()
+    if not rows:
+        return after, set()
+    last = rows[-1][0]
+    until = cursors.storable(last)
+    rest = select(jobs.c.address).where(jobs.c.finished_at >= last, jobs.c.finished_at <= until)
+    return until, {row[1] for row in rows} | set(connection.execute(rest).scalars())
+
+
+def _within(ids: Span) -> ColumnElement[bool]:
+    return and_(observations.c.id > ids.above, observations.c.id <= ids.upto)
