@@ -88,11 +88,12 @@ bench-geolocation: setup-dev  ## local look-ups, the command, a second reader of
 	@$(BIN)/python benchmarks/geolocation_readers.py
 	@$(BIN)/python benchmarks/geolocation_budget.py
 
-check: setup-dev  ## ruff, mypy --strict, import contracts
+check: setup-dev  ## ruff, mypy --strict, import contracts, and a lint of ours for words, descriptions and sizes
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/lint
 
 # requirements-dev.lock comes first: it holds the packages of the others, which keep to its versions.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
