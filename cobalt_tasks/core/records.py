@@ -6,7 +6,7 @@ What comes in thousands is kept from the garbage collector (`gc=False`): it hold
 much as making it.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 from msgspec import Struct
@@ -33,11 +33,40 @@ FINAL_STATES = (State.DONE, State.FAILED, State.DEAD, State.CANCELLED)
 # Input records -----------------------------------------------------------------------------------------------------
 
 
-class Observation(Struct, frozen=True, kw_only=True):
-    """One connection seen in traffic.
+class Authority(IntEnum):
+    """How well a line of traffic knows its connection: its ends, its protocol, and when it started."""
 
-    `identity` is the capture tool's own (Zeek uid, Suricata flow_id): with it a repetition is a duplicate.
-    `details` is what else the line said, as JSON text.
+    PACKET = 0
+    """One packet, or an event about one: which end spoke first is not known for sure."""
+    LOG = 1
+    """A log of an application: the ends are right, the protocol may be assumed, the time may be later than the start."""
+    FLOW = 2
+    """The connection's own record (Zeek's conn.log, EVE's flow), or the packet that opened it."""
+
+
+class FactRank(IntEnum):
+    """How far a source of a port's service, product and version is believed; the highest of those still fresh is shown."""
+
+    PORT_NUMBER = 0
+    """A name that only stands for the port's number (nmap's `method="table"`)."""
+    TRAFFIC = 1
+    """Seen in traffic, by a sensor."""
+    BANNER = 2
+    """A banner that a scanner read."""
+    PROBE = 3
+    """Our own probe."""
+    VERSION_SCAN = 4
+    """A scan that probes for versions (nmap -sV, `method="probed"`)."""
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """One connection seen in traffic; the source is the end that spoke first.
+
+    `identity` is the capture tool's own name for the connection (Zeek's uid, Suricata's flow_id): lines of one tool with
+    the same identity and the same two ends become one connection, in whichever files and order they come.
+    `authority` decides which of those lines gives the ends, the protocol and the start.
+    `details` is what else the line reports, as JSON text; its key `direction`, which explains how the ends were told
+    apart, is dropped when a line of a higher authority joins.
     """
 
     src_ip: str
@@ -47,6 +76,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     src_port: int | None = None
     observed_at: float | None = None
     identity: str | None = None
+    authority: Authority = Authority.LOG
     process: str | None = None
     details: str | None = None
 
@@ -54,7 +84,9 @@ class Observation(Struct, frozen=True, kw_only=True):
 class Discovery(Struct, frozen=True, kw_only=True):
     """One open (address, protocol, port) a scanner reported, or one banner it read there.
 
-    A record without a banner says that the port is open. `banner` holds the bytes as the scanner saw them.
+    A record without a banner reports that the port is open. `banner` holds the bytes as the scanner saw them.
+    `rank` is how far service, product and version are believed. With `seen_in_traffic` a sensor reports the service, not
+    a scan: the port is kept and shown, and never probed for that alone.
     """
 
     address: str
@@ -67,6 +99,8 @@ class Discovery(Struct, frozen=True, kw_only=True):
     product: str | None = None
     version: str | None = None
     banner: bytes | None = None
+    rank: FactRank = FactRank.BANNER
+    seen_in_traffic: bool = False
 
 
 class Reject(Struct, frozen=True, kw_only=True):
