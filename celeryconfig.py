@@ -8,7 +8,7 @@ import sys
 from kombu import Queue
 
 from cobalt_tasks.core import settings as _settings
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, STEPS, SWEEP_TASK
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, LEVELS, SWEEP_TASK
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, SWEEP_SECONDS, VISIBILITY_SECONDS
 
@@ -28,11 +28,11 @@ task_routes = {SWEEP_TASK: {"queue": CONTROL_QUEUE}, **{kind.task: {"queue": kin
 task_default_queue = CONTROL_QUEUE
 task_create_missing_queues = False
 
-# Strict order: steps over all queues of a worker, and nothing fetched ahead of what is being worked on.
+# Strict order: levels over all queues of a worker, and nothing fetched ahead of what is being worked on.
 broker_transport_options = {
     # Where the URL is that of a Sentinel.
     "master_name": _loaded.broker_master,
-    "priority_steps": list(STEPS),
+    "priority_steps": list(LEVELS),
     "queue_order_strategy": "priority",
     "visibility_timeout": VISIBILITY_SECONDS,
     "unacked_restore_interval": 5,

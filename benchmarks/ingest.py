@@ -81,7 +81,7 @@ OBSERVATION = "source_id, observed_at, arrived_at, src_ip, dst_ip, dst_port, pro
 DISCOVERY = "source_id, address, protocol, port, banner_key, observed_at, arrived_at, reason, ttl"
 PORT = "address, protocol, port, first_seen, last_seen"
 HOST = "address, first_seen, last_seen, discovered"
-JOB = "kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at"
+JOB = "kind, address, protocol, port, level, state, forced, isolated, attempts, not_before, created_at"
 SPAN = "DO UPDATE SET last_seen = excluded.last_seen WHERE excluded.last_seen > {0}.last_seen"
 
 

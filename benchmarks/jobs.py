@@ -41,7 +41,7 @@ from cobalt_tasks.jobs import creation as new_jobs
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 KIND = "geolocation"
-STEP = 3
+LEVEL = 3
 JOBS = 100_000
 ROWS = 1_000_000
 FEW_ROWS = 10_000
@@ -99,11 +99,11 @@ def plain_sql(database: Database, count: int) -> Figure:
     target = url.removeprefix("sqlite:///") if database.is_sqlite else url.replace("+psycopg", "")
     with closing(connect(target)) as connection:
         began, before = time.perf_counter(), used()
-        columns = "kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at"
+        columns = "kind, address, protocol, port, level, state, forced, isolated, attempts, not_before, created_at"
         marks = ", ".join([mark] * 11)
         for first in range(0, count, INSERTED_AT_ONCE):
             rows = [
-                (KIND, address(first + number), "", 0, STEP, "pending", False, False, 0, began, began)
+                (KIND, address(first + number), "", 0, LEVEL, "pending", False, False, 0, began, began)
                 for number in range(min(INSERTED_AT_ONCE, count - first))
             ]
             connection.cursor().executemany(f"INSERT INTO jobs ({columns}) VALUES ({marks})", rows)
@@ -113,7 +113,9 @@ def plain_sql(database: Database, count: int) -> Figure:
 
 
 def _claim_and_finish(connection: sqlite3.Connection | psycopg.Connection, mark: str) -> None:
-    chosen = f"SELECT id FROM jobs WHERE state = 'pending' AND waits_for IS NULL AND kind = '{KIND}' AND step = {STEP} "
+    chosen = (
+        f"SELECT id FROM jobs WHERE state = 'pending' AND waits_for IS NULL AND kind = '{KIND}' AND level = {LEVEL} "
+    )
     claim = (
         f"UPDATE jobs SET state = 'running', claim = {mark}, lease = 1e12 "
         f"WHERE id IN ({chosen} ORDER BY not_before LIMIT {PLAIN_BATCH}) RETURNING id"
@@ -157,13 +159,15 @@ def make(database: Database, dispatcher: Dispatcher, numbers: range) -> None:
 
 def fill(database: Database, rows: int) -> None:
     """Put other jobs into the ledger: half of them final, the others waiting until later."""
-    names = "kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at, finished_at"
+    names = (
+        "kind, address, protocol, port, level, state, forced, isolated, attempts, not_before, created_at, finished_at"
+    )
     now = time.time()
     waiting = Urgency.REFRESH + 2
     values = (
         (
             *(KIND, address((1 << 24) + number), "", 0),
-            *((STEP, "done") if number % 2 else (waiting, "pending")),
+            *((LEVEL, "done") if number % 2 else (waiting, "pending")),
             *(False, False, 0, now + EARLIER, now, now - EARLIER if number % 2 else None),
         )
         for number in range(rows)
@@ -187,7 +191,7 @@ def fill(database: Database, rows: int) -> None:
 
 def is_over(database: Database) -> bool:
     """Tell whether all jobs of ours are final; cheap, so that asking does not slow what it waits for."""
-    waiting = select(literal(1)).where(table.c.kind == KIND, table.c.step == STEP).limit(1)
+    waiting = select(literal(1)).where(table.c.kind == KIND, table.c.level == LEVEL).limit(1)
     active = [f"state = '{state}'" for state in ("sent", "running")] + [SENDABLE]
     with database.reading() as connection:
         return not any(connection.execute(waiting.where(text(each))).first() for each in active)

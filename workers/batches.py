@@ -97,7 +97,7 @@ def _may_run(job: Job, scope: Scope) -> bool:
 def _doubted(outcome: Outcome, seconds: float) -> Outcome:
     if outcome.verdict not in {Verdict.FAILED, Verdict.RETRY} or outcome.code not in _DOUBTFUL:
         return outcome
-    if outcome.job.alone:
+    if outcome.job.isolated:
         return msgspec.structs.replace(outcome, verdict=Verdict.RETRY, after=outcome.after or _PAUSE)
     detail = f"{outcome.code}, while the loop of its batch stood still for {seconds:.1f} s"
     return Outcome(job=outcome.job, verdict=Verdict.FAULT, code="held up", detail=detail)

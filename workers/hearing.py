@@ -58,7 +58,7 @@ def _listen(sender: Any, **_: object) -> None:
         # Between two connections there is no consumer, and the queues are those it had.
         if sender.task_consumer is not None:
             queues[:] = [queue.name for queue in sender.task_consumer.queues]
-        return sum(sum(broker.depth_by_step(queue).values()) for queue in queues)
+        return sum(sum(broker.depth_by_level(queue).values()) for queue in queues)
 
     hearing = Hearing(waiting, int(DEAF_SECONDS / LOOK_SECONDS))
     signals.task_received.connect(hearing.took, weak=False)

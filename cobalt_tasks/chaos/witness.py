@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 
 _TABLES: Final = """
-CREATE TABLE chaos_transitions (at double precision, job bigint, old text, new text, parked boolean, step integer,
+CREATE TABLE chaos_transitions (at double precision, job bigint, old text, new text, parked boolean, level integer,
     claim text);
 CREATE TABLE chaos_locations (address text);
 """
@@ -20,7 +20,7 @@ _SQLITE: Final = """
 CREATE TRIGGER chaos_jobs AFTER UPDATE OF state ON jobs
     WHEN NEW.state <> 'running' OR OLD.state <> 'running' OR NEW.claim <> OLD.claim BEGIN
     INSERT INTO chaos_transitions VALUES ((julianday('now') - 2440587.5) * 86400.0, NEW.id, OLD.state, NEW.state,
-        NEW.waits_for IS NOT NULL OR NEW.not_before > (julianday('now') - 2440587.5) * 86400.0, NEW.step, NEW.claim);
+        NEW.waits_for IS NOT NULL OR NEW.not_before > (julianday('now') - 2440587.5) * 86400.0, NEW.level, NEW.claim);
 END;
 CREATE TRIGGER chaos_located AFTER INSERT ON locations BEGIN INSERT INTO chaos_locations VALUES (NEW.address); END;
 CREATE TRIGGER chaos_relocated AFTER UPDATE ON locations BEGIN INSERT INTO chaos_locations VALUES (NEW.address); END;
@@ -28,7 +28,7 @@ CREATE TRIGGER chaos_relocated AFTER UPDATE ON locations BEGIN INSERT INTO chaos
 _POSTGRESQL: Final = """
 CREATE FUNCTION chaos_jobs() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO chaos_transitions VALUES (extract(epoch FROM clock_timestamp()), NEW.id, OLD.state, NEW.state,
-        NEW.waits_for IS NOT NULL OR NEW.not_before > extract(epoch FROM clock_timestamp()), NEW.step, NEW.claim);
+        NEW.waits_for IS NOT NULL OR NEW.not_before > extract(epoch FROM clock_timestamp()), NEW.level, NEW.claim);
     RETURN NULL;
 END $$;
 CREATE FUNCTION chaos_locations() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN

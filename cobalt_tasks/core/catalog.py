@@ -67,8 +67,8 @@ class Kind:
         """The Celery task that works on this kind."""
         return f"cobalt.{self.name}"
 
-    def step(self, urgency: Urgency) -> int:
-        """Return the Redis priority step of a job of this kind: 0 is started first."""
+    def level(self, urgency: Urgency) -> int:
+        """Return the Redis priority level of a job of this kind: 0 is started first."""
         return 0 if urgency is Urgency.INTERACTIVE else urgency + self.priority
 
 
@@ -122,7 +122,7 @@ BY_NAME: Final = {kind.name: kind for kind in KINDS}
 
 CONTROL_QUEUE: Final = "control"
 SWEEP_TASK: Final = "cobalt.sweep"
-CONTROL_STEP: Final = 0
+CONTROL_LEVEL: Final = 0
 REPORT_COMMAND: Final = "cobalt_report"
 """The remote control command by which workers say how they are (workers/report.py)."""
 
@@ -132,5 +132,5 @@ POOLS: Final = {
 }
 """The queues of each worker pool: `cobalt up` starts one worker for each."""
 
-STEPS: Final = tuple(range(Urgency.REFRESH + len(KINDS)))
-"""Every step on the wire; sender, worker and Flower must agree on it or messages are never consumed."""
+LEVELS: Final = tuple(range(Urgency.REFRESH + len(KINDS)))
+"""Every level on the wire; sender, worker and Flower must agree on it or messages are never consumed."""

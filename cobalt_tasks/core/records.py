@@ -141,7 +141,7 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     port: int
     attempts: int
     forced: bool
-    alone: bool = False
+    isolated: bool = False
     discovered: bool = True
 
 
@@ -256,7 +256,7 @@ class Verdict(StrEnum):
     WAIT = "wait"
     """Something shared has run out (a provider's budget); not an attempt."""
     FAULT = "fault"
-    """Our own code failed on it: it travels alone from now on, and is dead after its last attempt."""
+    """Our own code failed on it: the job is isolated from now on, and is dead after its last attempt."""
 
 
 NO_PROVIDER: Final = "no provider"

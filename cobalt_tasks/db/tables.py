@@ -303,13 +303,13 @@ jobs = Table(
     Column("address", Text, nullable=False),
     Column("protocol", Text, nullable=False),
     Column("port", Integer, nullable=False),
-    Column("step", Integer, nullable=False),
+    Column("level", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("forced", Boolean, nullable=False),
     # Waits for something shared (a provider's budget): dispatch leaves it to whoever reserves that.
     Column("waits_for", Text),
-    # A job taken back travels alone, and only lone runs count as attempts.
-    Column("alone", Boolean, nullable=False),
+    # A reaped job is isolated (a batch of one); only isolated runs count as attempts.
+    Column("isolated", Boolean, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("not_before", Double, nullable=False),
     Column("claim", Text),
@@ -337,7 +337,7 @@ jobs = Table(
     Index(
         "ix_jobs_sendable",
         "kind",
-        "step",
+        "level",
         "not_before",
         sqlite_where=text(SENDABLE),
         postgresql_where=text(SENDABLE),
@@ -345,7 +345,7 @@ jobs = Table(
     Index(
         "ix_jobs_waiting",
         "waits_for",
-        "step",
+        "level",
         "not_before",
         sqlite_where=text(WAITING),
         postgresql_where=text(WAITING),
@@ -353,7 +353,7 @@ jobs = Table(
     Index(
         "ix_jobs_sent",
         "kind",
-        "step",
+        "level",
         "sent_at",
         sqlite_where=text("state = 'sent'"),
         postgresql_where=text("state = 'sent'"),

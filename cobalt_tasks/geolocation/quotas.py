@@ -109,20 +109,22 @@ class _Breaker(Struct, frozen=True, kw_only=True):
 def waiting(connection: Connection, demand: Demand, limit: int) -> Waiting:
     """Count the jobs that wait for something shared and are due."""
     due = (
-        select(jobs.c.step, jobs.c.not_before)
+        select(jobs.c.level, jobs.c.not_before)
         .where(
             text(WAITING),
             jobs.c.kind == demand.kind,
             jobs.c.waits_for == demand.waits_for,
             jobs.c.not_before <= database_now(),
         )
-        .order_by(jobs.c.step, jobs.c.not_before)
+        .order_by(jobs.c.level, jobs.c.not_before)
         .limit(limit)
         .subquery()
     )
     oldest = database_now() - func.min(due.c.not_before)
-    count, seconds, step = connection.execute(select(func.count(), oldest, func.min(due.c.step)).select_from(due)).one()
-    return Waiting(jobs=count, oldest_seconds=seconds or 0.0, is_interactive=step == Urgency.INTERACTIVE)
+    count, seconds, level = connection.execute(
+        select(func.count(), oldest, func.min(due.c.level)).select_from(due)
+    ).one()
+    return Waiting(jobs=count, oldest_seconds=seconds or 0.0, is_interactive=level == Urgency.INTERACTIVE)
 
 
 def worthwhile(connection: Connection, demand: Demand, terms: Sequence[Terms], most: int) -> int:

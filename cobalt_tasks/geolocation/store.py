@@ -59,7 +59,7 @@ def ready(connection: Connection, addresses: Sequence[str] | None, limit: int) -
             jobs.c.waits_for.is_(None),
             jobs.c.not_before <= database_now(),
         )
-        .order_by(jobs.c.step, jobs.c.id)
+        .order_by(jobs.c.level, jobs.c.id)
         .limit(limit)
     )
     if addresses is not None:

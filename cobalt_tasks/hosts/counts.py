@@ -152,8 +152,10 @@ def oldest_waiting(connection: Connection) -> dict[str, float | None]:
     """
     found = {}
     for kind in KINDS:
-        # The least of each step is one seek in the index of that state; the least of all of them would be a walk.
-        firsts = [first.scalar_subquery() for step in map(kind.step, Urgency) for first in _first_due(kind.name, step)]
+        # The least of each level is one seek in the index of that state; the least of all of them would be a walk.
+        firsts = [
+            first.scalar_subquery() for level in map(kind.level, Urgency) for first in _first_due(kind.name, level)
+        ]
         clock, *due = connection.execute(select(database_now(), *firsts)).one()
         oldest = min((moment for moment in due if moment is not None), default=None)
         found[kind.name] = None if oldest is None else max(0.0, clock - oldest)
@@ -271,11 +273,11 @@ def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
     return [dict(row) for row in connection.execute(latest).mappings()]
 
 
-def _first_due(kind: str, step: int) -> list[Select[tuple[float | None]]]:
-    due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING))
-    sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.SENT))
+def _first_due(kind: str, level: int) -> list[Select[tuple[float | None]]]:
+    due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.level == level, is_in(State.PENDING))
+    sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.level == level, is_in(State.SENT))
     # One job that waits for a provider's budget stands for all of them: its index begins with the provider's name.
     shared = select(func.min(jobs.c.not_before)).where(
-        jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING), jobs.c.waits_for.is_not(None)
+        jobs.c.kind == kind, jobs.c.level == level, is_in(State.PENDING), jobs.c.waits_for.is_not(None)
     )
     return [due.where(jobs.c.waits_for.is_(None)), sent, shared]

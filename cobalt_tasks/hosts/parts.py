@@ -30,7 +30,19 @@ WHOLE: Final = Page()
 
 _BANNER = ("protocol", "port", "source", "service", "product", "version", "text", "first_seen", "last_seen")
 _PORT = ("protocol", "port", "service", "product", "version", "banner", "first_seen", "last_seen")
-_JOB = ("id", "kind", "protocol", "port", "step", "state", "attempts", "created_at", "finished_at", "outcome", "detail")
+_JOB = (
+    "id",
+    "kind",
+    "protocol",
+    "port",
+    "level",
+    "state",
+    "attempts",
+    "created_at",
+    "finished_at",
+    "outcome",
+    "detail",
+)
 _NAME = ("name", "source", "confirmed", "first_seen", "last_seen")
 
 

@@ -36,8 +36,10 @@ def find(connection: Connection, within: float) -> dict[str, Backlog]:
     clock = float(connection.execute(select(database_now())).scalar_one())
     due = {}
     for kind in KINDS:
-        steps = [kind.step(urgency) for urgency in Urgency]
-        due[kind.name] = _oldest(connection, clock, [query for step in steps for query in _unclaimed(kind.name, step)])
+        levels = [kind.level(urgency) for urgency in Urgency]
+        due[kind.name] = _oldest(
+            connection, clock, [query for level in levels for query in _unclaimed(kind.name, level)]
+        )
     waiting = connection.execute(_first_waiting()).first()
     is_late = any(seconds is not None and seconds > within for seconds in due.values())
     return {
@@ -57,17 +59,17 @@ def _has_finished(connection: Connection, kind: str, since: float) -> bool:
 
 
 def _has_ended(connection: Connection, kind: str, clock: float, since: float) -> bool:
-    steps = [BY_NAME[kind].step(urgency) for urgency in Urgency]
+    levels = [BY_NAME[kind].level(urgency) for urgency in Urgency]
     return _has_finished(connection, kind, since) or any(
-        _was_tried(connection, kind, step, clock, since) for step in steps
+        _was_tried(connection, kind, level, clock, since) for level in levels
     )
 
 
-def _was_tried(connection: Connection, kind: str, step: int, clock: float, since: float) -> bool:
+def _was_tried(connection: Connection, kind: str, level: int, clock: float, since: float) -> bool:
     # What was tried last waits the longest, among jobs with as many attempts.
     last = (
         select(jobs.c.started_at, jobs.c.outcome)
-        .where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.PENDING), jobs.c.waits_for.is_(None))
+        .where(jobs.c.kind == kind, jobs.c.level == level, is_in(State.PENDING), jobs.c.waits_for.is_(None))
         .where(jobs.c.not_before > clock)
         .order_by(jobs.c.not_before.desc())
         .limit(_LOOKED_AT)
@@ -83,15 +85,15 @@ def _oldest(connection: Connection, clock: float, firsts: list[Select[tuple[floa
     return None if oldest is None or oldest > clock else clock - oldest
 
 
-def _unclaimed(kind: str, step: int) -> list[Select[tuple[float | None]]]:
-    of_step = (jobs.c.kind == kind, jobs.c.step == step)
-    pending = select(func.min(jobs.c.not_before)).where(*of_step, is_in(State.PENDING), jobs.c.waits_for.is_(None))
+def _unclaimed(kind: str, level: int) -> list[Select[tuple[float | None]]]:
+    of_level = (jobs.c.kind == kind, jobs.c.level == level)
+    pending = select(func.min(jobs.c.not_before)).where(*of_level, is_in(State.PENDING), jobs.c.waits_for.is_(None))
     # Sent again, a job is due as long as before: the moment it was sent does not count.
-    sent = select(jobs.c.not_before).where(*of_step, is_in(State.SENT)).order_by(jobs.c.sent_at).limit(1)
+    sent = select(jobs.c.not_before).where(*of_level, is_in(State.SENT)).order_by(jobs.c.sent_at).limit(1)
     return [pending, sent]
 
 
 def _first_waiting() -> Select[tuple[str, float]]:
     # In the order of its index, so that one row is read.
     waiting = select(jobs.c.kind, jobs.c.not_before).where(is_in(State.PENDING), jobs.c.waits_for.is_not(None))
-    return waiting.order_by(jobs.c.waits_for, jobs.c.step, jobs.c.not_before).limit(1)
+    return waiting.order_by(jobs.c.waits_for, jobs.c.level, jobs.c.not_before).limit(1)

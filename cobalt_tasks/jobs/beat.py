@@ -44,7 +44,7 @@ class MonotonicScheduler(Scheduler):
 
     def _send(self, entry: ScheduleEntry) -> None:
         try:
-            depths = self._broker.depth_by_step((entry.options or {})["queue"])
+            depths = self._broker.depth_by_level((entry.options or {})["queue"])
         except BrokerUnavailableError as error:
             level = logging.WARNING if self._troubles.is_due(str(error)) else logging.DEBUG
             log.log(level, "%s is not sent: %s", entry.name, error)

@@ -9,7 +9,7 @@ import msgspec
 import redis
 from redis.sentinel import Sentinel
 
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, REPORT_COMMAND, STEPS
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, LEVELS, REPORT_COMMAND
 from cobalt_tasks.core.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.messages import hints
@@ -24,7 +24,7 @@ _SECONDS = 3
 _SENTINEL = "sentinel://"
 _SENTINEL_PORT = 26379
 _PRIORITY_SEPARATOR = "\x06\x16"
-"""kombu's mark between a queue's name and a step other than 0 in the name of a Redis list."""
+"""kombu's mark between a queue's name and a level other than 0 in the name of a Redis list."""
 
 
 class Worker(msgspec.Struct, frozen=True):
@@ -65,16 +65,16 @@ class Broker:
 
     def depths(self) -> dict[str, int]:
         """Return the number of messages waiting in each kind's queue."""
-        return {kind.name: sum(steps.values()) for kind, steps in zip(KINDS, self._lengths(), strict=True)}
+        return {kind.name: sum(levels.values()) for kind, levels in zip(KINDS, self._lengths(), strict=True)}
 
-    def depth_by_step(self, kind: str) -> dict[int, int]:
-        """Return the number of messages waiting at each step of one kind's queue."""
-        return dict(zip(STEPS, self._ask("llen", [_list(kind, step) for step in STEPS]), strict=True))
+    def depth_by_level(self, kind: str) -> dict[int, int]:
+        """Return the number of messages waiting at each level of one kind's queue."""
+        return dict(zip(LEVELS, self._ask("llen", [_list(kind, level) for level in LEVELS]), strict=True))
 
     def oldest(self, kind: str) -> dict[int, float | None]:
-        """Return when the oldest waiting message of each step was sent, None where none waits."""
-        messages = self._ask("lindex", [_list(kind, step) for step in STEPS], -1)
-        return {step: hints.sent_at(message) for step, message in zip(STEPS, messages, strict=True)}
+        """Return when the oldest waiting message of each level was sent, None where none waits."""
+        messages = self._ask("lindex", [_list(kind, level) for level in LEVELS], -1)
+        return {level: hints.sent_at(message) for level, message in zip(LEVELS, messages, strict=True)}
 
     def pace(self, kind: str) -> float | None:
         """Return how many seconds a job of this kind took lately, None when that is not known."""
@@ -139,8 +139,8 @@ class Broker:
             return None
 
     def _lengths(self) -> list[dict[int, int]]:
-        lengths = iter(self._ask("llen", [_list(kind.name, step) for kind in KINDS for step in STEPS]))
-        return [{step: next(lengths) for step in STEPS} for _ in KINDS]
+        lengths = iter(self._ask("llen", [_list(kind.name, level) for kind in KINDS for level in LEVELS]))
+        return [{level: next(lengths) for level in LEVELS} for _ in KINDS]
 
     def _ask(self, command: str, keys: list[str], *arguments: object) -> list[Any]:
         with _named_errors():
@@ -188,12 +188,12 @@ def describe(error: Exception) -> str:
     return f"Redis does not answer: {first_line}"
 
 
-def _list(queue: str, step: int) -> str:
-    return f"{queue}{_PRIORITY_SEPARATOR}{step}" if step else queue
+def _list(queue: str, level: int) -> str:
+    return f"{queue}{_PRIORITY_SEPARATOR}{level}" if level else queue
 
 
 _TYPES = {
-    **{_list(queue, step): b"list" for queue in QUEUES for step in STEPS},
+    **{_list(queue, level): b"list" for queue in QUEUES for level in LEVELS},
     **{f"{prefix}{queue}": b"set" for queue in QUEUES for prefix in ("_kombu.binding.", "_kombu.binding_permanent.")},
     "_kombu.binding_deadlines": b"zset",
     "unacked": b"hash",

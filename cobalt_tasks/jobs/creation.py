@@ -15,12 +15,12 @@ from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db import pg_copy as driver
 from cobalt_tasks.db.tables import ACTIVE, jobs
 
-_COLUMNS: Final = "kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at"
+_COLUMNS: Final = "kind, address, protocol, port, level, state, forced, isolated, attempts, not_before, created_at"
 _CONFLICT: Final = f"""
-ON CONFLICT (kind, address, protocol, port) WHERE {ACTIVE} DO UPDATE SET step = excluded.step,
+ON CONFLICT (kind, address, protocol, port) WHERE {ACTIVE} DO UPDATE SET level = excluded.level,
     state = CASE jobs.state WHEN '{State.RUNNING}' THEN '{State.RUNNING}' ELSE '{State.PENDING}' END,
     not_before = CASE WHEN excluded.not_before < jobs.not_before THEN excluded.not_before ELSE jobs.not_before END
-WHERE excluded.step < jobs.step
+WHERE excluded.level < jobs.level
 """
 _SQLITE: Final = f"""
 INSERT INTO jobs ({_COLUMNS})
@@ -33,7 +33,7 @@ WHERE NOT EXISTS (
 """  # noqa: S608  # words of our own
 _POSTGRESQL: Final = f"""
 INSERT INTO jobs ({_COLUMNS})
-SELECT new.kind, new.address, new.protocol, new.port, new.step, '{State.PENDING}', FALSE, FALSE, 0, clock.now, clock.now
+SELECT new.kind, new.address, new.protocol, new.port, new.level, '{State.PENDING}', FALSE, FALSE, 0, clock.now, clock.now
 FROM staged_jobs AS new CROSS JOIN (SELECT CAST(extract(epoch FROM clock_timestamp()) AS double precision) AS now) AS clock
 WHERE NOT EXISTS (
     SELECT 1 FROM freshness AS known
@@ -42,21 +42,21 @@ WHERE NOT EXISTS (
 )
 {_CONFLICT}
 """  # noqa: S608
-_STAGED: Final = {"kind": "text", "address": "text", "protocol": "text", "port": "integer", "step": "integer"}
+_STAGED: Final = {"kind": "text", "address": "text", "protocol": "text", "port": "integer", "level": "integer"}
 
 
 def create(connection: Connection, new: Sequence[NewJob]) -> None:
     """Make ordinary jobs, unless their fact is fresh, their target is paused, or one like it is active."""
     if not new:
         return
-    steps = {name: kind.step(Urgency.ORDINARY) for name, kind in BY_NAME.items()}
+    levels = {name: kind.level(Urgency.ORDINARY) for name, kind in BY_NAME.items()}
     steady = clocks.presumed(connection)
     keys = sorted({(job.kind, job.address, job.protocol, job.port) for job in new})
     if connection.dialect.name == "postgresql":
-        driver.stage(connection, "jobs", _STAGED, [(*key, steps[key[0]]) for key in keys])
+        driver.stage(connection, "jobs", _STAGED, [(*key, levels[key[0]]) for key in keys])
         connection.exec_driver_sql(_POSTGRESQL, {"steady": steady})
     else:
         # SQLite is on this machine: its clock is ours.
         now = time.time()
         with counts.adding(connection, jobs):
-            connection.exec_driver_sql(_SQLITE, [(*key, steps[key[0]], now, steady) for key in keys])
+            connection.exec_driver_sql(_SQLITE, [(*key, levels[key[0]], now, steady) for key in keys])

@@ -1,7 +1,7 @@
 """Commit, then send: rows that are jobs become messages that suggest them.
 
-A message carries the ids of one kind's jobs at one step, several in a flood and one when there is one. The number of
-messages waiting is bounded for each queue and step; the rest stays pending in the ledger and follows as workers finish.
+A message carries the ids of one kind's jobs at one level, several in a flood and one when there is one. The number of
+messages waiting is bounded for each queue and level; the rest stays pending in the ledger and follows as workers finish.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from kombu import Producer
 
 MESSAGES = 64
-"""Messages that may wait in one queue at one step; enough for workers never to starve, few enough to tell loss."""
+"""Messages that may wait in one queue at one level; enough for workers never to starve, few enough to tell loss."""
 
 _POOL_SECONDS = 5.0
 
@@ -67,13 +67,13 @@ class Dispatcher:
 
         """
         found = BY_NAME[kind]
-        step = found.step(Urgency.ORDINARY)
-        room = MESSAGES + RINGS - self.broker.depth_by_step(kind)[step]
+        level = found.level(Urgency.ORDINARY)
+        room = MESSAGES + RINGS - self.broker.depth_by_level(kind)[level]
         if room > 0 and times > 0:
             # It has no jobs, and must not look older than the messages that are lost behind it.
             with self._database.reading() as connection:
                 sent_at = overview.now(connection)
-            self._send(found, step, [[]] * min(times, room, RINGS), sent_at)
+            self._send(found, level, [[]] * min(times, room, RINGS), sent_at)
 
     def learn(self, kind: str, jobs_done: int, seconds: float) -> None:
         """Remember how long a batch of a flood took, so that the next ones have the right size; a small one tells little.
@@ -88,26 +88,26 @@ class Dispatcher:
     def _top_up(self, kind: Kind) -> int:
         sent = 0
         size = batch_size(kind, self.broker.pace(kind.name))
-        depths = self.broker.depth_by_step(kind.name)
-        with_room = [step for step, depth in depths.items() if step_belongs_to(kind, step) and depth < MESSAGES]
-        for step in self._due(kind, with_room):
-            room = (MESSAGES - depths[step]) * size
+        depths = self.broker.depth_by_level(kind.name)
+        with_room = [level for level, depth in depths.items() if level_belongs_to(kind, level) and depth < MESSAGES]
+        for level in self._due(kind, with_room):
+            room = (MESSAGES - depths[level]) * size
             while room > 0:
                 wanted = min(room, max(size, _MARKED_AT_ONCE // size * size))
-                marked = self._database.write(jobs.mark_sent, kind.name, step, wanted)
+                marked = self._database.write(jobs.mark_sent, kind.name, level, wanted)
                 if marked:
-                    self._send(kind, step, _batches(marked, size))
+                    self._send(kind, level, _batches(marked, size))
                 sent += len(marked)
                 room = room - wanted if len(marked) == wanted else 0
         return sent
 
-    def _due(self, kind: Kind, steps: Sequence[int]) -> list[int]:
-        if not steps:
+    def _due(self, kind: Kind, levels: Sequence[int]) -> list[int]:
+        if not levels:
             return []
         with self._database.reading() as connection:
-            return jobs.due_steps(connection, kind.name, steps)
+            return jobs.due_levels(connection, kind.name, levels)
 
-    def _send(self, kind: Kind, step: int, batches: Sequence[Sequence[Sent]], sent_at: float = 0.0) -> None:
+    def _send(self, kind: Kind, level: int, batches: Sequence[Sequence[Sent]], sent_at: float = 0.0) -> None:
         # Celery is slow to import, and views never send.
         from kombu.pools import producers  # noqa: PLC0415
 
@@ -118,7 +118,7 @@ class Dispatcher:
         try:
             with producers[connection].acquire(block=True, timeout=_POOL_SECONDS) as producer, producer.batch():
                 for batch in batches:
-                    _publish(app, producer, kind, step, batch, sent_at)
+                    _publish(app, producer, kind, level, batch, sent_at)
             sent = True
         except redis.AuthenticationError as error:
             raise BrokerUnavailableError(describe(error)) from error
@@ -139,22 +139,22 @@ def batch_size(kind: Kind, seconds_per_job: float | None) -> int:
     return max(kind.batch, min(kind.most, int(BATCH_SECONDS / seconds_per_job)))
 
 
-def step_belongs_to(kind: Kind, step: int) -> bool:
-    """Tell whether jobs of a kind can have this step."""
-    return step in {kind.step(urgency) for urgency in Urgency}
+def level_belongs_to(kind: Kind, level: int) -> bool:
+    """Tell whether jobs of a kind can have this level."""
+    return level in {kind.level(urgency) for urgency in Urgency}
 
 
 def _batches(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
-    alone: list[Sequence[Sent]] = [[job] for job in marked if job.alone]
-    together = [job for job in marked if not job.alone]
-    return alone + [together[start : start + size] for start in range(0, len(together), size)]
+    isolated: list[Sequence[Sent]] = [[job] for job in marked if job.isolated]
+    together = [job for job in marked if not job.isolated]
+    return isolated + [together[start : start + size] for start in range(0, len(together), size)]
 
 
 def _publish(  # noqa: PLR0913, PLR0917  # a message has as many parts
     app: "Celery",
     producer: "Producer",
     kind: Kind,
-    step: int,
+    level: int,
     batch: Sequence[Sent],
     sent_at: float,
 ) -> None:
@@ -163,7 +163,7 @@ def _publish(  # noqa: PLR0913, PLR0917  # a message has as many parts
         args=([job.id for job in batch],),
         producer=producer,
         queue=kind.name,
-        priority=step,
+        priority=level,
         retry=False,
         ignore_result=True,
         # Celery would otherwise write the arguments a second time, for people to read.

@@ -56,7 +56,7 @@ def release(connection: Connection, token: str) -> int:
 def take_back(connection: Connection, at: Moment | None = None) -> int:
     """Take back the jobs of claims that were not renewed for a whole lease; return how many jobs that was.
 
-    A job travels alone from now on. Only a lone run counts as an attempt, so that one poisonous target cannot condemn
+    A job is isolated from now on (a batch of one). Only an isolated run counts as an attempt, so that one poisonous target cannot condemn
     its neighbours; after the last it is dead.
 
     Args:
@@ -99,7 +99,7 @@ def _watch(connection: Connection, at: Moment) -> None:
 
 
 def _reap(connection: Connection, token: str, renewals: int) -> int:
-    attempts = jobs.c.attempts + case((jobs.c.alone, 1), else_=0)
+    attempts = jobs.c.attempts + case((jobs.c.isolated, 1), else_=0)
     is_last = attempts >= MAX_ATTEMPTS
     unrenewed = and_(_held_by(token), jobs.c.renewals == renewals)
     statement = (
@@ -108,7 +108,7 @@ def _reap(connection: Connection, token: str, renewals: int) -> int:
         .values(
             state=case((is_last, State.DEAD.value), else_=State.PENDING.value),
             attempts=attempts,
-            alone=true(),
+            isolated=true(),
             claim=None,
             not_before=_AT_ONCE,
             finished_at=case((is_last, statement_now()), else_=null()),

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from cobalt_tasks.core.catalog import DAY, KINDS, STEPS, Kind
+from cobalt_tasks.core.catalog import DAY, KINDS, LEVELS, Kind
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.core.timeouts import LOST_AFTER_SECONDS
 from cobalt_tasks.db import clocks, counts
@@ -99,7 +99,7 @@ def _resend_lost(database: Database, dispatcher: Dispatcher, kind: Kind) -> None
     that never claimed it, or has gone with Redis.
     """
     oldest = dispatcher.broker.oldest(kind.name)
-    for step in STEPS:
-        lost = database.write(jobs.resend, kind.name, step, oldest[step], LOST_AFTER_SECONDS)
+    for level in LEVELS:
+        lost = database.write(jobs.resend, kind.name, level, oldest[level], LOST_AFTER_SECONDS)
         if lost:
             log.warning("sending %d %s jobs again: their messages are lost", lost, kind.name)

@@ -55,11 +55,11 @@ def mend(database: Database, seconds: float) -> bool:
 
 def _selections() -> list[ColumnElement[bool]]:
     """Return conditions that together find every job that has not begun, each by an index."""
-    steps = [(kind.name, kind.step(urgency)) for kind in KINDS for urgency in Urgency]
+    levels = [(kind.name, kind.level(urgency)) for kind in KINDS for urgency in Urgency]
     return [
-        and_(text(condition), jobs.c.kind == kind, jobs.c.step == step)
+        and_(text(condition), jobs.c.kind == kind, jobs.c.level == level)
         for condition in (SENDABLE, WAITING, "state = 'sent'")
-        for kind, step in steps
+        for kind, level in levels
     ]
 
 

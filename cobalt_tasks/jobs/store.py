@@ -49,7 +49,7 @@ _NEW_COLUMNS: Columns = {
     "address": Text(),
     "protocol": Text(),
     "port": Integer(),
-    "step": Integer(),
+    "level": Integer(),
     "forced": Boolean(),
 }
 _CLAIMED = (
@@ -60,7 +60,7 @@ _CLAIMED = (
     jobs.c.port,
     jobs.c.attempts,
     jobs.c.forced,
-    jobs.c.alone,
+    jobs.c.isolated,
 )
 
 
@@ -75,22 +75,22 @@ class Sent(Struct, frozen=True):
     """A job marked as sent: its message is to follow."""
 
     id: int
-    alone: bool
+    isolated: bool
     sent_at: float
 
 
 def create(connection: Connection, new: Iterable[NewJob]) -> int:
     """Make jobs; return how many were made or made more urgent.
 
-    One that is active already keeps the more urgent step, the earlier start and the force flag, and is sent again; one
+    One that is active already keeps the more urgent level, the earlier start and the force flag, and is sent again; one
     that is running goes on, and is as urgent as that should it come back.
     One whose fact is fresh, or whose target is paused after a failure, is not made unless forced.
     """
     best: dict[tuple[str, str, str, int], tuple[int, bool]] = {}
     for job in new:
         key = (job.kind, job.address, job.protocol, job.port)
-        step, forced = best.get(key, (BY_NAME[job.kind].step(job.urgency), job.forced))
-        best[key] = (min(step, BY_NAME[job.kind].step(job.urgency)), forced or job.forced)
+        level, forced = best.get(key, (BY_NAME[job.kind].level(job.urgency), job.forced))
+        best[key] = (min(level, BY_NAME[job.kind].level(job.urgency)), forced or job.forced)
     if not best:
         return 0
     rows = rows_of(connection, "new", _NEW_COLUMNS)
@@ -99,7 +99,7 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
         rows.c.address,
         rows.c.protocol,
         rows.c.port,
-        rows.c.step,
+        rows.c.level,
         literal(State.PENDING.value, Text()),
         rows.c.forced,
         false(),
@@ -107,14 +107,14 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
         statement_now(),
         statement_now(),
     ).where(or_(rows.c.forced, ~freshness.is_fresh_or_paused(rows, clocks.presumed(connection))))
-    columns = ["kind", "address", "protocol", "port", "step", "state", "forced", "alone", "attempts"]
+    columns = ["kind", "address", "protocol", "port", "level", "state", "forced", "isolated", "attempts"]
     insert = insert_into(connection, jobs).from_select([*columns, "not_before", "created_at"], wanted)
-    more_urgent = insert.excluded.step < jobs.c.step
+    more_urgent = insert.excluded.level < jobs.c.level
     statement = insert.on_conflict_do_update(
         index_elements=["address", "kind", "protocol", "port"],
         index_where=text(ACTIVE),
         set_={
-            "step": earlier(insert.excluded.step, jobs.c.step),
+            "level": earlier(insert.excluded.level, jobs.c.level),
             "not_before": earlier(insert.excluded.not_before, jobs.c.not_before),
             "forced": or_(jobs.c.forced, insert.excluded.forced),
             "state": case((is_in(State.RUNNING), State.RUNNING.value), else_=State.PENDING.value),
@@ -125,27 +125,27 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
             and_(insert.excluded.forced, insert.excluded.not_before < jobs.c.not_before),
         ),
     ).returning(jobs.c.id)
-    ordered = [(*key, step, forced) for key, (step, forced) in sorted(best.items())]
+    ordered = [(*key, level, forced) for key, (level, forced) in sorted(best.items())]
     with counts.adding(connection, jobs):
         return len(connection.execute(statement, encode(ordered)).all())
 
 
-def due_steps(connection: Connection, kind: str, steps: Sequence[int]) -> list[int]:
-    """Return those of the steps at which jobs are to be sent; the others need no transaction that writes."""
+def due_levels(connection: Connection, kind: str, levels: Sequence[int]) -> list[int]:
+    """Return those of the levels at which jobs are to be sent; the others need no transaction that writes."""
     # The first by the index's order: to find any, a planner would try its luck with the table.
-    firsts = (select(func.min(jobs.c.not_before)).where(_is_sendable(kind, step)) for step in steps)
+    firsts = (select(func.min(jobs.c.not_before)).where(_is_sendable(kind, level)) for level in levels)
     found = connection.execute(select(*(first.scalar_subquery() for first in firsts))).one()
-    return [step for step, due in zip(steps, found, strict=True) if due is not None]
+    return [level for level, due in zip(levels, found, strict=True) if due is not None]
 
 
-def mark_sent(connection: Connection, kind: str, step: int, limit: int) -> list[Sent]:
-    """Take up to `limit` due jobs of one kind and step for sending, the longest waiting first."""
-    chosen = select(jobs.c.id).where(_is_sendable(kind, step)).order_by(jobs.c.not_before).limit(limit)
+def mark_sent(connection: Connection, kind: str, level: int, limit: int) -> list[Sent]:
+    """Take up to `limit` due jobs of one kind and level for sending, the longest waiting first."""
+    chosen = select(jobs.c.id).where(_is_sendable(kind, level)).order_by(jobs.c.not_before).limit(limit)
     statement = (
         update(jobs)
         .where(jobs.c.id.in_(unlocked(chosen)))
         .values(state=State.SENT, sent_at=statement_now())
-        .returning(jobs.c.id, jobs.c.alone, jobs.c.sent_at)
+        .returning(jobs.c.id, jobs.c.isolated, jobs.c.sent_at)
     )
     return [Sent(*row) for row in sorted(connection.execute(statement), key=itemgetter(0))]
 
@@ -157,7 +157,7 @@ def unmark_sent(connection: Connection, ids: Sequence[int]) -> None:
     )
 
 
-def resend(connection: Connection, kind: str, step: int, oldest: float | None, grace: float) -> int:
+def resend(connection: Connection, kind: str, level: int, oldest: float | None, grace: float) -> int:
     """Take back jobs whose message is lost: sent more than `grace` seconds before the oldest message still waiting.
 
     `oldest` is when that was sent, None when none waits. What comes from the future was sent before the clock was set
@@ -169,7 +169,7 @@ def resend(connection: Connection, kind: str, step: int, oldest: float | None, g
     is_older = and_(jobs.c.sent_at < known - grace, or_(is_known, is_ahead))
     statement = (
         update(jobs)
-        .where(jobs.c.kind == kind, jobs.c.step == step, is_in(State.SENT), or_(is_older, and_(is_known, is_ahead)))
+        .where(jobs.c.kind == kind, jobs.c.level == level, is_in(State.SENT), or_(is_older, and_(is_known, is_ahead)))
         .values(state=State.PENDING)
     )
     return connection.execute(statement).rowcount
@@ -210,7 +210,7 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
             jobs.c.waits_for == waits_for,
             jobs.c.not_before <= statement_now(),
         )
-        .order_by(jobs.c.step, jobs.c.not_before)
+        .order_by(jobs.c.level, jobs.c.not_before)
         .limit(limit)
     )
     return Claim(token, _claim(connection, token, kind, jobs.c.id.in_(unlocked(wanted)), lease))
@@ -234,7 +234,7 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
             state=rows.c.state,
             outcome=rows.c.outcome,
             detail=rows.c.detail,
-            alone=rows.c.alone,
+            isolated=rows.c.isolated,
             attempts=rows.c.attempts,
             waits_for=rows.c.waits_for,
             not_before=statement_now() + rows.c.after,
@@ -307,10 +307,10 @@ def _end_superfluous(connection: Connection, named: ColumnElement[bool], steady:
         )
 
 
-def _is_sendable(kind: str, step: int) -> ColumnElement[bool]:
+def _is_sendable(kind: str, level: int) -> ColumnElement[bool]:
     return and_(
         jobs.c.kind == kind,
-        jobs.c.step == step,
+        jobs.c.level == level,
         is_in(State.PENDING),
         jobs.c.waits_for.is_(None),
         jobs.c.not_before <= statement_now(),

@@ -18,7 +18,7 @@ COLUMNS: Final[Columns] = {
     "state": Text(),
     "outcome": Text(),
     "detail": Text(),
-    "alone": Boolean(),
+    "isolated": Boolean(),
     "attempts": Integer(),
     "waits_for": Text(),
     "after": Double(),
@@ -28,14 +28,14 @@ COLUMNS: Final[Columns] = {
 
 def row(outcome: Outcome) -> tuple[object, ...]:
     """Return the values of `COLUMNS` for one outcome."""
-    state, attempts, alone = _next(outcome)
+    state, attempts, isolated = _next(outcome)
     detail = outcome.detail and outcome.detail[:_LONGEST_DETAIL]
     return (
         outcome.job.id,
         state.value,
         outcome.code,
         detail,
-        alone,
+        isolated,
         attempts,
         outcome.waits_for if outcome.verdict is Verdict.WAIT else None,
         _pause(outcome),
@@ -53,25 +53,25 @@ def _pause(outcome: Outcome) -> float:
     match outcome.verdict:
         case Verdict.FAULT:
             # The first lone run tells whether it was this job at all; what troubles us then may take a while to pass.
-            after = _FAULT_SECONDS * 4**outcome.job.attempts if outcome.job.alone else 0.0
+            after = _FAULT_SECONDS * 4**outcome.job.attempts if outcome.job.isolated else 0.0
         case Verdict.DONE | Verdict.FAILED | Verdict.WAIT:
             return after
     return after * random.uniform(1.0, _SPREAD)  # noqa: S311
 
 
 def _next(outcome: Outcome) -> tuple[State, int, bool]:
-    """Return the next state, the attempts, and whether the job travels alone from now on."""
+    """Return the next state, the attempts, and whether the job is isolated (a batch of its own) from now on."""
     job = outcome.job
     match outcome.verdict:
         case Verdict.DONE:
-            return State.DONE, job.attempts, job.alone
+            return State.DONE, job.attempts, job.isolated
         case Verdict.FAILED:
-            return State.FAILED, job.attempts, job.alone
+            return State.FAILED, job.attempts, job.isolated
         case Verdict.WAIT:
-            return State.PENDING, job.attempts, job.alone
+            return State.PENDING, job.attempts, job.isolated
         case Verdict.RETRY:
             attempts = job.attempts + 1
-            return (State.FAILED if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, job.alone
+            return (State.FAILED if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, job.isolated
         case Verdict.FAULT:
-            attempts = job.attempts + job.alone
+            attempts = job.attempts + job.isolated
             return (State.DEAD if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, True

@@ -161,11 +161,11 @@ class Trial:
 
     def forge(self, kind: str, new: NewJob) -> None:
         """Make a job that no message names, and send a message of another kind, or of its own, that does."""
-        step = BY_NAME[new.kind].step(Urgency.ORDINARY)
+        level = BY_NAME[new.kind].level(Urgency.ORDINARY)
 
         def make(connected: Any) -> None:
             jobs.create(connected, [new])
-            jobs.mark_sent(connected, new.kind, step, 100)
+            jobs.mark_sent(connected, new.kind, level, 100)
 
         self.database.write(make)
         (row,) = (row for row in self.jobs() if row["kind"] == new.kind and row["address"] == new.address)

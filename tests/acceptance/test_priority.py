@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import func, select
 
 from cobalt_tasks.core import settings as environment
-from cobalt_tasks.core.catalog import BY_NAME, KINDS, STEPS, Kind, Unit, Urgency
+from cobalt_tasks.core.catalog import BY_NAME, KINDS, LEVELS, Kind, Unit, Urgency
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
@@ -111,9 +111,9 @@ def count_started(database: Database, kind: str) -> int:
 
 
 def started(database: Database) -> list[tuple[float, str, int]]:
-    """Start, kind and step of every job that was ever started, in that order."""
+    """Start, kind and level of every job that was ever started, in that order."""
     with database.reading() as connection:
-        query = select(table.c.started_at, table.c.kind, table.c.step).where(table.c.started_at.is_not(None))
+        query = select(table.c.started_at, table.c.kind, table.c.level).where(table.c.started_at.is_not(None))
         return [tuple(row) for row in connection.execute(query.order_by(table.c.started_at, table.c.id))]
 
 
@@ -128,7 +128,7 @@ def test_one_banner_is_started_next_whatever_waits(
     process claims at most the one batch it holds already, and nothing else: invariant 4.
 
     Break: worker_prefetch_multiplier or task_acks_late in celeryconfig.py (batches that were fetched ahead go first),
-    8 for 0 in Kind.step (the request goes to the end), or Dispatcher.learn in workers/tasks.py (batches do not grow).
+    8 for 0 in Kind.level (the request goes to the end), or Dispatcher.learn in workers/tasks.py (batches do not grow).
     """
     for first in range(0, FLOOD, 10_000):
         flood = [
@@ -170,8 +170,8 @@ def request(number: int) -> NewJob:
 
 
 def test_all_nine_steps_are_started_in_strict_order(database: Database, dispatcher: Dispatcher, home: Path) -> None:
-    """Several messages of every kind and urgency wait in Redis, sent in any order: a worker starts the smallest step
-    first, over all queues, and of one step the queues in the order of -Q: invariant 4.
+    """Several messages of every kind and urgency wait in Redis, sent in any order: a worker starts the smallest level
+    first, over all queues, and of one level the queues in the order of -Q: invariant 4.
 
     Break: priority_steps in celeryconfig.py (Celery's default folds 0, 1 and 2 into one), or queue_order_strategy.
     """
@@ -181,10 +181,10 @@ def test_all_nine_steps_are_started_in_strict_order(database: Database, dispatch
         database.write(jobs.create, [target(kind, number, urgency)])
         assert dispatcher.top_up([kind.name]) == 1
     with database.reading() as connection:
-        assert set(connection.execute(select(func.distinct(table.c.step))).scalars()) == set(STEPS)
+        assert set(connection.execute(select(func.distinct(table.c.level))).scalars()) == set(LEVELS)
     with worker(home, 1):
         wait_for(lambda: len(started(database)) == len(groups), home)
-    order = [(step, QUEUES.index(kind)) for _, kind, step in started(database)]
+    order = [(level, QUEUES.index(kind)) for _, kind, level in started(database)]
     assert order == sorted(order)
 
 

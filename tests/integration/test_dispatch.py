@@ -88,13 +88,13 @@ def test_the_largest_message_is_small_enough(sqlite_database: Database, redis_ur
     dispatcher = Dispatcher(sqlite_database, environment.load())
     for kind in KINDS:
         ids = [Sent(10**12 + number, False, time.time()) for number in range(kind.most)]
-        dispatcher._send(kind, kind.step(Urgency.ORDINARY), [ids])
-        (message,) = dispatcher.broker._redis.lrange(f"{kind.name}\x06\x16{kind.step(Urgency.ORDINARY)}", 0, -1)
+        dispatcher._send(kind, kind.level(Urgency.ORDINARY), [ids])
+        (message,) = dispatcher.broker._redis.lrange(f"{kind.name}\x06\x16{kind.level(Urgency.ORDINARY)}", 0, -1)
         assert len(message) < 48_000
 
 
 def test_messages_are_bounded_and_the_rest_waits_in_the_ledger(database: Database, dispatcher: Dispatcher) -> None:
-    """No more than MESSAGES wait in a queue at a step. Break: `room` in Dispatcher._top_up."""
+    """No more than MESSAGES wait in a queue at a level. Break: `room` in Dispatcher._top_up."""
     batch = BY_NAME["banner"].batch
     fill(database, MESSAGES * batch + 10)
     dispatcher.top_up(["banner"])
@@ -104,12 +104,12 @@ def test_messages_are_bounded_and_the_rest_waits_in_the_ledger(database: Databas
 
 
 def test_a_full_queue_does_not_hold_up_a_more_urgent_step(database: Database, dispatcher: Dispatcher) -> None:
-    """The bound is per step: refreshes cannot keep an interactive request out."""
+    """The bound is per level: refreshes cannot keep an interactive request out."""
     fill(database, MESSAGES * BY_NAME["banner"].batch + 1, Urgency.REFRESH)
     dispatcher.top_up(["banner"])
     fill(database, 1, Urgency.INTERACTIVE)
     assert dispatcher.top_up(["banner"]) == 1
-    assert dispatcher.broker.depth_by_step("banner")[0] == 1
+    assert dispatcher.broker.depth_by_level("banner")[0] == 1
 
 
 def test_a_message_says_when_its_jobs_were_sent(dispatcher: Dispatcher, database: Database, redis_url: str) -> None:

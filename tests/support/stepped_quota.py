@@ -62,7 +62,7 @@ class Asked:
 
     def take(self) -> bool:
         """Claim what is due."""
-        sent = self._database.write(jobs.mark_sent, "domain", BY_NAME["domain"].step(Urgency.ORDINARY), 10)
+        sent = self._database.write(jobs.mark_sent, "domain", BY_NAME["domain"].level(Urgency.ORDINARY), 10)
         self._held = self._database.write(jobs.claim, "domain", [each.id for each in sent], 60.0)
         return bool(self._held.jobs)
 

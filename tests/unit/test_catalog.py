@@ -1,7 +1,7 @@
 """The catalog, and what is derived from it."""
 
 import celeryconfig
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, POOLS, STEPS, Pool, Urgency
+from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, LEVELS, POOLS, Pool, Urgency
 from cobalt_tasks.core.timeouts import (
     HARD_LIMIT_SECONDS,
     LEASE_SECONDS,
@@ -14,14 +14,14 @@ from cobalt_tasks.core.timeouts import (
 def test_the_steps_on_the_wire() -> None:
     """Interactive 0, ordinary 1 to 4, refresh 5 to 8, smallest first, and every one of them is known to Redis.
 
-    Break: Kind.step, or priority_steps in celeryconfig.py.
+    Break: Kind.level, or priority_steps in celeryconfig.py.
     """
-    ordinary = [kind.step(Urgency.ORDINARY) for kind in KINDS]
-    refresh = [kind.step(Urgency.REFRESH) for kind in KINDS]
+    ordinary = [kind.level(Urgency.ORDINARY) for kind in KINDS]
+    refresh = [kind.level(Urgency.REFRESH) for kind in KINDS]
     assert (ordinary, refresh) == ([1, 2, 3, 4], [5, 6, 7, 8])
-    assert {kind.step(Urgency.INTERACTIVE) for kind in KINDS} == {0}
-    assert {0, *ordinary, *refresh} == set(STEPS)
-    assert celeryconfig.broker_transport_options["priority_steps"] == list(STEPS)
+    assert {kind.level(Urgency.INTERACTIVE) for kind in KINDS} == {0}
+    assert {0, *ordinary, *refresh} == set(LEVELS)
+    assert celeryconfig.broker_transport_options["priority_steps"] == list(LEVELS)
 
 
 def test_queues_and_routes_come_from_the_catalog() -> None:

@@ -20,7 +20,7 @@ JOBS = {("domain", "192.0.2.1", 0)}
 INPUT = b'{"one": "line"}\n'
 DONE = "UPDATE jobs SET state = 'done', claim = NULL"
 ANOTHER = (
-    "INSERT INTO jobs (id, kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at) "
+    "INSERT INTO jobs (id, kind, address, protocol, port, level, state, forced, isolated, attempts, not_before, created_at) "
     "VALUES (2, 'domain', '192.0.2.1', '', 0, 2, 'pending', false, false, 0, 0, 0)"
 )
 
@@ -39,7 +39,7 @@ def sound(database: Database, database_url: str, tmp_path: Path) -> tuple[Witnes
             "VALUES (1, 5.0, 0, '192.0.2.1', '192.0.2.1', 1, 'tcp')"
         ),
         (
-            "INSERT INTO jobs (id, kind, address, protocol, port, step, state, forced, alone, attempts, not_before, created_at) "
+            "INSERT INTO jobs (id, kind, address, protocol, port, level, state, forced, isolated, attempts, not_before, created_at) "
             "VALUES (1, 'domain', '192.0.2.1', '', 0, 2, 'pending', false, false, 0, 0, 0)"
         ),
         "UPDATE jobs SET state = 'running', claim = 'it'",
@@ -116,7 +116,7 @@ def test_harm_is_found(
         # Made although it was fresh a moment later; found to be so when it is claimed.
         f"{ANOTHER}; UPDATE jobs SET state = 'done', outcome = 'fresh' WHERE id = 2",
         # Somebody asked for a job that was running: it goes on under the same claim.
-        f"UPDATE jobs SET state = 'running', claim = 'it'; UPDATE jobs SET state = 'running', step = 0; {DONE}",
+        f"UPDATE jobs SET state = 'running', claim = 'it'; UPDATE jobs SET state = 'running', level = 0; {DONE}",
         "UPDATE jobs SET state = 'dead', outcome = 'worker lost'",
     ],
 )

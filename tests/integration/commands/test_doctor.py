@@ -117,10 +117,10 @@ def test_a_damaged_ledger_is_told(doctor: Doctor, sqlite_url: str) -> None:
 
 def test_a_table_that_lacks_a_column_is_told(doctor: Doctor, ledger: Database) -> None:
     """What can be written to somewhere is not well: page and doctor read the same facts."""
-    ledger.write(lambda connection: connection.execute(text("ALTER TABLE jobs RENAME COLUMN step TO other")))
+    ledger.write(lambda connection: connection.execute(text("ALTER TABLE jobs RENAME COLUMN level TO other")))
     code, found = doctor()
     assert code == 1
-    assert "step" in str(found["database"]["says"])
+    assert "level" in str(found["database"]["says"])
     assert not found["work"]["ok"]
 
 

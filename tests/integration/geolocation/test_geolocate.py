@@ -145,7 +145,7 @@ def test_queue_jobs_makes_jobs_and_leaves_the_work_to_the_workers(ledger: Databa
     assert json.loads(result.stdout) == {"hosts": 5, "jobs": 5, "sent": 0}
     assert "wait in the ledger" in run("--queue-jobs", "--force").stderr
     with ledger.reading() as connection:
-        pending = select(jobs.c.step, func.count()).where(jobs.c.state == "pending").group_by(jobs.c.step)
+        pending = select(jobs.c.level, func.count()).where(jobs.c.state == "pending").group_by(jobs.c.level)
         assert sorted(connection.execute(pending).all()) == [(3, 2), (7, 3)]
     assert len(ip_api.asked) == 3
 
@@ -182,7 +182,7 @@ def test_one_address_can_be_queued(ledger: Database) -> None:
     assert "queued" in run("--queue-jobs", "--ip", "11.0.0.9").output
     assert "nothing to do" in run("--queue-jobs", "--ip", "11.0.0.9").output
     with ledger.reading() as connection:
-        assert connection.execute(select(jobs.c.address, jobs.c.step)).all() == [("11.0.0.9", 0)]
+        assert connection.execute(select(jobs.c.address, jobs.c.level)).all() == [("11.0.0.9", 0)]
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "224.0.0.1", "nonsense", "::1"])

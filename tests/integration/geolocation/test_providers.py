@@ -293,8 +293,8 @@ def ask(database: Database, geolocator: Geolocator, *addresses: str) -> dict[str
 
     from cobalt_tasks.db.tables import jobs as table
 
-    row = {"kind": "geolocation", "protocol": "", "port": 0, "step": 3, "state": "pending", "forced": False}
-    row |= {"waits_for": "budget", "alone": False, "attempts": 0, "not_before": 0.0, "created_at": 0.0}
+    row = {"kind": "geolocation", "protocol": "", "port": 0, "level": 3, "state": "pending", "forced": False}
+    row |= {"waits_for": "budget", "isolated": False, "attempts": 0, "not_before": 0.0, "created_at": 0.0}
     with database.writing() as connection:
         connection.execute(table.delete())
         connection.execute(insert(table), [{**row, "address": address} for address in addresses])

@@ -20,7 +20,7 @@ ASKED = [
 
 
 def prepare(database: Database) -> None:
-    """Make facts fresh, targets paused, and jobs of every step and state."""
+    """Make facts fresh, targets paused, and jobs of every level and state."""
     with database.writing() as connection:
         for table in ("jobs", "freshness"):
             connection.execute(text(f"DELETE FROM {table}"))
@@ -43,7 +43,7 @@ def prepare(database: Database) -> None:
 def outcome(database: Database) -> list[tuple[Any, ...]]:
     """Return the jobs, without what the clock decides."""
     table = models.jobs
-    columns = ("kind", "address", "protocol", "port", "step", "state", "forced", "alone", "attempts")
+    columns = ("kind", "address", "protocol", "port", "level", "state", "forced", "isolated", "attempts")
     now = time.time()
     with database.reading() as connection:
         rows = connection.execute(

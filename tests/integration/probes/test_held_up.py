@@ -149,11 +149,11 @@ def test_who_holds_the_loop_up_each_time_ends(sqlite_database: Database) -> None
         with sqlite_database.writing() as connection:
             connection.execute(table.update().values(not_before=0.0))
             active = connection.execute(
-                select(table.c.id, table.c.alone).where(table.c.state == "pending").order_by(table.c.id)
+                select(table.c.id, table.c.isolated).where(table.c.state == "pending").order_by(table.c.id)
             ).all()
         if not active:
             break
-        batch = [each.id for each in active if not each.alone] or [active[0].id]
+        batch = [each.id for each in active if not each.isolated] or [active[0].id]
         claim = sqlite_database.write(jobs.claim, "certificate", batch, 15.0)
         runs += sum(job.address == addresses[0] for job in claim.jobs)
         sqlite_database.write(complete, claim.token, run(*claim.jobs))

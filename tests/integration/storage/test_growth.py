@@ -64,7 +64,15 @@ def add_ports(database: Database, numbers: range) -> None:
 
 def add_jobs(database: Database, numbers: range, state: str = "done") -> None:
     """Store ended jobs."""
-    row = {"kind": "geolocation", "protocol": "", "port": 0, "step": 3, "state": state, "forced": False, "alone": False}
+    row = {
+        "kind": "geolocation",
+        "protocol": "",
+        "port": 0,
+        "level": 3,
+        "state": state,
+        "forced": False,
+        "isolated": False,
+    }
     row |= {"attempts": 0, "not_before": 0.0, "created_at": 0.0, "finished_at": 1.0}
     with database.writing() as connection:
         connection.execute(insert(tables.jobs), [{**row, "address": address(n)} for n in numbers])

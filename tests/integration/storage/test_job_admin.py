@@ -25,7 +25,7 @@ PATIENCE = 30.0
 
 def add(database: Database, count: int, state: State, address: str = ADDRESS) -> None:
     """Put jobs for many ports of one host into the ledger."""
-    common = {"kind": "banner", "address": address, "protocol": "tcp", "step": 1, "state": state, "alone": False}
+    common = {"kind": "banner", "address": address, "protocol": "tcp", "level": 1, "state": state, "isolated": False}
     common |= {"forced": False, "attempts": 1, "not_before": 0.0, "created_at": 0.0, "finished_at": 1.0}
     with database.writing() as connection:
         connection.execute(insert(table), [{**common, "port": port} for port in range(1, count + 1)])
@@ -73,14 +73,14 @@ def test_a_dead_job_has_all_its_attempts_again_and_goes_alone(database: Database
     """It is due at once, whatever paused its target, and still takes nobody with it."""
     claimed(database)
     with database.writing() as connection:
-        connection.execute(update(table).values(attempts=2, alone=True))
+        connection.execute(update(table).values(attempts=2, isolated=True))
     assert reap(database, after=15.0) == 1
     assert states(database) == ["dead"]
     assert job_admin.retry(database, Selection(state="dead")) == 1
     (sent,) = database.write(jobs.mark_sent, "banner", 1, 10)
-    assert sent.alone
+    assert sent.isolated
     (job,) = database.write(jobs.claim, "banner", [sent.id], 15.0).jobs
-    assert (job.attempts, job.alone) == (0, True)
+    assert (job.attempts, job.isolated) == (0, True)
 
 
 @pytest.mark.parametrize("at_once", [1, 1000])

@@ -56,14 +56,14 @@ def test_one_active_job_for_each_target(database: Database) -> None:
 
 
 def test_a_more_urgent_request_moves_an_active_job_ahead_and_sends_it_again(database: Database) -> None:
-    """A conflict keeps the smaller step and the force flag. Break: the DO UPDATE in jobs.create."""
+    """A conflict keeps the smaller level and the force flag. Break: the DO UPDATE in jobs.create."""
     database.write(jobs.create, [banner_job()])
     database.write(jobs.mark_sent, "banner", 1, 10)
     assert database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE, forced=True)]) == 1
     (row,) = rows(database)
-    assert (row["state"], row["step"], row["forced"]) == ("pending", 0, True)
+    assert (row["state"], row["level"], row["forced"]) == ("pending", 0, True)
     assert database.write(jobs.create, [banner_job(urgency=Urgency.REFRESH)]) == 0
-    assert rows(database)[0]["step"] == 0
+    assert rows(database)[0]["level"] == 0
 
 
 def test_a_running_job_is_not_sent_again(database: Database) -> None:
@@ -92,7 +92,7 @@ def test_a_running_job_that_comes_back_is_as_urgent_as_was_asked_meanwhile(datab
     else:
         database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.RETRY)])
     (row,) = rows(database)
-    assert (row["state"], row["step"], row["forced"]) == ("pending", 0, True)
+    assert (row["state"], row["level"], row["forced"]) == ("pending", 0, True)
     assert [sent.id for sent in database.write(jobs.mark_sent, "banner", 0, 10)] == [row["id"]]
 
 
@@ -211,23 +211,23 @@ def test_a_claim_that_stands_still_for_its_lease_is_taken_back(database: Databas
 
 
 def test_a_released_job_is_pending_and_unharmed(database: Database) -> None:
-    """Handing back is no attempt and makes nobody travel alone."""
+    """Handing back is no attempt and isolates no job."""
     database.write(jobs.create, [banner_job()])
     claim = send_and_claim(database)
     assert database.write(leases.release, claim.token) == 1
     (row,) = rows(database)
-    assert (row["state"], row["attempts"], row["alone"]) == ("pending", 0, False)
+    assert (row["state"], row["attempts"], row["isolated"]) == ("pending", 0, False)
 
 
 def test_only_lone_runs_count_and_the_last_is_death(database: Database) -> None:
-    """A lost batch makes no job dead; a job lost alone three times is dead. Break: `alone` in leases.take_back."""
+    """A lost batch makes no job dead; a job lost three times while isolated is dead. Break: `isolated` in leases.take_back."""
     database.write(jobs.create, [banner_job()])
     seen = []
     for _ in range(4):
         send_and_claim(database)
         reap(database, after=LEASE)
         (row,) = rows(database)
-        seen.append((row["state"], row["attempts"], row["alone"]))
+        seen.append((row["state"], row["attempts"], row["isolated"]))
     assert seen == [("pending", 0, True), ("pending", 1, True), ("pending", 2, True), ("dead", 3, True)]
 
 
@@ -343,7 +343,7 @@ def test_stale_facts_are_refreshed_at_the_lowest_urgency_once(database: Database
     assert database.write(jobs.refresh, "geolocation", 10) == 1
     assert database.write(jobs.refresh, "geolocation", 10) == 0
     (row,) = rows(database)
-    assert (row["address"], row["step"], row["state"]) == ("8.8.8.0", 7, State.PENDING)
+    assert (row["address"], row["level"], row["state"]) == ("8.8.8.0", 7, State.PENDING)
 
 
 def test_a_message_of_another_kind_claims_nothing(database: Database) -> None:

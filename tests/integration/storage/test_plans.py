@@ -31,12 +31,12 @@ WALKS = re.compile(
 def large(database: Database) -> Database:
     """A ledger with many jobs, final ones and waiting ones, and statistics about them."""
     now = time.time()
-    same = {"kind": "geolocation", "protocol": "", "port": 0, "forced": False, "alone": False, "attempts": 0}
+    same = {"kind": "geolocation", "protocol": "", "port": 0, "forced": False, "isolated": False, "attempts": 0}
     rows = [
         {
             **same,
             "address": f"10.0.{number >> 8}.{number & 255}",
-            "step": 3 if number % 2 else 7,
+            "level": 3 if number % 2 else 7,
             "state": "done" if number % 2 else "pending",
             "not_before": now - 1,
             "created_at": now,
@@ -81,7 +81,7 @@ def one_round(database: Database, number: int) -> None:
     database.write(new_jobs.create, new[:10])
     database.write(jobs.create, new)
     with database.reading() as connection:
-        jobs.due_steps(connection, "geolocation", [0, 3, 7])
+        jobs.due_levels(connection, "geolocation", [0, 3, 7])
     sent = database.write(jobs.mark_sent, "geolocation", 3, BATCH)
     assert len(sent) == BATCH
     claim = database.write(jobs.claim, "geolocation", [job.id for job in sent], 15.0)
@@ -103,7 +103,7 @@ def one_round(database: Database, number: int) -> None:
 
 
 def test_no_statement_walks_through_the_jobs(large: Database) -> None:
-    """Each uses the key or the index of its state. Break: order what leases.take_back takes by id, or let jobs.due_steps
+    """Each uses the key or the index of its state. Break: order what leases.take_back takes by id, or let jobs.due_levels
     ask for any job instead of the first.
     """
     one_round(large, 1)

@@ -67,8 +67,8 @@ def see(database: Database, *lines: tuple[str, str, int], at: float = PAST) -> N
 
 def end_job(database: Database, address: str, kind: str = "geolocation", *found: Any) -> None:
     """Store facts and a finished job, as a worker does."""
-    row = {"kind": kind, "address": address, "protocol": "", "port": 0, "step": 3, "state": "done", "forced": False}
-    row |= {"alone": False, "attempts": 0, "not_before": PAST, "created_at": PAST, "finished_at": PAST}
+    row = {"kind": kind, "address": address, "protocol": "", "port": 0, "level": 3, "state": "done", "forced": False}
+    row |= {"isolated": False, "attempts": 0, "not_before": PAST, "created_at": PAST, "finished_at": PAST}
     with database.writing() as connection:
         connection.execute(insert(jobs), [row])
         recount(connection)

@@ -78,7 +78,7 @@ def test_coverage_counts_every_host_with_geolocation_work_once(database: Databas
         "8.8.8.4": ["dead", "dead"],
         "8.8.8.5": ["cancelled", "pending"],
     }
-    new = {"protocol": "", "port": 0, "step": 2, "forced": False, "alone": False, "attempts": 0, "not_before": 0.0}
+    new = {"protocol": "", "port": 0, "level": 2, "forced": False, "isolated": False, "attempts": 0, "not_before": 0.0}
     work = [
         {**new, "kind": kind, "address": address, "state": state, "created_at": 0.0}
         for address, each in states.items()

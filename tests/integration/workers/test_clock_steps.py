@@ -207,7 +207,7 @@ class Beat:
 
 def waiting() -> int:
     """Return how many sweeps wait."""
-    return sum(Broker(load()).depth_by_step(CONTROL_QUEUE).values())
+    return sum(Broker(load()).depth_by_level(CONTROL_QUEUE).values())
 
 
 def wait_for_sweep(seconds: float = PATIENCE) -> None:

@@ -24,4 +24,4 @@ def test_a_killed_workers_job_is_begun_again(ledger: Ledger, start_worker: Calla
     else:
         doomed.pool[0].kill()
     ledger.wait(lambda rows: rows[address]["claim"] not in (None, first), sweeping=True)
-    assert ledger.rows()[address]["alone"]
+    assert ledger.rows()[address]["isolated"]

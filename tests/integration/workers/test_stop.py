@@ -33,7 +33,7 @@ def test_a_long_batch_is_handed_back_within_the_grace_period(
     worker.terminate()
     rows = ledger.rows()
     assert {row["state"] for row in rows.values()} <= {"pending", "sent"}
-    assert {(row["attempts"], row["alone"]) for row in rows.values()} == {(0, False)}
+    assert {(row["attempts"], row["isolated"]) for row in rows.values()} == {(0, False)}
 
 
 def test_a_short_batch_is_finished(ledger: Ledger, start_worker: Callable[..., Worker]) -> None:
