@@ -20,7 +20,7 @@ except ConfigurationError as error:
     raise SystemExit(error.exit_code) from None
 
 broker_url = _loaded.broker_url
-imports = ("workers.tasks", "workers.control", "workers.hearing", "workers.report")
+imports = ("workers.tasks", "workers.control", "workers.consumer_watchdog", "workers.report")
 
 # Queues: known ones only, so that a typo in -Q or in a route is an error and not a queue nobody reads.
 task_queues = [Queue(CONTROL_QUEUE), *(Queue(kind.name) for kind in KINDS)]

@@ -153,8 +153,8 @@ def make(database: Database, dispatcher: Dispatcher, numbers: range) -> None:
         some = range(first, min(first + INSERTED_AT_ONCE, numbers.stop))
         database.write(new_jobs.create, [NewJob(kind=KIND, address=address(number)) for number in some])
         if first == numbers.start:
-            dispatcher.top_up([KIND])
-    dispatcher.top_up([KIND])
+            dispatcher.dispatch([KIND])
+    dispatcher.dispatch([KIND])
 
 
 def fill(database: Database, rows: int) -> None:

@@ -130,7 +130,7 @@ def flood(database: Database, count: int) -> None:
     for first in range(0, count, INSERTED_AT_ONCE):
         some = range(first, min(count, first + INSERTED_AT_ONCE))
         database.write(new_jobs.create, [NewJob(kind="geolocation", address=address(number)) for number in some])
-    Dispatcher(database, environment.load()).top_up(["geolocation"])
+    Dispatcher(database, environment.load()).dispatch(["geolocation"])
 
 
 def measure(kind: str, wishes: argparse.Namespace, server: str | None, folder: str, hosts: list[str]) -> None:

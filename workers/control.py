@@ -12,7 +12,7 @@ from cobalt_tasks.core.timeouts import SWEEP_SECONDS
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.jobs.reaper import sweep, upkeep
 from cobalt_tasks.threat import scoring
-from workers.lifecycle import Process, process
+from workers.context import WorkerContext, worker_context
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _logged: dict[str, str] = {}
 @app.task(name=SWEEP_TASK, queue=CONTROL_QUEUE, send_events=False)
 def control(*_arguments: object, **_named: object) -> None:
     """Do one round of the sweep, and one of what may wait: a process that does the second leaves the first to others."""
-    own = process()
+    own = worker_context()
     _do(rounds.SWEEP, partial(sweep, own.database, own.dispatcher, partial(_wake, own)))
     others = (partial(_score, own), partial(own.geolocator.expire_older_builds, own.database))
     _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))
@@ -41,20 +41,20 @@ def _do(name: str, work: Callable[[], bool]) -> None:
         log.warning("the %s failed: %s", name, reason, exc_info=is_new)
 
 
-def _wake(own: Process) -> None:
-    own.dispatcher.ring("geolocation", own.geolocator.worthwhile_calls(own.database))
+def _wake(own: WorkerContext) -> None:
+    own.dispatcher.wake("geolocation", own.geolocator.worthwhile_calls(own.database))
     # A budget that opens before the next sweep is not to wait for it.
     calls, after = own.geolocator.later_calls(own.database, SWEEP_SECONDS)
     if calls:
         _wake_later(own, calls, after)
 
 
-def _wake_later(own: Process, calls: int, seconds: float) -> None:
+def _wake_later(own: WorkerContext, calls: int, seconds: float) -> None:
     """Wake workers after some seconds by this process's clock: a message with a start time would go by another's."""
 
     def ring() -> None:
         try:
-            own.dispatcher.ring("geolocation", calls)
+            own.dispatcher.wake("geolocation", calls)
         except (BrokerUnavailableError, DatabaseUnavailableError) as error:
             log.warning("no worker was woken for a provider, the next sweep does it: %s", error)
 
@@ -63,5 +63,5 @@ def _wake_later(own: Process, calls: int, seconds: float) -> None:
     timer.start()
 
 
-def _score(own: Process) -> None:
+def _score(own: WorkerContext) -> None:
     scoring.keep_up(own.database, own.rules)

@@ -17,7 +17,7 @@ import dns.rdatatype
 
 from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.errors import OutOfScopeError
-from workers.resolvers import Answer, Resolvers
+from workers.resolvers import DnsAnswer, Resolvers
 
 MOST_OPEN: Final = 256
 """Jobs of one process that may hold a socket at a time."""
@@ -218,7 +218,9 @@ class Net:
         finally:
             connection.abort()
 
-    async def ask(self, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, about: str, deadline: float) -> Answer:
+    async def ask(
+        self, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, about: str, deadline: float
+    ) -> DnsAnswer:
         """Return what the resolvers answer about a name.
 
         about: the host the question is about: about a private one, or one with a private address inside, only resolvers

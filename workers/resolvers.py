@@ -1,4 +1,4 @@
-"""DNS: which servers are asked about what, and what comes of it. Never an exception, always an Answer."""
+"""DNS: which servers are asked about what, and what comes of it. Never an exception, always an DnsAnswer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from cobalt_tasks.core.addresses import Scope, canonical, is_public
 _ONE_QUERY: Final = 1.5
 
 
-class Reply(StrEnum):
+class DnsReply(StrEnum):
     """What came of a DNS question."""
 
     FOUND = "found"
@@ -35,10 +35,10 @@ class Reply(StrEnum):
     """There is no resolver that may be asked about this host."""
 
 
-class Answer(Struct, frozen=True):
+class DnsAnswer(Struct, frozen=True):
     """A DNS answer. `ttl` is in seconds, the smallest on the way, or a negative answer's (RFC 2308); None: not said."""
 
-    reply: Reply
+    reply: DnsReply
     records: tuple[dns.rdata.Rdata, ...] = ()
     ttl: int | None = None
 
@@ -62,7 +62,7 @@ class Resolvers:
 
     async def ask(
         self, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, is_private: bool, deadline: float
-    ) -> Answer:
+    ) -> DnsAnswer:
         """Ask for the records of a name; truncated answers are asked for again over TCP.
 
         is_private: ask only resolvers that have private addresses themselves.
@@ -70,21 +70,21 @@ class Resolvers:
         """
         resolver = self._private if is_private else self._any
         if resolver is None:
-            return Answer(Reply.NOT_ASKED)
+            return DnsAnswer(DnsReply.NOT_ASKED)
         lifetime = max(0.0, deadline - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(lifetime):
                 found = await resolver.resolve(name, kind, lifetime=lifetime, search=False, raise_on_no_answer=False)
         except dns.resolver.NXDOMAIN as error:
-            return Answer(Reply.NOTHING, ttl=_negative_ttl(error))
+            return DnsAnswer(DnsReply.NOTHING, ttl=_negative_ttl(error))
         except dns.resolver.NoNameservers as error:
-            return Answer(Reply.BROKEN if _was_answered(error) else Reply.SILENT)
+            return DnsAnswer(DnsReply.BROKEN if _was_answered(error) else DnsReply.SILENT)
         except (dns.exception.Timeout, OSError):
-            return Answer(Reply.SILENT)
+            return DnsAnswer(DnsReply.SILENT)
         except dns.exception.DNSException:
-            return Answer(Reply.BROKEN)
+            return DnsAnswer(DnsReply.BROKEN)
         records = tuple(found.rrset or ())
-        return Answer(Reply.FOUND if records else Reply.NOTHING, records, found.chaining_result.minimum_ttl)
+        return DnsAnswer(DnsReply.FOUND if records else DnsReply.NOTHING, records, found.chaining_result.minimum_ttl)
 
 
 def _system() -> list[tuple[str, int]]:

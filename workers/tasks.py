@@ -18,17 +18,18 @@ from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from cobalt_tasks.jobs.store import Claim
 from workers.batches import Probe, fault, side_by_side
-from workers.lifecycle import Process, holding, process
+from workers.context import WorkerContext, worker_context
+from workers.leases import holding
 from workers.net import Net
 from workers.probes import banner, certificate, domain
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Runner = Callable[[Process, Sequence[Job]], list[Outcome]]
+Runner = Callable[[WorkerContext, Sequence[Job]], list[Outcome]]
 
 
-class Batch(Struct, frozen=True):
+class BatchResult(Struct, frozen=True):
     """A batch that was done: how many jobs, and the kinds of those that follow from it."""
 
     done: int = 0
@@ -38,7 +39,7 @@ class Batch(Struct, frozen=True):
 def each(probe: Probe) -> Runner:
     """Return a runner that probes all jobs of a batch at once, each under its own deadline."""
 
-    def run(own: Process, batch: Sequence[Job]) -> list[Outcome]:
+    def run(own: WorkerContext, batch: Sequence[Job]) -> list[Outcome]:
         wanted = own.settings
         net = Net(own.scope, wanted.probe_timeout, wanted.resolvers, offline=wanted.offline)
         return asyncio.run(side_by_side(probe, batch, net))
@@ -46,7 +47,7 @@ def each(probe: Probe) -> Runner:
     return run
 
 
-def locate(own: Process, batch: Sequence[Job]) -> list[Outcome]:
+def locate(own: WorkerContext, batch: Sequence[Job]) -> list[Outcome]:
     """Ask the local databases; what they do not know waits for a provider's budget."""
     return own.geolocator.local(batch)
 
@@ -78,32 +79,32 @@ def ids_of(kind: str, arguments: tuple[object, ...], named: Mapping[str, object]
 
 
 def work(kind: str, ids: Sequence[int]) -> None:
-    """Do the jobs a message named, as far as they are still to be done; a message without any rings for a provider."""
-    own = process()
+    """Do the jobs a message named, as far as they are still to be done; a message without any wakes a worker for a provider."""
+    own = worker_context()
     began = time.monotonic()
     batch = _work_named(own, kind, ids) if ids else _work_remotely(own)
     try:
         if ids:
-            own.dispatcher.learn(kind, batch.done, time.monotonic() - began)
-        own.dispatcher.top_up({kind, *batch.following})
+            own.dispatcher.record_throughput(kind, batch.done, time.monotonic() - began)
+        own.dispatcher.dispatch({kind, *batch.following})
     except BrokerUnavailableError as error:
         log.warning("nothing sent, the sweep will: %s", error)
 
 
-def _work_named(own: Process, kind: str, ids: Sequence[int]) -> Batch:
+def _work_named(own: WorkerContext, kind: str, ids: Sequence[int]) -> BatchResult:
     claim = _patiently(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
     return _do(own, claim, RUNNERS[kind])
 
 
-def _work_remotely(own: Process) -> Batch:
+def _work_remotely(own: WorkerContext) -> BatchResult:
     """Spend one call of a geolocation provider on jobs that wait for it."""
     call = own.geolocator.reserve(own.database, LEASE_SECONDS)
-    return _do(own, call.claim, lambda _, batch: call.ask(batch)) if call else Batch()
+    return _do(own, call.claim, lambda _, batch: call.ask(batch)) if call else BatchResult()
 
 
-def _do(own: Process, claim: Claim, run: Runner) -> Batch:
+def _do(own: WorkerContext, claim: Claim, run: Runner) -> BatchResult:
     if not claim.jobs:
-        return Batch()
+        return BatchResult()
     with holding(own.database, claim.token):
         outcomes = _outcomes(own, claim.jobs, run)
         following = _patiently(lambda: own.database.write(complete, claim.token, outcomes))
@@ -113,7 +114,7 @@ def _do(own: Process, claim: Claim, run: Runner) -> Batch:
         len(outcomes),
         sum(outcome.verdict is Verdict.DONE for outcome in outcomes),
     )
-    return Batch(len(outcomes), following)
+    return BatchResult(len(outcomes), following)
 
 
 def _patiently(write: Callable[[], T]) -> T:
@@ -133,7 +134,7 @@ def _patiently(write: Callable[[], T]) -> T:
             time.sleep(random.uniform(0.2, 0.8))  # noqa: S311
 
 
-def _outcomes(own: Process, batch: Sequence[Job], run: Runner) -> list[Outcome]:
+def _outcomes(own: WorkerContext, batch: Sequence[Job], run: Runner) -> list[Outcome]:
     try:
         return run(own, batch)
     except Exception as error:

@@ -59,7 +59,7 @@ class _Urgent:
     def ask(self, address: str) -> None:
         new = NewJob(kind="banner", address=address, protocol="tcp", port=REFUSING_PORT, urgency=Urgency.INTERACTIVE)
         self._database.write(jobs.create, [new])
-        self._dispatcher.top_up(["banner"])
+        self._dispatcher.dispatch(["banner"])
 
     def close(self) -> None:
         self._dispatcher.broker.close()

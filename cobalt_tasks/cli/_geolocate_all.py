@@ -56,7 +56,7 @@ def queue_jobs(settings: Settings, plan: Plan, *, as_json: bool) -> None:
                 hosts, made = hosts + len(page.addresses), made + page.made
                 if trouble is None:
                     try:
-                        sent += dispatcher.top_up([GEOLOCATION])
+                        sent += dispatcher.dispatch([GEOLOCATION])
                     except BrokerUnavailableError as error:
                         trouble = str(error)
                 bar.leave_out(page.private)
@@ -108,7 +108,7 @@ def queue_one(settings: Settings, address: str, *, force: bool, as_json: bool) -
     with closing_ledger(settings) as database:
         made = database.write(lambda c: jobs.create(c, [new]))
         try:
-            sent = Dispatcher(database, settings).top_up([GEOLOCATION])
+            sent = Dispatcher(database, settings).dispatch([GEOLOCATION])
         except BrokerUnavailableError as error:
             click.echo(f"cobalt: {error}; the job waits in the ledger", err=True)
     if as_json:

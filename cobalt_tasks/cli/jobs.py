@@ -83,7 +83,7 @@ def retry(ids: tuple[int, ...], kind: str | None, state: str | None, address: st
     count = job_admin.retry(database, selection)
     click.echo(f"{count} jobs are pending again")
     try:
-        Dispatcher(database, environment.load()).top_up(kind.name for kind in KINDS)
+        Dispatcher(database, environment.load()).dispatch(kind.name for kind in KINDS)
     except BrokerUnavailableError as error:
         click.echo(f"cobalt: {error}; they wait in the ledger", err=True)
 

@@ -1,7 +1,10 @@
-"""What this machine has to work with: disk space, open files, and a clock that is not stepped."""
+"""What this machine and its processes have to work with: disk space, open files, a clock that is not stepped, a parent."""
 
+import ctypes
 import resource
 import shutil
+import signal
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +14,8 @@ from msgspec import Struct
 
 _STEP_SECONDS: Final = 2.0
 _REMEMBERED_SECONDS: Final = 600.0
+_PR_SET_PDEATHSIG: Final = 1
+"""From <linux/prctl.h>."""
 
 
 class Disk(Struct, frozen=True, kw_only=True):
@@ -72,3 +77,12 @@ class ClockWatch:
         if self._step is None or now - self._step[0] > _REMEMBERED_SECONDS:
             return None
         return self._step[1]
+
+
+def end_with_parent() -> None:
+    """Let the kernel kill this process when its parent ends, also by kill -9: no orphan keeps a port, a lock or a lease.
+
+    Call it in the child. It does nothing but on Linux.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -24,5 +24,5 @@ HARD_LIMIT_SECONDS = 45
 VISIBILITY_SECONDS = 150
 """At least three times the longest batch, or Redis would hand out work that is being done."""
 
-DEAF_SECONDS = 60.0
-"""How long a worker may take nothing while messages wait; longer than any batch, or a busy worker would seem deaf."""
+STALLED_SECONDS = 60.0
+"""How long a worker may take nothing while messages wait; longer than any batch, or a busy worker would seem stalled."""

@@ -180,7 +180,7 @@ class Runner:
         now = time.monotonic()
         if now - self._taken_back_at > _TAKE_BACK_SECONDS:
             self._taken_back_at = now
-            self._database.write(leases.take_back)
+            self._database.write(leases.reap)
             self._database.write(clocks.record)
 
     def _claim(self, ids: Sequence[int]) -> Claim:

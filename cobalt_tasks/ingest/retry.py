@@ -48,7 +48,7 @@ def retry(
     if kinds:
         # Without a broker the jobs are in the ledger all the same, and the sweep sends them.
         with suppress(BrokerUnavailableError):
-            Dispatcher(database, settings).top_up(kinds)
+            Dispatcher(database, settings).dispatch(kinds)
     return tried, taken
 
 

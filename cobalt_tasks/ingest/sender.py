@@ -63,7 +63,7 @@ class Postman:
         """Send; return how long to leave the broker alone afterwards."""
         began = time.monotonic()
         try:
-            self._dispatcher.top_up(kinds)
+            self._dispatcher.dispatch(kinds)
         except (BrokerUnavailableError, DatabaseUnavailableError) as error:
             if pause <= _SPACING:
                 self._say(f"{error}; jobs wait in the ledger and are sent when it is back")

@@ -14,7 +14,7 @@ from cobalt_tasks.core.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.messages import hints
 
-_PACE = "cobalt_seconds_per_job"
+_SECONDS_PER_JOB = "cobalt_seconds_per_job"
 """A hash of kinds: how long one of their jobs took lately. A hint: without it batches have the catalog's size."""
 
 _SHORTEST_JOB, _LONGEST_JOB = 1e-6, 3600.0
@@ -32,7 +32,7 @@ class Worker(msgspec.Struct, frozen=True):
 
     name: str
     queues: list[str]
-    report: hints.Report
+    report: hints.WorkerReport
 
 
 _LISTENING = "_kombu.binding.celery.pidbox"
@@ -76,21 +76,21 @@ class Broker:
         messages = self._ask("lindex", [_list(kind, level) for level in LEVELS], -1)
         return {level: hints.sent_at(message) for level, message in zip(LEVELS, messages, strict=True)}
 
-    def pace(self, kind: str) -> float | None:
+    def seconds_per_job(self, kind: str) -> float | None:
         """Return how many seconds a job of this kind took lately, None when that is not known."""
         with _named_errors():
             try:
-                value = self._redis.hget(_PACE, kind)
+                value = self._redis.hget(_SECONDS_PER_JOB, kind)
             except redis.ResponseError as error:
                 _require_harmless(error)
                 value = None
         return hints.number(value, _SHORTEST_JOB, _LONGEST_JOB)
 
-    def keep_pace(self, kind: str, seconds: float) -> None:
+    def store_seconds_per_job(self, kind: str, seconds: float) -> None:
         """Store how many seconds a job of this kind took, where Redis takes it."""
         with _named_errors():
             try:
-                self._redis.hset(_PACE, kind, f"{max(seconds, _SHORTEST_JOB):.3g}")
+                self._redis.hset(_SECONDS_PER_JOB, kind, f"{max(seconds, _SHORTEST_JOB):.3g}")
             except redis.ResponseError as error:
                 _require_harmless(error)
 
@@ -199,7 +199,7 @@ _TYPES = {
     "unacked": b"hash",
     "unacked_index": b"zset",
     "unacked_mutex": b"string",
-    _PACE: b"hash",
+    _SECONDS_PER_JOB: b"hash",
 }
 """The type of each key that Cobalt, and Celery for it, keep in Redis."""
 

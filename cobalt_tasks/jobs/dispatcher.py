@@ -37,7 +37,7 @@ BATCH_SECONDS = 1.0
 _MARKED_AT_ONCE = 2000
 """Jobs marked as sent in one transaction: SQLite has one writer, and nobody is to wait long for it."""
 
-RINGS = 16
+WAKE_UPS = 16
 """Messages without jobs that may wait beside those: a full queue must not keep a provider's budget from being used."""
 
 
@@ -50,16 +50,16 @@ class Dispatcher:
         self._broker_url = settings.broker_url
         self._database = database
 
-    def top_up(self, kinds: Iterable[str]) -> int:
+    def dispatch(self, kinds: Iterable[str]) -> int:
         """Send due jobs of these kinds as far as there is room; return how many.
 
         Raises:
             BrokerUnavailableError: Redis does not answer; the jobs wait in the ledger.
 
         """
-        return sum(self._top_up(BY_NAME[name]) for name in sorted(set(kinds)))
+        return sum(self._dispatch(BY_NAME[name]) for name in sorted(set(kinds)))
 
-    def ring(self, kind: str, times: int) -> None:
+    def wake(self, kind: str, times: int) -> None:
         """Send messages without jobs: each wakes one worker, which takes jobs that waited for something shared.
 
         Raises:
@@ -68,14 +68,14 @@ class Dispatcher:
         """
         found = BY_NAME[kind]
         level = found.level(Urgency.ORDINARY)
-        room = MESSAGES + RINGS - self.broker.depth_by_level(kind)[level]
+        room = MESSAGES + WAKE_UPS - self.broker.depth_by_level(kind)[level]
         if room > 0 and times > 0:
             # It has no jobs, and must not look older than the messages that are lost behind it.
             with self._database.reading() as connection:
                 sent_at = overview.now(connection)
-            self._send(found, level, [[]] * min(times, room, RINGS), sent_at)
+            self._send(found, level, [[]] * min(times, room, WAKE_UPS), sent_at)
 
-    def learn(self, kind: str, jobs_done: int, seconds: float) -> None:
+    def record_throughput(self, kind: str, jobs_done: int, seconds: float) -> None:
         """Remember how long a batch of a flood took, so that the next ones have the right size; a small one tells little.
 
         Raises:
@@ -83,11 +83,11 @@ class Dispatcher:
 
         """
         if jobs_done >= BY_NAME[kind].batch:
-            self.broker.keep_pace(kind, seconds / jobs_done)
+            self.broker.store_seconds_per_job(kind, seconds / jobs_done)
 
-    def _top_up(self, kind: Kind) -> int:
+    def _dispatch(self, kind: Kind) -> int:
         sent = 0
-        size = batch_size(kind, self.broker.pace(kind.name))
+        size = batch_size(kind, self.broker.seconds_per_job(kind.name))
         depths = self.broker.depth_by_level(kind.name)
         with_room = [level for level, depth in depths.items() if level_belongs_to(kind, level) and depth < MESSAGES]
         for level in self._due(kind, with_room):

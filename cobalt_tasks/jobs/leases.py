@@ -53,7 +53,7 @@ def release(connection: Connection, token: str) -> int:
     return connection.execute(statement).rowcount
 
 
-def take_back(connection: Connection, at: Moment | None = None) -> int:
+def reap(connection: Connection, at: Moment | None = None) -> int:
     """Take back the jobs of claims that were not renewed for a whole lease; return how many jobs that was.
 
     A job is isolated from now on (a batch of one). Only an isolated run counts as an attempt, so that one poisonous target cannot condemn
@@ -70,7 +70,7 @@ def take_back(connection: Connection, at: Moment | None = None) -> int:
         leases.c.clock == at.clock,
         leases.c.since <= at.seconds - leases.c.lease,
     )
-    return sum(_reap(connection, claim, renewals) for claim, renewals in connection.execute(stalled).all())
+    return sum(_reap_claim(connection, claim, renewals) for claim, renewals in connection.execute(stalled).all())
 
 
 def _watch(connection: Connection, at: Moment) -> None:
@@ -98,7 +98,7 @@ def _watch(connection: Connection, at: Moment) -> None:
     connection.execute(statement)
 
 
-def _reap(connection: Connection, token: str, renewals: int) -> int:
+def _reap_claim(connection: Connection, token: str, renewals: int) -> int:
     attempts = jobs.c.attempts + case((jobs.c.isolated, 1), else_=0)
     is_last = attempts >= MAX_ATTEMPTS
     unrenewed = and_(_held_by(token), jobs.c.renewals == renewals)

@@ -12,7 +12,7 @@ from cobalt_tasks.core.timeouts import LOST_AFTER_SECONDS
 from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.jobs import admin as job_admin
-from cobalt_tasks.jobs import leases, rounds, set_back
+from cobalt_tasks.jobs import clock_repair, leases, rounds
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
@@ -35,11 +35,11 @@ def sweep(database: Database, dispatcher: Dispatcher, wake: Callable[[], object]
 
     def work() -> None:
         look_at_clock(database)
-        if taken := database.write(leases.take_back):
-            log.warning("took back %d jobs whose worker was lost", taken)
+        if taken := database.write(leases.reap):
+            log.warning("reaped %d jobs whose worker was lost", taken)
         for kind in KINDS:
             _resend_lost(database, dispatcher, kind)
-        dispatcher.top_up(kind.name for kind in KINDS)
+        dispatcher.dispatch(kind.name for kind in KINDS)
         wake()
 
     return rounds.run(database, rounds.SWEEP, work)
@@ -88,7 +88,7 @@ def look_at_clock(database: Database) -> bool:
     if seen.step:
         log.warning("the database's clock was set %+.1f s", seen.step)
     may_be_ahead = seen.step < 0 or seen.is_new or seen.is_doubted
-    is_mended = set_back.mend(database, _MEND_SECONDS) if may_be_ahead else True
+    is_mended = clock_repair.mend(database, _MEND_SECONDS) if may_be_ahead else True
     if is_mended:
         database.write(clocks.record)
     return seen.is_trusted

@@ -238,7 +238,7 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
             attempts=rows.c.attempts,
             waits_for=rows.c.waits_for,
             not_before=statement_now() + rows.c.after,
-            # The moment its pause is counted from, should the clock be set back (set_back.py).
+            # The moment its pause is counted from, should the clock be set back (clock_repair.py).
             sent_at=case((rows.c.state == State.PENDING, statement_now()), else_=jobs.c.sent_at),
             claim=None,
             finished_at=case((rows.c.state == State.PENDING, null()), else_=statement_now()),

@@ -39,7 +39,7 @@ _Hard = Annotated[int, msgspec.Meta(ge=HARD_LIMIT_SECONDS, le=HARD_LIMIT_SECONDS
 _Soft = Annotated[int, msgspec.Meta(ge=SOFT_LIMIT_SECONDS, le=SOFT_LIMIT_SECONDS)]
 
 
-class _Headers(msgspec.Struct):
+class _TaskHeaders(msgspec.Struct):
     task: str
     id: str
     retries: int | None = 0
@@ -172,7 +172,7 @@ def _check(message: object, queue: str | None) -> None:
     except binascii.Error as error:
         raise msgspec.ValidationError(f"the body is not base64: {error}") from None
     if decoder := _CALLS.get(queue or ""):
-        msgspec.convert(frame.headers, _Headers)
+        msgspec.convert(frame.headers, _TaskHeaders)
         decoder.decode(body)
     elif decoder := _PUBLISHED.get(queue or ""):
         msgspec.convert(frame.headers, _Clocked)

@@ -60,7 +60,7 @@ def sent_at(message: bytes | None) -> float | None:
     return number(raw, 0, time.time() + _SKEW_SECONDS) or 0.0
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker said of itself; None: it did not, or nothing that makes sense.
 
     Attributes:
@@ -79,18 +79,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     step: float | None = None
 
 
-def worker_reports(answers: object) -> dict[str, Report]:
+def worker_reports(answers: object) -> dict[str, WorkerReport]:
     """Return what each worker said of itself, by name; answers of another shape are left out.
 
     `answers`: a list of objects with one key each, the worker's name, as a broadcast brings them.
     """
-    found: dict[str, Report] = {}
+    found: dict[str, WorkerReport] = {}
     for answer in answers if isinstance(answers, list) else ():
         for name, report in answer.items() if isinstance(answer, Mapping) else ():
             queues = report.get("queues") if isinstance(report, Mapping) else None
             if _is_name(name) and isinstance(queues, list) and len(found) < _MOST_WORKERS:
                 opened, limit = (number(report.get(key), 0, 2**53) for key in ("descriptors", "descriptor_limit"))
-                found[name] = Report(
+                found[name] = WorkerReport(
                     queues=sorted({each for each in queues if _is_name(each)}),
                     descriptors=None if opened is None else int(opened),
                     descriptor_limit=None if limit is None else int(limit),

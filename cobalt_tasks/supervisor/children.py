@@ -1,11 +1,9 @@
 """Processes that live and die with this one."""
 
-import ctypes
 import logging
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,12 +11,12 @@ from typing import IO
 
 from msgspec import Struct
 
+from cobalt_tasks.core.machine import end_with_parent
 from cobalt_tasks.core.private_files import open_own
 from cobalt_tasks.supervisor.log_file import rotate
 
 log = logging.getLogger(__name__)
 
-_PR_SET_PDEATHSIG = 1
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _STEADY_SECONDS = 60.0
@@ -62,7 +60,7 @@ class Child:
                 cwd=self._home,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509  # this process has one thread
+                preexec_fn=end_with_parent,  # noqa: PLW1509  # this process has one thread
             )
         self._started_at = time.monotonic()
         self._restart_at = None
@@ -119,9 +117,3 @@ class Child:
         except ProcessLookupError:
             return
         self._process.wait()
-
-
-def _die_with_parent() -> None:
-    """Let the kernel end this child should the parent be killed: no orphan keeps a port, a lock or a lease."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

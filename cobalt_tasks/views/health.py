@@ -16,12 +16,10 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database, sqlite_folder
 from cobalt_tasks.hosts import counts as overview
 from cobalt_tasks.jobs import backlog as work
-from cobalt_tasks.jobs import round_log as rounds
-from cobalt_tasks.jobs import starts
+from cobalt_tasks.jobs import rounds, starts
 from cobalt_tasks.jobs.backlog import Backlog
 from cobalt_tasks.jobs.broker import Worker
-from cobalt_tasks.jobs.round_log import Round
-from cobalt_tasks.jobs.rounds import SWEEP, UPKEEP
+from cobalt_tasks.jobs.rounds import SWEEP, UPKEEP, Round
 from cobalt_tasks.jobs.starts import Loop
 
 STALL_SECONDS: Final = 25.0

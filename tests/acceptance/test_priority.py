@@ -128,7 +128,7 @@ def test_one_banner_is_started_next_whatever_waits(
     process claims at most the one batch it holds already, and nothing else: invariant 4.
 
     Break: worker_prefetch_multiplier or task_acks_late in celeryconfig.py (batches that were fetched ahead go first),
-    8 for 0 in Kind.level (the request goes to the end), or Dispatcher.learn in workers/tasks.py (batches do not grow).
+    8 for 0 in Kind.level (the request goes to the end), or Dispatcher.record_throughput in workers/tasks.py (batches do not grow).
     """
     for first in range(0, FLOOD, 10_000):
         flood = [
@@ -136,13 +136,13 @@ def test_one_banner_is_started_next_whatever_waits(
             for number in range(first, first + 10_000)
         ]
         database.write(new_jobs.create, flood)
-    dispatcher.top_up(["geolocation"])
+    dispatcher.dispatch(["geolocation"])
     waits = []
     with worker(home, concurrency):
         wait_for(lambda: count_started(database, "geolocation") > 10_000, home)
         for number in range(1, REQUESTS + 1):
             database.write(jobs.create, [request(number)])
-            dispatcher.top_up(["banner"])
+            dispatcher.dispatch(["banner"])
             with database.reading() as connection:
                 waits.append(overview.now(connection))
             wait_for(lambda number=number: count_started(database, "banner") == number, home)
@@ -179,7 +179,7 @@ def test_all_nine_steps_are_started_in_strict_order(database: Database, dispatch
     random.Random(7).shuffle(groups)
     for number, (kind, urgency) in enumerate(groups):
         database.write(jobs.create, [target(kind, number, urgency)])
-        assert dispatcher.top_up([kind.name]) == 1
+        assert dispatcher.dispatch([kind.name]) == 1
     with database.reading() as connection:
         assert set(connection.execute(select(func.distinct(table.c.level))).scalars()) == set(LEVELS)
     with worker(home, 1):

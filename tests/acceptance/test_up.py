@@ -234,9 +234,9 @@ def test_a_worker_that_ended_and_one_that_is_deaf_are_started_again(cobalt: Coba
     worker.kill()
     wait_until(lambda: main_process(cobalt, "network") not in (None, worker), "another worker")
     wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it answers")
-    deaf = main_process(cobalt, "control")
-    deaf.suspend()
-    wait_until(lambda: main_process(cobalt, "control") not in (None, deaf), "another worker", seconds=2 * PATIENCE)
+    stalled = main_process(cobalt, "control")
+    stalled.suspend()
+    wait_until(lambda: main_process(cobalt, "control") not in (None, stalled), "another worker", seconds=2 * PATIENCE)
     wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it answers")
     assert cobalt.run("doctor", "--sweep").returncode == 0
     process.terminate()

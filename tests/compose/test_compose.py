@@ -90,7 +90,7 @@ def test_a_scan_piped_into_ingest_ends_as_rows_in_postgresql() -> None:
 def test_a_worker_that_ended_is_started_again() -> None:
     """A worker killed without a word is another process within seconds, and healthy, and its doctor says so.
 
-    Break: `restart: unless-stopped`. A deaf worker ends by itself (tests/integration/workers/test_hearing.py).
+    Break: `restart: unless-stopped`. A stalled worker ends by itself (tests/integration/workers/test_consumer_watchdog.py).
     """
     container = compose("ps", "-q", "banner").strip()
     before = inspect(container, "{{.State.Pid}}")

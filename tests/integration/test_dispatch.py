@@ -16,7 +16,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.jobs import leases
 from cobalt_tasks.jobs import store as jobs
-from cobalt_tasks.jobs.dispatcher import MESSAGES, RINGS, Dispatcher
+from cobalt_tasks.jobs.dispatcher import MESSAGES, WAKE_UPS, Dispatcher
 from cobalt_tasks.jobs.reaper import sweep, upkeep
 from cobalt_tasks.jobs.store import Sent
 from cobalt_tasks.messages.hints import SENT_AT
@@ -55,30 +55,30 @@ def dispatcher(database: Database, redis_url: str) -> Dispatcher:
 def test_a_lone_job_travels_at_once_and_a_flood_in_batches(database: Database, dispatcher: Dispatcher) -> None:
     """One job makes one message; many make as few as the catalog's batch allows."""
     fill(database, 1)
-    assert dispatcher.top_up(["banner"]) == 1
+    assert dispatcher.dispatch(["banner"]) == 1
     assert dispatcher.broker.depths()["banner"] == 1
     batch = BY_NAME["banner"].batch
     fill(database, 3 * batch + 1)
-    assert dispatcher.top_up(["banner"]) == 3 * batch
+    assert dispatcher.dispatch(["banner"]) == 3 * batch
     assert dispatcher.broker.depths()["banner"] == 1 + 3
 
 
 def test_batches_have_the_size_their_pace_allows(database: Database, dispatcher: Dispatcher) -> None:
     """Quick jobs travel in larger batches, slow ones in smaller, between the catalog's bounds; a small batch teaches
-    nothing. Break: `batch_size`, or the condition in Dispatcher.learn.
+    nothing. Break: `batch_size`, or the condition in Dispatcher.record_throughput.
     """
     kind = BY_NAME["banner"]
     fill(database, 10 * kind.most)
-    dispatcher.learn("banner", kind.batch - 1, 0.001)
-    assert dispatcher.broker.pace("banner") is None
+    dispatcher.record_throughput("banner", kind.batch - 1, 0.001)
+    assert dispatcher.broker.seconds_per_job("banner") is None
     for seconds_per_job, size in ((0.01, 100), (0.0001, kind.most), (0.1, kind.batch)):
-        dispatcher.learn("banner", kind.batch, kind.batch * seconds_per_job)
+        dispatcher.record_throughput("banner", kind.batch, kind.batch * seconds_per_job)
         waiting = dispatcher.broker.depths()["banner"]
         before = counts(database).get("sent", 0)
         # Room for three messages.
         for _ in range(MESSAGES - 3 - waiting):
             dispatcher.broker._redis.lpush("banner\x06\x161", b"{}")
-        assert dispatcher.top_up(["banner"]) == 3 * size
+        assert dispatcher.dispatch(["banner"]) == 3 * size
         assert counts(database)["sent"] == before + 3 * size
         dispatcher.broker._redis.delete("banner\x06\x161")
 
@@ -94,11 +94,11 @@ def test_the_largest_message_is_small_enough(sqlite_database: Database, redis_ur
 
 
 def test_messages_are_bounded_and_the_rest_waits_in_the_ledger(database: Database, dispatcher: Dispatcher) -> None:
-    """No more than MESSAGES wait in a queue at a level. Break: `room` in Dispatcher._top_up."""
+    """No more than MESSAGES wait in a queue at a level. Break: `room` in Dispatcher._dispatch."""
     batch = BY_NAME["banner"].batch
     fill(database, MESSAGES * batch + 10)
-    dispatcher.top_up(["banner"])
-    dispatcher.top_up(["banner"])
+    dispatcher.dispatch(["banner"])
+    dispatcher.dispatch(["banner"])
     assert dispatcher.broker.depths()["banner"] == MESSAGES
     assert counts(database) == {"sent": MESSAGES * batch, "pending": 10}
 
@@ -106,16 +106,16 @@ def test_messages_are_bounded_and_the_rest_waits_in_the_ledger(database: Databas
 def test_a_full_queue_does_not_hold_up_a_more_urgent_step(database: Database, dispatcher: Dispatcher) -> None:
     """The bound is per level: refreshes cannot keep an interactive request out."""
     fill(database, MESSAGES * BY_NAME["banner"].batch + 1, Urgency.REFRESH)
-    dispatcher.top_up(["banner"])
+    dispatcher.dispatch(["banner"])
     fill(database, 1, Urgency.INTERACTIVE)
-    assert dispatcher.top_up(["banner"]) == 1
+    assert dispatcher.dispatch(["banner"]) == 1
     assert dispatcher.broker.depth_by_level("banner")[0] == 1
 
 
 def test_a_message_says_when_its_jobs_were_sent(dispatcher: Dispatcher, database: Database, redis_url: str) -> None:
     """The header carries the database's time, and the oldest message's is found."""
     fill(database, 1)
-    dispatcher.top_up(["banner"])
+    dispatcher.dispatch(["banner"])
     (message,) = messages(redis_url)
     assert message["headers"][SENT_AT] == pytest.approx(time.time(), abs=5)
     assert message["headers"]["ignore_result"] is True
@@ -127,7 +127,7 @@ def test_without_redis_the_jobs_wait(database: Database, monkeypatch: pytest.Mon
     monkeypatch.setenv("COBALT_BROKER_URL", "redis://127.0.0.1:1/0")
     fill(database, 3)
     with pytest.raises(BrokerUnavailableError):
-        Dispatcher(database, environment.load()).top_up(["banner"])
+        Dispatcher(database, environment.load()).dispatch(["banner"])
     assert counts(database) == {"pending": 3}
 
 
@@ -140,19 +140,19 @@ def test_redis_that_takes_no_more_leaves_the_jobs_pending(
     client.config_set("maxmemory", 1)
     try:
         with pytest.raises(BrokerUnavailableError):
-            dispatcher.top_up(["banner"])
+            dispatcher.dispatch(["banner"])
     finally:
         client.config_set("maxmemory", 0)
         client.close()
     assert counts(database) == {"pending": 3}
-    assert dispatcher.top_up(["banner"]) == 3
+    assert dispatcher.dispatch(["banner"]) == 3
 
 
 def test_rings_are_bounded(dispatcher: Dispatcher, redis_url: str) -> None:
     """Calls for a provider do not pile up while nobody answers them."""
     for _ in range(10):
-        dispatcher.ring("geolocation", 100)
-    assert dispatcher.broker.depths()["geolocation"] <= MESSAGES + RINGS
+        dispatcher.wake("geolocation", 100)
+    assert dispatcher.broker.depths()["geolocation"] <= MESSAGES + WAKE_UPS
 
 
 def test_jobs_are_found_lost_behind_a_ring(
@@ -161,12 +161,12 @@ def test_jobs_are_found_lost_behind_a_ring(
     """A message without jobs, alone in the queue, hides nothing. Break: the default of SENT_AT in dispatch._publish."""
     monkeypatch.setattr("cobalt_tasks.jobs.reaper.LOST_AFTER_SECONDS", 0.0)
     database.write(jobs.create, [NewJob(kind="geolocation", address="8.8.8.8")])
-    dispatcher.top_up(["geolocation"])
+    dispatcher.dispatch(["geolocation"])
     client = redis.Redis.from_url(redis_url)
     client.flushall()
     client.close()
     time.sleep(0.05)
-    dispatcher.ring("geolocation", 1)
+    dispatcher.wake("geolocation", 1)
     sweep(database, dispatcher)
     assert dispatcher.broker.depths()["geolocation"] == 2
 
@@ -180,7 +180,7 @@ def test_after_flushall_everything_is_sent_again_without_a_flood(
     """The sweep finds out that the messages are gone: invariant 2. Break: sweep._resend_lost."""
     monkeypatch.setattr("cobalt_tasks.jobs.reaper.LOST_AFTER_SECONDS", 0.0)
     fill(database, 100)
-    dispatcher.top_up(["banner"])
+    dispatcher.dispatch(["banner"])
     before = dispatcher.broker.depths()["banner"]
     client = redis.Redis.from_url(redis_url)
     client.flushall()
@@ -192,13 +192,13 @@ def test_after_flushall_everything_is_sent_again_without_a_flood(
 
 
 def test_the_sweep_sends_again_what_a_killed_worker_held(database: Database, dispatcher: Dispatcher) -> None:
-    """A claim whose lease is over is pending again and sent in the same round: invariant 2. Break: take_back in sweep."""
+    """A claim whose lease is over is pending again and sent in the same round: invariant 2. Break: reap in sweep."""
     fill(database, 2)
-    dispatcher.top_up(["banner"])
+    dispatcher.dispatch(["banner"])
     with database.reading() as connection:
         ids = list(connection.execute(select(table.c.id)).scalars())
     assert len(database.write(jobs.claim, "banner", ids, 0.05).jobs) == 2
-    database.write(leases.take_back)
+    database.write(leases.reap)
     time.sleep(0.1)
     sweep(database, dispatcher)
     assert counts(database) == {"sent": 2}
@@ -221,7 +221,7 @@ def test_of_many_that_send_at_once_one_sends_each_job(database: Database, redis_
     fill(database, 1)
     dispatchers = [Dispatcher(database, environment.load()) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda each: each.top_up(["banner"]), dispatchers)) == 1
+        assert sum(pool.map(lambda each: each.dispatch(["banner"]), dispatchers)) == 1
     assert counts(database) == {"sent": 1}
     assert dispatchers[0].broker.depths()["banner"] == 1
 
@@ -242,9 +242,9 @@ def test_the_upkeep_prunes_history_by_age(database: Database, monkeypatch: pytes
 def test_a_forged_pace_counts_as_absent(database: Database, dispatcher: Dispatcher, forged: str) -> None:
     """Jobs are sent in the catalog's batches whatever stands where the pace is kept. Break: `hints.number`."""
     dispatcher.broker._redis.hset("cobalt_seconds_per_job", "banner", forged)
-    assert dispatcher.broker.pace("banner") is None
+    assert dispatcher.broker.seconds_per_job("banner") is None
     fill(database, 3)
-    assert dispatcher.top_up(["banner"]) == 3
+    assert dispatcher.dispatch(["banner"]) == 3
 
 
 @pytest.mark.parametrize("key_type", ["list", "string", "set"])
@@ -253,8 +253,8 @@ def test_a_pace_of_another_type_counts_as_absent(database: Database, dispatcher:
     client, key = dispatcher.broker._redis, "cobalt_seconds_per_job"
     {"list": client.lpush, "string": client.set, "set": client.sadd}[key_type](key, "7")
     fill(database, 3)
-    assert dispatcher.top_up(["banner"]) == 3
-    dispatcher.learn("banner", 1000, 1.0)
+    assert dispatcher.dispatch(["banner"]) == 3
+    dispatcher.record_throughput("banner", 1000, 1.0)
 
 
 @pytest.mark.parametrize("forged", ["garbage", "[]", '{"headers": {"cobalt_sent_at": "nan"}}', '{"headers": null}'])

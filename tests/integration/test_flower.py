@@ -127,7 +127,7 @@ def test_the_task_list_shows_batch_sizes(flower: str) -> None:
         number = next(numbers)
         new = [NewJob(kind="geolocation", address=f"10.0.{number}.{last}") for last in (1, 2, 3)]
         database.write(jobs.create, new)
-        dispatcher.top_up(["geolocation"])
+        dispatcher.dispatch(["geolocation"])
         app.send_task(SWEEP_TASK)
         found = tasks(flower)
         return found if len(found) >= 3 else []

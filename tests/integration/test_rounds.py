@@ -10,7 +10,6 @@ from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.errors import OutOfTimeError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import upgrade
-from cobalt_tasks.jobs import round_log as store
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.jobs.reaper import upkeep
 from tests.support.waiting import PATIENCE
@@ -29,10 +28,10 @@ def ledger(database_url: str) -> Database:
     return opened
 
 
-def found(ledger: Database, name: str) -> store.Round:
+def found(ledger: Database, name: str) -> rounds.Round:
     """What is recorded of a sort of round."""
     with ledger.reading() as connection:
-        return store.find(connection)[name]
+        return rounds.find(connection)[name]
 
 
 def fail() -> None:

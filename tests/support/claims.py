@@ -10,5 +10,5 @@ from cobalt_tasks.jobs import leases
 def reap(database: Database, *, after: float) -> int:
     """Look at the claims twice, `after` seconds apart by a clock of its own; return how many jobs that took back."""
     name = uuid.uuid4().hex
-    assert database.write(leases.take_back, Moment(name, 100.0)) == 0
-    return database.write(leases.take_back, Moment(name, 100.0 + after))
+    assert database.write(leases.reap, Moment(name, 100.0)) == 0
+    return database.write(leases.reap, Moment(name, 100.0 + after))

@@ -10,7 +10,7 @@ import signal
 
 from celery import signals
 
-import workers.lifecycle
+import workers.leases
 import workers.tasks
 from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
 from workers.net import Net
@@ -45,5 +45,5 @@ def _install(**_: object) -> None:
     if os.environ.get("TEST_LEASE"):
         lease = float(os.environ["TEST_LEASE"])
         workers.tasks.LEASE_SECONDS = lease
-        workers.lifecycle.LEASE_SECONDS = lease
-        workers.lifecycle.RENEW_SECONDS = lease / 3
+        workers.leases.LEASE_SECONDS = lease
+        workers.leases.RENEW_SECONDS = lease / 3

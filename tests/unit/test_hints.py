@@ -83,7 +83,9 @@ def test_reports_of_workers_are_read_as_far_as_they_make_sense() -> None:
     forged = {"queues": [], "descriptors": "x", "descriptor_limit": -1, "clock": float("nan"), "step": {}}
     said = {"queues": ["domain", "banner", 7], "descriptors": 12, "descriptor_limit": 1024, "clock": 1.5, "step": -3600}
     assert hints.worker_reports([{"b": said}, {"a": forged}]) == {
-        "a": hints.Report(queues=[]),
-        "b": hints.Report(queues=["banner", "domain"], descriptors=12, descriptor_limit=1024, clock=1.5, step=-3600),
+        "a": hints.WorkerReport(queues=[]),
+        "b": hints.WorkerReport(
+            queues=["banner", "domain"], descriptors=12, descriptor_limit=1024, clock=1.5, step=-3600
+        ),
     }
     assert set(QUEUES) >= {"banner", "domain"}

@@ -16,7 +16,7 @@ from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.catalog import DAY, MINUTE
 from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
 from workers.net import Net
-from workers.resolvers import Answer, Reply
+from workers.resolvers import DnsAnswer, DnsReply
 
 SOURCE: Final = "ptr"
 
@@ -43,7 +43,7 @@ async def probe(job: Job, net: Net) -> Outcome:
         question = dns.reversename.from_address(job.address)
         answer = await net.ask(question, dns.rdatatype.PTR, about=job.address, deadline=deadline)
         match answer.reply:
-            case Reply.SILENT:
+            case DnsReply.SILENT:
                 return Outcome(
                     job=job,
                     verdict=Verdict.RETRY,
@@ -51,9 +51,9 @@ async def probe(job: Job, net: Net) -> Outcome:
                     detail="no answer in time",
                     after=_RETRY * 4**job.attempts,
                 )
-            case Reply.NOT_ASKED:
+            case DnsReply.NOT_ASKED:
                 return _not_asked(job)
-            case Reply.BROKEN:
+            case DnsReply.BROKEN:
                 return Outcome(job=job, verdict=Verdict.FAILED, code="broken", detail="the resolver cannot tell")
         targets = _targets(answer)
         if not targets:
@@ -69,7 +69,7 @@ def presentation(name: dns.name.Name) -> str:
     return ".".join("".join(chr(byte) if byte in _SAFE else f"\\{byte:03d}" for byte in label) for label in labels)
 
 
-def _targets(answer: Answer) -> list[dns.name.Name]:
+def _targets(answer: DnsAnswer) -> list[dns.name.Name]:
     names = {record.target for record in answer.records if isinstance(record, dns.rdtypes.ANY.PTR.PTR)}
     return sorted(name for name in names if name != dns.name.root)[:_MOST_NAMES]
 
@@ -79,7 +79,7 @@ async def _leads_to(name: dns.name.Name, address: str, net: Net, deadline: float
     wanted = ip_address(address)
     kind = dns.rdatatype.A if wanted.version == 4 else dns.rdatatype.AAAA  # noqa: PLR2004  # IPv4
     answer = await net.ask(name, kind, about=address, deadline=deadline)
-    if answer.reply in {Reply.SILENT, Reply.BROKEN, Reply.NOT_ASKED}:
+    if answer.reply in {DnsReply.SILENT, DnsReply.BROKEN, DnsReply.NOT_ASKED}:
         return None
     return any(
         ip_address(record.address) == wanted for record in answer.records if isinstance(record, _ADDRESS_RECORDS)
@@ -93,7 +93,7 @@ def _not_asked(job: Job) -> Outcome:
     return Outcome(job=job, verdict=Verdict.FAILED, code=code, detail=detail)
 
 
-def _outcome(job: Job, answer: Answer, targets: list[dns.name.Name], confirmed: list[bool | None]) -> Outcome:
+def _outcome(job: Job, answer: DnsAnswer, targets: list[dns.name.Name], confirmed: list[bool | None]) -> Outcome:
     now = time.time()
     names = [
         Hostname(address=job.address, name=presentation(target), source=SOURCE, observed_at=now, confirmed=leads_back)

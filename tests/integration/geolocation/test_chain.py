@@ -48,7 +48,7 @@ class Ledger:
         self.database.write(lambda c: complete(c, claim.token, outcomes))
 
     def remote(self) -> int:
-        """Do what a worker does when the sweep rings; return how many jobs that were."""
+        """Do what a worker does when the sweep wakes it; return how many jobs that were."""
         call = self.geolocator.reserve(self.database, LEASE)
         if call is None:
             return 0

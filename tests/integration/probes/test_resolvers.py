@@ -13,7 +13,7 @@ from cobalt_tasks.core.records import Job, Outcome, Verdict
 from workers import resolvers
 from workers.net import Net
 from workers.probes import domain
-from workers.resolvers import Answer, Reply, Resolvers
+from workers.resolvers import DnsAnswer, DnsReply, Resolvers
 
 PUBLIC = "198.41.0.4:9"
 
@@ -64,10 +64,12 @@ def test_names_of_a_private_host_stay_private(monkeypatch: pytest.MonkeyPatch, m
 
     async def ask(
         _self: Resolvers, _name: dns.name.Name, _kind: dns.rdatatype.RdataType, *, is_private: bool, deadline: float
-    ) -> Answer:
+    ) -> DnsAnswer:
         assert deadline
         asked.append(is_private)
-        return Answer(Reply.FOUND if len(asked) == 1 else Reply.NOTHING, (_pointer(),) if len(asked) == 1 else ())
+        return DnsAnswer(
+            DnsReply.FOUND if len(asked) == 1 else DnsReply.NOTHING, (_pointer(),) if len(asked) == 1 else ()
+        )
 
     monkeypatch.setattr(Resolvers, "ask", ask)
     assert _probe(make_job("10.0.0.5"), ["127.0.0.1"]).code == "named"

@@ -13,7 +13,7 @@ from cobalt_tasks.db import clocks, cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import freshness as facts
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.jobs import freshness, set_back
+from cobalt_tasks.jobs import clock_repair, freshness
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.threat import unscored
 
@@ -104,7 +104,7 @@ def due_in(database: Database, number: int) -> float:
 def test_jobs_from_the_future_are_due_when_they_would_have_been(database: Database) -> None:
     """A pause lasts as long as it was to last, and what had none is due at once, sent or not; the rest is left alone.
 
-    Break: set_back._mend_jobs.
+    Break: clock_repair._mend_jobs.
     """
     at_once, later, sent = (
         make(database, ahead=HOUR),
@@ -114,7 +114,7 @@ def test_jobs_from_the_future_are_due_when_they_would_have_been(database: Databa
     paused = make(database, ahead=-10, pause=100.0)
     with database.writing() as connection:
         connection.execute(update(table).where(table.c.id == sent).values(state="sent", sent_at=time.time() + HOUR))
-    assert set_back.mend(database, 10.0)
+    assert clock_repair.mend(database, 10.0)
     assert due_in(database, at_once) <= 0
     assert 50 < due_in(database, later) <= 60
     assert due_in(database, sent) <= 0
@@ -131,7 +131,7 @@ def test_no_fact_and_no_pause_outlasts_its_kind(database: Database) -> None:
         connection.execute(
             facts.insert().values(**values, fresh_until=time.time() + 3 * DAY, paused_until=time.time() + DAY)
         )
-    assert set_back.mend(database, 10.0)
+    assert clock_repair.mend(database, 10.0)
     with database.reading() as connection:
         (until,) = connection.execute(select(facts.c.fresh_until)).one()
         assert not connection.execute(select(freshness.is_paused(facts, time.time()))).scalar()
@@ -143,7 +143,7 @@ def test_many_facts_are_mended_in_short_transactions(database: Database, monkeyp
 
     Break: mend all facts of a kind in one statement.
     """
-    monkeypatch.setattr(set_back, "_AT_ONCE", 10)
+    monkeypatch.setattr(clock_repair, "_AT_ONCE", 10)
     row = {"kind": "domain", "protocol": "", "port": 0}
     far = time.time() + 3 * DAY
     rows = [{**row, "address": f"9.9.9.{n}", "fresh_until": far + n // 15, "paused_until": None} for n in range(45)]
@@ -152,8 +152,8 @@ def test_many_facts_are_mended_in_short_transactions(database: Database, monkeyp
         connection.execute(facts.insert(), rows)
     transactions = []
     event.listen(database.engine, "commit", transactions.append)
-    assert set_back.mend(database, 10.0)
-    steps = len(set_back._selections()) + len(KINDS) + 1
+    assert clock_repair.mend(database, 10.0)
+    steps = len(clock_repair._selections()) + len(KINDS) + 1
     assert 4 <= len(transactions) - steps <= 6
     with database.reading() as connection:
         ends = connection.execute(select(facts.c.fresh_until).where(facts.c.fresh_until.is_not(None))).scalars().all()
@@ -168,7 +168,7 @@ def test_a_reader_does_not_wait_for_a_time_it_has_read(database: Database) -> No
     """
     for moment, kept in ((time.time() - HOUR, True), (time.time() + DAY, False)):
         database.write(cursors.move_to_moment, unscored.ENDED, moment)
-        assert set_back.mend(database, 10.0)
+        assert clock_repair.mend(database, 10.0)
         with database.reading() as connection:
             found = cursors.moment(connection, unscored.ENDED)
         assert abs(found - (moment if kept else time.time())) < HOUR / 2

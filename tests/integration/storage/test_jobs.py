@@ -190,7 +190,7 @@ def test_a_renewed_lease_holds(database: Database) -> None:
     claim = send_and_claim(database)
     assert database.write(leases.renew, "somebody else's", LEASE) == 0
     for seconds in range(0, 100, 10):
-        assert database.write(leases.take_back, Moment("reaper", float(seconds))) == 0
+        assert database.write(leases.reap, Moment("reaper", float(seconds))) == 0
         assert database.write(leases.renew, claim.token, LEASE) == 1
     assert states(database) == ["running"]
 
@@ -198,14 +198,14 @@ def test_a_renewed_lease_holds(database: Database) -> None:
 def test_a_claim_that_stands_still_for_its_lease_is_taken_back(database: Database) -> None:
     """Counted by the reaper's own clock, in as many looks as it likes; a reaper that never saw the claim begins anew.
 
-    Break: `since` in leases.take_back, or the clock's name in leases._watch.
+    Break: `since` in leases.reap, or the clock's name in leases._watch.
     """
     database.write(jobs.create, [banner_job()])
     send_and_claim(database)
-    assert [database.write(leases.take_back, Moment("one", at)) for at in (1000.0, 1007.0, 1014.9)] == [0, 0, 0]
-    assert database.write(leases.take_back, Moment("other", 99999.0)) == 0
-    assert database.write(leases.take_back, Moment("one", 1015.1)) == 1
-    database.write(leases.take_back, Moment("one", 1016.0))
+    assert [database.write(leases.reap, Moment("one", at)) for at in (1000.0, 1007.0, 1014.9)] == [0, 0, 0]
+    assert database.write(leases.reap, Moment("other", 99999.0)) == 0
+    assert database.write(leases.reap, Moment("one", 1015.1)) == 1
+    database.write(leases.reap, Moment("one", 1016.0))
     with database.reading() as connection:
         assert connection.execute(select(watched)).all() == []
 
@@ -220,7 +220,7 @@ def test_a_released_job_is_pending_and_unharmed(database: Database) -> None:
 
 
 def test_only_lone_runs_count_and_the_last_is_death(database: Database) -> None:
-    """A lost batch makes no job dead; a job lost three times while isolated is dead. Break: `isolated` in leases.take_back."""
+    """A lost batch makes no job dead; a job lost three times while isolated is dead. Break: `isolated` in leases.reap."""
     database.write(jobs.create, [banner_job()])
     seen = []
     for _ in range(4):

@@ -93,7 +93,7 @@ def one_round(database: Database, number: int) -> None:
     assert len(again.jobs) == BATCH
     done = [Outcome(job=job, verdict=Verdict.DONE, code="any") for job in again.jobs]
     database.write(complete, again.token, done)
-    database.write(leases.take_back)
+    database.write(leases.reap)
     database.write(jobs.resend, "geolocation", 3, None, 10.0)
     database.write(jobs.unmark_sent, [job.id for job in sent])
     database.write(leases.release, "nobody's")
@@ -103,7 +103,7 @@ def one_round(database: Database, number: int) -> None:
 
 
 def test_no_statement_walks_through_the_jobs(large: Database) -> None:
-    """Each uses the key or the index of its state. Break: order what leases.take_back takes by id, or let jobs.due_levels
+    """Each uses the key or the index of its state. Break: order what leases.reap takes by id, or let jobs.due_levels
     ask for any job instead of the first.
     """
     one_round(large, 1)

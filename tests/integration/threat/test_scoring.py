@@ -27,7 +27,7 @@ from cobalt_tasks.threat import store as evidence
 from cobalt_tasks.threat.scoring import Change
 from cobalt_tasks.views.hosts import UnknownHostError
 from tests.support.recount import recount
-from workers import lifecycle
+from workers import context
 
 NOW = time.time()
 PAST = NOW - 60
@@ -325,7 +325,7 @@ def test_the_command_lists_explains_and_recomputes(ledger: Database, home: Path)
 
 def test_a_worker_takes_up_changed_rules_by_itself(ledger: Database, home: Path) -> None:
     """The next sweep scores by the rules as their files are then; by broken ones nothing is scored, and nothing is lost."""
-    worker = lifecycle.Process(settings.load())
+    worker = context.WorkerContext(settings.load())
     see(ledger, ("192.0.2.2", "9.9.9.9", 22))
     scoring.keep_up(ledger, worker.rules)
     assert worker.rules is worker.rules

@@ -32,7 +32,7 @@ class Ledger:
     def ask(self, *new: Any) -> None:
         """Make jobs and send them, as ingest does."""
         self.database.write(jobs.create, new)
-        self.dispatcher.top_up({job.kind for job in new})
+        self.dispatcher.dispatch({job.kind for job in new})
 
     def sweep(self) -> None:
         """Do one round of the sweep."""

@@ -286,7 +286,7 @@ def test_a_redis_key_of_a_wrong_type_stops_no_worker(
     ledger: Ledger, start_worker: Callable[..., Worker], redis_url: str, key: str
 ) -> None:
     """Jobs are done although something wrote a value of another type where Celery or we keep ours. Without the repair,
-    Redis answers every delivery with WRONGTYPE. Break: `_repair` in workers/hearing.py.
+    Redis answers every delivery with WRONGTYPE. Break: `_repair` in workers/consumer_watchdog.py.
     """
     start_worker("-c", "1")
     with redis.Redis.from_url(redis_url) as client:

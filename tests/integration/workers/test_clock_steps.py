@@ -141,7 +141,7 @@ def test_nothing_that_cannot_be_undone_follows_a_large_step(stepped: Stepped) ->
 def test_a_step_lets_nothing_be_looked_up_again(stepped: Stepped) -> None:
     """A name that was found is good for a day, one that was not is left alone for an hour, whatever the clock does.
 
-    Break: let freshness go by the database's clock, or let set_back cut facts off by it.
+    Break: let freshness go by the database's clock, or let clock_repair cut facts off by it.
     """
     with Process(stepped) as asks:
         asks.ask("look")
@@ -158,7 +158,7 @@ def test_a_step_lets_nothing_be_looked_up_again(stepped: Stepped) -> None:
 def test_a_pause_that_began_by_a_clock_ahead_ends_in_time(stepped: Stepped, put_back: str) -> None:
     """A job is begun, the clock goes on by a day, the job is put back, and the clock returns: its pause is what it was.
 
-    Break: sent_at in jobs.finish or job_admin.retry, or what set_back.mend makes of it.
+    Break: sent_at in jobs.finish or job_admin.retry, or what clock_repair.mend makes of it.
     """
     with Process(stepped) as asks:
         asks.ask("ask")
@@ -269,7 +269,7 @@ def test_jobs_end_soon_after_a_step(
 ) -> None:
     """The clock is stepped with jobs waiting and running, and the worker that runs them dies: all are final soon.
 
-    Break: set_back.mend in sweep.look_at_clock, or let leases go by the database's clock.
+    Break: clock_repair.mend in sweep.look_at_clock, or let leases go by the database's clock.
     """
     with opened() as ours:
         first = start(**stepped.environment)

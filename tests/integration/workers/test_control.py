@@ -12,8 +12,8 @@ from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.catalog import CONTROL_QUEUE, SWEEP_TASK
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
-from cobalt_tasks.jobs import round_log as rounds
-from cobalt_tasks.jobs.round_log import Round
+from cobalt_tasks.jobs import rounds
+from cobalt_tasks.jobs.rounds import Round
 from tests.support.waiting import wait_until
 from tests.support.worker import Worker
 

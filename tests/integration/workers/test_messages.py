@@ -51,7 +51,7 @@ def test_what_is_no_message_of_ours_costs_one_line(
 
 
 def test_the_dispatchers_own_messages_are_understood() -> None:
-    """Jobs, or none: that one rings for a provider."""
+    """Jobs, or none: that one wakes a worker for a provider."""
     assert ids_of("banner", ([1, 2**62],), {}) == [1, 2**62]
     assert ids_of("geolocation", ([],), {}) == []
 

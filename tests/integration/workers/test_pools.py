@@ -85,7 +85,7 @@ def test_other_pools_ask_providers_beside_other_work(
 def test_a_green_pool_is_refused_in_one_line(ledger: Ledger) -> None:
     """Pools of gevent and eventlet do not go together with asyncio: wrong usage, before any job is taken.
 
-    Break: `_refuse_green_pools` in workers/lifecycle.py.
+    Break: `_refuse_green_pools` in workers/context.py.
     """
     command = [sys.executable, "-m", "celery", "-A", "cobalt_tasks", "worker", "-Q", "domain", "-P", "custom"]
     environment = {**os.environ, "CELERY_CUSTOM_WORKER_POOL": "tests.support.green:GreenPool"}

@@ -8,7 +8,7 @@ from cobalt_tasks.core.timeouts import SWEEP_SECONDS
 
 
 def test_an_idle_worker_begins_at_once(ledger: Any, start_worker: Callable[..., Any]) -> None:
-    """From the commit to the start it takes a fraction of a second, not a round of polling. Break: Dispatcher.top_up."""
+    """From the commit to the start it takes a fraction of a second, not a round of polling. Break: Dispatcher.dispatch."""
     start_worker("-c", "1")
     waits = []
     for index in range(6):

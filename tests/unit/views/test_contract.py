@@ -8,9 +8,9 @@ from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS
 from cobalt_tasks.core.machine import ClockWatch, Disk
 from cobalt_tasks.jobs.backlog import Backlog
 from cobalt_tasks.jobs.broker import Worker
-from cobalt_tasks.jobs.round_log import Round
+from cobalt_tasks.jobs.rounds import Round
 from cobalt_tasks.jobs.starts import Loop
-from cobalt_tasks.messages.hints import Report
+from cobalt_tasks.messages.hints import WorkerReport
 from cobalt_tasks.views.dashboard import contract
 from cobalt_tasks.views.health import Facts, Ledger, Verdict, judge
 
@@ -36,7 +36,7 @@ def ledger(**given: Any) -> Ledger:
 def worker(name: str = "w", queues: list[str] | None = None, **report: Any) -> Worker:
     """A worker that answered."""
     taken = [*QUEUES, CONTROL_QUEUE] if queues is None else queues
-    return Worker(name, taken, Report(queues=taken, **report))
+    return Worker(name, taken, WorkerReport(queues=taken, **report))
 
 
 def facts(**given: Any) -> Facts:

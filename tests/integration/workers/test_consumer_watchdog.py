@@ -1,4 +1,4 @@
-"""A worker that is alive and deaf ends by itself; one that has nothing to do, or no Redis, does not."""
+"""A worker whose consumer is stalled ends by itself; one that has nothing to do, or no Redis, does not."""
 
 import signal
 import time
@@ -9,11 +9,11 @@ from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.waiting import PATIENCE
 from tests.support.worker import Worker
-from workers.hearing import EXIT, Hearing
+from workers.consumer_watchdog import EXIT, ConsumerWatchdog
 
 
 def test_a_worker_whose_loop_hangs_ends_when_messages_wait(ledger: Ledger, start_worker: Callable[..., Worker]) -> None:
-    """Idle it may hang unnoticed; as soon as there is work it is found out. Break: os._exit in workers/hearing.py."""
+    """Idle it may hang unnoticed; as soon as there is work it is found out. Break: os._exit in workers/consumer_watchdog.py."""
     worker = start_worker("-c", "1", "-I", "tests.support.hangs", TEST_DEAF="2")
     worker.process.send_signal(signal.SIGUSR2)
     time.sleep(4)
@@ -33,10 +33,10 @@ def test_only_silence_while_messages_wait_counts_and_only_in_a_row() -> None:
             raise BrokerUnavailableError
         return found
 
-    hearing = Hearing(waiting, looks=2)
+    watchdog = ConsumerWatchdog(waiting, looks=2)
     waits[:] = [5, 0, 5, None, 5]
-    assert [hearing.is_deaf() for _ in range(5)] == [False] * 5
-    hearing.took()
-    assert not hearing.is_deaf()
+    assert [watchdog.is_stalled() for _ in range(5)] == [False] * 5
+    watchdog.took()
+    assert not watchdog.is_stalled()
     waits[:] = [5, 5]
-    assert [hearing.is_deaf(), hearing.is_deaf()] == [False, True]
+    assert [watchdog.is_stalled(), watchdog.is_stalled()] == [False, True]

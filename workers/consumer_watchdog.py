@@ -1,4 +1,4 @@
-"""Notices a worker that is alive and deaf: messages wait in its queues and it takes none. It ends, to be started again
+"""Ends a worker whose consumer is stalled: messages wait in its queues and it takes none. It is started again
 by whatever watches over it: `cobalt up`, compose, systemd.
 """
 
@@ -12,7 +12,7 @@ from celery import signals
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.errors import BrokerUnavailableError
-from cobalt_tasks.core.timeouts import DEAF_SECONDS
+from cobalt_tasks.core.timeouts import STALLED_SECONDS
 from cobalt_tasks.jobs.broker import Broker
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ EXIT: Final = 70
 """EX_SOFTWARE of sysexits.h."""
 
 
-class Hearing:
+class ConsumerWatchdog:
     """Holds what waits against what was taken. It counts looks, so that a worker that was paused does not end itself."""
 
     def __init__(self, waiting: Callable[[], int], looks: int) -> None:
@@ -36,7 +36,7 @@ class Hearing:
         """A message was taken."""
         self._taken += 1
 
-    def is_deaf(self) -> bool:
+    def is_stalled(self) -> bool:
         """Look once; tell whether nothing was taken since the last look while messages waited, too often in a row."""
         taken, self._taken = self._taken, 0
         try:
@@ -48,7 +48,7 @@ class Hearing:
 
 
 @signals.worker_ready.connect
-def _listen(sender: Any, **_: object) -> None:
+def _start_watchdog(sender: Any, **_: object) -> None:
     """Watch from a thread of the worker's main process, beside the loop that may hang."""
     broker = Broker(environment.load())
 
@@ -60,19 +60,21 @@ def _listen(sender: Any, **_: object) -> None:
             queues[:] = [queue.name for queue in sender.task_consumer.queues]
         return sum(sum(broker.depth_by_level(queue).values()) for queue in queues)
 
-    hearing = Hearing(waiting, int(DEAF_SECONDS / LOOK_SECONDS))
-    signals.task_received.connect(hearing.took, weak=False)
+    watchdog = ConsumerWatchdog(waiting, int(STALLED_SECONDS / LOOK_SECONDS))
+    signals.task_received.connect(watchdog.took, weak=False)
 
     def watch() -> None:
         while not stopping.wait(LOOK_SECONDS):
             _repair(broker)
-            if hearing.is_deaf():
-                log.critical("took nothing for %.0f s while messages wait: ending, to be started again", DEAF_SECONDS)
+            if watchdog.is_stalled():
+                log.critical(
+                    "took nothing for %.0f s while messages wait: ending, to be started again", STALLED_SECONDS
+                )
                 os._exit(EXIT)
 
     stopping = threading.Event()
     signals.worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)
-    threading.Thread(target=watch, name="hearing", daemon=True).start()
+    threading.Thread(target=watch, name="consumer watchdog", daemon=True).start()
 
 
 def _repair(broker: Broker) -> None:

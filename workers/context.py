@@ -1,0 +1,77 @@
+"""What each worker process has of its own: settings, scope, connections to the ledger and the broker, threat rules."""
+
+import logging
+import os
+import sys
+from functools import cache
+from typing import Any
+
+from celery import signals
+
+from cobalt_tasks.core import machine
+from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.jobs.dispatcher import Dispatcher
+from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.threat.rules import Rules
+
+log = logging.getLogger(__name__)
+
+
+class WorkerContext:
+    """One process's own things, made at the first job and never shared with a child."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the ledger.
+
+        Raises:
+            ConfigurationError: a setting cannot be used.
+            DatabaseUnavailableError: the ledger does not answer.
+
+        """
+        self.settings = settings
+        self.scope = Scope(settings.scope, settings.exclude)
+        self.database = open_ledger(settings)
+        self.dispatcher = Dispatcher(self.database, settings)
+        self.geolocator = Geolocator(settings)
+        self._rules: Rules | None = None
+
+    @property
+    def rules(self) -> Rules:
+        """The threat rules, as their files are now.
+
+        Raises:
+            ConfigurationError: they cannot be used.
+
+        """
+        if self._rules is None or not self._rules.are_current():
+            self._rules = threat.load(self.settings.home)
+        return self._rules
+
+
+@cache
+def worker_context() -> WorkerContext:
+    """Return this process's own things."""
+    return WorkerContext(environment.load())
+
+
+# A child made by fork must not use its parent's connections.
+os.register_at_fork(after_in_child=worker_context.cache_clear)
+
+
+@signals.celeryd_after_setup.connect
+def _refuse_green_pools(instance: Any, **_: object) -> None:
+    """End at once with a pool of gevent or eventlet: probes run under asyncio, which both replace in part."""
+    if instance.pool_cls.is_green:
+        sys.stderr.write("cobalt: this pool (-P) cannot run asyncio: use prefork, threads or solo\n")
+        raise SystemExit(ConfigurationError.exit_code)
+
+
+@signals.worker_process_init.connect
+def _die_with_parent(**_: object) -> None:
+    """Let a pool child end with its worker, even one that was killed: an orphan would hold its leases for nothing."""
+    machine.end_with_parent()
