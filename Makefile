@@ -55,7 +55,10 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: fuzz bench-scale bench-ingest bench-jobs bench-latency bench-geolocation
+.PHONY: formats-table fuzz bench-scale bench-ingest bench-jobs bench-latency bench-geolocation
+formats-table: setup-dev  ## write the table of input formats into docs/ingest.md
+	@$(BIN)/python tools/formats_table.py
+
 FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
 	@$(LOCKED) -r requirements-fuzz.lock

@@ -2,14 +2,24 @@
 
 import click
 
-FAMILIES = (
-    *("auto", "capture", "masscan", "nmap", "zmap", "zgrab2", "tlsx", "httpx", "fingerprintx", "naabu"),
-    *("zeek", "suricata", "tshark", "ss"),
-)
 _MEBIBYTE = 1 << 20
 
 
-@click.command()
+class _Ingest(click.Command):
+    """Names the families in its help, from the table of formats."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the families, and the formats of each."""
+        from cobalt_tasks.ingest import formats
+
+        named = {family: [each.name for each in formats.of_family(family)] for family in formats.families()}
+        rows = [(formats.AUTO, "any of these"), *((family, ", ".join(names)) for family, names in named.items())]
+        with formatter.section("Families, and the names of their formats for --format"):
+            formatter.write_dl(rows)
+        super().format_epilog(ctx, formatter)
+
+
+@click.command(cls=_Ingest)
 @click.argument("arguments", nargs=-1, metavar="[FAMILY] FILE...|-")
 @click.option("--format", "format_name", metavar="F", help="Read everything as this format instead of recognising it.")
 @click.option("--name", metavar="N", help="What the source is called in the ledger (default: its path, or stdin).")
@@ -51,8 +61,7 @@ def ingest(
 
     Every file has a checkpoint: reading it again reads only what is new. Bytes from a pipe are journaled on disk
     first, so that the program that writes them never waits for a database. Formats are recognised by content: a
-    FAMILY (auto, capture, masscan, nmap, zmap, zgrab2, naabu, tlsx, httpx, fingerprintx, zeek, suricata, tshark, ss)
-    narrows the choice. Files compressed by gzip, bzip2, xz or zstd are read as they are.
+    FAMILY (below) narrows the choice. Files compressed by gzip, bzip2, xz or zstd are read as they are.
 
     \b
     Example:
@@ -63,9 +72,11 @@ def ingest(
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.core import settings
     from cobalt_tasks.core.errors import ConfigurationError
+    from cobalt_tasks.ingest import formats
     from cobalt_tasks.ingest.run import Wishes, run
 
-    family, files = (arguments[0], arguments[1:]) if arguments[:1] and arguments[0] in FAMILIES else ("auto", arguments)
+    known = {formats.AUTO, *formats.families()}
+    family, files = (arguments[0], arguments[1:]) if arguments and arguments[0] in known else (formats.AUTO, arguments)
     if not files and not resume and not listen:
         raise ConfigurationError("name a file, or - for standard input: cobalt ingest --help")
     if name and len(files) > 1:
@@ -78,7 +89,7 @@ def ingest(
         raise ConfigurationError("--dry-run is for files")
     wishes = Wishes(
         files=files,
-        family=None if family == "auto" else family,
+        family=None if family == formats.AUTO else family,
         format=format_name,
         name=name,
         port=port,

@@ -76,8 +76,8 @@ class Pipeline:
 
         """
         source = self._persist(lambda: identity.find(self._database, stream))
-        chosen = self._choose(stream, source, format_name, family, scans=scans)
-        if chosen and not scans and chosen.family not in formats.TRAFFIC:
+        chosen = self._choose(stream, source, format_name, family)
+        if chosen and not scans and not chosen.is_traffic:
             raise ConfigurationError(f"{stream.name}: {formats.NO_SCANS}")
         if source is None:
             source = self._persist(lambda: identity.make(self._database, stream))
@@ -110,18 +110,16 @@ class Pipeline:
         source: Source | None,
         format_name: str | None,
         family: str | None,
-        *,
-        scans: bool,
     ) -> type[Format] | None:
         """Fix the format of a source: the one it was read with, else what the user says or its content looks like."""
         if source is None or source.format is None:
-            return formats.named(format_name) if format_name else self._recognise(stream, family, scans=scans)
+            return formats.named(format_name) if format_name else self._recognise(stream, family)
         if format_name and format_name != source.format:
             message = f"{source.name} was read as {source.format}; to read it as {format_name}, forget it first"
             raise ConfigurationError(f"{message}: cobalt sources forget {source.id}")
         return formats.named(source.format)
 
-    def _recognise(self, stream: Stream, family: str | None, *, scans: bool) -> type[Format] | None:
+    def _recognise(self, stream: Stream, family: str | None) -> type[Format] | None:
         """Look at the beginning; a pipe is waited for until it has said enough.
 
         Raises:
@@ -135,11 +133,10 @@ class Pipeline:
             whole = sample if ended and not is_full else sample[: sample.rfind(b"\n") + 1]
             if is_full and not whole:
                 whole = sample
-            found = formats.recognise(whole, family, scans=scans)
+            found = formats.recognise(whole, family)
             if found or ended or is_full or self._stopping():
                 break
             stream.wait(_WAIT_SECONDS)
         if found is None and sample.strip(BLANK + b"[],") and not self._stopping():
-            is_scan = not scans and formats.recognise(sample, family) is not None
-            raise ConfigurationError(f"{stream.name}: {formats.NO_SCANS if is_scan else formats.unlike(sample)}")
+            raise ConfigurationError(f"{stream.name}: {formats.advice(sample)}")
         return found

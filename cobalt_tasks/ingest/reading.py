@@ -167,8 +167,8 @@ class Reading:
 
     def _parse(self, data: bytes) -> Batch:
         batch, position = self._new_batch(), self._position
-        if position == 0 and data.startswith(formats.MARK):
-            data, position = data[len(formats.MARK) :], len(formats.MARK)
+        if position == 0 and data.startswith(formats.BYTE_ORDER_MARK):
+            data, position = data[len(formats.BYTE_ORDER_MARK) :], len(formats.BYTE_ORDER_MARK)
         self._format.parse(data, position, batch)
         return batch
 

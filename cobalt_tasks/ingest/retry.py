@@ -38,9 +38,10 @@ def retry(
         states = {each.id: state_of(each).format for each in known if each}
         after = found[-1].id
         for each in found:
-            if each.format in formats.BY_NAME and each.is_whole:
+            chosen = formats.find(each.format)
+            if chosen is not None and each.is_whole:
                 tried += 1
-                parser = formats.named(each.format)()
+                parser = chosen()
                 parser.port, parser.state = port, states.get(each.source_id)
                 made = _again(database, planner, parser, each)
                 taken += made is not None

@@ -221,8 +221,7 @@ class _Session:
         """Raise ConfigurationError for a scan from a TCP port without a scope; warn of a port others can reach."""
         if not self._wishes.listen.startswith("tcp://"):
             return
-        asked = formats.named(self._wishes.format).family if self._wishes.format else self._wishes.family
-        if asked and asked not in formats.TRAFFIC and not self._settings.scope:
+        if formats.may_scan(self._wishes.format, self._wishes.family) and not self._settings.scope:
             raise ConfigurationError(formats.NO_SCANS)
         host = self._wishes.listen.removeprefix("tcp://").rpartition(":")[0].strip("[]")
         if not access.is_loopback(host):

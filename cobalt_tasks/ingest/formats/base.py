@@ -1,4 +1,4 @@
-"""What a format is: how its input is cut into records, and what a record says."""
+"""What a format is: what it declares, how its input is cut into records, and what a record says."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -15,6 +15,9 @@ class Format(ABC):
         name: what `--format` calls it.
         family: what `cobalt ingest FAMILY` calls it and its relatives.
         tool: the program that writes it, for the facts taken from it.
+        summary: a few words for the documentation: which output of the tool it is.
+        is_traffic: whether it only reports what was seen in traffic. Other formats report scans, and the workers probe
+            what a scan names.
         longest: bytes of a record; a longer one is rejected, and skipped without being held.
         port: the port that was scanned, as the user says, for input that does not.
 
@@ -23,6 +26,8 @@ class Format(ABC):
     name: ClassVar[str]
     family: ClassVar[str]
     tool: ClassVar[str]
+    summary: ClassVar[str]
+    is_traffic: ClassVar[bool] = False
     longest: ClassVar[int] = 1 << 20
     port: int | None = None
 

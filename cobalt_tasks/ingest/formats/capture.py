@@ -65,6 +65,8 @@ class Capture(KnownLineFormat):
     name: ClassVar = "capture"
     family: ClassVar = "capture"
     tool: ClassVar = "capture"
+    summary: ClassVar = 'the capture lines of this project: `{"type": "connection", …}`, with heartbeats and noise'
+    is_traffic: ClassVar = True
 
     def __init__(self) -> None:
         """Begin without remembered metadata."""

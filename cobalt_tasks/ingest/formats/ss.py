@@ -22,6 +22,8 @@ class Ss(KnownLineFormat):
     name: ClassVar = "ss"
     family: ClassVar = "ss"
     tool: ClassVar = "ss"
+    summary: ClassVar = "-tunap"
+    is_traffic: ClassVar = True
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

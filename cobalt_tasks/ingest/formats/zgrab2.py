@@ -60,6 +60,7 @@ class Zgrab2(JsonFormat):
     name: ClassVar = "zgrab2"
     family: ClassVar = "zgrab2"
     tool: ClassVar = "zgrab2"
+    summary: ClassVar = "its JSON lines: banners, certificates, redirects"
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:

@@ -24,6 +24,7 @@ class ZmapCsv(LineFormat):
     name: ClassVar = "zmap-csv"
     family: ClassVar = "zmap"
     tool: ClassVar = "zmap"
+    summary: ClassVar = "CSV with a header or without; `--port` where it names none"
 
     def __init__(self) -> None:
         """Begin without a header."""
@@ -64,6 +65,7 @@ class ZmapJson(JsonFormat):
     name: ClassVar = "zmap-json"
     family: ClassVar = "zmap"
     tool: ClassVar = "zmap"
+    summary: ClassVar = "-O json"
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:

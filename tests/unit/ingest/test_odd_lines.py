@@ -9,7 +9,7 @@ import pytest
 
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import LONGEST_TEXT, Batch
-from cobalt_tasks.ingest.formats import FORMATS, named, recognise, unlike
+from cobalt_tasks.ingest.formats import FORMATS, advice, named, recognise
 from cobalt_tasks.ingest.formats.base import Format
 from tests.support.waiting import assert_linear
 
@@ -43,10 +43,10 @@ def test_every_format_has_all_it_needs(each: type[Format]) -> None:
 def test_what_is_no_format_is_told_what_to_do() -> None:
     """UTF-16 and compressed pipes have a remedy of their own."""
     text = '{"type": "heartbeat"}'
-    assert "iconv" in unlike(("\ufeff" + text).encode("utf-16-le"))
-    assert "iconv" in unlike(("\ufeff" + text).encode("utf-16-be"))
-    assert "compressed" in unlike(b"\x1f\x8b\x08")
-    assert "--format" in unlike(b"hello\n")
+    assert "iconv" in advice(("\ufeff" + text).encode("utf-16-le"))
+    assert "iconv" in advice(("\ufeff" + text).encode("utf-16-be"))
+    assert "compressed" in advice(b"\x1f\x8b\x08")
+    assert "--format" in advice(b"hello\n")
 
 
 @pytest.mark.parametrize(

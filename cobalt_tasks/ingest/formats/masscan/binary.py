@@ -55,6 +55,7 @@ class MasscanBinary(Format):
     name: ClassVar = "masscan-binary"
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
+    summary: ClassVar = "-oB"
 
     def __init__(self) -> None:
         """Begin with a file that makes sense."""

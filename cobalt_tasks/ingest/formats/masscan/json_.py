@@ -65,6 +65,7 @@ class MasscanJson(KnownLineFormat):
     name: ClassVar = "masscan-json"
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
+    summary: ClassVar = "-oJ of every version and damage, and -oD"
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

@@ -20,6 +20,7 @@ class MasscanList(KnownLineFormat):
     name: ClassVar = "masscan-list"
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
+    summary: ClassVar = "-oL"
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

@@ -10,6 +10,7 @@ class MasscanText(MasscanJson):
     """One event a line, padded with blanks."""
 
     name: ClassVar = "masscan-text"
+    summary: ClassVar = "what it prints for people, and -oU"
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

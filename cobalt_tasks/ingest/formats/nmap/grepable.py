@@ -99,6 +99,7 @@ class MasscanGrepable(_Grepable):
     name: ClassVar = "masscan-grepable"
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
+    summary: ClassVar = "-oG"
     comment: ClassVar = b"# Masscan "
     sign: ClassVar = re.compile(rb"Timestamp: \d+\tHost: |Host: \S+ \(\)\tPort(?:: |s: \d+/\w+/\w+//[^/]*//$)")
     """Old versions have no time stamp; nmap's entries end in one slash more."""
@@ -110,6 +111,7 @@ class NmapGrepable(_Grepable):
     name: ClassVar = "nmap-grepable"
     family: ClassVar = "nmap"
     tool: ClassVar = "nmap"
+    summary: ClassVar = "-oG"
     comment: ClassVar = b"# Nmap "
     sign: ClassVar = re.compile(rb"Host: \S+ \([^)]*\)\t(?:Ports|Status): ")
 

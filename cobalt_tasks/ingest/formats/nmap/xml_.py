@@ -119,6 +119,7 @@ class NmapXml(_XmlHosts):
     name: ClassVar = "nmap-xml"
     family: ClassVar = "nmap"
     tool: ClassVar = "nmap"
+    summary: ClassVar = "-oX, with services, versions, names and certificates"
     scanner: ClassVar = re.compile(rb"<nmaprun\s[^>]*scanner=[\"']nmap[\"']")
 
 
@@ -128,6 +129,7 @@ class MasscanXml(_XmlHosts):
     name: ClassVar = "masscan-xml"
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
+    summary: ClassVar = "-oX"
     scanner: ClassVar = re.compile(rb"<nmaprun\s[^>]*scanner=[\"']masscan[\"']")
 
 

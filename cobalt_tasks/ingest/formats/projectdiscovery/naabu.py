@@ -23,6 +23,7 @@ class NaabuJson(JsonFormat):
     name: ClassVar = "naabu-json"
     family: ClassVar = "naabu"
     tool: ClassVar = "naabu"
+    summary: ClassVar = "-json of all its versions"
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
@@ -53,6 +54,7 @@ class NaabuText(KnownLineFormat):
     name: ClassVar = "naabu-text"
     family: ClassVar = "naabu"
     tool: ClassVar = "naabu"
+    summary: ClassVar = "`host:port` lines"
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

@@ -21,6 +21,7 @@ class Tlsx(JsonFormat):
     name: ClassVar = "tlsx"
     family: ClassVar = "tlsx"
     tool: ClassVar = "tlsx"
+    summary: ClassVar = "-json: certificates and their names"
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
@@ -57,6 +58,7 @@ class Httpx(JsonFormat):
     name: ClassVar = "httpx"
     family: ClassVar = "httpx"
     tool: ClassVar = "httpx"
+    summary: ClassVar = "-json: web servers and redirects"
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
@@ -98,6 +100,7 @@ class Fingerprintx(JsonFormat):
     name: ClassVar = "fingerprintx"
     family: ClassVar = "fingerprintx"
     tool: ClassVar = "fingerprintx"
+    summary: ClassVar = "--json: services"
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from cobalt_tasks.core.records import Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat, part
-from cobalt_tasks.ingest.formats.zeek import common_name
+from cobalt_tasks.ingest.formats.zeek.logs import common_name
 
 _WANTED: Final = {
     "flow": ("bytes_toserver", "bytes_toclient", "pkts_toserver", "pkts_toclient", "age", "state", "reason", "alerted"),
@@ -30,6 +30,8 @@ class SuricataEve(JsonFormat):
     name: ClassVar = "suricata-eve"
     family: ClassVar = "suricata"
     tool: ClassVar = "suricata"
+    summary: ClassVar = "EVE; the events of one flow are one connection, whose details they add to"
+    is_traffic: ClassVar = True
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:

@@ -26,6 +26,8 @@ class TsharkEk(JsonFormat):
     name: ClassVar = "tshark-ek"
     family: ClassVar = "tshark"
     tool: ClassVar = "tshark"
+    summary: ClassVar = "-T ek"
+    is_traffic: ClassVar = True
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
@@ -53,6 +55,8 @@ class TsharkFields(LineFormat):
     name: ClassVar = "tshark-fields"
     family: ClassVar = "tshark"
     tool: ClassVar = "tshark"
+    summary: ClassVar = "-T fields -E header=y"
+    is_traffic: ClassVar = True
     edges: ClassVar = b"\r"
 
     def __init__(self) -> None:

@@ -34,6 +34,8 @@ class ZeekTsv(LineFormat):
     name: ClassVar = "zeek-tsv"
     family: ClassVar = "zeek"
     tool: ClassVar = "zeek"
+    summary: ClassVar = "logs with their own header"
+    is_traffic: ClassVar = True
     edges: ClassVar = b"\r"
 
     def __init__(self) -> None:
@@ -90,6 +92,8 @@ class ZeekJson(JsonFormat):
     name: ClassVar = "zeek-json"
     family: ClassVar = "zeek"
     tool: ClassVar = "zeek"
+    summary: ClassVar = "logs as JSON"
+    is_traffic: ClassVar = True
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
