@@ -102,4 +102,4 @@ class KnownLineFormat(LineFormat):
     @classmethod
     @abstractmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell whether a stripped line is surely of this format."""
+        """Return whether a stripped line is surely of this format."""

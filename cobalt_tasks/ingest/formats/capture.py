@@ -69,13 +69,13 @@ class Capture(KnownLineFormat):
     is_traffic: ClassVar = True
 
     def __init__(self) -> None:
-        """Begin without remembered metadata."""
+        """Start without remembered metadata."""
         # Captures say the same of thousands of connections; what it means is worked out once.
         self._metadata: dict[bytes, _Described] = {}
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell a connection or a heartbeat."""
+        """Recognise a connection or a heartbeat."""
         try:
             return _decode(line).type in {"connection", "heartbeat"}
         except UNREADABLE:
@@ -105,7 +105,7 @@ class Capture(KnownLineFormat):
             position += len(line) + 1
 
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read one line."""
+        """Read one `line` into `batch`."""
         try:
             seen = _decode(line)
         except UNREADABLE as error:

@@ -34,11 +34,11 @@ class JsonFormat(KnownLineFormat):
     @classmethod
     @abstractmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell whether a record is surely of this format."""
+        """Return whether a record is surely of this format."""
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell by the keys of a line that is whole."""
+        """Recognise by the keys of a line that is whole."""
         try:
             return cls.owns(_decode(line))
         except UNREADABLE:

@@ -27,7 +27,7 @@ class Ss(KnownLineFormat):
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell the header, or a socket."""
+        """Recognise the header, or a socket."""
         return line.startswith(b"Netid ") or _LINE.fullmatch(line.decode("utf-8", "replace")) is not None
 
     def line(self, line: bytes, batch: Batch) -> None:

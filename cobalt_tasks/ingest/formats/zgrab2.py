@@ -64,7 +64,7 @@ class Zgrab2(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by modules with a status."""
+        """Recognise by modules with a status."""
         modules = record.get("data")
         named = "ip" in record or "domain" in record
         return (

@@ -27,12 +27,12 @@ class ZmapCsv(LineFormat):
     summary: ClassVar = "CSV with a header or without; `--port` where it names none"
 
     def __init__(self) -> None:
-        """Begin without a header."""
+        """Start without a header."""
         self._columns: tuple[str, ...] = _HEADERLESS
 
     @classmethod
     def score(cls, sample: bytes) -> int:
-        """Tell by the header, or by nothing but addresses, with ports or without."""
+        """Recognise by the header, or by nothing but addresses, with ports or without."""
         lines = [line.strip() for line in sample.split(b"\n") if line.strip()]
         if lines and _is_header(_cells(lines[0])):
             return len(lines)
@@ -69,7 +69,7 @@ class ZmapJson(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by zmap's name for an address."""
+        """Recognise by zmap's name for an address."""
         return "saddr" in record
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:

@@ -22,5 +22,5 @@ def from_escapes(text: bytes) -> bytes:
 
 
 def is_open(status: str) -> bool | None:
-    """Tell whether a status means an answer worth keeping; None for a word masscan does not use."""
+    """Return whether a status means an answer worth keeping; None for a word masscan does not use."""
     return True if status in _OPEN else False if status in _OTHER else None

@@ -58,12 +58,12 @@ class MasscanBinary(Format):
     summary: ClassVar = "-oB"
 
     def __init__(self) -> None:
-        """Begin with a file that makes sense."""
+        """Start with a file that makes sense."""
         self._lost = False
 
     @classmethod
     def score(cls, sample: bytes) -> int:
-        """Tell by the header."""
+        """Recognise by the header."""
         return 1000 * sample.startswith(_MAGIC)
 
     @property

@@ -69,7 +69,7 @@ class MasscanJson(KnownLineFormat):
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell a record, or a line of several, by what only masscan writes."""
+        """Recognise a record, or a line of several, by what only masscan writes."""
         stripped = line.strip(_SEPARATORS)
         return _is_record(stripped) or _is_record(_RECORDS.split(stripped, 1)[0] + b"}")
 

@@ -27,7 +27,7 @@ def shown(line: bytes) -> bytes:
 
 
 def recognises(line: bytes) -> bool:
-    """Tell a whole line that reports a port or a banner."""
+    """Recognise a whole line that reports a port or a banner."""
     return any(pattern.fullmatch(shown(line)) for pattern in (_OPEN, _BANNER, _UNICORN))
 
 

@@ -24,11 +24,11 @@ class MasscanList(KnownLineFormat):
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell the header, or a line that is whole."""
+        """Recognise the header, or a line that is whole."""
         return line == b"#masscan" or _LINE.fullmatch(line) is not None
 
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read one line."""
+        """Read one `line` into `batch`."""
         if line.startswith(b"#"):
             return
         found = _LINE.fullmatch(line)

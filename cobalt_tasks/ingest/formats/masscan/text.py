@@ -14,5 +14,5 @@ class MasscanText(MasscanJson):
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell a whole line."""
+        """Recognise a whole line."""
         return masscan_lines.recognises(line)

@@ -30,7 +30,7 @@ class _XmlHosts(Format):
 
     @classmethod
     def score(cls, sample: bytes) -> int:
-        """Tell by the document's root."""
+        """Recognise by the document's root."""
         return int(cls.scanner.search(sample) is not None)
 
     def split(self, data: bytes) -> int:

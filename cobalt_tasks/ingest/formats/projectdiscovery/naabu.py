@@ -27,7 +27,7 @@ class NaabuJson(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by what it always writes, or by an address, a port, and nothing that naabu does not write."""
+        """Recognise by what it always writes, or by an address, a port, and nothing that naabu does not write."""
         return record.keys() >= _OWN or ("ip" in record and "port" in record and _KEYS.issuperset(record))
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
@@ -58,7 +58,7 @@ class NaabuText(KnownLineFormat):
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Tell an address with a port."""
+        """Recognise an address with a port."""
         try:
             _split(line)
         except RefusedError:

@@ -25,7 +25,7 @@ class Tlsx(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by the outcome of a TLS probe."""
+        """Recognise by the outcome of a TLS probe."""
         return "probe_status" in record and ("tls_version" in record or "tls_connection" in record or "sni" in record)
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
@@ -62,7 +62,7 @@ class Httpx(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by a URL and how it was answered."""
+        """Recognise by a URL and how it was answered."""
         return (
             "url" in record
             and "input" in record
@@ -104,7 +104,7 @@ class Fingerprintx(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by a transport beside a port."""
+        """Recognise by a transport beside a port."""
         return {"ip", "port", "transport"} <= record.keys()
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:

@@ -35,11 +35,11 @@ class SuricataEve(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by an event's type and time."""
+        """Recognise by an event's type and time."""
         return "event_type" in record and "timestamp" in record
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Read one event."""
+        """Read one event, a `record`, into `batch`."""
         kind = record.get("event_type")
         if not isinstance(kind, str):
             raise RefusedError("event_type is missing")

@@ -31,11 +31,11 @@ class TsharkEk(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell an index line, or a packet's layers."""
+        """Recognise an index line, or a packet's layers."""
         return isinstance(record.get("layers"), dict) or (isinstance(record.get("index"), dict) and len(record) == 1)
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Read one packet; the index lines between them are no records."""
+        """Read one packet, a `record`, into `batch`; the index lines between them are no records."""
         layers = record.get("layers")
         if not isinstance(layers, dict):
             if isinstance(record.get("index"), dict):
@@ -60,12 +60,12 @@ class TsharkFields(LineFormat):
     edges: ClassVar = b"\r"
 
     def __init__(self) -> None:
-        """Begin without a header."""
+        """Start without a header."""
         self._columns: list[str] = []
 
     @classmethod
     def score(cls, sample: bytes) -> int:
-        """Tell by the header: names of fields, an address among them."""
+        """Recognise by the header: names of fields, an address among them."""
         return 1000 * any(_is_header(line) for line in sample.split(b"\n", 8)[:8])
 
     @property
@@ -78,7 +78,7 @@ class TsharkFields(LineFormat):
         self._columns = text.split("\t") if text else []
 
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read the header, or one packet."""
+        """Read the header, or one packet, from a `line` into `batch`."""
         if _is_header(line):
             self._columns = [name.replace(".", "_") for name in line.decode().split("\t")]
             return

@@ -20,7 +20,7 @@ _LONGEST_IDENTITY: Final = 64
 
 
 class _Header(msgspec.Struct):
-    """What the lines that begin with # say about those that follow."""
+    """What the lines that start with # declare about those that follow."""
 
     separator: str = "\t"
     fields: list[str] = []
@@ -39,12 +39,12 @@ class ZeekTsv(LineFormat):
     edges: ClassVar = b"\r"
 
     def __init__(self) -> None:
-        """Begin without a header."""
+        """Start without a header."""
         self._header = _Header()
 
     @classmethod
     def score(cls, sample: bytes) -> int:
-        """Tell by the header."""
+        """Recognise by the header."""
         return 1000 * any(line.startswith((b"#separator ", b"#fields")) for line in sample.split(b"\n"))
 
     @property
@@ -57,7 +57,7 @@ class ZeekTsv(LineFormat):
         self._header = msgspec.json.decode(text, type=_Header) if text else _Header()
 
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read a line of the header, or one record."""
+        """Read a `line` of the header, or one record, into `batch`."""
         text = line.decode("utf-8", "replace")
         if text.startswith("#"):
             self._read_header(text)
@@ -73,8 +73,8 @@ class ZeekTsv(LineFormat):
 
     def _read_header(self, text: str) -> None:
         if text.startswith("#separator "):
-            said = text.removeprefix("#separator ").strip()
-            code = said.removeprefix("\\x")[:2] if said.startswith("\\x") else ""
+            declared = text.removeprefix("#separator ").strip()
+            code = declared.removeprefix("\\x")[:2] if declared.startswith("\\x") else ""
             self._header = _Header(separator=chr(int(code, 16)) if _is_hex(code) else said[:1] or "\t")
             return
         name, _, rest = text.partition(self._header.separator)
@@ -87,7 +87,7 @@ class ZeekTsv(LineFormat):
 
 
 class ZeekJson(JsonFormat):
-    """Keys with dots in them, absent where there is nothing to say."""
+    """Keys with dots in them, absent where a value is not set."""
 
     name: ClassVar = "zeek-json"
     family: ClassVar = "zeek"
@@ -97,11 +97,11 @@ class ZeekJson(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Tell by Zeek's names for the two ends."""
+        """Recognise by Zeek's names for the two ends."""
         return "id.orig_h" in record and "id.resp_h" in record
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Read one record."""
+        """Read one `record` into `batch`."""
         _take(record, batch)
 
 
