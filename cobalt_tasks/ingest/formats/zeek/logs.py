@@ -75,7 +75,7 @@ class ZeekTsv(LineFormat):
         if text.startswith("#separator "):
             declared = text.removeprefix("#separator ").strip()
             code = declared.removeprefix("\\x")[:2] if declared.startswith("\\x") else ""
-            self._header = _Header(separator=chr(int(code, 16)) if _is_hex(code) else said[:1] or "\t")
+            self._header = _Header(separator=chr(int(code, 16)) if _is_hex(code) else declared[:1] or "\t")
             return
         name, _, rest = text.partition(self._header.separator)
         if name == "#fields":
