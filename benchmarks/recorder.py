@@ -17,7 +17,7 @@ LARGE = (
     "freshness",
     "locations",
     "scores",
-    "evidence",
+    "findings",
     "hostnames",
     "sightings",
     "banners",

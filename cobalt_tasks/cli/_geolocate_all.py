@@ -20,7 +20,7 @@ from cobalt_tasks.geolocation import store as locations
 from cobalt_tasks.geolocation.in_process import Runner, look_up, queue
 from cobalt_tasks.geolocation.local.mmdb import NAME, LocalDatabases
 from cobalt_tasks.geolocation.store import Needing
-from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
@@ -87,7 +87,7 @@ def work(settings: Settings, plan: Plan, *, concurrency: int, as_json: bool) -> 
                 runner.run_calls()
             left = runner.run_until_done()
         with database.reading() as connection:
-            coverage = overview.coverage(connection)
+            coverage = stats.coverage(connection)
     seconds = time.monotonic() - started
     ended = sum(runner.codes.values())
     if as_json:

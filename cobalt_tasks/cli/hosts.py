@@ -19,7 +19,7 @@ from cobalt_tasks.core.errors import ConfigurationError
     type=click.Choice(["last_seen", "score"]),
     default="last_seen",
     show_default=True,
-    help="Which come first; by score, those that nothing speaks against are left out.",
+    help="Which come first; by score, hosts with score 0 are left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
 def hosts(  # Click gives them by name
@@ -31,7 +31,7 @@ def hosts(  # Click gives them by name
     order: str,
     as_json: bool,
 ) -> None:
-    """List hosts, or show all that is known about one, and what speaks against it.
+    """List hosts, or show all that is known about one, with the findings behind its score.
 
     \b
     Example:

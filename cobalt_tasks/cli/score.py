@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from cobalt_tasks.core.settings import Settings
     from cobalt_tasks.db.engine import Database
-    from cobalt_tasks.threat.rules import Evidence, Rules
+    from cobalt_tasks.threat.rules import Finding, Rules
     from cobalt_tasks.threat.store import Score
 
 _SHOWN = 20
 
 
 @click.command()
-@click.option("--explain", metavar="ADDRESS", help="One host: every piece of evidence, with its points and its source.")
+@click.option("--explain", metavar="ADDRESS", help="One host: every finding, with its points and its source.")
 @click.option(
     "--recompute", is_flag=True, help="Compute everything again by the rules as they are now; show what changes."
 )
@@ -62,12 +62,12 @@ def _list(database: "Database", rules: "Rules", limit: int, *, as_json: bool) ->
 
     from cobalt_tasks.db import counts
     from cobalt_tasks.db import tables as models
-    from cobalt_tasks.threat import store as evidence
+    from cobalt_tasks.threat import store as findings
 
     with database.reading() as connection:
-        highest = evidence.highest(connection, limit)
-        others = evidence.count_other_versions(connection, rules.version)
-        scored, hosts = evidence.count_scores(connection), counts.table_size(connection, models.hosts)
+        highest = findings.highest(connection, limit)
+        others = findings.count_other_versions(connection, rules.version)
+        scored, hosts = findings.count_scores(connection), counts.table_size(connection, models.hosts)
     if as_json:
         document = {"rule_version": rules.version, "scores": highest, "by_other_rules": others}
         click.echo(msgspec.json.encode({**document, "hosts": hosts, "scored": scored}))
@@ -83,7 +83,7 @@ def _list(database: "Database", rules: "Rules", limit: int, *, as_json: bool) ->
     elif not hosts:
         click.echo("No hosts yet: cobalt ingest brings them.")
     elif not highest:
-        click.echo(f"All {hosts:,} hosts are scored, and no rule found evidence against any.")
+        click.echo(f"All {hosts:,} hosts are scored, and no rule found anything.")
         click.echo("What was not looked at is in: cobalt score --explain ADDRESS")
     if others:
         click.echo(f"{others:,} scores were made by other rules: run `cobalt score --recompute`", err=True)
@@ -94,7 +94,7 @@ def _explain(database: "Database", settings: "Settings", rules: "Rules", given: 
 
     from cobalt_tasks.core.addresses import canonical
     from cobalt_tasks.core.errors import ConfigurationError
-    from cobalt_tasks.threat import store as evidence
+    from cobalt_tasks.threat import store as findings
     from cobalt_tasks.views import hosts
 
     address = canonical(given)
@@ -102,8 +102,8 @@ def _explain(database: "Database", settings: "Settings", rules: "Rules", given: 
         raise ConfigurationError(f"{given!r} is no IP address")
     missing = hosts.host(database, address, settings)["not_checked"]
     with database.reading() as connection:
-        found = evidence.scores_of(connection, [address]).get(address)
-        pieces = evidence.of_hosts(connection, [address]).get(address, [])
+        found = findings.scores_of(connection, [address]).get(address)
+        pieces = findings.of_hosts(connection, [address]).get(address, [])
     if as_json:
         total = None if found is None else found.score
         document = {"address": address, "score": total, "evidence": pieces, "score_row": found, "not_checked": missing}
@@ -118,7 +118,7 @@ def _explain(database: "Database", settings: "Settings", rules: "Rules", given: 
         click.echo("made by other rules than those in force: run `cobalt score --recompute`", err=True)
 
 
-def _print_explanation(address: str, found: "Score | None", pieces: "Sequence[Evidence]") -> None:
+def _print_explanation(address: str, found: "Score | None", pieces: "Sequence[Finding]") -> None:
     if found is None:
         click.echo(f"{address}  not scored yet: workers do it (cobalt up), or cobalt score --recompute")
         return
@@ -127,7 +127,7 @@ def _print_explanation(address: str, found: "Score | None", pieces: "Sequence[Ev
         at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(each.observed_at))
         click.echo(f"  {each.points:+.2f}  {each.rule:24} {printable(each.detail)}  [{printable(each.source)}, {at}]")
     if not pieces:
-        click.echo("  no evidence was found by the rules that could be checked")
+        click.echo("  the rules that could be checked found nothing")
 
 
 def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:

@@ -242,9 +242,9 @@ sightings = Table(
     Index("ix_sightings_last_seen", "last_seen"),
 )
 
-# What speaks against a host, by rule; and what that adds up to.
-evidence = Table(
-    "evidence",
+# What the rules found about a host; and the score it adds up to.
+findings = Table(
+    "findings",
     metadata,
     Column("address", Text, nullable=False),
     Column("rule", Text, nullable=False),

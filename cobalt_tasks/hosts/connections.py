@@ -25,8 +25,8 @@ def connections(
 ) -> list[Row]:
     """Return observations, the newest first, each with the location, name and score of its far end (`dst_…`).
 
-    `since` bounds arrived_at from below; `before` is the id of the last one of the page before. `geo_failed` says that looking the far end up
-    came to a final answer, and it was none.
+    `since` bounds arrived_at from below; `before` is the id of the last one of the page before. `geo_failed`: geolocation of the far end
+    ended without a location.
     """
     chosen = _connections().limit(limit)
     if since is None:

@@ -21,14 +21,14 @@ def write(connection: Connection, facts: Facts) -> None:
     """Store facts; what is known already only moves its last_seen. Rows go in by key, so that writers cannot deadlock."""
     _write_locations(connection, facts.locations)
     _write_hostnames(connection, facts.hostnames)
-    write_evidence(connection, facts.banners)
+    write_banners(connection, facts.banners)
     _write_ports(connection, facts.banners)
     _write_certificates(connection, facts.certificates)
     _write_sightings(connection, facts.sightings)
 
 
 def banner_digest(service: str | None, raw: bytes) -> str:
-    """Return what tells two banners of one port apart: the same service saying the same bytes is the same banner."""
+    """Return the key of a banner of one port: equal for the same service and the same bytes."""
     return f"{service or ''}:{hashlib.blake2b(raw, digest_size=12).hexdigest()}"
 
 
@@ -43,8 +43,8 @@ def _write_hostnames(connection: Connection, facts: Sequence[Hostname]) -> None:
     _upsert(connection, hostnames, _latest(map(_seen, facts), key), key, keep=("confirmed",))
 
 
-def write_evidence(connection: Connection, facts: Sequence[Banner]) -> None:
-    """Store banners that say something about a port without naming its service: a page's title, a page."""
+def write_banners(connection: Connection, facts: Sequence[Banner]) -> None:
+    """Store banners that do not name the port's service (a page's title, a page); the port itself is not changed."""
     key = ("address", "protocol", "port", "source", "digest")
     rows = [{**_seen(fact), "digest": banner_digest(fact.service, fact.raw)} for fact in facts]
     _upsert(connection, banners, _latest(rows, key), key, keep=("product", "version"))
@@ -96,7 +96,7 @@ def _upsert(  # noqa: PLR0913  # one statement in one place, instead of six
     replace: Sequence[str] = (),
     keep: Sequence[str] = (),
 ) -> None:
-    """Insert rows or update them: `replace` columns always, `keep` columns where the new row knows something."""
+    """Insert rows or update them: `replace` columns always, `keep` columns where the new value is not NULL."""
     if rows:
         sql = _upsert_sql(connection.dialect, table, tuple(rows[0]), tuple(key), tuple(replace), tuple(keep))
         connection.exec_driver_sql(sql, list(rows))

@@ -32,7 +32,7 @@ EVERY = Filter()
 
 
 class Order(StrEnum):
-    """Which hosts come first: the last seen, or those that most speaks against (and of the others none at all).
+    """Which hosts come first: the last seen, or those with the highest score (hosts with score 0 are left out).
 
     The value is the column that pages are ordered by; hosts that are equal in it come by address.
     """
@@ -90,7 +90,7 @@ def _behind(
 
 
 def _matches(only: Filter, address: ColumnElement[str]) -> Sequence[ColumnElement[bool]]:
-    """Tell whether a host matches, by a seek for each; a join could be made by reading whole tables."""
+    """Return the conditions that a host matches, each by a seek for each; a join could be made by reading whole tables."""
     conditions: list[ColumnElement[bool]] = []
     if only.country:
         country = select(locations.c.country_code).where(locations.c.address == address).scalar_subquery()
@@ -116,7 +116,7 @@ def _count(connection: Connection, chosen: Select[tuple[str]]) -> int:
 
 
 def _is_host(address: ColumnElement[str]) -> ColumnElement[bool]:
-    """Tell whether a scored address is a host; some were only looked up."""
+    """Return the condition that a scored address is a host; some were only looked up."""
     return select(hosts.c.address).where(hosts.c.address == address).scalar_subquery() == address
 
 

@@ -8,14 +8,14 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 from sqlalchemy.sql.selectable import Select
 
-from cobalt_tasks.db.tables import banners, certificates, evidence, hostnames, jobs, ports, sightings
-from cobalt_tasks.threat.rules import Evidence, score
+from cobalt_tasks.db.tables import banners, certificates, findings, hostnames, jobs, ports, sightings
+from cobalt_tasks.threat.rules import Finding, score
 
 Row = dict[str, Any]
 
 MOST_ROWS: Final = 500
 _MOST_NAMES: Final = 50
-_MOST_EVIDENCE: Final = 500
+_MOST_FINDINGS: Final = 500
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -86,26 +86,26 @@ def _rows(connection: Connection, chosen: Select[Any], page: Page) -> list[Row]:
     return [dict(row) for row in connection.execute(chosen.limit(page.limit).offset(page.offset)).mappings()]
 
 
-def _evidence(connection: Connection, address: str, page: Page) -> list[Row]:
-    """Return what speaks against a host; `counted` is what a row adds to the score, the sum of all is the score."""
-    weight = evidence.c.points.desc()
-    rank = func.row_number().over(partition_by=evidence.c.rule, order_by=(weight, evidence.c.subject))
+def _findings(connection: Connection, address: str, page: Page) -> list[Row]:
+    """Return the findings of a host; `counted` is what a row adds to the score, the sum of all is the score."""
+    weight = findings.c.points.desc()
+    rank = func.row_number().over(partition_by=findings.c.rule, order_by=(weight, findings.c.subject))
     chosen = (
-        select(*evidence.c)
-        .where(evidence.c.address == address)
+        select(*findings.c)
+        .where(findings.c.address == address)
         # The best of each rule comes first, so that what counts is never cut off.
-        .order_by(rank, weight, evidence.c.rule, evidence.c.subject)
-        .limit(_MOST_EVIDENCE)
+        .order_by(rank, weight, findings.c.rule, findings.c.subject)
+        .limit(_MOST_FINDINGS)
     )
     rows = connection.execute(chosen).mappings().all()
-    counted = _counted([Evidence(**{name: row[name] for name in Evidence.__struct_fields__}) for row in rows])
+    counted = _counted([Finding(**{name: row[name] for name in Finding.__struct_fields__}) for row in rows])
     found = [{**row, "counted": each} for row, each in zip(rows, counted, strict=True)]
     found.sort(key=lambda row: (-row["counted"], -row["points"], row["rule"], row["subject"]))
     return found[page.offset : page.offset + page.limit]
 
 
-def _counted(found: Sequence[Evidence]) -> Iterator[float]:
-    """Give what each adds to the score of those before it: a rule counts once, and a score ends at 1."""
+def _counted(found: Sequence[Finding]) -> Iterator[float]:
+    """Yield what each adds to the score of those before it: a rule counts once, and a score ends at 1."""
     whole, before = score(found), 0.0
     for end in range(1, len(found) + 1):
         after = score(found[:end]) if before < whole else whole
@@ -149,7 +149,7 @@ def _columns(table: Table, names: Sequence[str]) -> list[ColumnElement[Any]]:
 
 
 PARTS: Final[Mapping[str, Callable[[Connection, str, Page], list[Row]]]] = {
-    "evidence": _evidence,
+    "evidence": _findings,
     "hostnames": _latest_of(hostnames, _NAME),
     "ports": _ports,
     "banners": _latest_of(banners, _BANNER),
@@ -159,7 +159,7 @@ PARTS: Final[Mapping[str, Callable[[Connection, str, Page], list[Row]]]] = {
 """The lists of a host, by name."""
 
 _TABLES: Final = {
-    "evidence": evidence,
+    "evidence": findings,
     "hostnames": hostnames,
     "ports": ports,
     "banners": banners,

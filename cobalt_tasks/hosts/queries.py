@@ -1,4 +1,4 @@
-"""What is known about hosts: pages of them, and one in full. Read by the views."""
+"""Hosts for the views: pages of hosts, and one host in full."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -98,7 +98,7 @@ def one(connection: Connection, address: str) -> Row | None:
 
 
 def names_of(connection: Connection, addresses: Sequence[str], limit: int = _NAMES_SHOWN) -> dict[str, list[str]]:
-    """Return up to `limit` names of each address, confirmed ones first, then what its owner says (PTR)."""
+    """Return up to `limit` names of each address, confirmed names first, then PTR names."""
     rank = func.row_number().over(
         partition_by=hostnames.c.address,
         order_by=(

@@ -1,4 +1,4 @@
-"""What was found last: the newest banners, certificates and locations."""
+"""The newest banners, certificates and locations."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from cobalt_tasks.db.tables import banners, certificates, locations, ports, sigh
 Row = dict[str, Any]
 
 
-class Latest(Struct, frozen=True, kw_only=True):
+class RecentFacts(Struct, frozen=True, kw_only=True):
     """The newest facts, the newest first."""
 
     banners: list[Row]
@@ -37,16 +37,16 @@ _LOCATION = (
 )
 
 
-def latest(connection: Connection, limit: int) -> Latest:
+def recent(connection: Connection, limit: int) -> RecentFacts:
     """Return up to `limit` facts of each sort."""
-    return Latest(
-        banners=_latest_banners(connection, limit),
-        certificates=_latest_certificates(connection, limit),
-        locations=_latest_locations(connection, limit),
+    return RecentFacts(
+        banners=_recent_banners(connection, limit),
+        certificates=_recent_certificates(connection, limit),
+        locations=_recent_locations(connection, limit),
     )
 
 
-def _latest_banners(connection: Connection, limit: int) -> list[Row]:
+def _recent_banners(connection: Connection, limit: int) -> list[Row]:
     newest = (
         select(banners.c.address, banners.c.protocol, banners.c.port)
         .order_by(banners.c.last_seen.desc())
@@ -71,7 +71,7 @@ def _same_port(newest: Any) -> Any:
     )
 
 
-def _latest_certificates(connection: Connection, limit: int) -> list[Row]:
+def _recent_certificates(connection: Connection, limit: int) -> list[Row]:
     key = [sightings.c[name] for name in ("address", "protocol", "port", "last_seen", "fingerprint")]
     # One certificate of one port may have been seen by several sources.
     newest = select(*key).order_by(sightings.c.last_seen.desc()).limit(4 * limit).subquery()
@@ -87,7 +87,7 @@ def _latest_certificates(connection: Connection, limit: int) -> list[Row]:
     return [{**row, "names": msgspec.json.decode(row["names"])} for row in rows]
 
 
-def _latest_locations(connection: Connection, limit: int) -> list[Row]:
+def _recent_locations(connection: Connection, limit: int) -> list[Row]:
     # Of the newest only: there may be millions without a country behind each other.
     newest = select(*(locations.c[name] for name in _LOCATION)).order_by(locations.c.fetched_at.desc())
     known = newest.limit(_LOOKED_THROUGH).subquery()

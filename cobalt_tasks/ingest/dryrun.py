@@ -15,7 +15,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.geolocation.quotas import Terms
-from cobalt_tasks.hosts import totals as summary
+from cobalt_tasks.hosts import row_counts
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.store.sources import Source
 from cobalt_tasks.ingest.streams.files import FileStream
@@ -39,7 +39,7 @@ class Forecast(Struct, frozen=True, kw_only=True):
     """What would be ingested into an empty ledger."""
 
     sources: list[Source]
-    totals: summary.Totals
+    totals: row_counts.RowCounts
     lookups: list[Estimate]
     unread: list[str]
     """Why files were left out, a line for each."""
@@ -74,7 +74,7 @@ def forecast(  # noqa: PLR0913  # what `cobalt ingest` takes
                     say(str(error))
                     unread.append(str(error))
             with database.reading() as connection:
-                totals = summary.count(connection)
+                totals = row_counts.count(connection)
         finally:
             database.dispose()
     lookups = totals.jobs.get("geolocation", 0)

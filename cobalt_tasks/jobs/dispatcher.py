@@ -14,7 +14,7 @@ from cobalt_tasks.core.catalog import BY_NAME, Kind, Urgency
 from cobalt_tasks.core.errors import BrokerUnavailableError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.broker import Broker, describe
 from cobalt_tasks.jobs.store import Sent
@@ -72,7 +72,7 @@ class Dispatcher:
         if room > 0 and times > 0:
             # It has no jobs, and must not look older than the messages that are lost behind it.
             with self._database.reading() as connection:
-                sent_at = overview.now(connection)
+                sent_at = stats.now(connection)
             self._send(found, level, [[]] * min(times, room, WAKE_UPS), sent_at)
 
     def record_throughput(self, kind: str, jobs_done: int, seconds: float) -> None:

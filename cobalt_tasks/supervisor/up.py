@@ -19,7 +19,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.geolocation import privacy
 from cobalt_tasks.geolocation.local import manifest
-from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs.broker import Broker
 from cobalt_tasks.supervisor import demo, redis_server
 from cobalt_tasks.supervisor.children import Child, Command
@@ -263,7 +263,7 @@ def _services(plan: Plan) -> list[Command]:
 
 def _job_counts(database: Database) -> dict[str, dict[str, int]]:
     with database.reading() as connection:
-        return overview.jobs_by_kind(connection)
+        return stats.jobs_by_kind(connection)
 
 
 def _wait_for_broker(settings: Settings) -> None:

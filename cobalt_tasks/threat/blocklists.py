@@ -1,11 +1,11 @@
-"""Files of addresses and networks that somebody holds to be bad.
+"""Blocklists: files of malicious addresses and networks.
 
 The forms are those of FireHOL (`192.0.2.0/24`, `#` comments), Spamhaus DROP (`192.0.2.0/24 ; SBL1`, or JSON lines with
 `cidr`) and abuse.ch (plain addresses, CSV with an address, `address:port` or URL in one of its columns, JSON in lines or
 as one document). What holds no address (a header, a comment) is passed over.
 
 Whole blocks that are never routed (10.0.0.0/8 and the like, which FireHOL's level 1 names) are passed over too: such
-entries say what does not belong on the Internet, and would speak against every host of a local network.
+entries name what does not belong on the Internet, and would match every host of a local network.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class Blocklist:
         return sum(map(len, self._firsts.values()))
 
     def __contains__(self, address: str) -> bool:
-        """Tell whether an address is in the list."""
+        """Return whether an address is in the list."""
         parsed = ip_address(address)
         index = bisect_right(self._firsts[parsed.version], int(parsed)) - 1
         return index >= 0 and int(parsed) <= self._lasts[parsed.version][index]
@@ -81,7 +81,7 @@ def read(name: str, points: float, file: Path) -> tuple[Blocklist, str]:
 
 
 def entries(text: str) -> Iterator[str]:
-    """Give the pieces of a list that may hold an entry: lines, or of JSON the values that name somebody."""
+    """Yield the texts that may hold an entry: lines, or in JSON the values of keys for addresses."""
     text = text.removeprefix(_BYTE_ORDER_MARK)
     if not _JSON.match(text):
         yield from text.splitlines()

@@ -1,6 +1,6 @@
-"""What speaks against a host: rules over facts. Each finding is evidence with its points, and says where it came from.
+"""Threat rules: they turn facts about a host into findings, each with its points and the source of the fact.
 
-Nothing here asks anybody: evidence can be computed again at any time from what the ledger knows. The rules are data
+The rules only read facts and open no connection, so findings can be computed again at any time. The rules are data
 (rules.toml, and threat.toml in COBALT_HOME); their version is a digest of them and of every list they name.
 """
 
@@ -22,9 +22,7 @@ Points = Annotated[float, Meta(ge=0, le=1)]
 USER_FILE = "threat.toml"
 
 TRAFFIC_RULES = ("risky_port", "new_listener_talks")
-"""Rules that connections speak for. Connections are not looked through again for every host, so what they showed stays
-until everything is recomputed.
-"""
+"""Rules over connections. Connections are read once, so the findings of these rules stay until everything is recomputed."""
 
 
 class _Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,8 +69,8 @@ class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 _Stamp = tuple[int, int, int]
 
 
-class Evidence(Struct, frozen=True, kw_only=True):
-    """One finding about a host.
+class Finding(Struct, frozen=True, kw_only=True):
+    """One finding about a host: a rule that matched.
 
     `subject` tells findings of one rule apart: an open port ("tcp/23"), one that connections went to ("to tcp/23"), the
     name of a list, or ''. `source` is what it was
@@ -89,7 +87,7 @@ class Evidence(Struct, frozen=True, kw_only=True):
 
 
 class Port(Struct, frozen=True, kw_only=True):
-    """What is known of an open port, for the rules. The certificate's parts are None where none was seen."""
+    """The facts about an open port that rules use. The certificate's fields are None where none was seen."""
 
     protocol: str
     port: int
@@ -101,7 +99,7 @@ class Port(Struct, frozen=True, kw_only=True):
 
 
 class Known(Struct, frozen=True, kw_only=True):
-    """What is known of a host, for the rules. `looked_up_at`: when looking its location up came to an end, if it did."""
+    """The facts about a host that rules use. `looked_up_at`: when its geolocation ended, None if it did not."""
 
     address: str
     looked_up_at: float | None = None
@@ -142,7 +140,7 @@ class Rules:
         self.version = version
 
     def are_current(self) -> bool:
-        """Tell whether the files they were read from are still the same, at the price of one look at each inode."""
+        """Return whether the files the rules were read from are unchanged; costs one stat() for each."""
         return all(_stamp(file) == then for file, then in self._read_from.items())
 
     @property
@@ -164,72 +162,70 @@ class Rules:
         lists = {"country": self._rules.country.codes, "network": self._rules.network.numbers}
         return "no such list is configured" if rule in lists and not lists[rule] else None
 
-    def of_host(self, known: Known, now: float) -> list[Evidence]:
-        """Return the evidence that lies in what is known of a host."""
+    def of_host(self, known: Known, now: float) -> list[Finding]:
+        """Return the findings from the facts about a host; `now`: epoch seconds."""
         found = [*self._of_place(known), *self._of_lists(known.address, now)]
         for port in known.ports:
             found += self._of_port(known.address, port, now)
         return [each for each in found if each.points > 0]
 
-    def of_contact(self, contact: Contact) -> list[Evidence]:
-        """Return the evidence that lies in connections to a host."""
+    def of_contact(self, contact: Contact) -> list[Finding]:
+        """Return the findings from connections to a host."""
         rule = self._rules.risky_port
         if contact.port not in rule.ports or not rule.points:
             return []
         subject = f"to {contact.protocol}/{contact.port}"
-        said = f"somebody connected to {contact.protocol}/{contact.port}"
-        return [_evidence(contact.address, "risky_port", subject, rule.points, "traffic", contact.observed_at, said)]
+        detail = f"a connection to {contact.protocol}/{contact.port} was seen"
+        return [_finding(contact.address, "risky_port", subject, rule.points, "traffic", contact.observed_at, detail)]
 
-    def of_talker(self, talker: Talker) -> list[Evidence]:
-        """Return the evidence that lies in connections from a host that also listens."""
+    def of_talker(self, talker: Talker) -> list[Finding]:
+        """Return the findings from connections of a host that also has an open port."""
         rule = self._rules.new_listener_talks
         if not rule.points or talker.observed_at - talker.listens_since > rule.days * DAY:
             return []
-        said = "a port is open since a short while, and the host connects to others"
-        return [_evidence(talker.address, "new_listener_talks", "", rule.points, "traffic", talker.observed_at, said)]
+        detail = "a port was opened recently, and the host connects to others"
+        return [_finding(talker.address, "new_listener_talks", "", rule.points, "traffic", talker.observed_at, detail)]
 
-    def _of_place(self, known: Known) -> Iterable[Evidence]:
+    def _of_place(self, known: Known) -> Iterable[Finding]:
         rules, at = self._rules, known.looked_up_at
         if at is None:
             return
         code = known.country_code
         if code is None and is_public(known.address):
             points = rules.unknown_country.points
-            yield _evidence(known.address, "unknown_country", "", points, "location", at, "nobody knows its country")
+            yield _finding(known.address, "unknown_country", "", points, "location", at, "its country is unknown")
         if code in rules.country.codes:
-            yield _evidence(
-                known.address, "country", str(code), rules.country.points, "location", at, f"lies in {code}"
-            )
+            yield _finding(known.address, "country", str(code), rules.country.points, "location", at, f"lies in {code}")
         if known.asn in rules.network.numbers:
-            said = f"belongs to AS{known.asn}"
-            yield _evidence(known.address, "network", f"AS{known.asn}", rules.network.points, "location", at, said)
+            detail = f"belongs to AS{known.asn}"
+            yield _finding(known.address, "network", f"AS{known.asn}", rules.network.points, "location", at, detail)
 
-    def _of_lists(self, address: str, now: float) -> Iterable[Evidence]:
+    def _of_lists(self, address: str, now: float) -> Iterable[Finding]:
         for each in self._lists:
             if address in each:
-                yield _evidence(
+                yield _finding(
                     address, "blocklist", each.name, each.points, each.name, now, f"is listed by {each.name}"
                 )
 
-    def _of_port(self, address: str, port: Port, now: float) -> Iterable[Evidence]:
+    def _of_port(self, address: str, port: Port, now: float) -> Iterable[Finding]:
         rules, subject, at = self._rules, f"{port.protocol}/{port.port}", port.last_seen
         if port.port in rules.risky_port.ports:
-            yield _evidence(address, "risky_port", subject, rules.risky_port.points, "scan", at, f"{subject} is open")
+            yield _finding(address, "risky_port", subject, rules.risky_port.points, "scan", at, f"{subject} is open")
         if port.service in rules.cleartext_service.services:
-            points, said = rules.cleartext_service.points, f"{port.service} is open at {subject}, in the clear"
-            yield _evidence(address, "cleartext_service", subject, points, "banner", at, said)
+            points, detail = rules.cleartext_service.points, f"{port.service} is open at {subject}, without encryption"
+            yield _finding(address, "cleartext_service", subject, points, "banner", at, detail)
         if port.not_after is not None and port.not_after < now:
-            points, said = rules.expired_certificate.points, f"the certificate at {subject} has run out"
-            yield _evidence(address, "expired_certificate", subject, points, "certificate", at, said)
+            points, detail = rules.expired_certificate.points, f"the certificate at {subject} has expired"
+            yield _finding(address, "expired_certificate", subject, points, "certificate", at, detail)
         if port.self_signed:
-            points, said = rules.self_signed_certificate.points, f"the certificate at {subject} is signed by itself"
-            yield _evidence(address, "self_signed_certificate", subject, points, "certificate", at, said)
+            points, detail = rules.self_signed_certificate.points, f"the certificate at {subject} is self-signed"
+            yield _finding(address, "self_signed_certificate", subject, points, "certificate", at, detail)
 
 
-def score(evidence: Iterable[Evidence]) -> float:
+def score(found: Iterable[Finding]) -> float:
     """Return the score of a host: each rule once, with the most points it found (each list is a rule); at most 1."""
     best: dict[tuple[str, str], float] = {}
-    for each in evidence:
+    for each in found:
         key = (each.rule, each.subject if each.rule == "blocklist" else "")
         best[key] = max(best.get(key, 0.0), each.points)
     return round(min(1.0, sum(best.values())), 4)
@@ -278,7 +274,7 @@ def _tables(file: Path) -> dict[str, object]:
         raise ConfigurationError(f"{file} cannot be read: {error}") from error
 
 
-def _evidence(  # noqa: PLR0913, PLR0917  # a finding has as many parts
+def _finding(  # noqa: PLR0913, PLR0917  # a finding has as many parts
     address: str,
     rule: str,
     subject: str,
@@ -286,8 +282,8 @@ def _evidence(  # noqa: PLR0913, PLR0917  # a finding has as many parts
     source: str,
     observed_at: float,
     detail: str,
-) -> Evidence:
-    return Evidence(
+) -> Finding:
+    return Finding(
         address=address,
         rule=rule,
         subject=subject,

@@ -1,4 +1,4 @@
-"""Keeping scores: a little with every sweep, or everything again after the rules have changed."""
+"""Scoring: of what is new, in every sweep; or of all hosts, after the rules have changed."""
 
 import time
 from collections import defaultdict
@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.threat import rules as threat
-from cobalt_tasks.threat import store as evidence
+from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat import unscored
-from cobalt_tasks.threat.rules import Evidence, Rules
+from cobalt_tasks.threat.rules import Finding, Rules
 from cobalt_tasks.threat.unscored import Span
 
 _MOMENT_SECONDS = 7.0
@@ -29,11 +29,11 @@ _GOOD_SECONDS = 86_400.0
 """For how long a score holds against connections that show nothing new."""
 
 _SEEN_AGAIN_SECONDS = 600.0
-"""How much later evidence must be seen again for that to be written."""
+"""A finding that is seen again is written only if it is so much newer."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """A score that is not what it was; `before` is None for a host that had none."""
+    """A score that differs from the one before; `before` is None for a host without one."""
 
     address: str
     before: float | None
@@ -41,7 +41,7 @@ class Change(Struct, frozen=True, kw_only=True):
 
 
 def keep_up(database: Database, rules: Rules) -> int:
-    """Score the hosts about which something new is known, as many as fit into a moment; return how many.
+    """Score hosts with new facts or connections, for 7 seconds at most; return how many.
 
     What it costs goes with the hosts that are seen, not with the connections. Two at once do the same work twice, and come
     to the same result.
@@ -67,10 +67,14 @@ def _next_size(size: int, seconds: float) -> int:
 def recompute(
     database: Database, rules: Rules, report: Callable[[int], None], describe: Callable[[str], object] = str
 ) -> Iterator[Change]:
-    """Compute everything again from what the ledger knows; give what has changed. Nobody is asked about anything.
+    """Compute all findings and scores again from the ledger; yield the scores that changed. It can be stopped and run again.
 
-    `report` is called with the number of hosts of each page, `describe` with a line about the connections that are looked
-    through before. Stopped in the middle, it can be begun again.
+    Args:
+        database: the ledger.
+        rules: the rules in force.
+        report: called with the number of hosts of each page.
+        describe: called with one line of text about progress through the connections.
+
     """
     with database.reading() as connection:
         end = unscored.last_settled(connection)
@@ -87,7 +91,7 @@ def recompute(
     after = ""
     while True:
         with database.reading() as connection:
-            page = evidence.addresses(connection, after, _HOSTS_AT_ONCE)
+            page = findings.addresses(connection, after, _HOSTS_AT_ONCE)
         if not page:
             break
         after = page[-1]
@@ -107,8 +111,8 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         traffic, seen = _traffic(connection, rules, ids) if ids.upto > observed else ([], set())
         new, again = _compare(connection, rules, traffic)
         changed |= {each.address for each in new}
-        changed |= evidence.unscored(connection, sorted(seen - changed), time.time() - _GOOD_SECONDS)
-    of_host: dict[str, list[Evidence]] = defaultdict(list)
+        changed |= findings.unscored(connection, sorted(seen - changed), time.time() - _GOOD_SECONDS)
+    of_host: dict[str, list[Finding]] = defaultdict(list)
     for each in new:
         of_host[each.address].append(each)
     addresses = sorted(changed)
@@ -125,8 +129,8 @@ def _move(connection: Connection, observed: int, ended: float) -> None:
     cursors.move_to_moment(connection, unscored.ENDED, ended)
 
 
-def _traffic(connection: Connection, rules: Rules, ids: Span) -> tuple[list[Evidence], set[str]]:
-    """Return (found, seen): the evidence that lies in some observations, and the hosts at both their ends."""
+def _traffic(connection: Connection, rules: Rules, ids: Span) -> tuple[list[Finding], set[str]]:
+    """Return (found, seen): the findings from the observations `ids`, and the hosts at both their ends."""
     contacts = unscored.contacts(connection, rules.risky_ports, ids)
     talkers, sources = unscored.talkers(connection, ids)
     found = [piece for each in contacts for piece in rules.of_contact(each)]
@@ -134,47 +138,51 @@ def _traffic(connection: Connection, rules: Rules, ids: Span) -> tuple[list[Evid
     return found, sources | unscored.peers(connection, ids)
 
 
-def _compare(
-    connection: Connection, rules: Rules, traffic: Sequence[Evidence]
-) -> tuple[list[Evidence], list[Evidence]]:
+def _compare(connection: Connection, rules: Rules, traffic: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
     """Return (new, again): what changes a score, and what is only to be written as seen later, or by these rules."""
-    kept = evidence.kept(connection, sorted({each.address for each in traffic}))
+    kept = findings.kept(connection, sorted({each.address for each in traffic}))
     new, again = [], []
     for each in traffic:
-        before = kept.get(evidence.key(each))
-        if before is None or before.evidence.points != each.points:
+        before = kept.get(findings.key(each))
+        if before is None or before.finding.points != each.points:
             new.append(each)
         elif (
-            before.rule_version != rules.version or each.observed_at > before.evidence.observed_at + _SEEN_AGAIN_SECONDS
+            before.rule_version != rules.version or each.observed_at > before.finding.observed_at + _SEEN_AGAIN_SECONDS
         ):
             again.append(each)
     return new, again
 
 
-def _add(database: Database, rules: Rules, found: Sequence[Evidence]) -> None:
+def _add(database: Database, rules: Rules, found: Sequence[Finding]) -> None:
     for start in range(0, len(found), _EVIDENCE_AT_ONCE):
-        database.write(evidence.add, found[start : start + _EVIDENCE_AT_ONCE], rules.version)
+        database.write(findings.add, found[start : start + _EVIDENCE_AT_ONCE], rules.version)
 
 
 def _score(
     database: Database,
     addresses: Sequence[str],
     rules: Rules,
-    traffic: Sequence[Evidence] = (),
+    traffic: Sequence[Finding] = (),
     *,
     everything: bool = False,
 ) -> list[Change]:
-    """Score hosts by what is known of them, and by new evidence from traffic; write what differs, return changed scores.
+    """Score hosts; write what differs, and return the scores that changed.
 
-    `everything`: all traffic has been looked through again, so that what it showed by other rules goes too.
+    Args:
+        database: the ledger.
+        addresses: the hosts.
+        rules: the rules in force.
+        traffic: new findings from connections.
+        everything: all connections were read again, so findings that older rules made from them are removed too.
+
     """
     now = time.time()
     with database.reading() as connection:
-        scores = evidence.scores_of(connection, addresses)
-        before = evidence.kept(connection, addresses)
-        known = evidence.known(connection, addresses)
-    after = {evidence.key(each): each for each in traffic}
-    after |= {evidence.key(each): each for of_one in known for each in rules.of_host(of_one, now)}
+        scores = findings.scores_of(connection, addresses)
+        before = findings.kept(connection, addresses)
+        known = findings.known(connection, addresses)
+    after = {findings.key(each): each for each in traffic}
+    after |= {findings.key(each): each for of_one in known for each in rules.of_host(of_one, now)}
     written = [each for key, each in after.items() if before.get(key) != (each, rules.version)]
     gone = []
     for key, (each, made_by) in before.items():
@@ -183,7 +191,7 @@ def _score(
             after.setdefault(key, each)
         elif key not in after:
             gone.append(key)
-    of_host: dict[str, list[Evidence]] = defaultdict(list)
+    of_host: dict[str, list[Finding]] = defaultdict(list)
     for each in after.values():
         of_host[each.address].append(each)
     found = {address: threat.score(of_host.get(address, ())) for address in addresses}
@@ -196,6 +204,11 @@ def _score(
     stale = {address: each for address, each in found.items() if address not in good}
     if gone or written or stale:
         database.write(_store, gone, written, stale, rules.version)
+    return _changes(scores, found)
+
+
+def _changes(scores: Mapping[str, findings.Score], found: Mapping[str, float]) -> list[Change]:
+    """Return what differs between stored scores and those found now; a new score of 0 is no change."""
     olds = {address: each.score for address, each in scores.items()}
     return [
         Change(address=address, before=olds.get(address), after=score)
@@ -206,11 +219,11 @@ def _score(
 
 def _store(
     connection: Connection,
-    gone: Sequence[evidence.Key],
-    written: Sequence[Evidence],
+    gone: Sequence[findings.Key],
+    written: Sequence[Finding],
     scores: Mapping[str, float],
     version: str,
 ) -> None:
-    evidence.remove(connection, gone)
-    evidence.add(connection, written, version)
-    evidence.write_scores(connection, scores, version)
+    findings.remove(connection, gone)
+    findings.add(connection, written, version)
+    findings.write_scores(connection, scores, version)

@@ -1,4 +1,4 @@
-"""Evidence against hosts: what it is computed from, where it is kept, and what it adds up to."""
+"""The queries of scoring: the facts that rules use, findings, and scores."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,25 +11,25 @@ from cobalt_tasks.core.catalog import GEOLOCATION
 from cobalt_tasks.core.records import NO_PROVIDER, State
 from cobalt_tasks.db.bulk import Columns, encode, insert_into, later, one_of, rows_of
 from cobalt_tasks.db.engine import statement_now
-from cobalt_tasks.db.tables import certificates, evidence, hosts, jobs, locations, ports, scores, sightings
-from cobalt_tasks.threat.rules import Evidence, Known, Port
+from cobalt_tasks.db.tables import certificates, findings, hosts, jobs, locations, ports, scores, sightings
+from cobalt_tasks.threat.rules import Finding, Known, Port
 
 _ASKED_AT_ONCE = 1000
 _KEY = ("address", "rule", "subject")
-_EVIDENCE: Columns = {
-    **{name: Double() if name in {"points", "observed_at"} else Text() for name in Evidence.__struct_fields__},
+_FINDING: Columns = {
+    **{name: Double() if name in {"points", "observed_at"} else Text() for name in Finding.__struct_fields__},
     "rule_version": Text(),
 }
 
 
 Key = tuple[str, str, str]
-"""The host, the rule, and what about the host."""
+"""(address, rule, subject)."""
 
 
 class Kept(NamedTuple):
-    """Evidence as it is kept, and the version of the rules that found it."""
+    """A stored finding, and the version of the rules that found it."""
 
-    evidence: Evidence
+    finding: Finding
     rule_version: str
 
 
@@ -42,17 +42,17 @@ class Score(Struct, frozen=True, kw_only=True):
     scored_at: float
 
 
-# What evidence is made from ------------------------------------------------------------------------------------------
+# What findings are made from ------------------------------------------------------------------------------------------
 
 
 def addresses(connection: Connection, after: str, limit: int) -> list[str]:
-    """Return the next hosts behind an address ('' to begin)."""
+    """Return the first `limit` hosts behind the address `after` ('': from the first)."""
     statement = select(hosts.c.address).where(hosts.c.address > after).order_by(hosts.c.address).limit(limit)
     return list(connection.execute(statement).scalars())
 
 
 def known(connection: Connection, of: Sequence[str]) -> list[Known]:
-    """Return what is known of hosts, as the rules want it."""
+    """Return the facts about hosts that rules use."""
     open_ports: dict[str, list[Port]] = defaultdict(list)
     for address, port in _ports(connection, of):
         open_ports[address].append(port)
@@ -72,7 +72,7 @@ def _looked_up(connection: Connection, of: Sequence[str]) -> dict[str, float]:
             jobs.c.kind == GEOLOCATION,
             one_of(connection, jobs.c.address, of),
             jobs.c.state.in_([State.DONE, State.FAILED]),
-            # That nobody could be asked is our trouble, and says nothing about a host.
+            # A failure of all providers is no fact about the host.
             jobs.c.outcome.is_distinct_from(NO_PROVIDER),
         )
         .group_by(jobs.c.address)
@@ -83,58 +83,56 @@ def _looked_up(connection: Connection, of: Sequence[str]) -> dict[str, float]:
 # What it is kept as --------------------------------------------------------------------------------------------------
 
 
-def add(connection: Connection, found: Iterable[Evidence], version: str) -> None:
-    """Add evidence; what is known already is only seen later."""
+def add(connection: Connection, found: Iterable[Finding], version: str) -> None:
+    """Add findings made by rules of this version; a known one is replaced, and keeps its latest time."""
     best = {key(each): each for each in found}
     if not best:
         return
-    new = rows_of(connection, "new", _EVIDENCE)
-    insert = insert_into(connection, evidence).from_select(list(_EVIDENCE), select(new).where(true()))
+    new = rows_of(connection, "new", _FINDING)
+    insert = insert_into(connection, findings).from_select(list(_FINDING), select(new).where(true()))
     changes: dict[str, Any] = {name: insert.excluded[name] for name in ("points", "source", "detail", "rule_version")}
-    changes["observed_at"] = later(insert.excluded.observed_at, evidence.c.observed_at)
-    rows = [
-        [*(getattr(each, name) for name in Evidence.__struct_fields__), version] for _, each in sorted(best.items())
-    ]
+    changes["observed_at"] = later(insert.excluded.observed_at, findings.c.observed_at)
+    rows = [[*(getattr(each, name) for name in Finding.__struct_fields__), version] for _, each in sorted(best.items())]
     statement = insert.on_conflict_do_update(index_elements=["address", "rule", "subject"], set_=changes)
     connection.execute(statement, encode(rows))
 
 
 def kept(connection: Connection, of: Sequence[str]) -> dict[Key, Kept]:
-    """Return the evidence that is kept against hosts."""
-    columns = [evidence.c[name] for name in _EVIDENCE]
+    """Return the stored findings of hosts by key."""
+    columns = [findings.c[name] for name in _FINDING]
     found = {}
     for some in _parts(of):
         for *values, made_by in connection.execute(
-            select(*columns).where(one_of(connection, evidence.c.address, some))
+            select(*columns).where(one_of(connection, findings.c.address, some))
         ):
-            each = Evidence(**dict(zip(Evidence.__struct_fields__, values, strict=True)))
+            each = Finding(**dict(zip(Finding.__struct_fields__, values, strict=True)))
             found[key(each)] = Kept(each, made_by)
     return found
 
 
 def remove(connection: Connection, of: Collection[Key]) -> None:
-    """Remove evidence."""
+    """Remove findings."""
     if of:
-        same = [evidence.c[name] == bindparam(mark) for name, mark in zip(_KEY, ("host", "by", "about"), strict=True)]
+        same = [findings.c[name] == bindparam(mark) for name, mark in zip(_KEY, ("host", "by", "about"), strict=True)]
         marked = [dict(zip(("host", "by", "about"), each, strict=True)) for each in sorted(of)]
-        connection.execute(delete(evidence).where(*same), marked)
+        connection.execute(delete(findings).where(*same), marked)
 
 
-def key(found: Evidence) -> Key:
-    """Return what there is one piece of evidence for."""
+def key(found: Finding) -> Key:
+    """Return the key of a finding."""
     return found.address, found.rule, found.subject
 
 
-def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list[Evidence]]:
-    """Return the evidence against hosts, the weightiest first."""
+def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list[Finding]]:
+    """Return the findings of hosts, those with most points first."""
     statement = (
-        select(*(evidence.c[name] for name in Evidence.__struct_fields__))
-        .where(evidence.c.address.in_(addresses))
-        .order_by(evidence.c.points.desc(), evidence.c.rule, evidence.c.subject)
+        select(*(findings.c[name] for name in Finding.__struct_fields__))
+        .where(findings.c.address.in_(addresses))
+        .order_by(findings.c.points.desc(), findings.c.rule, findings.c.subject)
     )
-    found: dict[str, list[Evidence]] = defaultdict(list)
+    found: dict[str, list[Finding]] = defaultdict(list)
     for row in connection.execute(statement).mappings():
-        found[row["address"]].append(Evidence(**row))
+        found[row["address"]].append(Finding(**row))
     return found
 
 
@@ -156,12 +154,12 @@ def unscored(connection: Connection, addresses: Sequence[str], since: float) -> 
 
 
 def _parts(addresses: Sequence[str]) -> Iterable[Sequence[str]]:
-    """Yield some addresses after the other: for many at once a planner would rather read the whole table."""
+    """Yield the addresses in parts: for many at once a planner would read the whole table."""
     return (addresses[start : start + _ASKED_AT_ONCE] for start in range(0, len(addresses), _ASKED_AT_ONCE))
 
 
 def write_scores(connection: Connection, found: Mapping[str, float], version: str) -> None:
-    """Keep what evidence adds up to."""
+    """Store scores by address, made by rules of this version."""
     if not found:
         return
     new = rows_of(connection, "new", {"address": Text(), "score": Double()})
@@ -173,7 +171,7 @@ def write_scores(connection: Connection, found: Mapping[str, float], version: st
 
 
 def highest(connection: Connection, limit: int) -> list[Score]:
-    """Return the hosts that most speaks against; of equal ones in the order of the index, the last address first."""
+    """Return up to `limit` hosts with the highest scores; equal scores by address, descending."""
     best_first = scores.c.score.desc(), scores.c.address.desc()
     statement = select(scores).where(scores.c.score > 0).order_by(*best_first).limit(limit)
     return [Score(**row) for row in connection.execute(statement).mappings()]
@@ -202,7 +200,7 @@ def _known(address: str, place: Any, ended: float | None, open_ports: Sequence[P
 
 
 def _ports(connection: Connection, of: Sequence[str]) -> Iterable[tuple[str, Port]]:
-    """Give the open ports of hosts, each with the certificate that was seen there last."""
+    """Yield the open ports of hosts, each with the certificate that was seen there last."""
     key = (sightings.c.address, sightings.c.protocol, sightings.c.port)
     newest = func.row_number().over(partition_by=key, order_by=sightings.c.last_seen.desc()).label("rank")
     ranked = select(*key, sightings.c.fingerprint, newest)

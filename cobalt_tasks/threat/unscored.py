@@ -1,6 +1,6 @@
-"""What is new since the last look of scoring: observations by id, ended jobs by time; and how far scoring lags behind.
+"""What scoring has not read yet: observations by id, ended jobs by time; and how far scoring is behind.
 
-A look reads a bounded span of each. Within a span the rows are grouped before they are joined, so that a span costs the
+Each step reads a bounded span of each. Within a span the rows are grouped before they are joined, so that a span costs the
 same however many hosts and ports the ledger has.
 """
 
@@ -14,11 +14,11 @@ from cobalt_tasks.db.engine import database_now, statement_now
 from cobalt_tasks.db.tables import jobs, observations, ports
 from cobalt_tasks.threat.rules import Contact, Talker
 
-OBSERVED, ENDED = "evidence: observations", "evidence: jobs"
+OBSERVED, ENDED = "findings: observations", "findings: jobs"
 """The cursors of scoring: the last observation, and the end of the last job."""
 
 _SETTLED_SECONDS = 5.0
-"""Younger rows wait for the next look: one that is committed late may still come before them."""
+"""Younger rows are read later: a row that is committed late may still get a smaller id."""
 
 
 class Span(Struct, frozen=True, kw_only=True):
@@ -29,7 +29,7 @@ class Span(Struct, frozen=True, kw_only=True):
 
 
 class Lag(Struct, frozen=True, kw_only=True):
-    """What scoring has not looked at yet.
+    """How far scoring is behind.
 
     `observations`: how many, by their ids: an upper bound where ids have gaps. `seconds`: for how long the oldest of them,
     or of the jobs that ended, has waited; 0 when there is none.

@@ -1,4 +1,4 @@
-"""Where the connections of late went to, on a map, as far as something speaks against those hosts."""
+"""Threat zones: places of hosts with a score above 0 that recent connections went to."""
 
 from collections import defaultdict
 
@@ -14,7 +14,7 @@ _COUNTRIES_SHOWN = 3
 
 
 class Zone(Struct, frozen=True, kw_only=True):
-    """A spot of 0.1 by 0.1 degrees with connections to hosts that something speaks against.
+    """A cell of 0.1 by 0.1 degrees with connections to hosts with a score above 0.
 
     `threat_score` is the mean of those hosts' scores, weighted by connections; `countries` are the most frequent codes.
     """
@@ -28,9 +28,9 @@ class Zone(Struct, frozen=True, kw_only=True):
 
 
 def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zone]:
-    """Return where the connections that arrived since a time went to, as far as something speaks against those hosts.
+    """Return up to `limit` zones of connections that arrived after `since` (epoch seconds), highest score first.
 
-    A host without any evidence makes no zone, one on the equator or the prime meridian does. At most the newest 50,000
+    A host without any finding makes no zone, one on the equator or the prime meridian does. At most the newest 50,000
     connections are looked at.
     """
     newest = connection.execute(select(func.max(observations.c.id))).scalar()

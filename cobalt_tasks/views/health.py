@@ -14,7 +14,7 @@ from cobalt_tasks.core.errors import DatabaseUnavailableError
 from cobalt_tasks.core.machine import ClockWatch, Disk, disk
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database, sqlite_folder
-from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import backlog as work
 from cobalt_tasks.jobs import rounds, starts
 from cobalt_tasks.jobs.backlog import Backlog
@@ -109,7 +109,7 @@ def require_ledger(database: Database) -> Ledger:
     """
     with database.reading() as connection:
         before = time.time()
-        skew = overview.now(connection) - (before + time.time()) / 2
+        skew = stats.now(connection) - (before + time.time()) / 2
         return Ledger(
             backlog=work.find(connection, STALL_SECONDS),
             rounds=rounds.find(connection),

@@ -9,7 +9,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import connections as traffic
 from cobalt_tasks.hosts import parts as host_parts
-from cobalt_tasks.hosts import queries as inventory
+from cobalt_tasks.hosts import queries as host_queries
 from cobalt_tasks.views import unchecked
 
 _CONNECTIONS_SHOWN = 50
@@ -21,11 +21,11 @@ class UnknownHostError(CobaltError):
 
 
 def host_list(
-    database: Database, limit: int, only: inventory.Filter, order: inventory.Order = inventory.Order.LAST_SEEN
+    database: Database, limit: int, only: host_queries.Filter, order: host_queries.Order = host_queries.Order.LAST_SEEN
 ) -> list[dict[str, Any]]:
     """Return hosts in an order: score, location, names, ports with their services."""
     with database.reading() as connection:
-        return inventory.page(connection, limit, only=only, order=order)
+        return host_queries.page(connection, limit, only=only, order=order)
 
 
 def host(
@@ -48,7 +48,7 @@ def host(
     # However short a page is: what was not looked at is judged by more.
     read = msgspec.structs.replace(page, limit=max(page.limit, _JUDGED_ROWS))
     with database.reading() as connection:
-        known = _required(inventory.one(connection, address), address)
+        known = _required(host_queries.one(connection, address), address)
         lists = {name: host_parts.part(connection, address, name, read) for name in host_parts.PARTS}
         totals = host_parts.totals(connection, address)
         recent = traffic.connections_of(connection, address, _CONNECTIONS_SHOWN)
@@ -76,30 +76,30 @@ def part(database: Database, address: str, name: str, page: host_parts.Page) -> 
 
     """
     with database.reading() as connection:
-        _required(inventory.one(connection, address), address)
+        _required(host_queries.one(connection, address), address)
         rows = host_parts.part(connection, address, name, page)
         total = host_parts.totals(connection, address)[name]
     end = page.offset + len(rows)
     return {"items": rows, "total": total, "next": end if rows and end < total else None}
 
 
-def empty_note(database: Database, only: inventory.Filter, order: inventory.Order) -> str:
+def empty_note(database: Database, only: host_queries.Filter, order: host_queries.Order) -> str:
     """Return why a list of hosts has none, in one sentence.
 
     Args:
         database: the ledger.
         only: the filter of the list.
-        order: its order; by score, hosts that nothing speaks against are left out.
+        order: its order; by score, hosts with score 0 are left out.
 
     """
     with database.reading() as connection:
-        if not inventory.has_hosts(connection):
+        if not host_queries.has_hosts(connection):
             return "No hosts yet: cobalt ingest brings them."
-        if order is inventory.Order.SCORE:
-            if not inventory.has_scores(connection):
+        if order is host_queries.Order.SCORE:
+            if not host_queries.has_scores(connection):
                 return "No host is scored yet: workers do it (cobalt up), or cobalt score --recompute."
-            if inventory.page(connection, 1, only=only):
-                return "No evidence was found against any host that matches."
+            if host_queries.page(connection, 1, only=only):
+                return "No rule found anything on the hosts that match."
     return "No host matches."
 
 

@@ -15,8 +15,8 @@ from cobalt_tasks.core.records import State
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.geolocation.local import manifest
-from cobalt_tasks.hosts import counts as overview
-from cobalt_tasks.hosts.recent import Latest, latest
+from cobalt_tasks.hosts import stats
+from cobalt_tasks.hosts.recent import RecentFacts, recent
 from cobalt_tasks.ingest.streams import leftover
 from cobalt_tasks.ingest.streams.leftover import Leftover
 from cobalt_tasks.jobs.broker import Broker, Worker
@@ -65,9 +65,9 @@ class Pulse(Struct, frozen=True, kw_only=True):
 class Counts(Struct, frozen=True, kw_only=True):
     """The part of the status that is slow to count in a large ledger."""
 
-    totals: overview.Totals
+    totals: stats.LedgerCounts
     jobs: dict[str, dict[str, int]]
-    geolocation: overview.Coverage
+    geolocation: stats.Coverage
     countries: int
     oldest_seconds: dict[str, float | None]
 
@@ -89,7 +89,7 @@ class Status(Struct, frozen=True, kw_only=True):
 
     at: float
     health: Verdict
-    sources: Sequence[overview.Source]
+    sources: Sequence[stats.SourceCounts]
     ledger: dict[str, int]
     connections: int
     hosts: int
@@ -98,16 +98,16 @@ class Status(Struct, frozen=True, kw_only=True):
     certificates: int
     jobs: dict[str, dict[str, int]]
     queues: dict[str, Queue]
-    geolocation: overview.Coverage
+    geolocation: stats.Coverage
     scoring: unscored.Lag
     countries: int
-    providers: dict[str, overview.Provider]
+    providers: dict[str, stats.ProviderState]
     workers: Sequence[WorkerState]
     broker: str | None
     rejects: Sequence[dict[str, object]]
     geodb: Sequence[Geodb]
     geodb_trouble: str | None
-    latest: Latest
+    latest: RecentFacts
     journals: Sequence[Leftover]
 
 
@@ -127,11 +127,11 @@ def count(database: Database) -> Counts:
     """Count what is slow to count."""
     with database.reading() as connection:
         return Counts(
-            totals=overview.totals(connection),
-            jobs=overview.jobs_by_kind(connection),
-            geolocation=overview.coverage(connection),
-            countries=overview.countries(connection),
-            oldest_seconds=overview.oldest_waiting(connection),
+            totals=stats.totals(connection),
+            jobs=stats.jobs_by_kind(connection),
+            geolocation=stats.coverage(connection),
+            countries=stats.countries(connection),
+            oldest_seconds=stats.oldest_waiting(connection),
         )
 
 
@@ -148,12 +148,12 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
     """
     databases, trouble = _geodb(settings)
     with database.reading() as connection:
-        pace = overview.pace(connection)
+        pace = stats.throughput(connection)
         return Status(
             at=time.time(),
             health=verdict,
-            sources=overview.source_ledgers(connection, _SOURCES_SHOWN),
-            ledger=overview.ledger_sum(connection),
+            sources=stats.source_ledgers(connection, _SOURCES_SHOWN),
+            ledger=stats.ledger_sum(connection),
             connections=counts.totals.connections,
             hosts=counts.totals.hosts,
             ports=counts.totals.ports,
@@ -164,13 +164,13 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
             geolocation=counts.geolocation,
             scoring=unscored.lag(connection),
             countries=counts.countries,
-            providers=overview.providers(connection, settings.usable_providers),
+            providers=stats.providers(connection, settings.usable_providers),
             workers=pulse.workers,
             broker=pulse.trouble,
-            rejects=overview.last_rejects(connection, _REJECTS_SHOWN),
+            rejects=stats.last_rejects(connection, _REJECTS_SHOWN),
             geodb=databases,
             geodb_trouble=trouble,
-            latest=latest(connection, _LATEST_SHOWN),
+            latest=recent(connection, _LATEST_SHOWN),
             journals=leftover.find(settings.journal_folder),
         )
 
@@ -208,7 +208,7 @@ def _geodb(settings: Settings) -> tuple[list[Geodb], str | None]:
     ], None
 
 
-def _queue(kind: str, counts: Counts, pulse: Pulse, pace: overview.Pace) -> Queue:
+def _queue(kind: str, counts: Counts, pulse: Pulse, pace: stats.Throughput) -> Queue:
     states = counts.jobs[kind]
     waiting = states[State.PENDING] + states[State.SENT]
     return Queue(

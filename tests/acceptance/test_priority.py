@@ -23,7 +23,7 @@ from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import creation as new_jobs
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.broker import QUEUES
@@ -144,7 +144,7 @@ def test_one_banner_is_started_next_whatever_waits(
             database.write(jobs.create, [request(number)])
             dispatcher.dispatch(["banner"])
             with database.reading() as connection:
-                waits.append(overview.now(connection))
+                waits.append(stats.now(connection))
             wait_for(lambda number=number: count_started(database, "banner") == number, home)
     order = started(database)
     assert len(order) < FLOOD, "the flood was over before the requests came"

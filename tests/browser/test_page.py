@@ -14,8 +14,8 @@ from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.jobs import store as jobs
-from cobalt_tasks.threat import store as evidence
-from cobalt_tasks.threat.rules import Evidence, score
+from cobalt_tasks.threat import store
+from cobalt_tasks.threat.rules import Finding, score
 from tests.support.waiting import wait_until
 
 HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>\'"javascript:window.owned=1'
@@ -40,14 +40,14 @@ def speak_against(
     """Write evidence (rule, detail, points) against a host, and the score it adds up to, as the sweep does."""
     now = time.time()
     found = [
-        Evidence(
+        Finding(
             address=address, rule=rule, subject=detail, points=points, source=source, observed_at=now, detail=detail
         )
         for rule, detail, points in findings
     ]
     with ledger.writing() as connection:
-        evidence.add(connection, found, version)
-        evidence.write_scores(connection, {address: score(found)}, version)
+        store.add(connection, found, version)
+        store.write_scores(connection, {address: score(found)}, version)
 
 
 def place(ledger: Database, address: str, code: str, latitude: float, longitude: float) -> None:
@@ -196,7 +196,7 @@ def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Any, ledg
     page.evaluate("document.querySelector('#host-filter [name=country]').value = 'JP'")
     page.evaluate("document.querySelector('#host-filter [name=order]').click()")
     page.wait_for("!document.querySelector('#hosts-empty').hidden")
-    assert page.text("#hosts-empty") == "No evidence was found against any host that matches."
+    assert page.text("#hosts-empty") == "No rule found anything on the hosts that match."
 
 
 def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) -> None:

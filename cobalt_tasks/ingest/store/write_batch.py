@@ -117,7 +117,7 @@ def write(connection: Connection, intake: Intake) -> Tally:
     _upsert(connection, hosts, intake.hosts)
     _upsert(connection, ports, intake.ports)
     facts.write(connection, intake.facts)
-    facts.write_evidence(connection, intake.evidence)
+    facts.write_banners(connection, intake.evidence)
     new_jobs.create(connection, intake.jobs)
     unique = len(intake.identified) + len(intake.discoveries)
     records = len(intake.observations) + unique

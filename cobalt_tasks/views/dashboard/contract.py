@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.catalog import KINDS
-from cobalt_tasks.hosts.counts import Traffic
+from cobalt_tasks.hosts.stats import Traffic
 from cobalt_tasks.jobs.rounds import SWEEP
 from cobalt_tasks.threat.zones import Zone
 from cobalt_tasks.views.health import (

@@ -5,7 +5,7 @@ from typing import Any
 
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import connections as traffic
-from cobalt_tasks.hosts import queries as inventory
+from cobalt_tasks.hosts import queries as host_queries
 from cobalt_tasks.jobs import lists as job_lists
 from cobalt_tasks.views import hosts as views
 from cobalt_tasks.views.dashboard import contract
@@ -14,11 +14,15 @@ Page = dict[str, Any]
 
 
 def hosts(
-    database: Database, limit: int, only: inventory.Filter, order: inventory.Order, after: inventory.After | None
+    database: Database,
+    limit: int,
+    only: host_queries.Filter,
+    order: host_queries.Order,
+    after: host_queries.After | None,
 ) -> Page:
     """Return a page of hosts, the last seen or the riskiest first."""
     with database.reading() as connection:
-        rows = inventory.page(connection, limit, only=only, order=order, after=after)
+        rows = host_queries.page(connection, limit, only=only, order=order, after=after)
     following = f"{rows[-1][order]!r}~{rows[-1]['address']}" if len(rows) == limit else None
     return {
         "items": rows,

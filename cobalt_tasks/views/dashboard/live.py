@@ -10,7 +10,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db import schema
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import connections as traffic
-from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts import stats
 from cobalt_tasks.threat import zones
 from cobalt_tasks.threat.zones import Zone
 from cobalt_tasks.views import status
@@ -106,7 +106,7 @@ class Live:
         with self.database.reading() as connection:
             rows = traffic.connections(connection, limit, since=since)
             latest = [] if rows else traffic.connections(connection, _LATEST_CONNECTIONS)
-            last_input = overview.last_input(connection)
+            last_input = stats.last_input(connection)
         if len(rows) < limit:
             # These are all there are: newer than the count that was kept.
             recent = msgspec.structs.replace(recent, connections=len(rows))
@@ -129,7 +129,7 @@ class Live:
         """Return whether work can be done at all, and the health of the components."""
         try:
             with self.database.reading() as connection:
-                last_input = overview.last_input(connection)
+                last_input = stats.last_input(connection)
         except DatabaseUnavailableError:
             last_input = None
             self._facts.drop()
@@ -161,9 +161,9 @@ class Live:
         except DatabaseUnavailableError:
             return None
 
-    def _count_traffic(self) -> overview.Traffic:
+    def _count_traffic(self) -> stats.Traffic:
         with self.database.reading() as connection:
-            return overview.traffic(connection, time.time() - WINDOW_SECONDS)
+            return stats.traffic(connection, time.time() - WINDOW_SECONDS)
 
     def _feel(self) -> Beats:
         """Feel the pulse, and remember workers that have gone for ten minutes. Called by one thread at a time."""

@@ -13,10 +13,9 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 from cobalt_tasks.core.records import Banner, Facts, NewJob, State
 from cobalt_tasks.db import counts, cursors, tables
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts import counts as overview
-from cobalt_tasks.hosts import exports
+from cobalt_tasks.hosts import exports, stats
 from cobalt_tasks.hosts import lists as host_lists
-from cobalt_tasks.hosts import queries as inventory
+from cobalt_tasks.hosts import queries as host_queries
 from cobalt_tasks.hosts.queries import Filter, Order
 from cobalt_tasks.ingest.store import sources
 from cobalt_tasks.ingest.store import write_batch as intake
@@ -120,14 +119,14 @@ def test_scoring_what_is_new_does_not_grow_with_what_was_read(database: Database
 
 
 def test_the_status_does_not_grow_with_connections_and_jobs(database: Database) -> None:
-    """Their counts are kept. Break: count the rows of `jobs` in overview.jobs_by_kind."""
+    """Their counts are kept. Break: count the rows of `jobs` in stats.jobs_by_kind."""
     found = []
 
     def ask() -> None:
         with database.reading() as connection:
-            overview.totals(connection)
-            overview.jobs_by_kind(connection)
-            overview.oldest_waiting(connection)
+            stats.totals(connection)
+            stats.jobs_by_kind(connection)
+            stats.oldest_waiting(connection)
             unscored.lag(connection)
 
     for numbers in (range(FEW), range(FEW, MANY)):
@@ -170,7 +169,7 @@ def test_a_list_of_rare_hosts_does_not_grow_with_the_others(
 
     def ask() -> None:
         with database.reading() as connection:
-            assert inventory.page(connection, 50, only=only, order=order) == []
+            assert host_queries.page(connection, 50, only=only, order=order) == []
 
     for numbers in (range(FEW), range(FEW, MANY)):
         add_ports(database, numbers)
@@ -222,11 +221,11 @@ def _all_pages(database: Database, only: Filter, order: Order) -> Iterator[str]:
     after = None
     while True:
         with database.reading() as connection:
-            page = inventory.page(connection, 4, only=only, order=order, after=after)
+            page = host_queries.page(connection, 4, only=only, order=order, after=after)
         yield from (row["address"] for row in page)
         if len(page) < 4:
             return
-        after = inventory.After(page[-1][order], page[-1]["address"])
+        after = host_queries.After(page[-1][order], page[-1]["address"])
 
 
 def true_counts(database: Database) -> tuple[dict[str, int], dict[tuple[str, str], int]]:
@@ -299,7 +298,7 @@ def test_jobs_that_input_makes_are_counted_many_at_once(sqlite_database: Databas
     assert kept_counts(sqlite_database) == true_counts(sqlite_database)
     assert kept_counts(sqlite_database)[1] == {("domain", "pending"): 200, ("geolocation", "pending"): 200}
     with sqlite_database.reading() as connection:
-        assert overview.coverage(connection).hosts == 200
+        assert stats.coverage(connection).hosts == 200
 
 
 def seen(numbers: range) -> Intake:
@@ -348,7 +347,7 @@ def test_coverage_counts_hosts_whose_job_waits_or_was_started(database: Database
 
     def covered() -> int:
         with database.reading() as connection:
-            return overview.coverage(connection).hosts
+            return stats.coverage(connection).hosts
 
     new = [NewJob(kind="geolocation", address=address(n)) for n in range(10)]
     database.write(new_jobs.create, new[:8])

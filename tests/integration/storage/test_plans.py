@@ -12,7 +12,7 @@ from cobalt_tasks.core.records import NewJob, Outcome, Verdict
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import freshness
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.hosts import counts as overview
+from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import creation as new_jobs
 from cobalt_tasks.jobs import leases
 from cobalt_tasks.jobs import store as jobs
@@ -98,8 +98,8 @@ def one_round(database: Database, number: int) -> None:
     database.write(jobs.unmark_sent, [job.id for job in sent])
     database.write(leases.release, "nobody's")
     with database.reading() as connection:
-        overview.oldest_waiting(connection)
-        overview.pace(connection)
+        stats.oldest_waiting(connection)
+        stats.throughput(connection)
 
 
 def test_no_statement_walks_through_the_jobs(large: Database) -> None:

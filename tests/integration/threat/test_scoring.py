@@ -17,13 +17,13 @@ from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.records import Banner, Certificate, Facts, Location, Sighting
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
-from cobalt_tasks.db.tables import evidence as table
+from cobalt_tasks.db.tables import findings as table
 from cobalt_tasks.db.tables import hosts, jobs, observations, ports, scores, sources
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import scoring, zones
-from cobalt_tasks.threat import store as evidence
+from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.scoring import Change
 from cobalt_tasks.views.hosts import UnknownHostError
 from tests.support.recount import recount
@@ -165,7 +165,7 @@ def test_banners_and_certificates_speak_too(database: Database, rules: threat.Ru
     end_job(database, "9.9.9.9", "certificate", found)
     scoring.keep_up(database, rules)
     with database.reading() as connection:
-        pieces = evidence.of_hosts(connection, ["9.9.9.9"])["9.9.9.9"]
+        pieces = findings.of_hosts(connection, ["9.9.9.9"])["9.9.9.9"]
     assert {(each.rule, each.subject, each.source) for each in pieces} == {
         ("cleartext_service", "tcp/21", "banner"),
         ("new_listener_talks", "", "traffic"),
@@ -193,7 +193,7 @@ def test_recomputing_changes_what_the_rules_change_and_says_so(
     assert sum(pages) == 3
     with database.reading() as connection:
         assert set(connection.execute(select(table.c.rule_version)).scalars()) == {changed.version}
-        assert evidence.count_other_versions(connection, changed.version) == 0
+        assert findings.count_other_versions(connection, changed.version) == 0
 
 
 def test_new_rules_take_nothing_away_before_all_is_recomputed(
@@ -222,18 +222,18 @@ def test_recomputing_from_nothing_gives_what_keeping_up_gave(database: Database,
     while scoring.keep_up(database, rules):
         pass
 
-    def all_evidence() -> list[Any]:
+    def all_findings() -> list[Any]:
         with database.reading() as connection:
             return sorted(
                 connection.execute(select(table.c.address, table.c.rule, table.c.subject, table.c.points)).all()
             )
 
-    before, kept = all_evidence(), scored(database)
+    before, kept = all_findings(), scored(database)
     with database.writing() as connection:
         connection.execute(table.delete())
         connection.execute(scores.delete())
     assert len(list(scoring.recompute(database, rules, lambda _: None))) == 60
-    assert (all_evidence(), scored(database)) == (before, kept)
+    assert (all_findings(), scored(database)) == (before, kept)
     assert len(before) == 90
 
 
@@ -315,7 +315,7 @@ def test_the_command_lists_explains_and_recomputes(ledger: Database, home: Path)
         0.3,
     )
     innocent = run("--explain", "192.0.2.2")
-    assert "no evidence was found by the rules that could be checked" in innocent
+    assert "the rules that could be checked found nothing" in innocent
     assert "not checked:" in innocent
     assert isinstance(CliRunner().invoke(cobalt, ["score", "--explain", "192.0.2.200"]).exception, UnknownHostError)
     (home / "threat.toml").write_text("[risky_port]\npoints = 0.9\nports = [22]\n")
@@ -366,14 +366,14 @@ def test_what_is_known_is_not_written_again(database: Database, rules: threat.Ru
     """
     see(database, ("192.0.2.2", "9.9.9.9", 22), ("192.0.2.2", "9.9.9.10", 443), at=PAST - 3600)
     end_job(database, "9.9.9.10", "geolocation", located("9.9.9.10"))
-    assert written(database, lambda: scoring.keep_up(database, rules)) == {"scores", "evidence", "cursors"}
+    assert written(database, lambda: scoring.keep_up(database, rules)) == {"scores", "findings", "cursors"}
     see(database, *[("192.0.2.2", "9.9.9.9", 22), ("192.0.2.2", "9.9.9.10", 443)] * 50, at=PAST - 3500)
     end_job(database, "9.9.9.10", "domain")
     with database.writing() as connection:
         connection.execute(update(jobs).where(jobs.c.kind == "domain").values(finished_at=PAST + 1))
     assert written(database, lambda: scoring.keep_up(database, rules)) == {"cursors"}
     see(database, ("192.0.2.2", "9.9.9.9", 22))
-    assert written(database, lambda: scoring.keep_up(database, rules)) == {"evidence", "cursors"}
+    assert written(database, lambda: scoring.keep_up(database, rules)) == {"findings", "cursors"}
     with database.reading() as connection:
         assert connection.execute(select(table.c.observed_at)).scalar_one() == PAST
 

@@ -16,10 +16,10 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import connections as traffic
-from cobalt_tasks.hosts import queries as inventory
+from cobalt_tasks.hosts import queries as host_queries
 from cobalt_tasks.jobs import store as jobs
-from cobalt_tasks.threat import store as evidence
-from cobalt_tasks.threat.rules import Evidence
+from cobalt_tasks.threat import store as findings
+from cobalt_tasks.threat.rules import Finding
 from cobalt_tasks.views import hosts
 
 Fill = Callable[[Database], None]
@@ -28,7 +28,7 @@ Fill = Callable[[Database], None]
 def test_list_has_location_names_and_services(database: Database, fill: Fill) -> None:
     """A host in the list says where it is, what it is called (confirmed first) and what it offers."""
     fill(database)
-    listed = hosts.host_list(database, 10, inventory.Filter())
+    listed = hosts.host_list(database, 10, host_queries.Filter())
     assert [host["address"] for host in listed] == ["198.51.100.7", "198.51.100.8", "198.51.100.9", "192.168.1.2"]
     first = listed[0]
     assert (first["country_code"], first["city"]) == ("NL", "Amsterdam")
@@ -39,13 +39,13 @@ def test_list_has_location_names_and_services(database: Database, fill: Fill) ->
 @pytest.mark.parametrize(
     ("only", "found"),
     [
-        (inventory.Filter(country="GH"), ["198.51.100.8"]),
-        (inventory.Filter(port=22), ["198.51.100.7"]),
-        (inventory.Filter(service="ssh", country="NL"), ["198.51.100.7"]),
-        (inventory.Filter(service="ssh", port=23), []),
+        (host_queries.Filter(country="GH"), ["198.51.100.8"]),
+        (host_queries.Filter(port=22), ["198.51.100.7"]),
+        (host_queries.Filter(service="ssh", country="NL"), ["198.51.100.7"]),
+        (host_queries.Filter(service="ssh", port=23), []),
     ],
 )
-def test_filters(database: Database, fill: Fill, only: inventory.Filter, found: list[str]) -> None:
+def test_filters(database: Database, fill: Fill, only: host_queries.Filter, found: list[str]) -> None:
     """Country, port and service each narrow the list, and together."""
     fill(database)
     assert [host["address"] for host in hosts.host_list(database, 10, only)] == found
@@ -62,9 +62,9 @@ def test_pages_hold_every_host_once(database: Database) -> None:
     seen: list[str] = []
     after = None
     with database.reading() as connection:
-        while page := inventory.page(connection, 7, after=after):
+        while page := host_queries.page(connection, 7, after=after):
             seen += [host["address"] for host in page]
-            after = inventory.After(page[-1]["last_seen"], page[-1]["address"])
+            after = host_queries.After(page[-1]["last_seen"], page[-1]["address"])
     assert len(seen) == 95
     assert set(seen) == {row["address"] for row in rows}
 
@@ -106,15 +106,15 @@ def test_command_says_which_host_is_risky_and_why(sqlite_database: Database, set
     """The list has the score and can begin with the highest; a host's own page has every piece of evidence."""
     fill(sqlite_database)
     found = [
-        Evidence(
+        Finding(
             address="198.51.100.8", rule="risky_port", subject="tcp/23", points=points, source="scan", observed_at=0.0,
             detail=f"tcp/23 is open\x1b[2J {points}",
         )
         for points in (0.3, 0.2)
     ]  # fmt: skip
     with sqlite_database.writing() as connection:
-        evidence.add(connection, [found[0], msgspec.structs.replace(found[1], subject="tcp/22")], "v1")
-        evidence.write_scores(connection, {"198.51.100.8": 0.3, "198.51.100.9": 0.0}, "v1")
+        findings.add(connection, [found[0], msgspec.structs.replace(found[1], subject="tcp/22")], "v1")
+        findings.write_scores(connection, {"198.51.100.8": 0.3, "198.51.100.9": 0.0}, "v1")
     listed = CliRunner().invoke(command, []).stdout.splitlines()
     risks = {line.split()[0]: line.split()[1] for line in listed[1:] if line[:1].isdigit()}
     assert risks == {"198.51.100.7": "?", "198.51.100.8": "0.30", "198.51.100.9": "·", "192.168.1.2": "?"}
@@ -158,8 +158,8 @@ def test_an_empty_list_says_why(database: Database, live_settings: Settings, fil
         connection.execute(delete(models.scores))
     assert "No host is scored yet" in listed("--order", "score")
     with database.writing() as connection:
-        evidence.write_scores(connection, {"198.51.100.7": 0.0}, "1")
-    assert "No evidence was found against any host that matches." in listed("--order", "score")
+        findings.write_scores(connection, {"198.51.100.7": 0.0}, "1")
+    assert "No rule found anything on the hosts that match." in listed("--order", "score")
     assert "No host matches." in listed("--order", "score", "--country", "ZZ")
 
 

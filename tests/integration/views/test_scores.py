@@ -11,8 +11,8 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.threat import rules as threat
-from cobalt_tasks.threat import store as evidence
-from cobalt_tasks.threat.rules import Evidence
+from cobalt_tasks.threat import store
+from cobalt_tasks.threat.rules import Finding
 from tests.integration.views.conftest import get
 
 Fill = Callable[[Database], None]
@@ -25,14 +25,14 @@ def speak_against(database: Database, points: dict[str, list[tuple[str, str, flo
     with database.writing() as connection:
         for address, findings in points.items():
             found = [
-                Evidence(
+                Finding(
                     address=address, rule=rule, subject=subject, points=weight, source="scan", observed_at=now,
                     detail=f"{subject} is open",
                 )
                 for rule, subject, weight in findings
             ]  # fmt: skip
-            evidence.add(connection, found, "v1")
-            evidence.write_scores(connection, {address: threat.score(found)}, "v1")
+            store.add(connection, found, "v1")
+            store.write_scores(connection, {address: threat.score(found)}, "v1")
 
 
 def test_scores_explain_themselves(database: Database, live_settings: Settings, fill: Fill, serving: Serving) -> None:

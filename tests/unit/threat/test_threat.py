@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cobalt_tasks.core.errors import ConfigurationError
-from cobalt_tasks.threat.rules import Contact, Evidence, Known, Port, Rules, Talker, load, score
+from cobalt_tasks.threat.rules import Contact, Finding, Known, Port, Rules, Talker, load, score
 
 NOW = 1_800_000_000.0
 PUBLIC = "9.9.9.9"
@@ -22,18 +22,18 @@ def port(number: int, **known: object) -> Port:
     return Port(protocol="tcp", port=number, **{"service": None, "first_seen": NOW, "last_seen": NOW, **known})  # type: ignore[arg-type]
 
 
-def found(evidence: list[Evidence]) -> dict[str, float]:
+def found(findings: list[Finding]) -> dict[str, float]:
     """Return points by rule and subject."""
-    return {f"{each.rule} {each.subject}".strip(): each.points for each in evidence}
+    return {f"{each.rule} {each.subject}".strip(): each.points for each in findings}
 
 
 def test_the_seeds_rules_add_up_and_the_country_test_fires(rules: Rules) -> None:
     """A risky port is 0.3, an unknown country 0.2, together 0.5: the seed could never get beyond 0.3."""
     known = Known(address=PUBLIC, looked_up_at=NOW)
     contact = Contact(address=PUBLIC, protocol="tcp", port=22, observed_at=NOW)
-    evidence = [*rules.of_host(known, NOW), *rules.of_contact(contact)]
-    assert found(evidence) == {"unknown_country": 0.2, "risky_port to tcp/22": 0.3}
-    assert score(evidence) == 0.5
+    results = [*rules.of_host(known, NOW), *rules.of_contact(contact)]
+    assert found(results) == {"unknown_country": 0.2, "risky_port to tcp/22": 0.3}
+    assert score(results) == 0.5
 
 
 @pytest.mark.parametrize("risky", [22, 23, 139, 445, 3389])
@@ -82,10 +82,10 @@ def test_the_users_own_file_replaces_tables_and_names_lists(tmp_path: Path) -> N
         '[[blocklist]]\nname = "Worse"\nfile = "worse.netset"\npoints = 0.6\n'
     )
     rules = load(tmp_path)
-    evidence = rules.of_host(Known(address=PUBLIC, looked_up_at=NOW, country_code="QQ", asn=64496), NOW)
-    assert found(evidence) == {"country QQ": 0.4, "network AS64496": 0.1, "blocklist Bad": 0.3, "blocklist Worse": 0.6}
-    assert {each.source for each in evidence} == {"location", "Bad", "Worse"}
-    assert score(evidence) == 1.0
+    results = rules.of_host(Known(address=PUBLIC, looked_up_at=NOW, country_code="QQ", asn=64496), NOW)
+    assert found(results) == {"country QQ": 0.4, "network AS64496": 0.1, "blocklist Bad": 0.3, "blocklist Worse": 0.6}
+    assert {each.source for each in results} == {"location", "Bad", "Worse"}
+    assert score(results) == 1.0
     assert rules.of_host(Known(address=PUBLIC, looked_up_at=NOW), NOW)[0].rule == "blocklist"
     assert rules.of_contact(Contact(address=PUBLIC, protocol="tcp", port=22, observed_at=NOW))
 

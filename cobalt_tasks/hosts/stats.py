@@ -1,6 +1,6 @@
-"""Figures about the whole ledger: what came in, what is known, what is to be done. Read by the views.
+"""Figures about the whole ledger for the views: input, facts, jobs, providers.
 
-Large tables are not counted here: their counts are kept (`counts.py`).
+Large tables are not counted here: their counts are kept (`db/counts.py`).
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ _THREAT = 0.5
 """Above which score a connection to a host is an active threat (CobaltGraph 0.1)."""
 
 
-class Source(Struct, frozen=True, kw_only=True):
+class SourceCounts(Struct, frozen=True, kw_only=True):
     """The ledger of one source: read = accepted + duplicates + rejected + ignored."""
 
     name: str
@@ -56,7 +56,7 @@ class Source(Struct, frozen=True, kw_only=True):
     updated_at: float
 
 
-class Totals(Struct, frozen=True, kw_only=True):
+class LedgerCounts(Struct, frozen=True, kw_only=True):
     """How much is known. `domains` are different names, on however many hosts."""
 
     connections: int
@@ -74,15 +74,15 @@ class Coverage(Struct, frozen=True, kw_only=True):
     coverage: float
 
 
-class Pace(Struct, frozen=True, kw_only=True):
+class Throughput(Struct, frozen=True, kw_only=True):
     """Jobs of one kind started and finished within the last minute."""
 
     started: int
     finished: int
 
 
-class Provider(Struct, frozen=True, kw_only=True):
-    """What a geolocation service still allows; `open` is its circuit breaker's word, open means not asked.
+class ProviderState(Struct, frozen=True, kw_only=True):
+    """What a geolocation provider still allows; while `open`, its circuit breaker keeps calls away from it.
 
     `remaining` and `resets_in` (seconds) are those of the tightest window, None for a provider without a budget.
     """
@@ -94,7 +94,7 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """What arrived within a window of time, really counted: connections, the countries of their far ends, and those whose
+    """What arrived within a window of time, counted exactly: connections, the countries of their far ends, and those whose
     far end has a score above a half.
     """
 
@@ -108,11 +108,11 @@ def now(connection: Connection) -> float:
     return float(connection.execute(select(database_now())).scalar_one())
 
 
-def source_ledgers(connection: Connection, limit: int) -> list[Source]:
+def source_ledgers(connection: Connection, limit: int) -> list[SourceCounts]:
     """Return the ledgers of the `limit` sources that moved last, the latest first."""
-    columns = [sources.c[name] for name in Source.__struct_fields__]
+    columns = [sources.c[name] for name in SourceCounts.__struct_fields__]
     latest = select(*columns).order_by(sources.c.updated_at.desc(), sources.c.id.desc()).limit(limit)
-    return [Source(**row) for row in connection.execute(latest).mappings()]
+    return [SourceCounts(**row) for row in connection.execute(latest).mappings()]
 
 
 def ledger_sum(connection: Connection) -> dict[str, int]:
@@ -122,13 +122,13 @@ def ledger_sum(connection: Connection) -> dict[str, int]:
     return {name: int(value) for name, value in connection.execute(sums).mappings().one().items()}
 
 
-def totals(connection: Connection) -> Totals:
+def totals(connection: Connection) -> LedgerCounts:
     """Count what is known."""
     names = select(hostnames.c.name).distinct().subquery()
     domains = select(func.count()).select_from(names).scalar_subquery()
     known = select(func.count()).select_from(certificates).scalar_subquery()
     row = connection.execute(select(domains, known)).one()
-    return Totals(
+    return LedgerCounts(
         connections=counts.table_size(connection, observations),
         hosts=counts.table_size(connection, hosts),
         ports=counts.table_size(connection, ports),
@@ -138,7 +138,7 @@ def totals(connection: Connection) -> Totals:
 
 
 def jobs_by_kind(connection: Connection) -> dict[str, dict[str, int]]:
-    """Count the jobs of each kind in each state; kinds and states of the catalog are all there, with 0 if need be."""
+    """Count the jobs of each kind in each state; all kinds and states of the catalog are present, with 0 if there are none."""
     counted = {kind.name: {state.value: 0 for state in State} for kind in KINDS}
     for (kind, state), number in counts.jobs_by_kind_and_state(connection).items():
         counted.setdefault(kind, {})[state] = number
@@ -162,7 +162,7 @@ def oldest_waiting(connection: Connection) -> dict[str, float | None]:
     return found
 
 
-def pace(connection: Connection, seconds: float = 60.0) -> dict[str, Pace]:
+def throughput(connection: Connection, seconds: float = 60.0) -> dict[str, Throughput]:
     """Count the jobs started and finished within the last `seconds`; only those rows are looked at."""
     since = now(connection) - seconds
     finished = (
@@ -180,7 +180,7 @@ def pace(connection: Connection, seconds: float = 60.0) -> dict[str, Pace]:
         moved[kind][1] += ended
     for kind, begun in connection.execute(running):
         moved.setdefault(kind, [0, 0])[0] += begun
-    return {kind: Pace(started=started, finished=ended) for kind, (started, ended) in moved.items()}
+    return {kind: Throughput(started=started, finished=ended) for kind, (started, ended) in moved.items()}
 
 
 def coverage(connection: Connection) -> Coverage:
@@ -210,7 +210,7 @@ def countries(connection: Connection) -> int:
     return int(connection.execute(select(func.count(codes.c.code))).scalar_one())
 
 
-def providers(connection: Connection, names: Sequence[str]) -> dict[str, Provider]:
+def providers(connection: Connection, names: Sequence[str]) -> dict[str, ProviderState]:
     """Return the budget and breaker of the named providers and of every other that has a row."""
     clock = clocks.estimate(connection)
     tightest: dict[str, tuple[int, float]] = {}
@@ -230,7 +230,7 @@ def providers(connection: Connection, names: Sequence[str]) -> dict[str, Provide
     for name in dict.fromkeys((*names, *sorted(tightest), *sorted(closed_doors))):
         remaining, resets_in = tightest.get(name, (None, None))
         is_open, reason = closed_doors.get(name, (False, None))
-        found[name] = Provider(
+        found[name] = ProviderState(
             remaining=remaining, resets_in=resets_in, open=is_open, reason=reason if is_open else None
         )
     return found
