@@ -4,7 +4,7 @@ import base64
 import binascii
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from cobalt_tasks.core.addresses import Scope, is_public
@@ -13,8 +13,8 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.store.write_batch import Intake
 from cobalt_tasks.protocols import printable, recognise
+from cobalt_tasks.protocols.registry import TLS_PORTS, udp_words_at
 
-TLS_PORTS: Final = frozenset({443, 8443, 9443, 10443})
 _TLS_SERVICES: Final = frozenset({"ssl", "X509", "X509CA"})
 _CERTIFICATES: Final = frozenset({"X509", "X509CA"})
 _ASIDE: Final = frozenset({"title", "html", "vuln", "heartbleed", "ticketbleed", "scripting", "versioning", "error"})
@@ -97,7 +97,7 @@ class Planner:
 
     def _jobs(self, batch: Batch, intake: Intake, now: float) -> list[NewJob]:
         made = [job for row in intake.hosts if not self._asked.lately(row[0], now) for job in self._for_host(row[0])]
-        targets = [row[:3] for row in intake.ports if row[1] == "tcp" and not self._asked.lately(row[:3], now)]
+        targets = [row[:3] for row in intake.ports if _is_spoken_to(row) and not self._asked.lately(row[:3], now)]
         for target in targets:
             if self._scope.allows(target[0], discovered=True):
                 made.extend(_for_port(target))
@@ -139,8 +139,14 @@ def is_sent_out(address: str) -> bool:
     return is_public(address)
 
 
+def _is_spoken_to(port: Sequence[Any]) -> bool:
+    """Return whether there is something to send to a port, as (address, protocol, port, …)."""
+    return port[1] == "tcp" or (port[1] == "udp" and bool(udp_words_at(port[2])))
+
+
 def _for_port(target: Key) -> list[NewJob]:
-    return [_job("banner", target), *([_job("certificate", target)] if target[2] in TLS_PORTS else [])]
+    has_tls = target[1] == "tcp" and target[2] in TLS_PORTS
+    return [_job("banner", target), *([_job("certificate", target)] if has_tls else [])]
 
 
 def _job(kind: str, target: Key) -> NewJob:

@@ -1,89 +1,41 @@
-"""Tells service, product and version from what a port said. One file per protocol, one line here for each.
+"""What ports speak, without I/O. One file per protocol; registry.py lists them and shows how to add one.
 
-The patterns are our own, made from the protocols' documents and the servers' own greetings.
+`identify` is the conversation that finds out what a port speaks, `recognise` names the program behind an answer, whoever
+read it: our probe, or another tool whose output is ingested. The patterns are our own, made from the protocols' documents
+and the servers' own greetings.
 """
 
-from typing import Final
-
 from cobalt_tasks.core.text import LONGEST, printable
-from cobalt_tasks.protocols import (
-    amqp,
-    ftp,
-    imap,
-    irc,
-    memcached,
-    mysql,
-    pop3,
-    postgresql,
-    rdp,
-    redis,
-    rsync,
-    rtsp,
-    smtp,
-    ssh,
-    telnet,
-    tls,
-    vnc,
-    web,
-)
+from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, Recogniser, clean
+from cobalt_tasks.protocols.registry import PARTS, PROTOCOLS, named, our_name
 
-__all__ = ["Fingerprint", "printable", "recognise"]
+__all__ = ["Fingerprint", "Protocol", "printable", "recognise"]
 
-_RECOGNISERS: Final[dict[str, Recogniser]] = {
-    "ssh": ssh.recognise,
-    "http": web.recognise,
-    "tls": tls.recognise,
-    "smtp": smtp.recognise,
-    "ftp": ftp.recognise,
-    "imap": imap.recognise,
-    "redis": redis.recognise,
-    "pop3": pop3.recognise,
-    "mysql": mysql.recognise,
-    "postgresql": postgresql.recognise,
-    "vnc": vnc.recognise,
-    "rdp": rdp.recognise,
-    "telnet": telnet.recognise,
-    "rtsp": rtsp.recognise,
-    "rsync": rsync.recognise,
-    "amqp": amqp.recognise,
-    "memcached": memcached.recognise,
-    "irc": irc.recognise,
-}
-
-_ALIASES: Final = {
-    "pop": "pop3",
-    "ssl": "tls",
-    "x509": "tls",
-    "x509ca": "tls",
-    "title": "http",
-    "html": "http",
-    "http.server": "http",
-    "http-proxy": "http",
-    "ssl/http": "https",
-    "vnc-info": "vnc",
-    "ms-wbt-server": "rdp",
-    "postgres": "postgresql",
-    "unknown": None,
-}
-"""What scanners call services, in our words."""
-
-_PARTS: Final[dict[str, Recogniser]] = {"http.server": web.server_header, "ssl": tls.scanner_line}
-"""Services whose banner is only a part of an answer: masscan's."""
+_UNKNOWN = "unknown"
+"""What scanners call a service they do not know."""
 
 
-def recognise(raw: bytes, *, service: str | None = None) -> Fingerprint:
-    """Tell what gave this answer; `service` is what a scanner called it, in its own words.
+def recognise(raw: bytes, *, service: str | None = None, spoken: Protocol | None = None) -> Fingerprint:
+    """Return what an answer shows. Its own words count more than what a scanner called it.
 
-    The answer's own words count more than the scanner's. Nothing recognised leaves only the scanner's service, or nothing.
+    raw: the first bytes of the answer.
+    service: what a scanner called it, in the scanner's own words; the result if nothing is recognised.
+    spoken: the protocol whose words were answered.
     """
     raw = raw[:LONGEST]
     called = clean(service.encode("utf-8", "replace").lower()) if service else None
-    if called in _PARTS and (found := _PARTS[called](raw)):
+    if called in PARTS and (found := PARTS[called](raw)):
         return found
-    named = _ALIASES.get(called, called) if called else None
-    first = _RECOGNISERS.get(named) if named else None
-    for recogniser in (*([first] if first else []), *_RECOGNISERS.values()):
+    expected = spoken or (named(called) if called else None)
+    for recogniser in _recognisers(expected, is_reply=spoken is not None):
         if found := recogniser(raw):
             return found
-    return Fingerprint(service=named)
+    return Fingerprint(service=our_name(called) if called and called != _UNKNOWN else None)
+
+
+def _recognisers(first: Protocol | None, *, is_reply: bool) -> list[Recogniser]:
+    expected = [first.recognise] if first else []
+    if first and first.recognise_reply and is_reply:
+        expected.append(first.recognise_reply)
+    return [*expected, *(each.recognise for each in PROTOCOLS if each is not first)]

@@ -1,7 +1,7 @@
 """What a recogniser returns."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -14,12 +14,30 @@ _DOTTED = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+")
 
 
 class Fingerprint(Struct, frozen=True):
-    """What an answer tells about who gave it. Names are host names it mentions as its own."""
+    """What an answer shows about the program that sent it. Unknown parts are None.
+
+    version: the product's own; never that of the protocol.
+    names: host names the answer mentions as its own.
+    info: one line of what else is worth reading, such as a page's title or the protocol's version.
+    cpe: the product as CPE 2.3 without its version, `vendor:product`, if it has one.
+    os, device: operating system, and kind of device (`router`, `printer` …), where the answer names them.
+    extras: further fields by name, as text.
+    wants_tls: the answer says that the port speaks TLS; offers_tls: TLS can be started inside the connection.
+    confidence: 1.0 for the program's own words, less for a guess.
+    """
 
     service: str | None = None
     product: str | None = None
     version: str | None = None
     names: tuple[str, ...] = ()
+    info: str | None = None
+    cpe: str | None = None
+    os: str | None = None
+    device: str | None = None
+    extras: Mapping[str, str] = {}
+    wants_tls: bool = False
+    offers_tls: bool = False
+    confidence: float = 1.0
 
 
 Recogniser = Callable[[bytes], Fingerprint | None]

@@ -2,6 +2,7 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol, Steps, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
 
 _GREETING = re.compile(rb"(?:220|421|530)[ -]+([^\r\n]{0,500})")
@@ -24,3 +25,19 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if not found or (not product and b"FTP" not in raw.upper()):
         return None
     return Fingerprint("ftp", product, version, dotted_name(found[1]))
+
+
+def starttls() -> Steps[bool]:
+    """RFC 4217 4."""
+    return (yield from answered(b"AUTH TLS\r\n", b"234"))
+
+
+PROTOCOL = Protocol(
+    name="ftp",
+    recognise=recognise,
+    name_in_tls="ftps",
+    ports=(21, 2121),
+    tls_ports=(990,),
+    greets=True,
+    starttls=starttls,
+)

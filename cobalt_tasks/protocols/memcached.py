@@ -2,6 +2,7 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _VERSION = re.compile(rb"VERSION ([0-9][\w.-]{0,40})\r\n")
@@ -11,3 +12,6 @@ def recognise(raw: bytes) -> Fingerprint | None:
     """Only its version tells it from others that say ERROR."""
     found = _VERSION.match(raw)
     return Fingerprint("memcached", "memcached", clean(found[1])) if found else None
+
+
+PROTOCOL = Protocol(name="memcached", recognise=recognise, ports=(11211,))

@@ -2,6 +2,7 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _HANDSHAKE = re.compile(rb"...\x00\x0a([\x20-\x7e]{1,100})\x00", re.DOTALL)
@@ -22,3 +23,6 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if found := _REFUSAL.match(raw):
         return Fingerprint("mysql", found[1].decode() if found[1] in (b"MySQL", b"MariaDB") else None)
     return None
+
+
+PROTOCOL = Protocol(name="mysql", recognise=recognise, ports=(3306,), greets=True)

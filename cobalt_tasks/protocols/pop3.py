@@ -2,6 +2,7 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol, Steps, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
 
 _GREETING = re.compile(rb"(?:\+OK|-ERR)\b([^\r\n]{0,500})")
@@ -23,3 +24,20 @@ def recognise(raw: bytes) -> Fingerprint | None:
     product, version = first_product(found[1], _PRODUCTS)
     stamp = _STAMP.search(found[1])
     return Fingerprint("pop3", product, version, dotted_name(stamp[1]) if stamp else ())
+
+
+def starttls() -> Steps[bool]:
+    """RFC 2595 4."""
+    return (yield from answered(b"STLS\r\n", b"+OK"))
+
+
+PROTOCOL = Protocol(
+    name="pop3",
+    recognise=recognise,
+    name_in_tls="pop3s",
+    ports=(110,),
+    tls_ports=(995,),
+    greets=True,
+    starttls=starttls,
+    aliases=("pop",),
+)

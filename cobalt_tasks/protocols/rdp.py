@@ -2,11 +2,19 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint
 
 _CONFIRM = re.compile(rb"\x03\x00\x00[\x0b-\x40].\xd0\x00\x00", re.DOTALL)
+_REQUEST = bytes.fromhex("030000130ee000000000000100080003000000")
+"""TPKT header, connection request, negotiation request for TLS and CredSSP ([MS-RDPBCGR] 2.2.1.1)."""
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
     """A TPKT header, then Connection Confirm."""
     return Fingerprint("rdp") if _CONFIRM.match(raw) else None
+
+
+PROTOCOL = Protocol(
+    name="rdp", recognise=recognise, ports=(3389,), words=lambda _: _REQUEST, aliases=("ms-wbt-server",)
+)

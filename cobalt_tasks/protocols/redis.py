@@ -2,12 +2,15 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _ANSWER = re.compile(
     rb"\+PONG\r|-NOAUTH |-DENIED |-ERR (?:unknown command|wrong number of|operation not permitted)|\$[0-9]{1,8}\r\n# Server"
 )
 _VERSION = re.compile(rb"^(redis|valkey)_version:([0-9][\w.]*)", re.MULTILINE)
+_INFO = b"INFO server\r\n"
+"""Asks for the server section only."""
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
@@ -18,3 +21,6 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if b"valkey" in versions:
         return Fingerprint("redis", "Valkey", clean(versions[b"valkey"]))
     return Fingerprint("redis", "Redis" if versions else None, clean(versions.get(b"redis")))
+
+
+PROTOCOL = Protocol(name="redis", recognise=recognise, ports=(6379,), words=lambda _: _INFO)

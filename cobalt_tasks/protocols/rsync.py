@@ -2,6 +2,7 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _GREETING = re.compile(rb"@RSYNCD: ([0-9.]{1,10})")
@@ -11,3 +12,6 @@ def recognise(raw: bytes) -> Fingerprint | None:
     """The version is the protocol's."""
     found = _GREETING.match(raw)
     return Fingerprint("rsync", "rsync", clean(found[1])) if found else None
+
+
+PROTOCOL = Protocol(name="rsync", recognise=recognise, ports=(873,), greets=True)

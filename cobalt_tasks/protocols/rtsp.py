@@ -2,6 +2,7 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _STATUS = re.compile(rb"RTSP/[0-9.]{1,4} [0-9]{3}\b")
@@ -14,3 +15,6 @@ def recognise(raw: bytes) -> Fingerprint | None:
         return None
     found = _SERVER.search(raw)
     return Fingerprint("rtsp", clean(found[1]), clean(found[2])) if found else Fingerprint("rtsp")
+
+
+PROTOCOL = Protocol(name="rtsp", recognise=recognise, ports=(554, 8554))

@@ -2,6 +2,7 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol, Send, Steps, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
 
 _GREETING = re.compile(rb"(?:220|421|554)[ -]([^\r\n]{0,500})")
@@ -22,4 +23,21 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if not found or b"SMTP" not in raw.upper():
         return None
     product, version = first_product(found[1], _PRODUCTS)
-    return Fingerprint("smtp", product, version, dotted_name(found[1]))
+    return Fingerprint("smtp", product, version, dotted_name(found[1]), offers_tls=b"STARTTLS" in raw)
+
+
+def starttls() -> Steps[bool]:
+    """RFC 3207."""
+    reply = yield Send(b"EHLO cobalt.invalid\r\n", wait=1.5)
+    return b"STARTTLS" in reply.data.upper() and (yield from answered(b"STARTTLS\r\n", b"220"))
+
+
+PROTOCOL = Protocol(
+    name="smtp",
+    recognise=recognise,
+    name_in_tls="smtps",
+    ports=(25, 587, 2525),
+    tls_ports=(465,),
+    greets=True,
+    starttls=starttls,
+)

@@ -2,6 +2,7 @@
 
 import re
 
+from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _IDENTIFICATION = re.compile(rb"^SSH-[0-9.]{1,8}-([^\s]{1,200})", re.MULTILINE)
@@ -17,3 +18,6 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if not parts:
         return Fingerprint("ssh", clean(found[1]))
     return Fingerprint("ssh", clean(parts[1]), clean(parts[2]))
+
+
+PROTOCOL = Protocol(name="ssh", recognise=recognise, ports=(22, 2222), greets=True)

@@ -10,14 +10,12 @@ from cobalt_tasks.core.catalog import DAY, HOUR
 from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Certificate, Facts, Hostname, Job, Outcome, Sighting, Verdict
 from cobalt_tasks.core.text import hostname
-from workers.net import Connection, Net, Status
-from workers.probes import starttls
+from cobalt_tasks.protocols.base import Reply, Target
+from cobalt_tasks.protocols.secure import open_tls
+from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
 
 SOURCE: Final = "certificate"
-
-_HANDSHAKE: Final = 2.0
-"""Seconds for the handshake, on top of four round trips."""
 
 _LONGEST_FRESH: Final = 7 * DAY
 
@@ -28,37 +26,32 @@ thread, so that the loop competes with one only.
 
 
 async def probe(job: Job, net: Net) -> Outcome:
-    """Fetch the certificate of a port; ports that begin in the clear are asked for TLS first.
+    """Fetch the certificate of a port; a port that starts in the clear is asked for TLS first.
 
     Codes: `open`; `no tls`, `no certificate`, `unreadable`, `out of scope`, or how the connection failed.
     """
+    target = Target(job.address, job.port, name=net.name_of(job.address))
     try:
-        async with net.turn() as deadline, net.connect(job.address, job.port, deadline=deadline) as connection:
-            dialogue = starttls.PORTS.get(job.port)
-            if connection.status is not Status.OPEN:
-                return unreached(job, connection.status)
-            if dialogue and not await dialogue(connection):
-                return _failed(job, Status.NO_TLS.value, "does not offer STARTTLS")
-            if not await connection.start_tls(net.name_of(job.address), wait=_HANDSHAKE):
-                return unreached(job, connection.status, connection.reason)
+        async with net.turn() as deadline:
+            reply = await net.drive(open_tls(target), target, deadline=deadline)
     except OutOfScopeError:
         return out_of_scope(job)
     # The socket is closed by now: others need not wait for it.
-    return await _outcome(job, connection)
+    return await _outcome(job, reply) if reply.tls else unreached(job, reply.status, reply.reason)
 
 
-async def _outcome(job: Job, connection: Connection) -> Outcome:
-    if not connection.certificate:
-        return _failed(job, "no certificate", connection.tls)
-    certificate = await asyncio.get_running_loop().run_in_executor(_PARSER, x509.parse, connection.certificate)
+async def _outcome(job: Job, reply: Reply) -> Outcome:
+    if not reply.certificate:
+        return _failed(job, "no certificate", reply.tls)
+    certificate = await asyncio.get_running_loop().run_in_executor(_PARSER, x509.parse, reply.certificate)
     if certificate is None:
-        return _failed(job, "unreadable", f"{len(connection.certificate)} bytes that are no X.509 certificate")
+        return _failed(job, "unreadable", f"{len(reply.certificate)} bytes that are no X.509 certificate")
     now = time.time()
     return Outcome(
         job=job,
         verdict=Verdict.DONE,
         code="open",
-        detail=connection.tls,
+        detail=reply.tls,
         fresh_for=max(HOUR, min(_LONGEST_FRESH, certificate.not_after - now)),
         facts=_facts(job, certificate, now),
     )

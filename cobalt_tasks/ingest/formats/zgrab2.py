@@ -7,24 +7,13 @@ from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat, part
+from cobalt_tasks.protocols.registry import default_port
 
 _PORTS: Final = {
-    "ftp": 21,
-    "ssh": 22,
-    "telnet": 23,
-    "smtp": 25,
-    "http": 80,
-    "pop3": 110,
     "ntp": 123,
-    "imap": 143,
-    "tls": 443,
-    "https": 443,
     "smb": 445,
     "mssql": 1433,
     "oracle": 1521,
-    "mysql": 3306,
-    "postgres": 5432,
-    "redis": 6379,
     "mongodb": 27017,
     "ipp": 631,
     "modbus": 502,
@@ -33,7 +22,7 @@ _PORTS: Final = {
     "fox": 1911,
     "siemens": 102,
 }
-"""Where a module goes when nobody says otherwise: older output has no port at all."""
+"""Where modules go by default whose protocol is not in the registry: older output has no port at all."""
 
 _UDP: Final = frozenset({"ntp", "bacnet"})
 _ANSWERED: Final = frozenset({"success", "application-error", "protocol-error", "post-tls-application-error"})
@@ -101,7 +90,7 @@ class Zgrab2(JsonFormat):
         protocol = part(said, "protocol")
         service = protocol if isinstance(protocol, str) and protocol else name
         port = next((each for each in (part(said, "port"), record.get("port"), self.port) if each is not None), None)
-        number = values.port(_PORTS.get(service) if port is None else port, "port")
+        number = values.port(_default_port(service) if port is None else port, "port")
         when = values.timestamp(part(said, "timestamp"))
         if status in _UNANSWERED:
             return said, None
@@ -127,6 +116,10 @@ class Zgrab2(JsonFormat):
         for response in responses:
             for location in _list(part(response, "headers", "location")):
                 batch.name(found.address, host_of(location), "redirect", found.observed_at)
+
+
+def _default_port(module: str) -> int | None:
+    return default_port(module) or _PORTS.get(module)
 
 
 def host_of(url: object) -> str | None:

@@ -14,10 +14,10 @@ import pytest
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import Banner, Hostname, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.lab import identity
+from cobalt_tasks.protocols.base import LIMIT
 from tests.integration.probes.conftest import stopwatch
 from workers.net import Net
 from workers.probes import banner
-from workers.probes.banner.dialogue import LIMIT
 
 Against = Callable[..., Any]
 Saying = Callable[..., Any]

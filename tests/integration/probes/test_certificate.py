@@ -14,8 +14,9 @@ from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.catalog import DAY
 from cobalt_tasks.core.records import Job, Verdict
 from cobalt_tasks.lab import identity
+from cobalt_tasks.protocols import registry
 from workers.net import Net
-from workers.probes import certificate, starttls
+from workers.probes import certificate
 
 Against = Callable[..., Any]
 Saying = Callable[..., Any]
@@ -119,21 +120,23 @@ def test_out_of_scope(against: Against, saying: Saying, context: ssl.SSLContext)
 
 
 STARTTLS = [
-    (starttls.smtp, b"220 mx ESMTP\r\n", [(b"EHLO", b"250-mx\r\n250 STARTTLS\r\n"), (b"STARTTLS", b"220 go\r\n")]),
-    (starttls.imap, b"* OK ready\r\n", [(b"c1 STARTTLS", b"c1 OK go\r\n")]),
-    (starttls.pop3, b"+OK ready\r\n", [(b"STLS", b"+OK go\r\n")]),
-    (starttls.ftp, b"220 FTP\r\n", [(b"AUTH TLS", b"234 go\r\n")]),
-    (starttls.postgresql, b"", [(b"\x00\x00\x00\x08", b"S")]),
+    ("smtp", b"220 mx ESMTP\r\n", [(b"EHLO", b"250-mx\r\n250 STARTTLS\r\n"), (b"STARTTLS", b"220 go\r\n")]),
+    ("imap", b"* OK ready\r\n", [(b"c1 STARTTLS", b"c1 OK go\r\n")]),
+    ("pop3", b"+OK ready\r\n", [(b"STLS", b"+OK go\r\n")]),
+    ("ftp", b"220 FTP\r\n", [(b"AUTH TLS", b"234 go\r\n")]),
+    ("postgresql", b"", [(b"\x00\x00\x00\x08", b"S")]),
 ]
 
 
-@pytest.mark.parametrize(("dialogue", "greeting", "steps"), STARTTLS, ids=lambda value: getattr(value, "__name__", ""))
+@pytest.mark.parametrize(
+    ("name", "greeting", "steps"), STARTTLS, ids=lambda value: value if isinstance(value, str) else ""
+)
 @pytest.mark.parametrize("willing", [True, False])
 def test_starttls(  # noqa: PLR0917  # a table and its fixtures
     make_job: Callable[..., Job],
     monkeypatch: pytest.MonkeyPatch,
     context: ssl.SSLContext,
-    dialogue: starttls.Dialogue,
+    name: str,
     greeting: bytes,
     steps: list[tuple[bytes, bytes]],
     willing: bool,
@@ -154,7 +157,7 @@ def test_starttls(  # noqa: PLR0917  # a table and its fixtures
     async def main() -> Any:
         server = await asyncio.start_server(handler, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        monkeypatch.setitem(starttls.PORTS, port, dialogue)
+        monkeypatch.setattr(registry, "at_port", lambda *_, **__: [registry.BY_NAME[name]])
         outcome = await certificate.probe(make_job("127.0.0.1", port), Net(Scope(), 5.0))
         await asyncio.sleep(0.05)
         server.close()

@@ -8,7 +8,8 @@ import pytest
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import OutOfScopeError
 from tests.support.waiting import PATIENCE
-from workers.net import MOST_BYTES, Net, Status
+from workers.connection import MOST_BYTES
+from workers.net import Net, Status
 
 
 def test_a_flood_nobody_reads() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import Banner, Job, Outcome
+from cobalt_tasks.protocols import Protocol, registry
 from workers.net import Net
 from workers.probes import banner
-from workers.probes.banner import plans
 
 
 def port_of(url: str) -> int:
@@ -19,6 +19,17 @@ def port_of(url: str) -> int:
     port = urlsplit(url).port
     assert port
     return port
+
+
+def lives(monkeypatch: pytest.MonkeyPatch, name: str, port: int | None = None) -> None:
+    """Make a protocol live on a port, or on every port."""
+    protocol = registry.BY_NAME[name]
+    at_port = registry.at_port
+
+    def moved(number: int, *, in_tls: bool = False) -> list[Protocol]:
+        return [protocol] if port in {None, number} and not in_tls else at_port(number, in_tls=in_tls)
+
+    monkeypatch.setattr(registry, "at_port", moved)
 
 
 def probe(job: Job) -> Banner:
@@ -31,7 +42,7 @@ def probe(job: Job) -> Banner:
 def test_redis(redis_url: str, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis on its own port tells its version."""
     port = port_of(redis_url)
-    monkeypatch.setitem(plans._KNOWN, port, "redis")
+    lives(monkeypatch, "redis", port)
     found = probe(make_job("127.0.0.1", port))
     assert (found.service, found.product) == ("redis", "Valkey")
     assert found.version
@@ -41,7 +52,7 @@ def test_redis(redis_url: str, make_job: Callable[..., Job], monkeypatch: pytest
 def test_postgresql(postgres_url: str, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL answers SSLRequest with one letter."""
     port = port_of(postgres_url)
-    monkeypatch.setitem(plans._KNOWN, port, "postgresql")
+    lives(monkeypatch, "postgresql", port)
     found = probe(make_job("127.0.0.1", port))
     assert (found.service, found.raw) == ("postgresql", b"N")
 
@@ -63,7 +74,7 @@ def test_first_words(  # noqa: PLR0917  # a table and its fixtures
     service: str,
 ) -> None:
     """Where a protocol is expected its own words come first, over one connection."""
-    monkeypatch.setattr(banner, "plan", lambda _: plans.Plan(0.05, ((known, 1.0),)))
+    lives(monkeypatch, known)
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert (await reader.read(100)).startswith(expected)

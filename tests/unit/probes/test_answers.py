@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from cobalt_tasks.core import checked_values
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.protocols import registry, web
+from cobalt_tasks.protocols.base import Target
+from cobalt_tasks.protocols.identify import greeting_is_complete
 from workers.net import Net
-from workers.probes.banner import greeting, plans, web
-from workers.probes.banner.dialogue import Target
 from workers.probes.domain import presentation
 
 
@@ -35,7 +36,7 @@ from workers.probes.domain import presentation
 )
 def test_greetings_end(raw: bytes, complete: bool) -> None:
     """A greeting is over at the end of its last line, or of its MySQL packet."""
-    assert greeting.is_complete(raw) is complete
+    assert greeting_is_complete(raw) is complete
 
 
 @pytest.mark.parametrize(
@@ -59,17 +60,17 @@ def test_http_answers_end(raw: bytes, complete: bool) -> None:
 @given(st.binary(max_size=300), st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 400 x\r\nContent-Length: "]))
 def test_any_answer(rest: bytes, start: bytes) -> None:
     """No bytes make a parser fail."""
-    assert greeting.is_complete(start + rest) in (True, False)
+    assert greeting_is_complete(start + rest) in (True, False)
     assert web.is_complete(start + rest) in (True, False)
 
 
 @pytest.mark.parametrize(
     ("target", "host"),
     [
-        (Target("192.0.2.1", 8080, None, 1), b"192.0.2.1:8080"),
-        (Target("192.0.2.1", 80, "www.example.com", 1), b"www.example.com"),
-        (Target("2001:db8::1", 443, None, 1), b"[2001:db8::1]"),
-        (Target("2001:db8::1", 81, None, 1), b"[2001:db8::1]:81"),
+        (Target("192.0.2.1", 8080), b"192.0.2.1:8080"),
+        (Target("192.0.2.1", 80, name="www.example.com"), b"www.example.com"),
+        (Target("2001:db8::1", 443), b"[2001:db8::1]"),
+        (Target("2001:db8::1", 81), b"[2001:db8::1]:81"),
     ],
 )
 def test_requests_name_the_host(target: Target, host: bytes) -> None:
@@ -83,20 +84,12 @@ def test_requests_name_the_host(target: Target, host: bytes) -> None:
     ("port", "first"),
     [(443, "tls"), (80, "http"), (6379, "redis"), (5432, "postgresql"), (3389, "rdp"), (12345, "http")],
 )
-def test_plans(port: int, first: str) -> None:
+def test_words(port: int, first: str) -> None:
     """What usually lives on a port is tried first; HTTP and TLS are tried on every port, each once."""
-    words = [name for name, _ in plans.plan(port).steps]
+    words = [each.name for each in registry.words_at(port)]
     assert words[0] == first
     assert {"http", "tls"} <= set(words)
     assert len(set(words)) == len(words)
-
-
-def test_silent_ports_are_left_in_time() -> None:
-    """The waits of a plan stay under two seconds, and at three on ports where somebody is expected."""
-    for port in range(65536):
-        way = plans.plan(port)
-        waits = way.listen + sum(patience for _, patience in way.steps)
-        assert waits <= (3.01 if port in plans._KNOWN else 2)
 
 
 @given(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=4))

@@ -1,0 +1,143 @@
+"""What a protocol is, and the steps of a conversation. No sockets and no clock: workers/net.py takes the steps.
+
+A conversation is a generator. It yields a step, and receives what came of it as a Reply; its return value is its result.
+Tests and the fuzzer drive the same generators with bytes alone.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+from msgspec import Struct
+
+from cobalt_tasks.protocols.fingerprint import Fingerprint, Recogniser
+
+LIMIT = 4096
+"""Bytes of an answer that are kept."""
+
+T = TypeVar("T")
+
+
+class Status(StrEnum):
+    """How a connection stands, or how it ended."""
+
+    OPEN = "open"
+    REFUSED = "refused"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    RESET = "reset"
+    CLOSED = "closed"
+    NO_TLS = "no tls"
+    """The TLS handshake failed."""
+    EXHAUSTED = "exhausted"
+    """This machine had no socket, port or memory left: says nothing about the target."""
+
+
+class Target(Struct, frozen=True):
+    """The port a conversation is with.
+
+    transport: `tcp` or `udp`.
+    name: the host name known for the address, for SNI and the Host header; None if there is none.
+    user_agent: how the probe introduces itself where a protocol has a field for it.
+    """
+
+    address: str
+    port: int
+    transport: str = "tcp"
+    name: str | None = None
+    user_agent: str = "Cobalt"
+
+
+class Connect(Struct, frozen=True):
+    """Open a fresh connection; the one before it is closed. The reply has its status."""
+
+
+class Send(Struct, frozen=True):
+    """Send `data`, then receive; without data only receive.
+
+    wait: seconds for the first byte of the answer, on top of two round trips; None leaves it to the caller.
+    is_complete: returns True once an answer is all there; without it the answer ends when the peer pauses.
+    limit: bytes of the answer that are returned at most.
+    """
+
+    data: bytes = b""
+    wait: float | None = None
+    is_complete: Callable[[bytes], bool] | None = None
+    limit: int = LIMIT
+
+
+class StartTls(Struct, frozen=True):
+    """Do the TLS handshake on the open connection.
+
+    name: the host name for SNI; None sends none.
+    wait: seconds on top of four round trips.
+    """
+
+    name: str | None = None
+    wait: float = 2.0
+
+
+Step = Connect | Send | StartTls
+
+
+class Reply(Struct, frozen=True):
+    """What came of a step.
+
+    data: the bytes received; status: how the connection stands after it.
+    tls: TLS version and cipher suite once there is TLS; certificate: the peer's, DER, not verified.
+    reason: what the TLS library reported when a handshake failed.
+    """
+
+    data: bytes = b""
+    status: Status = Status.OPEN
+    tls: str | None = None
+    certificate: bytes | None = None
+    reason: str | None = None
+
+
+Steps = Generator[Step, Reply, T]
+"""A conversation whose result is a T."""
+
+
+class Protocol(Struct, frozen=True, kw_only=True):
+    """One protocol: where it lives, what to send, and how to recognise it.
+
+    name: what its service is called; name_in_tls: the same inside TLS, if that has a name of its own.
+    recognise: returns what an answer shows, None if it is not this protocol's. It must take linear time on any bytes.
+    recognise_reply: the same for answers to `words` that are too short to mean anything without the question.
+    ports, tls_ports, udp_ports: where it usually lives: in the clear, inside TLS from the first byte, over UDP.
+    greets: the server speaks first.
+    words: what a client sends first over TCP; None if only the greeting counts.
+    udp_words: one small datagram that is answered; None if it is not asked over UDP.
+    is_complete: returns True once an answer to `words` is all there.
+    ask_more: a conversation on the same connection once the protocol is recognised, with the answer so far and what it
+        showed; returns a better fingerprint, or None to keep that one. Its answers are added to the evidence.
+    starttls: a conversation that asks for TLS, after the greeting if there is one; returns True if TLS may start.
+    likelihood: place among the words that are tried on any port, smallest first; None tries it on its own ports only.
+    aliases: what scanners call it. parts: recognisers of services that scanners report for a part of an answer.
+    industrial: only spoken if the user has switched that on.
+    """
+
+    name: str
+    recognise: Recogniser
+    recognise_reply: Recogniser | None = None
+    name_in_tls: str | None = None
+    ports: tuple[int, ...] = ()
+    tls_ports: tuple[int, ...] = ()
+    udp_ports: tuple[int, ...] = ()
+    greets: bool = False
+    words: Callable[[Target], bytes] | None = None
+    udp_words: Callable[[Target], bytes] | None = None
+    is_complete: Callable[[bytes], bool] | None = None
+    ask_more: Callable[[Target, bytes, Fingerprint], Steps[Fingerprint | None]] | None = None
+    starttls: Callable[[], Steps[bool]] | None = None
+    likelihood: int | None = None
+    aliases: tuple[str, ...] = ()
+    parts: Mapping[str, Recogniser] = {}
+    industrial: bool = False
+
+
+def answered(data: bytes, start: bytes, *, wait: float = 1.5) -> Steps[bool]:
+    """Send `data`; return whether the answer starts with `start`, upper or lower case."""
+    reply = yield Send(data, wait=wait)
+    return reply.data[: len(start)].upper() == start.upper()

@@ -1,0 +1,233 @@
+"""The conversation that finds out what a port speaks: listen first, then the words of one protocol after the other.
+
+A TCP server that speaks first is recognised by its greeting. To a silent one the words of the protocols are sent that live on
+the port, then those that are likely anywhere, each over a connection of its own but the first. TLS is one of them; what speaks
+inside is found in the same way. The first answer that is recognised ends it.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from cobalt_tasks.protocols import recognise, registry
+from cobalt_tasks.protocols.base import (
+    LIMIT,
+    Connect,
+    Protocol,
+    Reply,
+    Send,
+    StartTls,
+    Status,
+    Steps,
+    T,
+    Target,
+)
+from cobalt_tasks.protocols.fingerprint import Fingerprint
+
+_GREETING: Final = 0.5
+"""Seconds to wait for a greeting."""
+
+_GREETING_UNEXPECTED: Final = 0.1
+"""The same where the client is known to speak first; a server that greets all the same is still heard."""
+
+_ANSWER: Final = 0.7
+_ANSWER_OWN: Final = 1.5
+"""A server on its own port answers, but may have to think first."""
+
+_MORE: Final = 0.7
+"""The wait for answers of a server that has already answered."""
+
+_TLS: Final = "tls"
+_LAST_LINE: Final = re.compile(rb"(?:\A|\n)(?!\d{3}-)[^\n]*\n\Z")
+_MYSQL_HEADER: Final = 4
+_HOPELESS: Final = frozenset({Status.EXHAUSTED, Status.TIMEOUT, Status.UNREACHABLE})
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """What was found out about a port.
+
+    raw: the bytes it answered, the evidence; empty if only the TLS handshake was answered.
+    tls, certificate: version and cipher suite, and DER, of the handshake in which it spoke; None in the clear.
+    status: how the last connection ended; is_answered: whether anything came at all.
+    tried: what was sent and what came of it, for people.
+    """
+
+    fingerprint: Fingerprint = Fingerprint()
+    raw: bytes = b""
+    tls: str | None = None
+    certificate: bytes | None = None
+    status: Status = Status.OPEN
+    is_answered: bool = False
+    tried: tuple[str, ...] = ()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether words were sent and nothing came back: a final answer of its own, whatever became of the connection."""
+        return not self.is_answered and len(self.tried) > 1 and self.status is not Status.EXHAUSTED
+
+    @property
+    def has_certificate(self) -> bool:
+        """Whether TLS is spoken on the port, or can be asked for."""
+        fingerprint = self.fingerprint
+        return bool(self.tls or fingerprint.service == _TLS or fingerprint.offers_tls)
+
+    @property
+    def service(self) -> str | None:
+        """What speaks on the port; inside TLS by its name there."""
+        protocol = registry.BY_NAME.get(self.fingerprint.service or "")
+        if not self.tls:
+            return self.fingerprint.service
+        return (protocol and protocol.name_in_tls) or self.fingerprint.service or "tls"
+
+
+def identify(target: Target) -> Steps[Result]:
+    """Return the conversation that finds out what a port speaks."""
+    return _Search(target).run()
+
+
+def greeting_is_complete(raw: bytes) -> bool:
+    """Return whether a greeting is all there: a last line (not one of `220-`, RFC 959 4.2), or a whole MySQL packet.
+
+    Some SSH servers go on with binary packets at once.
+    """
+    if _LAST_LINE.search(raw) or (raw.startswith(b"SSH-") and b"\n" in raw):
+        return True
+    return len(raw) > _MYSQL_HEADER and len(raw) == _MYSQL_HEADER + int.from_bytes(raw[:3], "little")
+
+
+class _Search:
+    """One run of `identify`. `_best` is the answer that is returned if no other is recognised."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._tried: list[str] = []
+        self._best: Result | None = None
+        self._handshake = Reply()
+        """The reply to the TLS handshake of the present connection."""
+
+    def run(self) -> Steps[Result]:
+        status = (yield Connect()).status
+        if status is Status.OPEN:
+            status = yield from self._converse()
+        best = self._best or Result(status=status)
+        return replace(best, tried=tuple(self._tried))
+
+    def _converse(self) -> Steps[Status]:
+        """Listen and speak over the open connection, inside TLS if that was started; return how it ended."""
+        target = self._target
+        if target.transport == "udp":
+            return (yield from self._speak(registry.udp_words_at(target.port)))
+        words = registry.words_at(target.port, in_tls=self._in_tls)
+        heard = yield from self._listen()
+        if heard.data or heard.status is not Status.OPEN:
+            return heard.status
+        return (yield from self._speak(words))
+
+    def _listen(self) -> Steps[Reply]:
+        own = self._own()
+        is_expected = any(each.greets for each in own) if own else not self._in_tls
+        if self._target.port in registry.TLS_PORTS and not self._in_tls:
+            is_expected = False
+        self._tried.append("listened")
+        heard = yield Send(wait=_GREETING if is_expected else _GREETING_UNEXPECTED, is_complete=greeting_is_complete)
+        if heard.data:
+            yield from self._understand(heard, None)
+        return heard
+
+    def _speak(self, words: Sequence[Protocol]) -> Steps[Status]:
+        """Try one protocol after the other, the first over the open connection; return how the last one ended."""
+        pending = list(words)
+        status = Status.OPEN
+        is_used = False
+        while pending:
+            protocol = pending.pop(0)
+            if is_used and (status := (yield from self._reconnect())) in _HOPELESS:
+                self._tried.append(f"{protocol.name}: {status}")
+                break
+            is_used = True
+            if protocol.name == _TLS:
+                status = yield from self._start_tls(self._wait(protocol))
+                if self._in_tls:
+                    break
+            else:
+                reply = yield self._words(protocol)
+                status = reply.status
+                known = yield from self._understand(reply, protocol)
+                if known and known.wants_tls:
+                    pending = [each for each in pending if each.name == _TLS]
+                elif known:
+                    break
+            self._tried.append(f"{protocol.name}: {status if status is not Status.OPEN else 'silent'}")
+        return status
+
+    def _words(self, protocol: Protocol) -> Send:
+        words = protocol.udp_words if self._target.transport == "udp" else protocol.words
+        data = words(self._target) if words else b""
+        return Send(data, wait=self._wait(protocol), is_complete=protocol.is_complete)
+
+    def _start_tls(self, wait: float) -> Steps[Status]:
+        """Do the handshake, and find out what speaks inside."""
+        self._handshake = yield StartTls(self._target.name, wait=wait)
+        if not self._in_tls:
+            return self._handshake.status
+        self._keep(Fingerprint(), b"")
+        return (yield from self._converse())
+
+    def _reconnect(self) -> Steps[Status]:
+        reply = yield Connect()
+        if self._in_tls and reply.status is Status.OPEN:
+            reply = yield StartTls(self._target.name)
+        return reply.status
+
+    def _understand(self, reply: Reply, spoken: Protocol | None) -> Steps[Fingerprint | None]:
+        """Keep an answer if it is better than the one before; return what it shows, None if it is not recognised."""
+        if not reply.data:
+            return None
+        known = recognise(reply.data, spoken=spoken)
+        raw = bytearray(reply.data)
+        protocol = registry.BY_NAME.get(known.service or "")
+        if protocol and protocol.ask_more and not known.wants_tls:
+            more = yield from self._collect(protocol.ask_more(self._target, bytes(raw), known), raw)
+            known = more or known
+        self._keep(known, bytes(raw[:LIMIT]))
+        return known if known.service else None
+
+    def _collect(self, conversation: Steps[T], raw: bytearray) -> Steps[T]:
+        """Take the steps of a protocol's own conversation, and add what is answered to `raw`."""
+        try:
+            step = next(conversation)
+            while True:
+                if isinstance(step, Connect):
+                    reply = Reply(status=(yield from self._reconnect()))
+                else:
+                    reply = yield replace(step, wait=_MORE) if isinstance(step, Send) and step.wait is None else step
+                raw += reply.data[: LIMIT - len(raw)]
+                step = conversation.send(reply)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _keep(self, known: Fingerprint, raw: bytes) -> None:
+        # Inside TLS the answer of a port that wanted TLS, and the handshake alone, are replaced by what speaks there.
+        best = self._best
+        if best is None or not best.raw or known.service or (self._in_tls and not best.tls):
+            tls, certificate = self._handshake.tls, self._handshake.certificate
+            self._best = Result(fingerprint=known, raw=raw, is_answered=True, tls=tls, certificate=certificate)
+
+    def _own(self) -> list[Protocol]:
+        return registry.at_port(self._target.port, in_tls=self._in_tls)
+
+    def _wait(self, protocol: Protocol) -> float:
+        """Return the seconds to wait for an answer to a protocol's words."""
+        target = self._target
+        is_own = target.port in (protocol.udp_ports if target.transport == "udp" else protocol.ports)
+        if protocol.name == _TLS or self._in_tls:
+            is_own = target.port in registry.TLS_PORTS
+        return _ANSWER_OWN if is_own else _ANSWER
+
+    @property
+    def _in_tls(self) -> bool:
+        return self._handshake.tls is not None

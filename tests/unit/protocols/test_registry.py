@@ -1,0 +1,65 @@
+"""The registry is the only list of protocols, and what is in it is sound."""
+
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+
+import pytest
+
+from cobalt_tasks.protocols import Fingerprint, Protocol, registry
+from cobalt_tasks.protocols.base import Target
+
+NO_PROTOCOLS = {"__init__", "base", "fingerprint", "identify", "registry", "secure"}
+finger = Protocol(name="finger", recognise=lambda _: Fingerprint("finger"), ports=(79,))
+
+
+def test_every_file_has_one_entry() -> None:
+    """A file of the folder with a PROTOCOL is in the table, once."""
+    folder = Path(registry.__file__).parent
+    holding = {each.stem for each in folder.glob("*.py") if "\nPROTOCOL = " in each.read_text()}
+    assert holding == set(registry._MODULES)
+    assert len(registry._MODULES) == len(holding)
+
+
+def test_what_is_declared_is_sound() -> None:
+    """Ports are ports, each once; client-first protocols have words; words are bytes."""
+    for each in registry.PROTOCOLS:
+        for ports in (each.ports, each.tls_ports, each.udp_ports):
+            assert all(0 < port < 65536 for port in ports), each.name
+            assert len(set(ports)) == len(ports), each.name
+        assert each.words or each.likelihood is None, each.name
+        for words in (each.words, each.udp_words):
+            assert words is None or isinstance(words(Target("192.0.2.1", 1)), bytes)
+        assert each.recognise(b"") is None, each.name
+
+
+def test_no_word_amplifies() -> None:
+    """A datagram is small: what answers it cannot be turned against others with our help."""
+    assert all(len(each.udp_words(Target("192.0.2.1", 1))) <= 512 for each in registry.PROTOCOLS if each.udp_words)
+
+
+def test_a_third_party_adds_a_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry point of the group is a protocol like ours."""
+    points = EntryPoints([EntryPoint("finger", f"{__name__}:finger", registry.GROUP)])
+    monkeypatch.setattr(registry, "entry_points", lambda **_: points)
+    assert registry._load()[-1] is finger
+
+
+@pytest.mark.parametrize(("value", "error"), [("NO_PROTOCOLS", TypeError), ("registry.BY_NAME", TypeError)])
+def test_what_is_no_protocol_is_refused(monkeypatch: pytest.MonkeyPatch, value: str, error: type[Exception]) -> None:
+    """An entry point that is something else fails at import, and says which."""
+    points = EntryPoints([EntryPoint("wrong", f"{__name__}:{value}", registry.GROUP)])
+    monkeypatch.setattr(registry, "entry_points", lambda **_: points)
+    with pytest.raises(error, match=r"cobalt\.protocols"):
+        registry._load()
+
+
+def test_names_of_scanners() -> None:
+    """What scanners call a service leads to its protocol and its port."""
+    assert registry.our_name("ssl/http") == "https"
+    assert registry.our_name("ms-wbt-server") == "rdp"
+    assert registry.our_name("minecraft-pe") == "minecraft-pe"
+    assert (registry.default_port("imaps"), registry.default_port("pop"), registry.default_port("nothing")) == (
+        993,
+        110,
+        None,
+    )

@@ -1,0 +1,291 @@
+"""One connection of a probe: TCP, with TLS if asked for, or UDP. Bounded in time and bytes; opened by net.py only.
+
+What the network does comes back as a Status, never as an exception.
+"""
+
+import asyncio
+import errno
+import ssl
+from collections.abc import Callable
+from typing import Final, cast
+
+from cobalt_tasks.protocols.base import Status
+
+MOST_BYTES: Final = 16 * 1024
+"""Bytes accepted from one connection, all in all; the rest is left unread."""
+
+LULL: Final = 0.05
+"""Seconds without a byte, after which an answer that has begun is over, plus what distance adds."""
+
+_LULL_INCOMPLETE: Final = 0.3
+"""The same for an answer that is known to be incomplete."""
+
+_CIPHERS: Final = "ALL:!kDHE:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0"
+"""Old ciphers too, but none where the server chooses the numbers: a Diffie-Hellman group of 10,000 bits costs seconds.
+Neither are there any without a certificate.
+"""
+
+
+class Connection:
+    """One TCP connection under a deadline. Once it is not open, every operation is over at once, with nothing."""
+
+    def __init__(self, deadline: float, context: ssl.SSLContext) -> None:
+        """Not connected yet; `deadline` is by the event loop's clock."""
+        self._loop = asyncio.get_running_loop()
+        self._deadline = deadline
+        self._context = context
+        self._inbox = _Inbox()
+        self._transport: asyncio.Transport | None = None
+        self._failed: Status | None = Status.CLOSED
+        self.rtt = 0.0
+        """Seconds the handshake of TCP took: how far away the peer is."""
+        self.tls: str | None = None
+        """The version of TLS and the cipher suite, once there is TLS."""
+        self.reason: str | None = None
+        """What the TLS library said when the handshake failed."""
+        self.certificate: bytes | None = None
+        """The peer's certificate as DER, not verified."""
+
+    @property
+    def status(self) -> Status:
+        """How the connection stands. Bytes that came before it ended can still be received."""
+        return self._failed or self._inbox.ended or Status.OPEN
+
+    async def open(self, address: str, port: int) -> None:
+        """Connect."""
+        started = self._loop.time()
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                self._transport, _ = await self._loop.create_connection(lambda: self._inbox, address, port)
+        except OSError as error:
+            self._failed = status_of(error)
+        else:
+            self._failed = None
+            self.rtt = self._loop.time() - started
+
+    def send(self, data: bytes) -> None:
+        """Send a few bytes; a peer that does not take them shows in the answer."""
+        if data and self.status is Status.OPEN and self._transport is not None:
+            self._transport.write(data)
+
+    async def receive(self, limit: int, *, wait: float, complete: Callable[[bytes], bool] | None = None) -> bytes:
+        """Return what the peer sends, at most `limit` bytes. No answer leaves the connection open.
+
+        wait: seconds for the first byte, on top of two round trips. The answer ends when the peer pauses or closes,
+        or when `complete` returns True for the bytes so far.
+        """
+        until = self._loop.time() + wait + 2 * self.rtt
+        while not self._failed and len(self._inbox.bytes) < limit and await self._more(until):
+            if complete and complete(bytes(self._inbox.bytes)):
+                break
+            until = self._loop.time() + (_LULL_INCOMPLETE if complete else LULL) + self.rtt
+        return self._inbox.take(limit)
+
+    async def start_tls(self, name: str | None, *, wait: float) -> bool:
+        """Do the TLS handshake, with `name` as SNI; return whether it worked. wait: seconds on top of four round trips."""
+        if self.status is not Status.OPEN or self._transport is None:
+            return False
+        until = min(self._deadline, self._loop.time() + wait + 4 * self.rtt)
+        try:
+            async with asyncio.timeout_at(until):
+                transport = await self._loop.start_tls(
+                    self._transport, self._inbox, self._context, server_hostname=name
+                )
+        except TimeoutError:
+            self._failed = Status.TIMEOUT
+        except ssl.SSLError as error:
+            self._failed, self.reason = Status.NO_TLS, error.reason
+        except OSError as error:
+            self._failed = status_of(error)
+        else:
+            self._secured(transport)
+        return self._failed is None
+
+    def abort(self) -> None:
+        """Close at once, without another word."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _secured(self, transport: asyncio.Transport | None) -> None:
+        if transport is None:
+            self._failed = Status.CLOSED
+            return
+        self._transport = self._inbox.transport = transport
+        secured: ssl.SSLObject = transport.get_extra_info("ssl_object")
+        cipher = secured.cipher()
+        self.tls = f"{secured.version()} {cipher[0] if cipher else ''}".rstrip()
+        self.certificate = secured.getpeercert(binary_form=True)
+
+    async def _more(self, until: float) -> bool:
+        """Wait for new bytes; False when there are none in time, or nothing can come any more."""
+        if self._inbox.ended:
+            return False
+        self._inbox.news.clear()
+        try:
+            async with asyncio.timeout_at(min(until, self._deadline)):
+                await self._inbox.news.wait()
+        except TimeoutError:
+            if self._loop.time() >= self._deadline:
+                self._failed = Status.TIMEOUT
+            return False
+        return True
+
+
+class Datagrams:
+    """Datagrams to and from one UDP port under a deadline; the same operations as Connection, but no TLS."""
+
+    tls: str | None = None
+    certificate: bytes | None = None
+    reason: str | None = None
+
+    def __init__(self, deadline: float) -> None:
+        """Not open yet; `deadline` is by the event loop's clock."""
+        self._loop = asyncio.get_running_loop()
+        self._deadline = deadline
+        self._inbox = _DatagramInbox()
+        self._transport: asyncio.DatagramTransport | None = None
+        self._failed: Status | None = Status.CLOSED
+
+    @property
+    def status(self) -> Status:
+        """How it stands. REFUSED: the host answered that the port is closed."""
+        return self._failed or self._inbox.ended or Status.OPEN
+
+    async def open(self, address: str, port: int) -> None:
+        """Take a socket for that port alone: datagrams from elsewhere are not received."""
+        try:
+            self._transport, _ = await self._loop.create_datagram_endpoint(
+                lambda: self._inbox, remote_addr=(address, port)
+            )
+        except OSError as error:
+            self._failed = status_of(error)
+        else:
+            self._failed = None
+
+    def send(self, data: bytes) -> None:
+        """Send one datagram."""
+        if data and self.status is Status.OPEN and self._transport is not None:
+            self._transport.sendto(data)
+
+    async def receive(self, limit: int, *, wait: float, complete: Callable[[bytes], bool] | None = None) -> bytes:
+        """Return the first datagram that comes within `wait` seconds, or all until `complete` returns True, up to `limit`."""
+        until = min(self._deadline, self._loop.time() + wait)
+        inbox = self._inbox
+        while not self._failed and not inbox.ended and len(inbox.bytes) < limit:
+            if inbox.bytes and (complete is None or complete(bytes(inbox.bytes))):
+                break
+            inbox.news.clear()
+            try:
+                async with asyncio.timeout_at(until):
+                    await inbox.news.wait()
+            except TimeoutError:
+                break
+        return inbox.take(limit)
+
+    async def start_tls(self, name: str | None, *, wait: float) -> bool:  # noqa: ARG002  # as in Connection
+        """Return False: there is no TLS over datagrams."""
+        return False
+
+    def abort(self) -> None:
+        """Close."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class _DatagramInbox(asyncio.DatagramProtocol):
+    """The datagrams that have arrived, up to MOST_BYTES."""
+
+    def __init__(self) -> None:
+        self.bytes = bytearray()
+        self.ended: Status | None = None
+        self.news = asyncio.Event()
+
+    def datagram_received(self, data: bytes, _: object) -> None:
+        self.bytes += data[: MOST_BYTES - len(self.bytes)]
+        self.news.set()
+
+    def error_received(self, exc: Exception) -> None:
+        self.ended = self.ended or status_of(exc)
+        self.news.set()
+
+    def take(self, limit: int) -> bytes:
+        taken = bytes(self.bytes[:limit])
+        del self.bytes[:limit]
+        return taken
+
+
+class _Inbox(asyncio.Protocol):
+    """What has arrived, up to MOST_BYTES; keeps it when the connection breaks."""
+
+    def __init__(self) -> None:
+        self.bytes = bytearray()
+        self.ended: Status | None = None
+        self.news = asyncio.Event()
+        self.transport: asyncio.Transport | None = None
+        self._room = MOST_BYTES
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.bytes += data[: self._room]
+        self._room -= min(self._room, len(data))
+        if not self._room:
+            self._end(Status.CLOSED)
+            if self.transport is not None:
+                self.transport.pause_reading()
+        self.news.set()
+
+    def eof_received(self) -> None:
+        self._end(Status.CLOSED)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(status_of(exc) if exc else Status.CLOSED)
+
+    def take(self, limit: int) -> bytes:
+        taken = bytes(self.bytes[:limit])
+        del self.bytes[:limit]
+        return taken
+
+    def _end(self, status: Status) -> None:
+        self.ended = self.ended or status
+        self.news.set()
+
+
+_STATUSES: Final = {
+    errno.ECONNREFUSED: Status.REFUSED,
+    errno.ECONNRESET: Status.RESET,
+    errno.ECONNABORTED: Status.RESET,
+    errno.EPIPE: Status.RESET,
+    errno.ETIMEDOUT: Status.TIMEOUT,
+    errno.EMFILE: Status.EXHAUSTED,
+    errno.ENFILE: Status.EXHAUSTED,
+    errno.ENOBUFS: Status.EXHAUSTED,
+    errno.ENOMEM: Status.EXHAUSTED,
+    errno.EADDRNOTAVAIL: Status.EXHAUSTED,
+}
+
+
+def status_of(error: Exception) -> Status:
+    """Map an OSError to a Status; unknown errors become UNREACHABLE."""
+    if isinstance(error, TimeoutError):
+        return Status.TIMEOUT
+    if isinstance(error, ssl.SSLError):
+        return Status.NO_TLS
+    # asyncio raises its own, without a number, when a peer hangs up inside a handshake.
+    if isinstance(error, ConnectionError) and error.errno is None:
+        return Status.RESET
+    number = error.errno if isinstance(error, OSError) else None
+    return _STATUSES.get(number, Status.UNREACHABLE) if number else Status.UNREACHABLE
+
+
+def lenient_context() -> ssl.SSLContext:
+    """Return what can talk to whatever is out there: old versions, old ciphers, nothing verified."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers(_CIPHERS)
+    # Servers without RFC 5746; Python names the option from 3.12 on.
+    context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
+    return context
