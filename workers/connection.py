@@ -1,6 +1,6 @@
 """One connection of a probe: TCP, with TLS if asked for, or UDP. Bounded in time and bytes; opened by net.py only.
 
-What the network does comes back as a Status, never as an exception.
+What the network does comes back as a ConnectionStatus, never as an exception.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
-from cobalt_tasks.protocols.base import Status
+from cobalt_tasks.protocols.base import ConnectionStatus
 
 MOST_BYTES: Final = 16 * 1024
 """Bytes accepted from one connection, all in all; the rest is left unread."""
@@ -36,7 +36,7 @@ class Connection:
         self._context = context
         self._inbox = _Inbox()
         self._transport: asyncio.Transport | None = None
-        self._failed: Status | None = Status.CLOSED
+        self._failed: ConnectionStatus | None = ConnectionStatus.CLOSED
         self.rtt = 0.0
         """Seconds the handshake of TCP took: how far away the peer is."""
         self.tls: str | None = None
@@ -47,9 +47,9 @@ class Connection:
         """The peer's certificate as DER, not verified."""
 
     @property
-    def status(self) -> Status:
+    def status(self) -> ConnectionStatus:
         """How the connection stands. Bytes that came before it ended can still be received."""
-        return self._failed or self._inbox.ended or Status.OPEN
+        return self._failed or self._inbox.ended or ConnectionStatus.OPEN
 
     async def open(self, address: str, port: int) -> None:
         """Connect."""
@@ -65,7 +65,7 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         """Send a few bytes; a peer that does not take them shows in the answer."""
-        if data and self.status is Status.OPEN and self._transport is not None:
+        if data and self.status is ConnectionStatus.OPEN and self._transport is not None:
             self._transport.write(data)
 
     async def receive(self, limit: int, *, wait: float, complete: Callable[[bytes], bool] | None = None) -> bytes:
@@ -83,7 +83,7 @@ class Connection:
 
     async def start_tls(self, name: str | None, *, wait: float) -> bool:
         """Do the TLS handshake, with `name` as SNI; return whether it worked. wait: seconds on top of four round trips."""
-        if self.status is not Status.OPEN or self._transport is None:
+        if self.status is not ConnectionStatus.OPEN or self._transport is None:
             return False
         until = min(self._deadline, self._loop.time() + wait + 4 * self.rtt)
         try:
@@ -92,9 +92,9 @@ class Connection:
                     self._transport, self._inbox, self._context, server_hostname=name
                 )
         except TimeoutError:
-            self._failed = Status.TIMEOUT
+            self._failed = ConnectionStatus.TIMEOUT
         except ssl.SSLError as error:
-            self._failed, self.reason = Status.NO_TLS, error.reason
+            self._failed, self.reason = ConnectionStatus.NO_TLS, error.reason
         except OSError as error:
             self._failed = status_of(error)
         else:
@@ -108,7 +108,7 @@ class Connection:
 
     def _secured(self, transport: asyncio.Transport | None) -> None:
         if transport is None:
-            self._failed = Status.CLOSED
+            self._failed = ConnectionStatus.CLOSED
             return
         self._transport = self._inbox.transport = transport
         secured: ssl.SSLObject = transport.get_extra_info("ssl_object")
@@ -126,7 +126,7 @@ class Connection:
                 await self._inbox.news.wait()
         except TimeoutError:
             if self._loop.time() >= self._deadline:
-                self._failed = Status.TIMEOUT
+                self._failed = ConnectionStatus.TIMEOUT
             return False
         return True
 
@@ -144,12 +144,12 @@ class Datagrams:
         self._deadline = deadline
         self._inbox = _DatagramInbox()
         self._transport: asyncio.DatagramTransport | None = None
-        self._failed: Status | None = Status.CLOSED
+        self._failed: ConnectionStatus | None = ConnectionStatus.CLOSED
 
     @property
-    def status(self) -> Status:
+    def status(self) -> ConnectionStatus:
         """How it stands. REFUSED: the host answered that the port is closed."""
-        return self._failed or self._inbox.ended or Status.OPEN
+        return self._failed or self._inbox.ended or ConnectionStatus.OPEN
 
     async def open(self, address: str, port: int) -> None:
         """Take a socket for that port alone: datagrams from elsewhere are not received."""
@@ -164,7 +164,7 @@ class Datagrams:
 
     def send(self, data: bytes) -> None:
         """Send one datagram."""
-        if data and self.status is Status.OPEN and self._transport is not None:
+        if data and self.status is ConnectionStatus.OPEN and self._transport is not None:
             self._transport.sendto(data)
 
     async def receive(self, limit: int, *, wait: float, complete: Callable[[bytes], bool] | None = None) -> bytes:
@@ -197,7 +197,7 @@ class _DatagramInbox(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.bytes = bytearray()
-        self.ended: Status | None = None
+        self.ended: ConnectionStatus | None = None
         self.news = asyncio.Event()
 
     def datagram_received(self, data: bytes, _: object) -> None:
@@ -219,7 +219,7 @@ class _Inbox(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.bytes = bytearray()
-        self.ended: Status | None = None
+        self.ended: ConnectionStatus | None = None
         self.news = asyncio.Event()
         self.transport: asyncio.Transport | None = None
         self._room = MOST_BYTES
@@ -231,52 +231,52 @@ class _Inbox(asyncio.Protocol):
         self.bytes += data[: self._room]
         self._room -= min(self._room, len(data))
         if not self._room:
-            self._end(Status.CLOSED)
+            self._end(ConnectionStatus.CLOSED)
             if self.transport is not None:
                 self.transport.pause_reading()
         self.news.set()
 
     def eof_received(self) -> None:
-        self._end(Status.CLOSED)
+        self._end(ConnectionStatus.CLOSED)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(status_of(exc) if exc else Status.CLOSED)
+        self._end(status_of(exc) if exc else ConnectionStatus.CLOSED)
 
     def take(self, limit: int) -> bytes:
         taken = bytes(self.bytes[:limit])
         del self.bytes[:limit]
         return taken
 
-    def _end(self, status: Status) -> None:
+    def _end(self, status: ConnectionStatus) -> None:
         self.ended = self.ended or status
         self.news.set()
 
 
 _STATUSES: Final = {
-    errno.ECONNREFUSED: Status.REFUSED,
-    errno.ECONNRESET: Status.RESET,
-    errno.ECONNABORTED: Status.RESET,
-    errno.EPIPE: Status.RESET,
-    errno.ETIMEDOUT: Status.TIMEOUT,
-    errno.EMFILE: Status.EXHAUSTED,
-    errno.ENFILE: Status.EXHAUSTED,
-    errno.ENOBUFS: Status.EXHAUSTED,
-    errno.ENOMEM: Status.EXHAUSTED,
-    errno.EADDRNOTAVAIL: Status.EXHAUSTED,
+    errno.ECONNREFUSED: ConnectionStatus.REFUSED,
+    errno.ECONNRESET: ConnectionStatus.RESET,
+    errno.ECONNABORTED: ConnectionStatus.RESET,
+    errno.EPIPE: ConnectionStatus.RESET,
+    errno.ETIMEDOUT: ConnectionStatus.TIMEOUT,
+    errno.EMFILE: ConnectionStatus.EXHAUSTED,
+    errno.ENFILE: ConnectionStatus.EXHAUSTED,
+    errno.ENOBUFS: ConnectionStatus.EXHAUSTED,
+    errno.ENOMEM: ConnectionStatus.EXHAUSTED,
+    errno.EADDRNOTAVAIL: ConnectionStatus.EXHAUSTED,
 }
 
 
-def status_of(error: Exception) -> Status:
-    """Map an OSError to a Status; unknown errors become UNREACHABLE."""
+def status_of(error: Exception) -> ConnectionStatus:
+    """Map an OSError to a ConnectionStatus; unknown errors become UNREACHABLE."""
     if isinstance(error, TimeoutError):
-        return Status.TIMEOUT
+        return ConnectionStatus.TIMEOUT
     if isinstance(error, ssl.SSLError):
-        return Status.NO_TLS
+        return ConnectionStatus.NO_TLS
     # asyncio raises its own, without a number, when a peer hangs up inside a handshake.
     if isinstance(error, ConnectionError) and error.errno is None:
-        return Status.RESET
+        return ConnectionStatus.RESET
     number = error.errno if isinstance(error, OSError) else None
-    return _STATUSES.get(number, Status.UNREACHABLE) if number else Status.UNREACHABLE
+    return _STATUSES.get(number, ConnectionStatus.UNREACHABLE) if number else ConnectionStatus.UNREACHABLE
 
 
 def lenient_context() -> ssl.SSLContext:

@@ -1,6 +1,6 @@
 """The only opener of sockets for probes: deadlines, byte caps, scope; names go through resolvers.py.
 
-It takes the steps of the conversations of cobalt_tasks/protocols. What the network does comes back as a Status or an
+It takes the steps of the conversations of cobalt_tasks/protocols. What the network does comes back as a ConnectionStatus or an
 Answer, never as an exception.
 """
 
@@ -15,11 +15,11 @@ import dns.rdatatype
 
 from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.errors import OutOfScopeError
-from cobalt_tasks.protocols.base import Connect, Reply, Send, StartTls, Status, Steps, T, Target
+from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTls, StepResult, Steps, T, Target
 from workers.connection import Connection, Datagrams, lenient_context
 from workers.resolvers import DnsAnswer, Resolvers
 
-__all__ = ["Net", "Status"]
+__all__ = ["ConnectionStatus", "Net"]
 
 MOST_OPEN: Final = 256
 """Jobs of one process that may hold a socket at a time."""
@@ -110,9 +110,9 @@ class Net:
                         connection = await stack.enter_async_context(
                             self.connect(target.address, target.port, deadline=deadline, transport=target.transport)
                         )
-                        reply = Reply(status=connection.status)
+                        reply = StepResult(status=connection.status)
                     elif connection is None:
-                        reply = Reply(status=Status.CLOSED)
+                        reply = StepResult(status=ConnectionStatus.CLOSED)
                     else:
                         reply = await _take(step, connection)
                     step = steps.send(reply)
@@ -132,10 +132,10 @@ class Net:
         return await self._resolvers.ask(name, kind, is_private=not is_public(about), deadline=deadline)
 
 
-async def _take(step: Send | StartTls, connection: Connection | Datagrams) -> Reply:
+async def _take(step: Send | StartTls, connection: Connection | Datagrams) -> StepResult:
     if isinstance(step, StartTls):
         await connection.start_tls(step.name, wait=step.wait)
-        return Reply(
+        return StepResult(
             status=connection.status,
             tls=connection.tls,
             certificate=connection.certificate,
@@ -143,4 +143,4 @@ async def _take(step: Send | StartTls, connection: Connection | Datagrams) -> Re
         )
     connection.send(step.data)
     data = await connection.receive(step.limit, wait=step.wait or 0.0, complete=step.is_complete)
-    return Reply(data=data, status=connection.status)
+    return StepResult(data=data, status=connection.status)

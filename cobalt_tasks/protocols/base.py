@@ -1,6 +1,6 @@
 """What a protocol is, and the steps of a conversation. No sockets and no clock: workers/net.py takes the steps.
 
-A conversation is a generator. It yields a step, and receives what came of it as a Reply; its return value is its result.
+A conversation is a generator. It yields a step, and receives what came of it as a StepResult; its return value is its result.
 Tests and the fuzzer drive the same generators with bytes alone.
 """
 
@@ -18,7 +18,7 @@ LIMIT = 4096
 T = TypeVar("T")
 
 
-class Status(StrEnum):
+class ConnectionStatus(StrEnum):
     """How a connection stands, or how it ended."""
 
     OPEN = "open"
@@ -80,7 +80,7 @@ class StartTls(Struct, frozen=True):
 Step = Connect | Send | StartTls
 
 
-class Reply(Struct, frozen=True):
+class StepResult(Struct, frozen=True):
     """What came of a step.
 
     data: the bytes received; status: how the connection stands after it.
@@ -89,13 +89,13 @@ class Reply(Struct, frozen=True):
     """
 
     data: bytes = b""
-    status: Status = Status.OPEN
+    status: ConnectionStatus = ConnectionStatus.OPEN
     tls: str | None = None
     certificate: bytes | None = None
     reason: str | None = None
 
 
-Steps = Generator[Step, Reply, T]
+Steps = Generator[Step, StepResult, T]
 """A conversation whose result is a T."""
 
 

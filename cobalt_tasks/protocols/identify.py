@@ -16,11 +16,11 @@ from cobalt_tasks.protocols import recognise, registry
 from cobalt_tasks.protocols.base import (
     LIMIT,
     Connect,
+    ConnectionStatus,
     Protocol,
-    Reply,
     Send,
     StartTls,
-    Status,
+    StepResult,
     Steps,
     T,
     Target,
@@ -43,7 +43,7 @@ _MORE: Final = 0.7
 _TLS: Final = "tls"
 _LAST_LINE: Final = re.compile(rb"(?:\A|\n)(?!\d{3}-)[^\n]*\n\Z")
 _MYSQL_HEADER: Final = 4
-_HOPELESS: Final = frozenset({Status.EXHAUSTED, Status.TIMEOUT, Status.UNREACHABLE})
+_HOPELESS: Final = frozenset({ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT, ConnectionStatus.UNREACHABLE})
 
 
 class Result(Struct, frozen=True, kw_only=True):
@@ -59,14 +59,14 @@ class Result(Struct, frozen=True, kw_only=True):
     raw: bytes = b""
     tls: str | None = None
     certificate: bytes | None = None
-    status: Status = Status.OPEN
+    status: ConnectionStatus = ConnectionStatus.OPEN
     is_answered: bool = False
     tried: tuple[str, ...] = ()
 
     @property
     def is_silent(self) -> bool:
         """Whether words were sent and nothing came back: a final answer of its own, whatever became of the connection."""
-        return not self.is_answered and len(self.tried) > 1 and self.status is not Status.EXHAUSTED
+        return not self.is_answered and len(self.tried) > 1 and self.status is not ConnectionStatus.EXHAUSTED
 
     @property
     def has_certificate(self) -> bool:
@@ -105,28 +105,28 @@ class _Search:
         self._target = target
         self._tried: list[str] = []
         self._best: Result | None = None
-        self._handshake = Reply()
+        self._handshake = StepResult()
         """The reply to the TLS handshake of the present connection."""
 
     def run(self) -> Steps[Result]:
         status = (yield Connect()).status
-        if status is Status.OPEN:
+        if status is ConnectionStatus.OPEN:
             status = yield from self._converse()
         best = self._best or Result(status=status)
         return replace(best, tried=tuple(self._tried))
 
-    def _converse(self) -> Steps[Status]:
+    def _converse(self) -> Steps[ConnectionStatus]:
         """Listen and speak over the open connection, inside TLS if that was started; return how it ended."""
         target = self._target
         if target.transport == "udp":
             return (yield from self._speak(registry.udp_words_at(target.port)))
         words = registry.words_at(target.port, in_tls=self._in_tls)
         heard = yield from self._listen()
-        if heard.data or heard.status is not Status.OPEN:
+        if heard.data or heard.status is not ConnectionStatus.OPEN:
             return heard.status
         return (yield from self._speak(words))
 
-    def _listen(self) -> Steps[Reply]:
+    def _listen(self) -> Steps[StepResult]:
         own = self._own()
         is_expected = any(each.greets for each in own) if own else not self._in_tls
         if self._target.port in registry.TLS_PORTS and not self._in_tls:
@@ -137,10 +137,10 @@ class _Search:
             yield from self._understand(heard, None)
         return heard
 
-    def _speak(self, words: Sequence[Protocol]) -> Steps[Status]:
+    def _speak(self, words: Sequence[Protocol]) -> Steps[ConnectionStatus]:
         """Try one protocol after the other, the first over the open connection; return how the last one ended."""
         pending = list(words)
-        status = Status.OPEN
+        status = ConnectionStatus.OPEN
         is_used = False
         while pending:
             protocol = pending.pop(0)
@@ -160,7 +160,7 @@ class _Search:
                     pending = [each for each in pending if each.name == _TLS]
                 elif known:
                     break
-            self._tried.append(f"{protocol.name}: {status if status is not Status.OPEN else 'silent'}")
+            self._tried.append(f"{protocol.name}: {status if status is not ConnectionStatus.OPEN else 'silent'}")
         return status
 
     def _words(self, protocol: Protocol) -> Send:
@@ -168,7 +168,7 @@ class _Search:
         data = words(self._target) if words else b""
         return Send(data, wait=self._wait(protocol), is_complete=protocol.is_complete)
 
-    def _start_tls(self, wait: float) -> Steps[Status]:
+    def _start_tls(self, wait: float) -> Steps[ConnectionStatus]:
         """Do the handshake, and find out what speaks inside."""
         self._handshake = yield StartTls(self._target.name, wait=wait)
         if not self._in_tls:
@@ -176,13 +176,13 @@ class _Search:
         self._keep(Fingerprint(), b"")
         return (yield from self._converse())
 
-    def _reconnect(self) -> Steps[Status]:
+    def _reconnect(self) -> Steps[ConnectionStatus]:
         reply = yield Connect()
-        if self._in_tls and reply.status is Status.OPEN:
+        if self._in_tls and reply.status is ConnectionStatus.OPEN:
             reply = yield StartTls(self._target.name)
         return reply.status
 
-    def _understand(self, reply: Reply, spoken: Protocol | None) -> Steps[Fingerprint | None]:
+    def _understand(self, reply: StepResult, spoken: Protocol | None) -> Steps[Fingerprint | None]:
         """Keep an answer if it is better than the one before; return what it shows, None if it is not recognised."""
         if not reply.data:
             return None
@@ -201,7 +201,7 @@ class _Search:
             step = next(conversation)
             while True:
                 if isinstance(step, Connect):
-                    reply = Reply(status=(yield from self._reconnect()))
+                    reply = StepResult(status=(yield from self._reconnect()))
                 else:
                     reply = yield replace(step, wait=_MORE) if isinstance(step, Send) and step.wait is None else step
                 raw += reply.data[: LIMIT - len(raw)]

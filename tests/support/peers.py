@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from cobalt_tasks.protocols.base import Connect, Reply, Send, StartTls, Status, Step, Steps
+from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTls, Step, StepResult, Steps
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class Peer:
         *,
         greeting: bytes = b"",
         inside: "Peer | None" = None,
-        then: Status = Status.OPEN,
+        then: ConnectionStatus = ConnectionStatus.OPEN,
     ) -> None:
         """Make a server.
 
@@ -34,7 +34,7 @@ class Peer:
         self.then = then
         self.steps: list[Step] = []
         self.connections = 0
-        self._status = Status.CLOSED
+        self._status = ConnectionStatus.CLOSED
         self._speaker: Peer = self
         self._is_fresh = False
 
@@ -50,31 +50,31 @@ class Peer:
             return result
         raise AssertionError("a conversation without end")
 
-    def _take(self, step: Step) -> Reply:
+    def _take(self, step: Step) -> StepResult:
         if isinstance(step, Connect):
             self.connections += 1
-            self._status = self.then if self.connections > 1 else Status.OPEN
+            self._status = self.then if self.connections > 1 else ConnectionStatus.OPEN
             self._speaker, self._is_fresh = self, True
-            return Reply(status=self._status)
-        if self._status is not Status.OPEN:
-            return Reply(status=self._status)
+            return StepResult(status=self._status)
+        if self._status is not ConnectionStatus.OPEN:
+            return StepResult(status=self._status)
         if isinstance(step, StartTls):
             if self._speaker.inside is None:
-                self._status = Status.NO_TLS
-                return Reply(status=self._status, reason="WRONG_VERSION_NUMBER")
+                self._status = ConnectionStatus.NO_TLS
+                return StepResult(status=self._status, reason="WRONG_VERSION_NUMBER")
             self._speaker, self._is_fresh = self._speaker.inside, True
-            return Reply(tls="TLSv1.3 TLS_AES_256_GCM_SHA384", certificate=b"DER")
+            return StepResult(tls="TLSv1.3 TLS_AES_256_GCM_SHA384", certificate=b"DER")
         return self._answer(step)
 
-    def _answer(self, step: Send) -> Reply:
+    def _answer(self, step: Send) -> StepResult:
         data = self._speaker.greeting if self._is_fresh else b""
         self._is_fresh = False
         if step.data:
             answer = self._speaker.reply_to(step.data)
             if answer is None:
-                self._status = Status.CLOSED
+                self._status = ConnectionStatus.CLOSED
             data += answer or b""
-        return Reply(data=data[: step.limit], status=self._status)
+        return StepResult(data=data[: step.limit], status=self._status)
 
     def reply_to(self, data: bytes) -> Answer:
         """Return the answer to some bytes."""

@@ -10,7 +10,7 @@ from cobalt_tasks.core.catalog import DAY, HOUR
 from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Certificate, Facts, Hostname, Job, Outcome, Sighting, Verdict
 from cobalt_tasks.core.text import hostname
-from cobalt_tasks.protocols.base import Reply, Target
+from cobalt_tasks.protocols.base import StepResult, Target
 from cobalt_tasks.protocols.secure import open_tls
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
@@ -40,7 +40,7 @@ async def probe(job: Job, net: Net) -> Outcome:
     return await _outcome(job, reply) if reply.tls else unreached(job, reply.status, reply.reason)
 
 
-async def _outcome(job: Job, reply: Reply) -> Outcome:
+async def _outcome(job: Job, reply: StepResult) -> Outcome:
     if not reply.certificate:
         return _failed(job, "no certificate", reply.tls)
     certificate = await asyncio.get_running_loop().run_in_executor(_PARSER, x509.parse, reply.certificate)

@@ -3,15 +3,15 @@
 from typing import Final
 
 from cobalt_tasks.core.records import Job, Outcome, Verdict
-from workers.net import Status
+from workers.net import ConnectionStatus
 
 _PAUSE: Final = 30.0
 """Seconds until this machine may have sockets again."""
 
 
-def unreached(job: Job, status: Status, detail: str | None = None) -> Outcome:
+def unreached(job: Job, status: ConnectionStatus, detail: str | None = None) -> Outcome:
     """Return the outcome of a connection that did not come to an answer."""
-    if status is Status.EXHAUSTED:
+    if status is ConnectionStatus.EXHAUSTED:
         return Outcome(job=job, verdict=Verdict.RETRY, code=status.value, detail="no free socket here", after=_PAUSE)
     return Outcome(job=job, verdict=Verdict.FAILED, code=status.value, detail=detail)
 

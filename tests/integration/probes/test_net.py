@@ -9,7 +9,7 @@ from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import OutOfScopeError
 from tests.support.waiting import PATIENCE
 from workers.connection import MOST_BYTES
-from workers.net import Net, Status
+from workers.net import ConnectionStatus, Net
 
 
 def test_a_flood_nobody_reads() -> None:
@@ -28,7 +28,7 @@ def test_a_flood_nobody_reads() -> None:
                 await writer.drain()
         writer.transport.abort()
 
-    async def main() -> tuple[int, Status]:
+    async def main() -> tuple[int, ConnectionStatus]:
         server = await asyncio.start_server(handler, "127.0.0.1", 0)
         net = Net(Scope(), 5.0)
         async with (
@@ -43,7 +43,7 @@ def test_a_flood_nobody_reads() -> None:
         await asyncio.sleep(0.05)
         return len(held + again), status
 
-    assert asyncio.run(main()) == (MOST_BYTES, Status.CLOSED)
+    assert asyncio.run(main()) == (MOST_BYTES, ConnectionStatus.CLOSED)
     assert sent < 20_000_000
 
 
@@ -95,7 +95,7 @@ def test_a_failed_connection_does_nothing() -> None:
     async def main() -> None:
         net = Net(Scope(), 5.0)
         async with net.turn() as deadline, net.connect("127.0.0.1", 1, deadline=deadline) as connection:
-            assert connection.status is Status.REFUSED
+            assert connection.status is ConnectionStatus.REFUSED
             connection.send(b"x")
             assert await connection.receive(10, wait=60) == b""
             assert not await connection.start_tls(None, wait=60)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.protocols.base import Connect, Reply, Send, Status, Target
+from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StepResult, Target
 from cobalt_tasks.protocols.identify import identify
 from cobalt_tasks.protocols.secure import open_tls
 from tests.support.peers import Peer
@@ -65,12 +65,12 @@ def test_silence_and_refusal() -> None:
     steps = identify(target())
     assert next(steps) == Connect()
     with pytest.raises(StopIteration) as end:
-        steps.send(Reply(status=Status.REFUSED))
-    assert (end.value.value.status, end.value.value.is_silent) == (Status.REFUSED, False)
+        steps.send(StepResult(status=ConnectionStatus.REFUSED))
+    assert (end.value.value.status, end.value.value.is_silent) == (ConnectionStatus.REFUSED, False)
 
 
-@pytest.mark.parametrize("status", [Status.EXHAUSTED, Status.TIMEOUT])
-def test_what_is_hopeless_ends_it(status: Status) -> None:
+@pytest.mark.parametrize("status", [ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT])
+def test_what_is_hopeless_ends_it(status: ConnectionStatus) -> None:
     """No further connection is tried after one that this machine could not open or that did not come up in time."""
     peer = Peer(then=status)
     peer.run(identify(target()))
