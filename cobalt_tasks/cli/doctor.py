@@ -25,10 +25,15 @@ _ASKS_WORKERS = frozenset({"workers", "work", "clock"})
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option("--worker", "only", flag_value="worker", help="Only ask whether this host's own worker answers.")
 @click.option("--sweep", "only", flag_value="sweep", help="Only ask whether beat has a sweep done every few seconds.")
-def doctor(as_json: bool, only: str | None) -> int:
+@click.option(
+    "--settings", "lists", is_flag=True, help="Only list every setting: its value, what to write, what it does."
+)
+def doctor(as_json: bool, only: str | None, lists: bool) -> int:
     """Check the settings, the database, Redis, the workers and the geolocation data; exit 1 when one is missing."""
     import msgspec
 
+    if lists:
+        return _list_settings(as_json)
     _verdict.cache_clear()
     checks = {only: {**_CHECKS, "worker": _host_worker}[only]} if only else _CHECKS
     findings = {name: _examine(check) for name, check in checks.items()}
@@ -38,6 +43,22 @@ def doctor(as_json: bool, only: str | None) -> int:
         for name, (ok, says) in findings.items():
             click.echo(f"{'ok ' if ok else 'NOT'} {name:<12} {printable(says)}")
     return 0 if all(ok for ok, _ in findings.values()) else 1
+
+
+def _list_settings(as_json: bool) -> int:
+    """Print every setting; of a secret only whether it is set."""
+    import msgspec
+
+    from cobalt_tasks.core import settings as environment
+
+    environment.load()
+    rows = list(environment.listed())
+    if as_json:
+        click.echo(msgspec.json.encode([msgspec.structs.asdict(row) for row in rows]))
+        return 0
+    for row in rows:
+        click.echo(f"{row.name}={printable(row.now)}\n    {row.value}; default: {row.default}\n    {row.meaning}")
+    return 0
 
 
 def _examine(check: "Callable[[Settings], str]") -> tuple[bool, str]:

@@ -9,9 +9,6 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from cobalt_tasks.core.errors import ConfigurationError
 
-PASSWORDS = frozenset(f"COBALT_{service}_PASSWORD{end}" for service in ("DATABASE", "BROKER") for end in ("", "_FILE"))
-"""The variables that complete a URL; a child is given complete URLs instead."""
-
 _BROKER_FORMS = (
     "redis://:PASSWORD@HOST:PORT/NUMBER, rediss://…, redis+socket:///FILE or sentinel://HOST:PORT;sentinel://HOST:PORT"
 )

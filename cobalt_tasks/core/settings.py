@@ -1,64 +1,184 @@
-"""The one reader of the environment.
+"""The one reader of the environment. Each setting is declared once, by a field of `Settings`.
 
-Every setting has a default that works on a laptop; docs/settings.md lists them.
+The declaration holds the name of the variable, its meaning, unit, default and range; docs/settings.md is made from it.
+The settings of geolocation providers follow from the registry of providers (`core.providers`).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
-from cobalt_tasks.core import checked_values, private_files, service_urls
+from cobalt_tasks.core import checked_values, private_files, providers, service_urls, variables
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.providers import LOCAL, ProviderSettings
+from cobalt_tasks.core.variables import ABSENT, Variable, password
 
-LOCAL_PROVIDER = "mmdb"
-PROVIDER_URLS = {"ip-api": "ipapi_url", "ipinfo": "ipinfo_url", "ipgeolocation": "ipgeolocation_url"}
-"""The fields of the settings that hold the base URLs of online providers."""
-
-PROVIDERS = (LOCAL_PROVIDER, *PROVIDER_URLS)
+_NETWORKS = "networks and addresses, separated by commas"
+_FOR_A_URL = "the password for the URL above, if that has none; nothing in it has to be encoded"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the environment says, checked. Lists are comma-separated there."""
+    """What the environment says, checked."""
 
-    home: Path
-    database_url: str
-    broker_url: str
+    home: Annotated[
+        Path,
+        Variable(
+            name="COBALT_HOME",
+            default="`~/.cobalt`",
+            value="a folder",
+            meaning="state: journal, SQLite, geolocation databases, logs",
+        ),
+    ]
+    database_url: Annotated[
+        str,
+        Variable(
+            name="COBALT_DATABASE_URL",
+            default="SQLite in `COBALT_HOME`",
+            value="`sqlite:///FILE` or `postgresql://USER:PASSWORD@HOST/NAME`",
+            meaning="the database that holds the ledger",
+            is_secret=True,
+            companions=password("COBALT_DATABASE", _FOR_A_URL),
+        ),
+    ]
+    broker_url: Annotated[
+        str,
+        Variable(
+            name="COBALT_BROKER_URL",
+            also="CELERY_BROKER_URL",
+            default="the Redis of `cobalt up`",
+            value="`redis://…`, `rediss://…`, `redis+socket:///PATH` or `sentinel://HOST:PORT;sentinel://HOST:PORT`",
+            meaning="the broker; if it is not set, `CELERY_BROKER_URL` is read",
+            is_secret=True,
+            companions=password("COBALT_BROKER", _FOR_A_URL),
+        ),
+    ]
     broker_is_named: bool
-    broker_master: str = "mymaster"
-    scope: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    resolvers: tuple[str, ...] = ()
-    geo_providers: tuple[str, ...] = PROVIDERS
-    ipapi_url: str = "http://ip-api.com"
-    ipinfo_url: str = "https://ipinfo.io"
-    ipgeolocation_url: str = "https://api.ipgeolocation.io"
-    ipinfo_token: str | None = None
-    ipgeolocation_api_key: str | None = None
-    offline: bool = False
-    refresh_active: bool = False
-    history_days: Annotated[float, msgspec.Meta(gt=0, le=100_000)] = 30.0
-    probe_timeout: Annotated[float, msgspec.Meta(gt=0, le=60)] = 5.0
-    dashboard_user: str | None = None
-    dashboard_password: str | None = None
-    allowed_hosts: tuple[str, ...] = ()
-    no_login: bool = False
+    broker_master: Annotated[
+        str,
+        Variable(
+            name="COBALT_BROKER_MASTER",
+            meaning="the name of the Redis in the Sentinels of a `sentinel://` broker; the first URL there carries its"
+            " password and database",
+        ),
+    ] = "mymaster"
+    scope: Annotated[
+        tuple[str, ...],
+        Variable(
+            name="COBALT_SCOPE",
+            value=_NETWORKS,
+            meaning="if set, only hosts in these networks are ever probed, whatever a scan found. Set and empty is an"
+            " error, as is a network with bits behind its prefix (`10.0.0.1/8`)",
+        ),
+    ] = ()
+    exclude: Annotated[
+        tuple[str, ...],
+        Variable(
+            name="COBALT_EXCLUDE",
+            value=_NETWORKS,
+            meaning="networks that are never probed, in which no host is looked up in DNS or at a provider, and no DNS"
+            " server and no provider is asked: a provider whose URL names an address there, and `COBALT_RESOLVERS` with"
+            " servers only there, are errors",
+        ),
+    ] = ()
+    resolvers: Annotated[
+        tuple[str, ...],
+        Variable(
+            name="COBALT_RESOLVERS",
+            default="the system's",
+            value="`ADDRESS[:PORT]`, IPv6 with a port in brackets, separated by commas",
+            meaning="DNS servers; private addresses are looked up only at servers with private addresses",
+        ),
+    ] = ()
+    offline: Annotated[
+        bool,
+        Variable(
+            name="COBALT_OFFLINE",
+            meaning="use no service outside: no online provider, no download by `cobalt geodb update`, and DNS only from"
+            " the servers in `COBALT_RESOLVERS` (without them, no names are looked up)",
+        ),
+    ] = False
+    geo_providers: Annotated[
+        tuple[str, ...],
+        Variable(
+            name="COBALT_GEO_PROVIDERS",
+            value="names, separated by commas",
+            meaning="geolocation providers, in the order they are asked; one that lacks its key is off, and one of a plug-in"
+            " is on only if it is named here",
+        ),
+    ] = msgspec.field(default_factory=providers.default_names)
+    providers: tuple[ProviderSettings, ...] = ()
+    refresh_active: Annotated[
+        bool,
+        Variable(
+            name="COBALT_REFRESH_ACTIVE", meaning="probe banners and certificates again when they are no longer fresh"
+        ),
+    ] = False
+    history_days: Annotated[
+        float,
+        Meta(gt=0, le=100_000),
+        Variable(
+            name="COBALT_HISTORY_DAYS", value="days", meaning="how long finished jobs are kept; what they found is kept"
+        ),
+    ] = 30.0
+    probe_timeout: Annotated[
+        float,
+        Meta(gt=0, le=60),
+        Variable(name="COBALT_PROBE_TIMEOUT", value="seconds", meaning="the longest time of one probe"),
+    ] = 5.0
+    dashboard_user: Annotated[
+        str | None,
+        Variable(
+            name="COBALT_DASHBOARD_USER",
+            meaning="the user name of the page, the API and Flower; needed where other machines reach them",
+        ),
+    ] = None
+    dashboard_password: Annotated[
+        str | None,
+        Variable(
+            name="COBALT_DASHBOARD_PASSWORD",
+            meaning="the password of that user",
+            is_secret=True,
+            companions=password("COBALT_DASHBOARD", "")[1:],
+        ),
+    ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Variable(
+            name="COBALT_ALLOWED_HOSTS",
+            value="host names without ports, separated by commas",
+            meaning="names by which browsers reach this machine, such as `cobalt.example`; loopback and the address"
+            " connected to are always allowed",
+        ),
+    ] = ()
+    no_login: Annotated[
+        bool,
+        Variable(name="COBALT_NO_LOGIN", meaning="let other machines read page, API and Flower without a login"),
+    ] = False
 
     @property
     def usable_providers(self) -> tuple[str, ...]:
         """The providers in the order they are asked, without those whose key is missing."""
         if self.offline:
-            return tuple(name for name in self.geo_providers if name == LOCAL_PROVIDER)
-        keys = {"ipinfo": self.ipinfo_token, "ipgeolocation": self.ipgeolocation_api_key}
-        return tuple(name for name in self.geo_providers if keys.get(name, "none needed"))
+            return tuple(name for name in self.geo_providers if name == LOCAL)
+        return tuple(name for name in self.geo_providers if self._has_key(name))
 
     @property
     def online_providers(self) -> tuple[str, ...]:
         """The providers among them that are asked over the network."""
-        return tuple(name for name in self.usable_providers if name != LOCAL_PROVIDER)
+        return tuple(name for name in self.usable_providers if name != LOCAL)
+
+    def provider(self, name: str) -> ProviderSettings:
+        """Return the settings of one provider; without any in the environment, its defaults."""
+        default = ProviderSettings(name=name, url=providers.find(name).url)
+        return next((each for each in self.providers if each.name == name), default)
+
+    def _has_key(self, name: str) -> bool:
+        return providers.find(name).key_variable is None or self.provider(name).key is not None
 
     @property
     def redis_socket(self) -> Path:
@@ -67,85 +187,163 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def geodb_folder(self) -> Path:
-        """Where the local geolocation databases lie."""
+        """The folder of the local geolocation databases."""
         return self.home / "geodb"
 
     @property
     def journal_folder(self) -> Path:
-        """Where bytes from pipes are kept until the ledger has them."""
+        """The folder that keeps bytes from pipes until the ledger has them."""
         return self.home / "journal"
 
 
-_NAMES = {
-    "broker_master": "COBALT_BROKER_MASTER",
-    "scope": "COBALT_SCOPE",
-    "exclude": "COBALT_EXCLUDE",
-    "resolvers": "COBALT_RESOLVERS",
-    "geo_providers": "COBALT_GEO_PROVIDERS",
-    "ipapi_url": "COBALT_IPAPI_URL",
-    "ipinfo_url": "COBALT_IPINFO_URL",
-    "ipgeolocation_url": "COBALT_IPGEOLOCATION_URL",
-    "ipinfo_token": "IPINFO_TOKEN",
-    "ipgeolocation_api_key": "IPGEOLOCATION_API_KEY",
-    "offline": "COBALT_OFFLINE",
-    "refresh_active": "COBALT_REFRESH_ACTIVE",
-    "history_days": "COBALT_HISTORY_DAYS",
-    "probe_timeout": "COBALT_PROBE_TIMEOUT",
-    "dashboard_user": "COBALT_DASHBOARD_USER",
-    "allowed_hosts": "COBALT_ALLOWED_HOSTS",
-    "no_login": "COBALT_NO_LOGIN",
-}
-_LISTS = frozenset({"scope", "exclude", "resolvers", "geo_providers", "allowed_hosts"})
+VARIABLES = variables.declared(Settings)
+"""The variable of each field."""
+
+_LISTS = frozenset(variables.lists(Settings))
+
+_URL_PASSWORDS = frozenset(
+    each.name for field in ("database_url", "broker_url") for each in VARIABLES[field].companions
+)
+"""Variables that complete a URL; a child process gets complete URLs instead."""
+
+
+def all_variables() -> Iterator[Variable]:
+    """Yield every variable that `load` reads, with what to write and its default: fields, then online providers."""
+    yield from variables.rows(Settings)
+    for name, entry in providers.built_in().items():
+        if entry.url_variable:
+            yield Variable(
+                name=entry.url_variable,
+                meaning=f"base URL of the provider {name}, for a proxy, a paid endpoint or a test server",
+                value="`http://HOST[:PORT]` or `https://HOST[:PORT]`",
+                default=f"`{entry.url}`",
+                is_secret=True,
+            )
+        if entry.key_variable:
+            yield Variable(
+                name=entry.key_variable,
+                meaning=f"key of the provider {name}; without it, the provider is off",
+                value="text",
+                default=ABSENT,
+                is_secret=True,
+            )
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True):
+    """One variable as `cobalt doctor --settings` prints it.
+
+    Attributes:
+        name: the variable.
+        now: its value in the environment; "set" for a secret, empty if it is not set.
+        value: what to write, with its unit.
+        default: the default.
+        meaning: what it does.
+
+    """
+
+    name: str
+    now: str
+    value: str
+    default: str
+    meaning: str
+
+
+def listed(environ: Mapping[str, str] | None = None) -> Iterator[Listed]:
+    """Yield every variable with its value in the environment (None: that of this process)."""
+    environ = os.environ if environ is None else environ
+    for each in all_variables():
+        now = next((environ[name] for name in each.names if environ.get(name)), "")
+        yield Listed(
+            name=each.name,
+            now="set" if now and each.is_secret else now,
+            value=each.value,
+            default=each.default,
+            meaning=each.meaning,
+        )
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.
+
+    Args:
+        environ: the environment; None for that of this process.
 
     Raises:
         ConfigurationError: a value cannot be used; the message names the variable, never a secret's value.
 
     """
     environ = os.environ if environ is None else environ
+    values = _urls(environ)
+    for field, variable in VARIABLES.items():
+        text = environ.get(variable.name, "").strip()
+        if text and field not in values:
+            values[field] = _split(variable.name, text) if field in _LISTS else text
+    if "COBALT_SCOPE" in environ and not values.get("scope"):
+        # To read it as "no scope" would probe everything a scan reported.
+        raise ConfigurationError("COBALT_SCOPE is set and empty: name the networks that may be probed, or unset it")
+    names = values.get("geo_providers", ())
+    values["providers"] = [_provider(environ, entry) for entry in _providers(names if isinstance(names, list) else [])]
+    try:
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(_name_the_variable(str(error))) from None
+    _check(settings)
+    return settings
+
+
+def _urls(environ: Mapping[str, str]) -> dict[str, object]:
+    """Return the values that depend on several variables."""
     home = Path(environ.get("COBALT_HOME") or Path.home() / ".cobalt").expanduser().absolute()
     private_files.require_own_folder(home)
     own_broker = f"redis+socket://{home / 'redis.sock'}"
     broker = service_urls.broker_url(environ, own_broker)
-    values: dict[str, object] = {
+    return {
         "home": str(home),
         "database_url": service_urls.database_url(environ, f"sqlite:///{home / 'cobalt.db'}"),
         "broker_url": broker,
         "broker_is_named": broker != own_broker,
         "dashboard_password": service_urls.password(environ, "COBALT_DASHBOARD_PASSWORD") or None,
     }
-    for field, variable in _NAMES.items():
-        if text := environ.get(variable, "").strip():
-            values[field] = _split(variable, text) if field in _LISTS else text
-    if "COBALT_SCOPE" in environ and not values.get("scope"):
-        # To read it as "no scope" would probe everything a scan reported.
-        raise ConfigurationError("COBALT_SCOPE is set and empty: name the networks that may be probed, or unset it")
-    try:
-        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
-    except msgspec.ValidationError as error:
-        raise ConfigurationError(_name_the_variable(str(error))) from None
-    for name in settings.geo_providers:
-        if name not in PROVIDERS:
-            message = f"COBALT_GEO_PROVIDERS: there is no provider {name!r}; there are {', '.join(PROVIDERS)}"
-            raise ConfigurationError(message)
+
+
+def _providers(named: list[str]) -> list[providers.ProviderEntry]:
+    """Return Cobalt's own providers and those of plug-ins that are named."""
+    entries = dict(providers.built_in())
+    for name in named:
+        try:
+            entries[name] = providers.find(name)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"COBALT_GEO_PROVIDERS: {error}") from error
+    return list(entries.values())
+
+
+def _provider(environ: Mapping[str, str], entry: providers.ProviderEntry) -> ProviderSettings:
+    url = environ.get(entry.url_variable or "", "").strip() or entry.url
+    key = environ.get(entry.key_variable or "", "").strip() or None
+    if entry.url_variable:
+        checked_values.require_web_url(entry.url_variable, url)
+    return ProviderSettings(name=entry.name, url=url, key=key)
+
+
+def _check(settings: Settings) -> None:
+    """Check the values that depend on each other.
+
+    Raises:
+        ConfigurationError: one cannot be used.
+
+    """
     scope = Scope(settings.scope, settings.exclude)
     for server in settings.resolvers:
         checked_values.resolver(server)
     checked_values.require_resolver_left(scope, settings.resolvers)
-    for provider, field in PROVIDER_URLS.items():
-        url = getattr(settings, field)
-        checked_values.require_web_url(_NAMES[field], url)
-        if provider in settings.online_providers:
-            checked_values.require_not_excluded(_NAMES[field], url, scope)
-    return settings
+    for name in settings.online_providers:
+        variable = providers.find(name).url_variable
+        checked_values.require_not_excluded(variable or name, settings.provider(name).url, scope)
 
 
 def environment(settings: Settings) -> dict[str, str]:
     """Return this process's environment with what a child needs to see the same state."""
-    inherited = {name: value for name, value in os.environ.items() if name not in service_urls.PASSWORDS}
+    inherited = {name: value for name, value in os.environ.items() if name not in _URL_PASSWORDS}
     return {
         **inherited,
         "COBALT_HOME": str(settings.home),
@@ -163,7 +361,7 @@ def _split(variable: str, text: str) -> list[str]:
 
 
 def _name_the_variable(message: str) -> str:
-    for field, variable in _NAMES.items():
+    for field, variable in VARIABLES.items():
         if f"$.{field}" in message:
-            return f"{variable}: {checked_values.in_words(message.split(' - at ', maxsplit=1)[0])}"
+            return f"{variable.name}: {checked_values.in_words(message.split(' - at ', maxsplit=1)[0])}"
     return message

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
+from cobalt_tasks.core import providers
 from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.catalog import DAY, GEOLOCATION
 from cobalt_tasks.core.errors import ConfigurationError
@@ -20,14 +21,11 @@ from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.geolocation import quotas as budgets
 from cobalt_tasks.geolocation import store as locations
-from cobalt_tasks.geolocation.local import mmdb
+from cobalt_tasks.geolocation.limits import ROUNDING_SECONDS, RateLimitHeaders
 from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 from cobalt_tasks.geolocation.place import Place, located, raw_text
 from cobalt_tasks.geolocation.providers.base import ASK_SECONDS, Answer, Failure, Provider, ProviderError
-from cobalt_tasks.geolocation.providers.ip_api import IpApi
-from cobalt_tasks.geolocation.providers.ipgeolocation import IpGeolocation
-from cobalt_tasks.geolocation.providers.ipinfo import IpInfo
-from cobalt_tasks.geolocation.quotas import TELLING, Demand, NobodyWaitsError, Reservation, Word
+from cobalt_tasks.geolocation.quotas import Demand, NobodyWaitsError, Reservation
 from cobalt_tasks.jobs.store import Claim, claim_waiting
 
 BUDGET: Final = "budget"
@@ -92,7 +90,7 @@ class Call:
             answer = provider.ask([job.address for job in unknown])
         except ProviderError as error:
             return known + self._failed(provider, reservation, unknown, error)
-        self._database.write(lambda c: budgets.succeeded(c, reservation, answer.word))
+        self._database.write(lambda c: budgets.succeeded(c, reservation, answer.rate_limit))
         now = time.time()
         return known + [self._chain.outcome(job, provider.terms.provider, answer, now) for job in unknown]
 
@@ -106,9 +104,9 @@ class Call:
         name = provider.terms.provider
         log.warning("%s: %s", name, error)
         is_busy = error.failure == "busy"
-        word = Word(remaining=0 if is_busy else None, resets_in=_told(error))
+        headers = RateLimitHeaders(remaining=0 if is_busy else None, resets_in=_told(error))
         pause = partial(_pause, error)
-        self._database.write(lambda c: budgets.failed(c, reservation, str(error), pause, word))
+        self._database.write(lambda c: budgets.failed(c, reservation, str(error), pause, headers))
         with self._database.reading() as connection:
             others = [each.terms.provider for each in self._chain.providers if each is not provider]
             waits = is_busy or bool(budgets.healthy(connection, others))
@@ -130,11 +128,11 @@ class Geolocator:
 
         """
         names = settings.usable_providers
-        self.databases = LocalDatabases(settings.geodb_folder, checked=True) if mmdb.NAME in names else None
-        self.providers: list[Provider] = [made for name in names if (made := _provider(name, settings))]
+        self.databases = LocalDatabases(settings.geodb_folder, checked=True) if providers.LOCAL in names else None
         self._scope = Scope(settings.scope, settings.exclude)
+        self.providers: list[Provider] = [made for name in names if (made := _provider(name, settings, self._scope))]
         self._expired_to = ""
-        self._is_local_first = not self.providers or names[0] == mmdb.NAME
+        self._is_local_first = not self.providers or names[0] == providers.LOCAL
 
     def local(self, batch: Sequence[Job]) -> list[Outcome]:
         """Look jobs up in the databases of this machine.
@@ -248,25 +246,14 @@ class Geolocator:
         return self.databases.locate(address, now) if self.databases is not None else None
 
 
-def _provider(name: str, settings: Settings) -> Provider | None:
+def _provider(name: str, settings: Settings, scope: Scope) -> Provider | None:
+    """Make a provider; None for the local databases."""
+    make = providers.find(name).make
     try:
-        return _configured(name, settings)
+        made: Provider | None = make(settings.provider(name), scope) if make else None
     except ValueError as error:
         raise ConfigurationError(f"the base URL of {name} cannot be used: {error}") from error
-
-
-def _configured(name: str, settings: Settings) -> Provider | None:
-    scope = Scope(settings.scope, settings.exclude)
-    match name:
-        case "ip-api":
-            return IpApi(settings.ipapi_url, scope=scope)
-        case "ipinfo" if settings.ipinfo_token:
-            return IpInfo(settings.ipinfo_url, settings.ipinfo_token, scope)
-        case "ipgeolocation" if settings.ipgeolocation_api_key:
-            return IpGeolocation(settings.ipgeolocation_url, settings.ipgeolocation_api_key, scope=scope)
-        case _:
-            # Local, or without the key it needs.
-            return None
+    return made
 
 
 def _told(error: ProviderError) -> float | None:
@@ -281,7 +268,7 @@ def _pause(error: ProviderError, failures: int) -> float:
     told = _told(error)
     if told is None:
         return pause
-    return told + TELLING if failures == 1 else max(told + TELLING, pause)
+    return told + ROUNDING_SECONDS if failures == 1 else max(told + ROUNDING_SECONDS, pause)
 
 
 def _found(job: Job, location: Location) -> Outcome:

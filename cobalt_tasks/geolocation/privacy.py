@@ -2,7 +2,7 @@
 
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.checked_values import excluded_resolvers
-from cobalt_tasks.core.settings import PROVIDER_URLS, Settings
+from cobalt_tasks.core.settings import Settings
 
 
 def in_words(settings: Settings) -> list[str]:
@@ -11,7 +11,7 @@ def in_words(settings: Settings) -> list[str]:
 
 
 def _locations(settings: Settings) -> str:
-    asked = [f"{name} ({_way(getattr(settings, PROVIDER_URLS[name]))})" for name in settings.online_providers]
+    asked = [f"{name} ({_way(settings.provider(name).url)})" for name in settings.online_providers]
     if not asked:
         return "no online provider" + (", COBALT_OFFLINE is set" if settings.offline else "")
     return f"{', '.join(asked)}, for public addresses only"

@@ -7,50 +7,19 @@ database's clock grants no window early.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, select, text, update
 
 from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.providers import Limit
 from cobalt_tasks.db import clocks
 from cobalt_tasks.db.bulk import earlier, insert_into, later
 from cobalt_tasks.db.engine import database_now
 from cobalt_tasks.db.tables import WAITING, breakers, budgets, jobs
+from cobalt_tasks.geolocation.limits import NO_HEADERS, ROUNDING_SECONDS, RateLimitHeaders, Terms
 from cobalt_tasks.jobs.store import Claim, claim_waiting
-
-
-class Limit(Struct, frozen=True, kw_only=True):
-    """At most `calls` in any `window`, in seconds. A provider that counts addresses counts them as calls."""
-
-    window: float
-    calls: int
-
-
-class Terms(Struct, frozen=True, kw_only=True):
-    """On which terms a provider answers: at most `batch` addresses in a call, within every one of `limits`.
-
-    `counts_addresses`: every address of a call counts, not the call.
-    """
-
-    provider: str
-    batch: int
-    limits: tuple[Limit, ...] = ()
-    counts_addresses: bool = False
-
-
-class Word(Struct, frozen=True, kw_only=True):
-    """What a provider says of its shortest window: how many calls are left in it, and the seconds until it ends."""
-
-    remaining: int | None = None
-    resets_in: float | None = None
-
-
-SILENCE: Final = Word()
-
-TELLING: Final = 1.0
-"""Providers tell whole seconds, and some cut the rest off: the end is up to so much later than they say."""
 
 
 class Reservation(Struct, frozen=True, kw_only=True):
@@ -248,10 +217,10 @@ def give_back(connection: Connection, reservation: Reservation, calls: int) -> N
         )
 
 
-def correct(connection: Connection, reservation: Reservation, word: Word) -> None:
-    """Take the provider's word for the window a call was counted in.
+def correct(connection: Connection, reservation: Reservation, headers: RateLimitHeaders) -> None:
+    """Take the provider's headers for the window a call was counted in.
 
-    Never more than we believe, since other calls may still be on their way. Without a word, the call may have been
+    Never more than we believe, since other calls may still be on their way. Without a headers, the call may have been
     counted as late as now, so the window lasts as long from now.
     """
     if not reservation.windows:
@@ -259,21 +228,21 @@ def correct(connection: Connection, reservation: Reservation, word: Word) -> Non
     now = clocks.estimate(connection)
     window = min(reservation.windows)
     values: dict[str, object] = {}
-    if word.remaining is not None:
-        values["used"] = later(budgets.c.used, budgets.c.calls - word.remaining)
-    if word.resets_in is None:
+    if headers.remaining is not None:
+        values["used"] = later(budgets.c.used, budgets.c.calls - headers.remaining)
+    if headers.resets_in is None:
         values["resets_at"] = later(budgets.c.resets_at, literal(now + window))
     else:
         # No window ends later than a whole window from now, whatever is said.
-        values["resets_at"] = now + min(word.resets_in + TELLING, window)
+        values["resets_at"] = now + min(headers.resets_in + ROUNDING_SECONDS, window)
     connection.execute(
         update(budgets).where(_window(reservation.provider, window, reservation.windows[window])).values(values),
     )
 
 
-def succeeded(connection: Connection, reservation: Reservation, word: Word = SILENCE) -> None:
-    """Close the breaker, and take the provider's word for its window (see `correct`)."""
-    correct(connection, reservation, word)
+def succeeded(connection: Connection, reservation: Reservation, headers: RateLimitHeaders = NO_HEADERS) -> None:
+    """Close the breaker, and take the provider's headers for its window (see `correct`)."""
+    correct(connection, reservation, headers)
     connection.execute(delete(breakers).where(breakers.c.provider == reservation.provider))
 
 
@@ -282,13 +251,13 @@ def failed(
     reservation: Reservation,
     reason: str,
     pause: Callable[[int], float],
-    word: Word = SILENCE,
+    headers: RateLimitHeaders = NO_HEADERS,
 ) -> None:
-    """Open the breaker, and take the provider's word for its window (see `correct`).
+    """Open the breaker, and take the provider's headers for its window (see `correct`).
 
     `pause` gives the seconds for a number of failures in a row. Calls that were on their way together are one failure.
     """
-    correct(connection, reservation, word)
+    correct(connection, reservation, headers)
     connection.execute(
         insert_into(connection, breakers)
         .values(provider=reservation.provider, failures=0, open_until=0.0)

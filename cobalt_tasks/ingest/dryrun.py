@@ -14,7 +14,7 @@ from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.geolocation.geolocator import Geolocator
-from cobalt_tasks.geolocation.quotas import Terms
+from cobalt_tasks.geolocation.limits import Terms
 from cobalt_tasks.hosts import row_counts
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.store.sources import Source

@@ -5,13 +5,13 @@ import sys
 from sqlalchemy import exists, select
 
 from cobalt_tasks.core.catalog import BY_NAME, Urgency
+from cobalt_tasks.core.providers import Limit
 from cobalt_tasks.core.records import NewJob, Outcome, State, Verdict
 from cobalt_tasks.db import locks
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import is_in
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.geolocation import quotas as budgets
-from cobalt_tasks.geolocation.quotas import Limit
 from cobalt_tasks.jobs import admin as job_admin
 from cobalt_tasks.jobs import creation as new_jobs
 from cobalt_tasks.jobs import reaper as sweep

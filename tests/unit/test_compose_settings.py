@@ -1,9 +1,13 @@
-"""Every setting reaches every service of the compose file."""
+"""Every setting reaches every service of the compose file, the documentation and the command that lists them."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-from cobalt_tasks.core import service_urls, settings
+from cobalt_tasks.core import settings
 
 ROOT = Path(__file__).parents[2]
 FIXED = {"COBALT_HOME"}
@@ -13,12 +17,9 @@ ELSEWHERE = {"CELERY_BROKER_URL"}
 """Another name of COBALT_BROKER_URL."""
 
 
-def documented() -> set[str]:
-    """The variables in the first column of docs/settings.md."""
-    rows = [
-        line.split("|")[1] for line in (ROOT / "docs/settings.md").read_text().splitlines() if line.startswith("| `")
-    ]
-    return {name for row in rows for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", row)}
+def declared() -> set[str]:
+    """Every variable that the settings declare."""
+    return {name for each in settings.all_variables() for name in each.names}
 
 
 def handed_on() -> set[str]:
@@ -28,14 +29,30 @@ def handed_on() -> set[str]:
     return set(re.findall(r"^    ([A-Z][A-Z0-9_]+):", block, re.MULTILINE))
 
 
-def test_every_documented_setting_reaches_every_service() -> None:
-    """What docs/settings.md names, a container sees when it is in .env. Break: leave one out of x-cobalt."""
-    assert documented() - FIXED - ELSEWHERE == handed_on()
+def test_every_setting_reaches_every_service() -> None:
+    """What the settings declare, a container sees when it is in .env. Break: leave one out of x-cobalt."""
+    assert declared() - FIXED - ELSEWHERE == handed_on()
 
 
-def test_every_setting_of_the_code_is_documented() -> None:
-    """What settings.py reads has a row in docs/settings.md, so that the test above covers it."""
-    assert {*settings._NAMES.values(), *service_urls.PASSWORDS, "COBALT_DASHBOARD_PASSWORD"} <= documented()
+def test_the_tables_of_the_documentation_are_those_of_the_code() -> None:
+    """Name, default, unit, range and meaning of each setting, and the providers. Break: change a default or a meaning."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools/tables.py", "--check"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_the_command_lists_every_setting_and_no_secret() -> None:
+    """`cobalt doctor --settings --json` has each variable once, and of a secret only whether it is set."""
+    environment = {**os.environ, "IPINFO_TOKEN": "s3cret", "COBALT_PROBE_TIMEOUT": "7"}
+    command = [sys.executable, "-m", "cobalt_tasks", "doctor", "--settings"]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True, env=environment)
+    found = {row["name"]: row for row in json.loads(done.stdout)}
+    assert {*found, *ELSEWHERE} == declared()
+    assert (found["IPINFO_TOKEN"]["now"], found["COBALT_PROBE_TIMEOUT"]["now"]) == ("set", "7")
+    lines = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+    assert "seconds, above 0, at most 60" in lines
+    assert "s3cret" not in done.stdout + lines
 
 
 def test_every_service_of_the_image_shares_the_settings() -> None:

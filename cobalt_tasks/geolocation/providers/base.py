@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Literal, Protocol
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.geolocation.place import Place
-from cobalt_tasks.geolocation.providers.transport import BadReplyError, Reply, Transport, UnreachableError
-from cobalt_tasks.geolocation.quotas import SILENCE, Terms, Word
+
+if TYPE_CHECKING:
+    from cobalt_tasks.geolocation.providers.transport import Reply, Transport
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.geolocation.limits import NO_HEADERS, RateLimitHeaders, Terms
 
 ASK_SECONDS: Final = 12.0
 """The whole of one call, from the first packet to the last byte; whoever makes it holds its claim for longer."""
@@ -24,14 +28,14 @@ class Answer(Struct, frozen=True, kw_only=True):
         places: what is known, with the raw answer. An address without any entry was left out by the provider.
         negative: addresses about which there will never be anything to know, and why ("private range").
         unasked: addresses for which the time of this call was not enough; they wait for another one.
-        word: what the provider says of its budget.
+        rate_limit: what its headers report of its quota.
 
     """
 
     places: dict[str, tuple[Place, object]]
     negative: dict[str, str] = {}
     unasked: frozenset[str] = frozenset()
-    word: Word = SILENCE
+    rate_limit: RateLimitHeaders = NO_HEADERS
 
 
 class ProviderError(Exception):
@@ -68,50 +72,73 @@ class Provider(Protocol):
         ...
 
 
-def exchange(  # noqa: PLR0913  # a request has as many parts
-    transport: Transport,
-    method: str,
-    url: str,
-    *,
-    largest: int,
-    parameters: dict[str, str] | None = None,
-    headers: dict[str, str] | None = None,
-    body: bytes | None = None,
-    welcome: frozenset[int] = frozenset(),
-    within: float | None = None,
-) -> Reply:
-    """Make one call; give its answer when its status is 200 or one of `welcome`. `within`: less than `ASK_SECONDS`.
+class Client:
+    """The HTTP client of one provider, for one thread. It opens its session with the first request."""
 
-    Raises:
-        ProviderError: anything else.
+    def __init__(self, scope: Scope) -> None:
+        """Never connect to an address that `scope` excludes."""
+        self._scope = scope
+        self._transport: Transport | None = None
 
-    """
-    try:
-        reply = transport.ask(
-            method,
-            url,
-            seconds=ASK_SECONDS if within is None else within,
-            largest=largest,
-            parameters=parameters,
-            headers=headers,
-            body=body,
+    def exchange(  # noqa: PLR0913  # a request has as many parts
+        self,
+        method: str,
+        url: str,
+        *,
+        largest: int,
+        parameters: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        expected: frozenset[int] = frozenset(),
+        within: float = ASK_SECONDS,
+    ) -> "Reply":
+        """Make one request and return its answer.
+
+        Args:
+            method: GET or POST.
+            url: the URL, without parameters.
+            largest: the longest body that is read, in bytes.
+            parameters: the query.
+            headers: headers of the request.
+            body: the body of the request.
+            expected: status codes besides 200 whose answer is returned.
+            within: seconds for the whole exchange, `ASK_SECONDS` at most.
+
+        Raises:
+            ProviderError: there is no answer, or it has another status.
+
+        """
+        # The HTTP library: most commands import the providers for their settings only.
+        from cobalt_tasks.geolocation.providers.transport import (  # noqa: PLC0415
+            BadReplyError,
+            Transport,
+            UnreachableError,
         )
-    except UnreachableError as error:
-        raise ProviderError("unreachable", str(error)) from error
-    except BadReplyError as error:
-        raise ProviderError("bad", str(error)) from error
-    if reply.status in welcome:
+
+        if self._transport is None:
+            self._transport = Transport(self._scope)
+        try:
+            reply = self._transport.ask(
+                method, url, seconds=within, largest=largest, parameters=parameters, headers=headers, body=body
+            )
+        except UnreachableError as error:
+            raise ProviderError("unreachable", str(error)) from error
+        except BadReplyError as error:
+            raise ProviderError("bad", str(error)) from error
+        if reply.status != HTTPStatus.OK and reply.status not in expected:
+            raise _refusal(reply)
         return reply
+
+
+def _refusal(reply: "Reply") -> ProviderError:
     match reply.status:
-        case 200:
-            return reply
         case 429:
             wanted = seconds(reply.headers.get("retry-after")) or seconds(reply.headers.get("x-ttl"))
-            raise ProviderError("busy", "over the limit (429)", wanted)
+            return ProviderError("busy", "over the limit (429)", wanted)
         case 401 | 403:
-            raise ProviderError("denied", f"no leave to ask ({reply.status})")
+            return ProviderError("denied", f"access denied ({reply.status})")
         case status:
-            raise ProviderError("bad", f"answered {status}")
+            return ProviderError("bad", f"answered {status}")
 
 
 def seconds(text: str | None) -> float | None:
@@ -149,7 +176,7 @@ def one_by_one(addresses: Sequence[str], ask: Callable[[str, float], tuple[Place
     return Answer(places=places, negative=negative)
 
 
-def decoded(reply: Reply) -> object:
+def decoded(reply: "Reply") -> object:
     """Return the JSON of an answer.
 
     Raises:

@@ -12,15 +12,13 @@ import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.core.addresses import Scope, canonical
+from cobalt_tasks.core.providers import Limit, ProviderEntry, ProviderSettings
+from cobalt_tasks.geolocation.limits import RateLimitHeaders, Terms
 from cobalt_tasks.geolocation.place import Place, place_of, words
-from cobalt_tasks.geolocation.providers.base import Answer, ProviderError, exchange, seconds
-from cobalt_tasks.geolocation.providers.transport import Transport
-from cobalt_tasks.geolocation.quotas import Limit, Terms, Word
+from cobalt_tasks.geolocation.providers.base import Answer, Client, ProviderError, seconds
 
 _FIELDS: Final = "status,message,country,countryCode,regionName,city,lat,lon,timezone,isp,org,as,query"
-_BATCH: Final = 100
 _LARGEST: Final = 1 << 20
-FREE: Final = (Limit(window=60.0, calls=15),)
 
 
 class _Entry(Struct, rename="camel"):
@@ -40,15 +38,25 @@ class _Entry(Struct, rename="camel"):
 
 
 class IpApi:
-    """The batch endpoint of ip-api.com, or of whatever speaks like it. One thread at a time."""
+    """The batch endpoint of ip-api.com, or of a compatible server. One thread at a time."""
 
-    def __init__(self, url: str, limits: tuple[Limit, ...] = FREE, scope: Scope | None = None) -> None:
-        """Do not connect yet; never connect to what `scope` excludes."""
-        parts = urlsplit(url)
+    def __init__(self, settings: ProviderSettings, scope: Scope, limits: tuple[Limit, ...] | None = None) -> None:
+        """Do not connect yet.
+
+        Args:
+            settings: the base URL; with a key among its parameters, no limit holds.
+            scope: no address that it excludes is connected to.
+            limits: instead of those of the free service.
+
+        """
+        parts = urlsplit(settings.url)
         self._parameters = dict(parse_qsl(parts.query))
         self._url = urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/batch", query=""))
-        self.terms = Terms(provider="ip-api", batch=_BATCH, limits=() if "key" in self._parameters else limits)
-        self._transport = Transport(scope)
+        limits = PROVIDER.limits if limits is None else limits
+        self.terms = Terms(
+            provider=PROVIDER.name, batch=PROVIDER.batch, limits=() if "key" in self._parameters else limits
+        )
+        self._client = Client(scope)
 
     def ask(self, addresses: Sequence[str]) -> Answer:
         """Ask for up to 100 addresses at once.
@@ -57,8 +65,7 @@ class IpApi:
             ProviderError: the call brought nothing.
 
         """
-        reply = exchange(
-            self._transport,
+        reply = self._client.exchange(
             "POST",
             self._url,
             largest=_LARGEST,
@@ -83,11 +90,11 @@ class IpApi:
                 places[address] = (_place(entry), original)
             else:
                 negative[address] = words(entry.message) or "nothing known"
-        word = Word(
+        rate_limit = RateLimitHeaders(
             remaining=None if remaining is None else int(remaining),
             resets_in=seconds(reply.headers.get("x-ttl")),
         )
-        return Answer(places=places, negative=negative, word=word)
+        return Answer(places=places, negative=negative, rate_limit=rate_limit)
 
 
 def _place(entry: _Entry) -> Place:
@@ -103,3 +110,16 @@ def _place(entry: _Entry) -> Place:
         organisation=entry.org,
         isp=entry.isp,
     )
+
+
+PROVIDER: Final = ProviderEntry(
+    name="ip-api",
+    make=IpApi,
+    url="http://ip-api.com",
+    limits=(Limit(window=60.0, calls=15),),
+    batch=100,
+    is_default=True,
+    needs="nothing; not for commercial use",
+    calls="15 a minute, 100 addresses each",
+    endpoints="`https://pro.ip-api.com?key=…` for the paid service, without a limit",
+)

@@ -12,36 +12,42 @@ import msgspec
 
 from cobalt_tasks.core.addresses import Scope, canonical
 from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.providers import Limit, ProviderEntry, ProviderSettings
+from cobalt_tasks.geolocation.limits import Terms
 from cobalt_tasks.geolocation.place import Place, place_of, words
-from cobalt_tasks.geolocation.providers.base import Answer, ProviderError, decoded, exchange, one_by_one
-from cobalt_tasks.geolocation.providers.transport import Transport
-from cobalt_tasks.geolocation.quotas import Limit, Terms
+from cobalt_tasks.geolocation.providers.base import Answer, Client, ProviderError, decoded, one_by_one
 
-_BATCH: Final = 20
 _BULK_BATCH: Final = 1000
 _LARGEST: Final = 8 << 20
 _DEFAULT_PATH: Final = "/v3/ipgeo"
-FREE: Final = (Limit(window=DAY, calls=1000),)
 
 _ABOUT_THE_ADDRESS: Final = frozenset({400, 404, 423})
 """Bad address, not found, bogon: said about the one address that was asked for."""
 
 
 class IpGeolocation:
-    """ipgeolocation.io, or whatever speaks like it. One thread at a time."""
+    """ipgeolocation.io, or a compatible server. One thread at a time."""
 
-    def __init__(self, url: str, key: str, limits: tuple[Limit, ...] = FREE, scope: Scope | None = None) -> None:
-        """Do not connect yet; never connect to what `scope` excludes."""
-        parts = urlsplit(url)
+    def __init__(self, settings: ProviderSettings, scope: Scope, limits: tuple[Limit, ...] | None = None) -> None:
+        """Do not connect yet.
+
+        Args:
+            settings: the base URL, whose path chooses the endpoint, and the key.
+            scope: no address that it excludes is connected to.
+            limits: instead of those of the free plan; none holds for the bulk endpoint.
+
+        """
+        parts = urlsplit(settings.url)
         path = parts.path.rstrip("/")
         path += "" if path.endswith(("/ipgeo", "/ipgeo-bulk")) else _DEFAULT_PATH
         self._url = urlunsplit(parts._replace(path=path))
-        self._key = {"apiKey": key}
+        self._key = {"apiKey": settings.key or ""}
         self._is_bulk = path.endswith("-bulk")
-        self._transport = Transport(scope)
+        self._client = Client(scope)
+        limits = PROVIDER.limits if limits is None else limits
         self.terms = Terms(
-            provider="ipgeolocation",
-            batch=_BULK_BATCH if self._is_bulk else _BATCH,
+            provider=PROVIDER.name,
+            batch=_BULK_BATCH if self._is_bulk else PROVIDER.batch,
             limits=() if self._is_bulk else limits,
             counts_addresses=True,
         )
@@ -56,8 +62,7 @@ class IpGeolocation:
         return self._bulk(addresses) if self._is_bulk else one_by_one(addresses, self._one)
 
     def _bulk(self, addresses: Sequence[str]) -> Answer:
-        reply = exchange(
-            self._transport,
+        reply = self._client.exchange(
             "POST",
             self._url,
             largest=_LARGEST,
@@ -80,13 +85,12 @@ class IpGeolocation:
         return Answer(places=places, negative=negative)
 
     def _one(self, address: str, left: float) -> tuple[Place, object] | str:
-        reply = exchange(
-            self._transport,
+        reply = self._client.exchange(
             "GET",
             self._url,
             largest=_LARGEST,
             parameters={**self._key, "ip": address},
-            welcome=_ABOUT_THE_ADDRESS,
+            expected=_ABOUT_THE_ADDRESS,
             within=left,
         )
         return _read(address, decoded(reply))
@@ -124,3 +128,17 @@ def _place(entry: Mapping[str, object]) -> Place:
 def _part(entry: Mapping[str, object], key: str) -> Mapping[str, object]:
     value = entry.get(key)
     return value if isinstance(value, Mapping) else {}
+
+
+PROVIDER: Final = ProviderEntry(
+    name="ipgeolocation",
+    make=IpGeolocation,
+    url="https://api.ipgeolocation.io",
+    key_variable="IPGEOLOCATION_API_KEY",
+    limits=(Limit(window=DAY, calls=1000),),
+    batch=20,
+    is_default=True,
+    needs="`IPGEOLOCATION_API_KEY`",
+    calls="1,000 addresses a day",
+    endpoints="ending in `/ipgeo` for the older interface, in `/v3/ipgeo-bulk` or `/ipgeo-bulk` on paid plans",
+)

@@ -11,26 +11,32 @@ from typing import Final
 import msgspec
 
 from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.providers import ProviderEntry, ProviderSettings
+from cobalt_tasks.geolocation.limits import Terms
 from cobalt_tasks.geolocation.place import Place, place_of
-from cobalt_tasks.geolocation.providers.base import Answer, ProviderError, decoded, exchange, one_by_one
-from cobalt_tasks.geolocation.providers.transport import Transport
-from cobalt_tasks.geolocation.quotas import Terms
+from cobalt_tasks.geolocation.providers.base import Answer, Client, ProviderError, decoded, one_by_one
 
-_BATCH: Final = 1000
 _LITE_BATCH: Final = 50
 _LARGEST: Final = 4 << 20
 
 
 class IpInfo:
-    """ipinfo.io, or whatever speaks like it. One thread at a time."""
+    """ipinfo.io, or a compatible server. One thread at a time."""
 
-    def __init__(self, url: str, token: str, scope: Scope | None = None) -> None:
-        """Do not connect yet; never connect to what `scope` excludes."""
-        self._url = url.rstrip("/")
+    def __init__(self, settings: ProviderSettings, scope: Scope) -> None:
+        """Do not connect yet.
+
+        Args:
+            settings: the base URL, which chooses the endpoint, and the token.
+            scope: no address that it excludes is connected to.
+
+        """
+        self._url = settings.url.rstrip("/")
         self._is_lite = self._url.endswith("/lite")
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._transport = Transport(scope)
-        self.terms = Terms(provider="ipinfo", batch=_LITE_BATCH if self._is_lite else _BATCH, counts_addresses=True)
+        self._headers = {"Authorization": f"Bearer {settings.key}", "Accept": "application/json"}
+        self._client = Client(scope)
+        batch = _LITE_BATCH if self._is_lite else PROVIDER.batch
+        self.terms = Terms(provider=PROVIDER.name, batch=batch, counts_addresses=True)
 
     def ask(self, addresses: Sequence[str]) -> Answer:
         """Ask for up to 1,000 addresses in one request, or up to 50 in as many (Lite).
@@ -42,8 +48,7 @@ class IpInfo:
         return one_by_one(addresses, self._one) if self._is_lite else self._batch(addresses)
 
     def _batch(self, addresses: Sequence[str]) -> Answer:
-        reply = exchange(
-            self._transport,
+        reply = self._client.exchange(
             "POST",
             f"{self._url}/batch",
             largest=_LARGEST,
@@ -62,8 +67,7 @@ class IpInfo:
         return Answer(places=places, negative=negative)
 
     def _one(self, address: str, left: float) -> tuple[Place, object] | str:
-        reply = exchange(
-            self._transport,
+        reply = self._client.exchange(
             "GET",
             f"{self._url}/{address}",
             largest=_LARGEST,
@@ -104,3 +108,16 @@ def _place(entry: Mapping[str, object]) -> Place:
         asn=entry.get("asn") or entry.get("org"),
         organisation=entry.get("as_name"),
     )
+
+
+PROVIDER: Final = ProviderEntry(
+    name="ipinfo",
+    make=IpInfo,
+    url="https://ipinfo.io",
+    key_variable="IPINFO_TOKEN",
+    batch=1000,
+    is_default=True,
+    needs="`IPINFO_TOKEN`",
+    calls="1,000 addresses each, as the plan allows",
+    endpoints="`https://api.ipinfo.io/lite` for the free plan: country and network only",
+)

@@ -6,11 +6,13 @@ import time
 import pytest
 from sqlalchemy import select, update
 
+from cobalt_tasks.core.providers import Limit
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import breakers
 from cobalt_tasks.db.tables import budgets as table
 from cobalt_tasks.geolocation import quotas as budgets
-from cobalt_tasks.geolocation.quotas import Limit, Reservation, Word
+from cobalt_tasks.geolocation.limits import RateLimitHeaders
+from cobalt_tasks.geolocation.quotas import Reservation
 from tests.support.waiting import PATIENCE
 
 MINUTE = (Limit(window=60.0, calls=15),)
@@ -84,7 +86,7 @@ def test_the_providers_word_closes_the_door_as_long_as_it_says(database: Databas
     """X-Rl 0 and X-Ttl 20 mean nobody until the last of 20 seconds has ended, and everybody after that."""
     reservation = reserve(database)
     assert reservation
-    database.write(lambda c: budgets.correct(c, reservation, Word(remaining=0, resets_in=20.0)))
+    database.write(lambda c: budgets.correct(c, reservation, RateLimitHeaders(remaining=0, resets_in=20.0)))
     assert reserve(database) is None
     pass_time(database, 20)
     assert reserve(database) is None
@@ -98,7 +100,7 @@ def test_a_word_never_gives_more_than_we_believe(database: Database) -> None:
         reserve(database)
     last = reserve(database)
     assert last
-    database.write(lambda c: budgets.correct(c, last, Word(remaining=14, resets_in=60.0)))
+    database.write(lambda c: budgets.correct(c, last, RateLimitHeaders(remaining=14, resets_in=60.0)))
     assert capacity(database) == 5
 
 
@@ -107,7 +109,7 @@ def test_no_word_closes_the_door_for_longer_than_a_window(database: Database, sa
     """A provider that says "come back in thirty years" is asked again after its window."""
     reservation = reserve(database)
     assert reservation
-    database.write(lambda c: budgets.correct(c, reservation, Word(remaining=0, resets_in=said)))
+    database.write(lambda c: budgets.correct(c, reservation, RateLimitHeaders(remaining=0, resets_in=said)))
     pass_time(database, 60)
     assert reserve(database)
 
@@ -118,7 +120,7 @@ def test_a_second_that_was_cut_off_opens_no_door_early(database: Database) -> No
     assert reservation
     # The end is 28.9 seconds away: the first answer was on its way for two seconds, the second came at once.
     for said in (30.0, 28.0):
-        database.write(lambda c, s=said: budgets.correct(c, reservation, Word(remaining=0, resets_in=s)))
+        database.write(lambda c, s=said: budgets.correct(c, reservation, RateLimitHeaders(remaining=0, resets_in=s)))
     pass_time(database, 28.9)
     assert reserve(database) is None
     pass_time(database, 0.2)
@@ -131,7 +133,7 @@ def test_a_late_word_says_nothing_about_the_next_window(database: Database) -> N
     assert late
     pass_time(database, 61)
     assert reserve(database)
-    database.write(lambda c: budgets.correct(c, late, Word(remaining=0, resets_in=1.0)))
+    database.write(lambda c: budgets.correct(c, late, RateLimitHeaders(remaining=0, resets_in=1.0)))
     assert capacity(database) == 14
 
 
@@ -140,7 +142,7 @@ def test_a_call_without_an_answer_may_have_been_counted_as_late_as_now(database:
     reservation = reserve(database)
     assert reservation
     pass_time(database, 30)
-    database.write(lambda c: budgets.correct(c, reservation, budgets.SILENCE))
+    database.write(lambda c: budgets.correct(c, reservation, budgets.NO_HEADERS))
     with database.reading() as connection:
         left = connection.execute(select(table.c.resets_at)).scalar_one() - time.time()
     assert left == pytest.approx(60, abs=5)

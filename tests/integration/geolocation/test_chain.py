@@ -22,6 +22,7 @@ from cobalt_tasks.db.tables import breakers, budgets, cursors, freshness, jobs, 
 from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.jobs import store as queue
 from cobalt_tasks.jobs.completion import complete
+from tests.support.providers import with_provider
 
 LEASE = 15.0
 KIND = "geolocation"
@@ -201,7 +202,7 @@ def nobody(configured: Settings) -> Iterator[Settings]:
     """Settings that name a port where nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        yield replace(configured, ipapi_url=f"http://127.0.0.1:{taken.getsockname()[1]}")
+        yield with_provider(configured, "ip-api", f"http://127.0.0.1:{taken.getsockname()[1]}")
 
 
 def test_without_anybody_to_ask_a_job_fails_with_that_reason(sqlite_database: Database, nobody: Settings) -> None:

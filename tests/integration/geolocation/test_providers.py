@@ -26,6 +26,7 @@ from cobalt_tasks.geolocation.providers.ipgeolocation import IpGeolocation
 from cobalt_tasks.geolocation.providers.ipinfo import IpInfo
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.jobs import store as jobs
+from tests.support.providers import at, with_provider
 
 TOKEN = "t0k3n-of-a-user"
 
@@ -165,7 +166,7 @@ def check(answer: Answer) -> None:
 def test_ipinfo_in_batches(site: Site) -> None:
     """One request; the code is no name; "loc" becomes two numbers, "org" a number and a name."""
     site.answer = ipinfo_batch
-    answer = IpInfo(site.url, TOKEN).ask(ASKED)
+    answer = at(IpInfo, site.url, TOKEN).ask(ASKED)
     check(answer)
     place = answer.places["11.0.0.1"][0]
     assert (place.city, place.region, place.latitude, place.longitude, place.timezone) == (
@@ -181,7 +182,7 @@ def test_ipinfo_in_batches(site: Site) -> None:
 def test_ipinfo_lite_one_by_one_over_one_connection(site: Site) -> None:
     """Country and network; the connection is kept."""
     site.answer = ipinfo_lite
-    answer = IpInfo(f"{site.url}/lite", TOKEN).ask(ASKED)
+    answer = at(IpInfo, f"{site.url}/lite", TOKEN).ask(ASKED)
     check(answer)
     assert answer.places["11.0.0.1"][0].latitude is None
     assert [path for path, _ in site.asked] == [f"/lite/{ip}" for ip in ASKED]
@@ -192,7 +193,7 @@ def test_ipinfo_lite_one_by_one_over_one_connection(site: Site) -> None:
 def test_ipgeolocation_in_every_form(site: Site, path: str) -> None:
     """Both layouts, single and bulk: coordinates are numbers, a bogon is a final answer about one address."""
     site.answer = ipgeolocation
-    provider = IpGeolocation(site.url + path, TOKEN)
+    provider = at(IpGeolocation, site.url + path, TOKEN)
     check(provider.ask(ASKED))
     assert provider.ask(ASKED).places["11.0.0.1"][0].latitude == 1.5
     is_bulk = path.endswith("bulk")
@@ -201,11 +202,11 @@ def test_ipgeolocation_in_every_form(site: Site, path: str) -> None:
 
 
 PROVIDERS: dict[str, Callable[[str, str], Any]] = {
-    "ipinfo": IpInfo,
-    "ipinfo lite": lambda url, token: IpInfo(f"{url}/lite", token),
-    "ipgeolocation": IpGeolocation,
-    "ipgeolocation bulk": lambda url, token: IpGeolocation(f"{url}/ipgeo-bulk", token),
-    "ip-api": lambda url, token: IpApi(f"{url}?key={token}"),
+    "ipinfo": lambda url, token: at(IpInfo, url, token),
+    "ipinfo lite": lambda url, token: at(IpInfo, f"{url}/lite", token),
+    "ipgeolocation": lambda url, token: at(IpGeolocation, url, token),
+    "ipgeolocation bulk": lambda url, token: at(IpGeolocation, f"{url}/ipgeo-bulk", token),
+    "ip-api": lambda url, token: at(IpApi, f"{url}?key={token}"),
 }
 
 
@@ -274,7 +275,7 @@ def test_what_the_time_of_a_call_is_not_enough_for_stays_unasked(site: Site, mon
         return ipgeolocation(path, query, headers, asked) if calls < 3 else (429, {})
 
     site.answer = answer
-    found = IpGeolocation(site.url, TOKEN).ask(ASKED)
+    found = at(IpGeolocation, site.url, TOKEN).ask(ASKED)
     assert (set(found.places), set(found.negative), found.unasked) == ({"11.0.0.1"}, {"25.0.0.1"}, {"2001:4860::1"})
 
 
@@ -283,7 +284,7 @@ def test_a_provider_without_its_key_is_not_asked(configured: Settings) -> None:
     names = ("ipgeolocation", "ip-api", "mmdb", "ipinfo")
     settings = replace(configured, geo_providers=names)
     assert [each.terms.provider for each in Geolocator(settings).providers] == ["ip-api"]
-    keys = replace(settings, ipinfo_token=TOKEN, ipgeolocation_api_key=TOKEN)
+    keys = with_provider(with_provider(settings, "ipinfo", key=TOKEN), "ipgeolocation", key=TOKEN)
     assert [each.terms.provider for each in Geolocator(keys).providers] == ["ipgeolocation", "ip-api", "ipinfo"]
 
 
@@ -317,7 +318,7 @@ def test_when_one_fails_the_next_is_asked(
     site.answer = ipinfo_batch
     ip_api.allowed = 0
     names = ("ip-api", "ipinfo")
-    settings = replace(configured, geo_providers=names, ipinfo_url=site.url, ipinfo_token=TOKEN)
+    settings = with_provider(replace(configured, geo_providers=names), "ipinfo", site.url, TOKEN)
     geolocator = Geolocator(settings)
     assert ask(sqlite_database, geolocator, "11.0.0.1") == {"11.0.0.1": (Verdict.WAIT, "no budget", None)}
     assert ask(sqlite_database, geolocator, "11.0.0.1") == {"11.0.0.1": (Verdict.DONE, "located", "ipinfo")}
@@ -329,7 +330,7 @@ def test_when_a_budget_is_used_up_the_next_is_asked_before_anybody_refuses(
 ) -> None:
     """Sixteen calls in a minute: fifteen of the first provider, one of the second, no 429."""
     site.answer = ipinfo_batch
-    settings = replace(configured, geo_providers=("ip-api", "ipinfo"), ipinfo_url=site.url, ipinfo_token=TOKEN)
+    settings = with_provider(replace(configured, geo_providers=("ip-api", "ipinfo")), "ipinfo", site.url, TOKEN)
     geolocator = Geolocator(settings)
     asked = [ask(sqlite_database, geolocator, f"11.0.0.{index}")[f"11.0.0.{index}"][2] for index in range(16)]
     assert asked == ["ip-api"] * 15 + ["ipinfo"]
@@ -340,10 +341,11 @@ def test_a_day_of_look_ups_is_a_thousand(sqlite_database: Database, configured: 
     """Every address of a call counts for ipgeolocation's free plan: the last call takes what is left, then none."""
     site.answer = ipgeolocation
     names = ("ipgeolocation",)
-    settings = replace(configured, geo_providers=names, ipgeolocation_url=site.url, ipgeolocation_api_key=TOKEN)
+    settings = with_provider(replace(configured, geo_providers=names), "ipgeolocation", site.url, TOKEN)
     geolocator = Geolocator(settings)
     (provider,) = geolocator.providers
-    provider.__init__(site.url, TOKEN, (replace(provider.terms.limits[0], calls=30),))  # type: ignore[misc]
+    few = (replace(provider.terms.limits[0], calls=30),)
+    geolocator.providers = [IpGeolocation(settings.provider("ipgeolocation"), Scope(), few)]
     ten = [f"11.0.0.{index}" for index in range(20)]
     assert len(ask(sqlite_database, geolocator, *ten)) == 20
     assert len(ask(sqlite_database, geolocator, *ten)) == 10
@@ -424,7 +426,7 @@ def test_a_name_that_leads_to_an_excluded_address_is_not_asked(excluded: list[st
 
     with socketserver.TCPServer(("127.0.0.1", 0), Counting) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        provider = IpApi(f"http://localhost:{server.server_address[1]}", scope=Scope([], excluded))
+        provider = at(IpApi, f"http://localhost:{server.server_address[1]}", scope=Scope([], excluded))
         with pytest.raises(ProviderError) as refusal:
             provider.ask(["8.8.8.8"])
         server.shutdown()

@@ -25,17 +25,18 @@ JOBS = 9000
 
 WORKER = """
 import sys, time
-from cobalt_tasks import settings
-from cobalt_tasks.geolocation.chain import Geolocator
-from cobalt_tasks.geolocation.ipapi import IpApi
-from cobalt_tasks.storage.budgets import Limit
-from cobalt_tasks.storage.completion import complete
-from cobalt_tasks.storage.schema import Database
+from cobalt_tasks.core import settings
+from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.providers import Limit
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.geolocation.providers.ip_api import IpApi
+from cobalt_tasks.jobs.completion import complete
 
 own = settings.load()
 database = Database(own.database_url)
 geolocator = Geolocator(own)
-geolocator.providers = [IpApi(own.ipapi_url, (Limit(window=float(sys.argv[1]), calls=15),))]
+geolocator.providers = [IpApi(own.provider("ip-api"), Scope(), (Limit(window=float(sys.argv[1]), calls=15),))]
 end = time.monotonic() + float(sys.argv[2])
 while time.monotonic() < end:
     call = geolocator.reserve(database, 15.0)

@@ -22,8 +22,9 @@ import zstandard
 from sqlalchemy import text
 
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.providers import Limit
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.geolocation.quotas import Limit, Terms
+from cobalt_tasks.geolocation.limits import Terms
 from cobalt_tasks.ingest.dryrun import needed
 from cobalt_tasks.ingest.store.sources import Source
 from cobalt_tasks.ingest.streams.files import FileStream
