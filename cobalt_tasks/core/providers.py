@@ -6,7 +6,7 @@ declare it in a package of your own as an entry point of the group `cobalt.provi
 Entries are imported by name, since nothing in `core` depends on the folders above it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from typing import Any, Final
@@ -16,6 +16,7 @@ from msgspec import Struct
 from cobalt_tasks.core import plugins
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.variables import ABSENT, Variable
 
 GROUP: Final = "cobalt.providers"
 LOCAL: Final = "mmdb"
@@ -84,6 +85,26 @@ class ProviderEntry(Struct, frozen=True, kw_only=True):
         """The environment variable of its base URL, `COBALT_<NAME>_URL`; None for a provider that uses no network."""
         stem = "".join(letter for letter in self.name.upper() if letter.isalnum())
         return f"COBALT_{stem}_URL" if self.url else None
+
+    @property
+    def variables(self) -> Iterator[Variable]:
+        """Its environment variables."""
+        if self.url_variable:
+            yield Variable(
+                name=self.url_variable,
+                meaning=f"base URL of the provider {self.name}, for a proxy, a paid endpoint or a test server",
+                value="`http://HOST[:PORT]` or `https://HOST[:PORT]`",
+                default=f"`{self.url}`",
+                is_secret=True,
+            )
+        if self.key_variable:
+            yield Variable(
+                name=self.key_variable,
+                meaning=f"key of the provider {self.name}; without it, the provider is off",
+                value="text",
+                default=ABSENT,
+                is_secret=True,
+            )
 
 
 @cache

@@ -16,7 +16,7 @@ from cobalt_tasks.core import checked_values, private_files, providers, service_
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.providers import LOCAL, ProviderSettings
-from cobalt_tasks.core.variables import ABSENT, Variable, password
+from cobalt_tasks.core.variables import Listed, Variable, password
 
 _NETWORKS = "networks and addresses, separated by commas"
 _FOR_A_URL = "the password for the URL above, if that has none; nothing in it has to be encoded"
@@ -210,56 +210,13 @@ _URL_PASSWORDS = frozenset(
 def all_variables() -> Iterator[Variable]:
     """Yield every variable that `load` reads, with what to write and its default: fields, then online providers."""
     yield from variables.rows(Settings)
-    for name, entry in providers.built_in().items():
-        if entry.url_variable:
-            yield Variable(
-                name=entry.url_variable,
-                meaning=f"base URL of the provider {name}, for a proxy, a paid endpoint or a test server",
-                value="`http://HOST[:PORT]` or `https://HOST[:PORT]`",
-                default=f"`{entry.url}`",
-                is_secret=True,
-            )
-        if entry.key_variable:
-            yield Variable(
-                name=entry.key_variable,
-                meaning=f"key of the provider {name}; without it, the provider is off",
-                value="text",
-                default=ABSENT,
-                is_secret=True,
-            )
-
-
-class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """One variable as `cobalt doctor --settings` prints it.
-
-    Attributes:
-        name: the variable.
-        now: its value in the environment; "set" for a secret, empty if it is not set.
-        value: what to write, with its unit.
-        default: the default.
-        meaning: what it does.
-
-    """
-
-    name: str
-    now: str
-    value: str
-    default: str
-    meaning: str
+    for entry in providers.built_in().values():
+        yield from entry.variables
 
 
 def listed(environ: Mapping[str, str] | None = None) -> Iterator[Listed]:
     """Yield every variable with its value in the environment (None: that of this process)."""
-    environ = os.environ if environ is None else environ
-    for each in all_variables():
-        now = next((environ[name] for name in each.names if environ.get(name)), "")
-        yield Listed(
-            name=each.name,
-            now="set" if now and each.is_secret else now,
-            value=each.value,
-            default=each.default,
-            meaning=each.meaning,
-        )
+    return variables.with_values(all_variables(), os.environ if environ is None else environ)
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:

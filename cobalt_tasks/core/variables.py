@@ -3,7 +3,7 @@
 docs/settings.md, `cobalt doctor --settings` and the tests of docker-compose.yml are made from these declarations.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import NoneType
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
@@ -85,6 +85,44 @@ def lists(settings: type[Struct]) -> Iterator[str]:
     for field, hint in get_type_hints(settings).items():
         if get_origin(hint) is tuple and field in declared(settings):
             yield field
+
+
+class Listed(Struct, frozen=True, kw_only=True):
+    """One variable as `cobalt doctor --settings` prints it.
+
+    Attributes:
+        name: the variable.
+        now: its value in the environment; "set" for a secret, empty if it is not set.
+        value: what to write, with its unit.
+        default: the default.
+        meaning: what it does.
+
+    """
+
+    name: str
+    now: str
+    value: str
+    default: str
+    meaning: str
+
+
+def with_values(variables: Iterable[Variable], environ: Mapping[str, str]) -> Iterator[Listed]:
+    """Yield variables with their values.
+
+    Args:
+        variables: the variables, complete with value and default.
+        environ: the environment.
+
+    """
+    for each in variables:
+        now = next((environ[name] for name in each.names if environ.get(name)), "")
+        yield Listed(
+            name=each.name,
+            now="set" if now and each.is_secret else now,
+            value=each.value,
+            default=each.default,
+            meaning=each.meaning,
+        )
 
 
 def _value(variable: Variable, hint: Any) -> str:
