@@ -82,9 +82,10 @@ class Observation(Struct, frozen=True, kw_only=True):
 
 
 class Discovery(Struct, frozen=True, kw_only=True):
-    """One open (address, protocol, port) a scanner reported, or one banner it read there.
+    """One open (address, protocol, port) a scanner reported, what it found out about it, or that a host is up (port 0).
 
-    A record without a banner reports that the port is open. `banner` holds the bytes as the scanner saw them.
+    A record without a banner and a service reports that the port is open. `banner` holds the bytes as the scanner saw
+    them. `details` is what else the line reports, as JSON text: titles, technologies, CPE, scripts, MAC addresses.
     `rank` is how far service, product and version are believed. With `seen_in_traffic` a sensor reports the service, not
     a scan: the port is kept and shown, and never probed for that alone.
     """
@@ -101,6 +102,20 @@ class Discovery(Struct, frozen=True, kw_only=True):
     banner: bytes | None = None
     rank: FactRank = FactRank.BANNER
     seen_in_traffic: bool = False
+    details: str | None = None
+
+
+class HardwareAddress(Struct, frozen=True, kw_only=True):
+    """The MAC address of a host on a local network, in lower case with colons.
+
+    `vendor` is the manufacturer as the tool names it; `source` is the tool.
+    """
+
+    address: str
+    mac: str
+    source: str
+    observed_at: float
+    vendor: str | None = None
 
 
 class Reject(Struct, frozen=True, kw_only=True):

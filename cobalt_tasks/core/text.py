@@ -9,6 +9,10 @@ LONGEST: Final = 4096
 _LONGEST_NAME: Final = 253
 """RFC 1035 2.3.4, in presentation form without the final dot."""
 
+_LONGEST_MAC: Final = 18
+_MAC_SEPARATORS: Final = str.maketrans("", "", ":-.")
+_is_mac: Final = re.compile(r"[0-9a-f]{12}").fullmatch
+
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -32,6 +36,14 @@ def hostname(text: str, *, wildcard: bool = False) -> str | None:
     if len(name) > _LONGEST_NAME or len(labels) < 2 or labels[-1].isdigit():  # noqa: PLR2004  # a name has a dot
         return None
     return name if all(_LABEL.fullmatch(label) for label in labels) else None
+
+
+def mac_address(text: str) -> str | None:
+    """Return a MAC address (IEEE EUI-48) in lower case with colons, or None when it is none, all zeros or a group's."""
+    digits = text.strip().lower().translate(_MAC_SEPARATORS)
+    if len(text) > _LONGEST_MAC or not _is_mac(digits) or not int(digits, 16) or int(digits[1], 16) & 1:
+        return None
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
 def _shown(character: str) -> str:

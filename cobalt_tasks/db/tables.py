@@ -110,12 +110,14 @@ discoveries = Table(
     Column("address", Text, nullable=False),
     Column("protocol", Text, nullable=False),
     Column("port", Integer, nullable=False),
-    # '' for "is open"; else the service's name and a digest of the banner: the same again is a duplicate.
+    # '' for "is open"; else the service's name and a digest of the rest: the same again is a duplicate.
     Column("banner_key", Text, nullable=False),
     Column("observed_at", Double, nullable=False),
     Column("arrived_at", Double, nullable=False),
     Column("reason", Text),
     Column("ttl", Integer),
+    # What else the line reports, as JSON text.
+    Column("details", Text),
     PrimaryKeyConstraint("source_id", "address", "protocol", "port", "banner_key"),
 )
 

@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from cobalt_tasks.core import x509
-from cobalt_tasks.core.records import Certificate, Discovery, Hostname, Observation, Sighting
-from cobalt_tasks.core.text import hostname
+from cobalt_tasks.core.records import Certificate, Discovery, HardwareAddress, Hostname, Observation, Sighting
+from cobalt_tasks.core.text import hostname, mac_address, printable
 from cobalt_tasks.hosts.facts import banner_digest
 from cobalt_tasks.ingest.store.rejects import KEPT
 
@@ -12,6 +12,7 @@ LONGEST_TEXT: Final = 4096
 """Characters of any text of a line that are stored."""
 
 _LONGEST_REASON: Final = 300
+_LONGEST_VENDOR: Final = 128
 
 
 class RefusedError(ValueError):
@@ -28,6 +29,7 @@ class Batch:
         "arrived_at",
         "certificates",
         "discoveries",
+        "hardware_addresses",
         "hostnames",
         "identified",
         "ignored",
@@ -50,6 +52,7 @@ class Batch:
         self.rejects: list[tuple[Any, ...]] = []
         self.spoken: list[Discovery] = []
         self.hostnames: list[Hostname] = []
+        self.hardware_addresses: list[HardwareAddress] = []
         self.certificates: list[Certificate] = []
         self.sightings: list[Sighting] = []
         self.ignored = 0
@@ -82,9 +85,10 @@ class Batch:
     def discover(self, found: Discovery) -> None:
         """Take an open port, or a banner read there."""
         key = ""
-        if found.banner is not None:
-            key = banner_digest(found.service, found.banner)
-            self.spoken.append(found)
+        if found.banner is not None or found.service is not None or found.details is not None:
+            key = _discovery_key(found)
+            if found.banner is not None or found.service is not None:
+                self.spoken.append(found)
         self.discoveries.append(
             (
                 self.source_id,
@@ -96,8 +100,21 @@ class Batch:
                 self.arrived_at,
                 found.reason,
                 found.ttl,
+                found.details,
             ),
         )
+
+    def hardware(self, address: str, mac: object, vendor: object, when: float | None) -> None:
+        """Add the MAC address of a host, if it is one.
+
+        address: the host, canonical; mac: what the input has there; vendor: the manufacturer as the input names it, None
+        if it does not; when: epoch seconds, None for the arrival.
+        """
+        if isinstance(mac, str) and (checked := mac_address(mac)):
+            at = min(self.arrived_at if when is None else when, self.arrived_at)
+            name = printable(vendor[:_LONGEST_VENDOR].encode()) if isinstance(vendor, str) and vendor else None
+            found = HardwareAddress(address=address, mac=checked, source=self.tool, observed_at=at, vendor=name)
+            self.hardware_addresses.append(found)
 
     def name(self, address: str, name: object, source: str, when: float | None) -> None:
         """Take a name met for an address, if it is a host name at all; for `source` see contracts.Hostname."""
@@ -133,3 +150,11 @@ class Batch:
     def ignore(self, records: int = 1) -> None:
         """Count what is understood and not wanted."""
         self.ignored += records
+
+
+def _discovery_key(found: Discovery) -> str:
+    """Return what distinguishes two discoveries of one port: the service, the banner and the details."""
+    raw = found.banner or b""
+    if found.details is not None:
+        raw += b"\0" + found.details.encode()
+    return banner_digest(found.service, raw)

@@ -29,10 +29,10 @@ def check(batch: Batch) -> None:
         assert 0 <= when < LATEST
         assert 0 <= port <= HIGHEST_PORT
         texts_fit(source, target, protocol, *texts)
-    for _, address, protocol, port, key, when, _, reason, _ in batch.discoveries:
+    for _, address, protocol, port, key, when, _, reason, _, extra in batch.discoveries:
         assert 0 <= when < LATEST
         assert 0 <= port <= HIGHEST_PORT
-        texts_fit(address, protocol, key, reason)
+        texts_fit(address, protocol, key, reason, extra)
     for name in batch.hostnames:
         texts_fit(name.address, name.name, name.source)
     for _, _, reason, line, _ in batch.rejects:

@@ -94,14 +94,15 @@ class Zgrab2(JsonFormat):
         when = values.timestamp(part(said, "timestamp"))
         if status in _UNANSWERED:
             return said, None
+        # A module that succeeded names the service, whether it has words to show for it or not.
+        banner = _banner(part(said, "result")) or (b"" if status == "success" else None)
         return said, Discovery(
             address=address,
             protocol="udp" if service in _UDP else "tcp",
             port=number,
             observed_at=when,
-            service=values.text(service, 64),
-            # A module that succeeded names the service, whether it has words to show for it or not.
-            banner=_banner(part(said, "result")) or (b"" if status == "success" else None),
+            service=None if banner is None else values.text(service, 64),
+            banner=banner,
         )
 
     def _facts(self, module: dict[str, Any], found: Discovery, batch: Batch) -> None:

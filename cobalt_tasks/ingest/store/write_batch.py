@@ -29,7 +29,8 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("protocol", "process", "identity", "details"),
     ),
     "discoveries": (
-        *("source_id", "address", "protocol", "port", "banner_key", "observed_at", "arrived_at", "reason", "ttl"),
+        *("source_id", "address", "protocol", "port", "banner_key", "observed_at", "arrived_at"),
+        *("reason", "ttl", "details"),
     ),
     "rejects": ("source_id", "position", "reason", "line", "arrived_at"),
     "hosts": ("address", "first_seen", "last_seen", "discovered"),
