@@ -11,7 +11,7 @@ from msgspec import Struct
 from cobalt_tasks.chaos.faults import Struck
 from cobalt_tasks.chaos.feed import Expected, Target
 from cobalt_tasks.chaos.targets import CALLS
-from cobalt_tasks.chaos.witness import Rows, Witness, one_of
+from cobalt_tasks.chaos.trigger_log import Rows, TriggerLog, one_of
 from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, State
 from cobalt_tasks.jobs.leases import WORKER_LOST
 
@@ -44,7 +44,7 @@ class Findings(Struct, kw_only=True):
 
 
 def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to them
-    witness: Witness,
+    trigger_log: TriggerLog,
     folder: Path,
     expected: Mapping[str, Expected],
     jobs: set[Target],
@@ -55,12 +55,12 @@ def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to t
 
     `steps`: when the database's clock was set, and how far ahead of this machine's.
     """
-    found = Findings(jobs=dict(witness.ask("SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state")))
-    _ledger(witness, expected, found)
-    _lost(witness, jobs, found)
-    _duplicated(witness, expected, found)
+    found = Findings(jobs=dict(trigger_log.ask("SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state")))
+    _ledger(trigger_log, expected, found)
+    _lost(trigger_log, jobs, found)
+    _duplicated(trigger_log, expected, found)
     _budget(folder, found)
-    transitions = witness.ask("SELECT at, job, old, new, parked FROM chaos_transitions ORDER BY at")
+    transitions = trigger_log.ask("SELECT at, job, old, new, parked FROM chaos_transitions ORDER BY at")
     transitions = sorted((real_time(at, steps), *rest) for at, *rest in transitions)
     times = [(fault.at, max(fault.at, fault.until)) for fault in faults]
     found.longest_recovery = longest_recovery(transitions, times)
@@ -70,11 +70,11 @@ def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to t
     return found
 
 
-def _ledger(witness: Witness, expected: Mapping[str, Expected], found: Findings) -> None:
+def _ledger(trigger_log: TriggerLog, expected: Mapping[str, Expected], found: Findings) -> None:
     """Invariant 1: every source's ledger says exactly what was fed to it."""
     found.lines = sum(Path(name).read_bytes().count(b"\n") for name in expected)
-    rows = {row[0]: row[1:] for row in witness.ask(f"SELECT name, {', '.join(_TALLY)} FROM sources")}  # noqa: S608
-    if len(rows) != witness.count("SELECT count(*) FROM sources"):
+    rows = {row[0]: row[1:] for row in trigger_log.ask(f"SELECT name, {', '.join(_TALLY)} FROM sources")}  # noqa: S608
+    if len(rows) != trigger_log.count("SELECT count(*) FROM sources"):
         found.problem("a file became several sources")
     for name, wanted in expected.items():
         wants = tuple(getattr(wanted, part) for part in _TALLY)
@@ -83,59 +83,60 @@ def _ledger(witness: Witness, expected: Mapping[str, Expected], found: Findings)
     found.ledger_balanced = not found.problems
 
 
-def _lost(witness: Witness, jobs: set[Target], found: Findings) -> None:
+def _lost(trigger_log: TriggerLog, jobs: set[Target], found: Findings) -> None:
     """Invariant 2: every job that must have been made reached a final state."""
-    active = witness.count(f"SELECT count(*) FROM jobs WHERE state IN {one_of(ACTIVE_STATES)}")  # noqa: S608
-    made = {tuple(row) for row in witness.ask("SELECT kind, address, port FROM jobs")}
+    active = trigger_log.count(f"SELECT count(*) FROM jobs WHERE state IN {one_of(ACTIVE_STATES)}")  # noqa: S608
+    made = {tuple(row) for row in trigger_log.ask("SELECT kind, address, port FROM jobs")}
     missing = jobs - made
     if active:
         found.problem(f"{active} jobs never ended")
     if missing:
         found.problem(f"{len(missing)} jobs were never made, such as {sorted(missing)[:3]}")
-    if ours := witness.count(f"SELECT count(*) FROM jobs WHERE state = '{State.DEAD}' AND outcome <> '{WORKER_LOST}'"):  # noqa: S608
+    ended_by_us = f"state = '{State.DEAD}' AND outcome <> '{WORKER_LOST}'"
+    if ours := trigger_log.count(f"SELECT count(*) FROM jobs WHERE {ended_by_us}"):  # noqa: S608
         found.problem(f"{ours} jobs died of a fault in the program")
     if made - jobs:
         found.problem(f"{len(made - jobs)} jobs were made that nobody asked for: {sorted(made - jobs)[:3]}")
     found.lost = active + len(missing)
 
 
-def _duplicated(witness: Witness, expected: Mapping[str, Expected], found: Findings) -> None:
+def _duplicated(trigger_log: TriggerLog, expected: Mapping[str, Expected], found: Findings) -> None:
     """Invariant 3: no line is stored twice, no job ends twice, no result is written twice."""
     lines = sum(wanted.observations for wanted in expected.values())
-    stored = witness.count("SELECT count(*) FROM observations")
-    distinct = witness.count("SELECT count(DISTINCT observed_at) FROM observations")
+    stored = trigger_log.count("SELECT count(*) FROM observations")
+    distinct = trigger_log.count("SELECT count(DISTINCT observed_at) FROM observations")
     if stored != lines or distinct != lines:
         found.problem(f"{lines} connections were fed, {stored} are stored, {distinct} of them different")
     discoveries = sum(wanted.discoveries for wanted in expected.values())
-    if (rows := witness.count("SELECT count(*) FROM discoveries")) != discoveries:
+    if (rows := trigger_log.count("SELECT count(*) FROM discoveries")) != discoveries:
         found.problem(f"{discoveries} discoveries were fed, {rows} are stored")
         found.lost += max(0, discoveries - rows)
     found.lost += max(0, lines - distinct)
     repeated = {
         "lines are stored twice": stored - distinct,
         "jobs ended twice": _surplus(
-            witness,
+            trigger_log,
             f"SELECT count(*) AS n FROM chaos_transitions WHERE new IN {one_of(FINAL_STATES)} GROUP BY job",  # noqa: S608
         ),
-        "jobs were claimed while another worker held them": witness.count(
+        "jobs were claimed while another worker held them": trigger_log.count(
             f"SELECT count(*) FROM chaos_transitions WHERE old = '{State.RUNNING}' AND new = '{State.RUNNING}'",  # noqa: S608
         ),
         "targets were worked on twice": _surplus(
-            witness,
+            trigger_log,
             # One that turns out to be fresh, or paused, when it is claimed ends without having been begun.
             f"SELECT count(DISTINCT job) AS n FROM chaos_transitions JOIN jobs ON jobs.id = job "  # noqa: S608
             f"WHERE new = '{State.RUNNING}' GROUP BY kind, address, protocol, port",
         ),
         "names were written twice": _surplus(
-            witness,
+            trigger_log,
             "SELECT count(*) AS n FROM hostnames WHERE source = 'ptr' GROUP BY address",
         ),
         "banners were written twice": _surplus(
-            witness,
+            trigger_log,
             "SELECT count(*) AS n FROM banners WHERE source = 'probe' GROUP BY address, protocol, port",
         ),
         "locations were written twice": _surplus(
-            witness,
+            trigger_log,
             "SELECT count(*) AS n FROM chaos_locations GROUP BY address",
         ),
     }
@@ -145,8 +146,8 @@ def _duplicated(witness: Witness, expected: Mapping[str, Expected], found: Findi
     found.duplicated = sum(repeated.values())
 
 
-def _surplus(witness: Witness, groups: str) -> int:
-    return witness.count(f"SELECT coalesce(sum(n - 1), 0) FROM ({groups}) AS grouped")  # noqa: S608
+def _surplus(trigger_log: TriggerLog, groups: str) -> int:
+    return trigger_log.count(f"SELECT coalesce(sum(n - 1), 0) FROM ({groups}) AS grouped")  # noqa: S608
 
 
 def _budget(folder: Path, found: Findings) -> None:

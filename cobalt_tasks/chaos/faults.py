@@ -127,7 +127,7 @@ class Faults:
         if process is None:
             return False
         process.suspend()
-        if self._stack.database == "sqlite" and not self._stack.witness.is_writable(_LOCK_SECONDS):
+        if self._stack.database == "sqlite" and not self._stack.trigger_log.is_writable(_LOCK_SECONDS):
             # It holds the one lock of the file, and no other process can write until it goes on, so none could recover.
             seconds = _SHORT
         self._last(self._choice.uniform(*seconds), process.resume)

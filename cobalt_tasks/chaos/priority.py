@@ -31,7 +31,7 @@ def overtaken(
     """
     producer.read([feed.flood(_FLOOD)])
     waiting = "SELECT count(*) FROM jobs WHERE kind = 'banner' AND state = 'sent'"
-    if not _waited_for(lambda: stack.witness.count(waiting) > 0, tick):
+    if not _waited_for(lambda: stack.trigger_log.count(waiting) > 0, tick):
         return None
     with closing(_Urgent(settings)) as urgent:
         # The first message takes its time: connections are made.
@@ -40,13 +40,13 @@ def overtaken(
         sent = time.time()
     feed.jobs.update(("banner", address, REFUSING_PORT) for address in _ADDRESSES)
     begun = f"SELECT started_at FROM jobs WHERE kind = 'banner' AND address = '{_ADDRESSES[1]}'"  # noqa: S608
-    if not _waited_for(lambda: stack.witness.ask(begun)[0][0] is not None, tick):
+    if not _waited_for(lambda: stack.trigger_log.ask(begun)[0][0] is not None, tick):
         return None
-    ((begun_at,),) = stack.witness.ask(begun)
+    ((begun_at,),) = stack.trigger_log.ask(begun)
     batches = f"SELECT count(DISTINCT claim) FROM chaos_transitions WHERE new = '{State.RUNNING}' AND at"  # noqa: S608
-    if not _waited_for(lambda: stack.witness.count(f"{batches} > {begun_at!r}") > 0, tick):
+    if not _waited_for(lambda: stack.trigger_log.count(f"{batches} > {begun_at!r}") > 0, tick):
         return None
-    return stack.witness.count(f"{batches} > {sent!r} AND at < {begun_at!r}")
+    return stack.trigger_log.count(f"{batches} > {sent!r} AND at < {begun_at!r}")
 
 
 class _Urgent:

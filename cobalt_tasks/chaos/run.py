@@ -14,7 +14,7 @@ from cobalt_tasks.chaos.feed import Feed
 from cobalt_tasks.chaos.priority import SLOTS, overtaken
 from cobalt_tasks.chaos.producer import Producer
 from cobalt_tasks.chaos.stack import DatabaseName, Stack, running
-from cobalt_tasks.chaos.witness import Witness, one_of
+from cobalt_tasks.chaos.trigger_log import TriggerLog, one_of
 from cobalt_tasks.core.records import ACTIVE_STATES
 
 _TICK: Final = 0.1
@@ -33,7 +33,7 @@ class Storm(Struct, frozen=True, kw_only=True):
     keep: bool = False
 
 
-class Report(Struct, frozen=True, kw_only=True):
+class ChaosReport(Struct, frozen=True, kw_only=True):
     """What came of it. `rest_seconds` is from the last fault until nothing was left to do."""
 
     database: str
@@ -52,7 +52,7 @@ class Report(Struct, frozen=True, kw_only=True):
         return not self.findings.problems
 
 
-def run(storm: Storm, say: Callable[[str], None]) -> Report:
+def run(storm: Storm, say: Callable[[str], None]) -> ChaosReport:
     """Run one storm; `say` gets a line now and then.
 
     Raises:
@@ -73,16 +73,16 @@ def run(storm: Storm, say: Callable[[str], None]) -> Report:
         rest_seconds = time.monotonic() - calmed
         before_urgent = overtaken(settings, stack, feed, weather.producer, weather.tick) if is_at_rest else None
         is_at_rest = is_at_rest and weather.rest()
-        findings = audit.examine(stack.witness, stack.folder, feed.expected, feed.jobs, faults.struck, faults.steps)
+        findings = audit.examine(stack.trigger_log, stack.folder, feed.expected, feed.jobs, faults.struck, faults.steps)
         if storm.keep:
-            stack.witness.dump(stack.folder)
+            stack.trigger_log.dump(stack.folder)
             (stack.folder / "faults.txt").write_text("".join(f"{each.at:.3f} {each.name}\n" for each in faults.struck))
             (stack.folder / "steps.txt").write_text("".join(f"{at:.3f} {ahead:+.0f}\n" for at, ahead in faults.steps))
         if before_urgent is None or before_urgent > SLOTS:
             findings.problem(f"{before_urgent} batches were begun before an urgent job, {SLOTS} may have been")
         if not is_at_rest:
             findings.problem(f"no rest within {_REST_SECONDS:.0f} s after the last fault")
-        return Report(
+        return ChaosReport(
             database=storm.database,
             seed=storm.seed,
             seconds=time.monotonic() - began,
@@ -137,6 +137,6 @@ class _Weather:
 
     def _active(self) -> int | None:
         try:
-            return self._stack.witness.count(f"SELECT count(*) FROM jobs WHERE state IN {one_of(ACTIVE_STATES)}")  # noqa: S608
-        except Witness.TROUBLE:
+            return self._stack.trigger_log.count(f"SELECT count(*) FROM jobs WHERE state IN {one_of(ACTIVE_STATES)}")  # noqa: S608
+        except TriggerLog.TROUBLE:
             return None

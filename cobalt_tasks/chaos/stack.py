@@ -16,7 +16,7 @@ import psutil
 from cobalt_tasks.chaos import disk, postgres, relay, targets
 from cobalt_tasks.chaos.stepping import SteppedClock
 from cobalt_tasks.chaos.targets import Targets
-from cobalt_tasks.chaos.witness import Witness
+from cobalt_tasks.chaos.trigger_log import TriggerLog
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.core.settings import Settings
@@ -61,7 +61,7 @@ class Stack:
         self.children: dict[str, Child] = {}
         self._postgres = postgres_folder
         self.url = f"sqlite:///{folder / 'cobalt.db'}" if database == "sqlite" else postgres.url(postgres_folder)
-        self.witness = Witness(str(folder / "cobalt.db") if database == "sqlite" else self.url)
+        self.trigger_log = TriggerLog(str(folder / "cobalt.db") if database == "sqlite" else self.url)
         self._environment: Mapping[str, str] = {}
 
     def start(self) -> tuple[Settings, Targets]:
@@ -94,7 +94,7 @@ class Stack:
             _wait_for(self._answers, "PostgreSQL")
         self._connect_second_host(settings)
         open_ledger(settings).dispose()
-        self.witness.install()
+        self.trigger_log.install()
         for command in self._services():
             self._add(command)
         return settings, found
@@ -175,8 +175,8 @@ class Stack:
 
     def _answers(self) -> bool:
         try:
-            return self.witness.count("SELECT 1") == 1
-        except Witness.TROUBLE:
+            return self.trigger_log.count("SELECT 1") == 1
+        except TriggerLog.TROUBLE:
             return False
 
 

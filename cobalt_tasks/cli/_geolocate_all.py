@@ -35,7 +35,7 @@ class NoLocationError(CobaltError):
     """Nobody knows where the address is."""
 
 
-class Plan(Struct, frozen=True, kw_only=True):
+class GeolocateOptions(Struct, frozen=True, kw_only=True):
     """Which hosts, how many at once, and how long to pause between; ages and pauses in seconds."""
 
     batch: int
@@ -44,15 +44,15 @@ class Plan(Struct, frozen=True, kw_only=True):
     force: bool
 
 
-def queue_jobs(settings: Settings, plan: Plan, *, as_json: bool) -> None:
+def queue_jobs(settings: Settings, options: GeolocateOptions, *, as_json: bool) -> None:
     """Make jobs and send them; when Redis does not answer they wait in the ledger."""
     with closing_ledger(settings) as database:
         dispatcher = Dispatcher(database, settings)
         hosts = made = sent = 0
         trouble = None
-        needing = _needing(settings, plan)
+        needing = _needing(settings, options)
         with _progress(database, needing) as bar:
-            for page in queue(database, needing, plan.batch):
+            for page in queue(database, needing, options.batch):
                 hosts, made = hosts + len(page.addresses), made + page.made
                 if trouble is None:
                     try:
@@ -69,19 +69,19 @@ def queue_jobs(settings: Settings, plan: Plan, *, as_json: bool) -> None:
         click.echo(f"cobalt: {trouble}; the jobs wait in the ledger and follow by themselves", err=True)
 
 
-def work(settings: Settings, plan: Plan, *, concurrency: int, as_json: bool) -> None:
+def work(settings: Settings, options: GeolocateOptions, *, concurrency: int, as_json: bool) -> None:
     """Make jobs and do them here."""
     started = time.monotonic()
     with closing_ledger(settings) as database:
-        needing = _needing(settings, plan)
+        needing = _needing(settings, options)
         with (
             _progress(database, needing) as bar,
             Runner(database, settings, concurrency, bar.report) as runner,
             _stopping_between_steps(runner),
         ):
-            for count, page in enumerate(queue(database, needing, plan.batch)):
-                if count and plan.delay:
-                    runner.pause(plan.delay)
+            for count, page in enumerate(queue(database, needing, options.batch)):
+                if count and options.delay:
+                    runner.pause(options.delay)
                 bar.leave_out(page.private)
                 runner.run_ready(page.addresses)
                 runner.run_calls()
@@ -163,13 +163,13 @@ def _stopping_between_steps(runner: Runner) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _needing(settings: Settings, plan: Plan) -> Needing:
+def _needing(settings: Settings, options: GeolocateOptions) -> Needing:
     built = None
     if NAME in settings.geo_providers:
         databases = LocalDatabases(settings.geodb_folder)
         databases.refresh()
         built = databases.built
-    return Needing(older_than=time.time() - plan.max_age, built=built, everything=plan.force)
+    return Needing(older_than=time.time() - options.max_age, built=built, everything=options.force)
 
 
 class _Bar:

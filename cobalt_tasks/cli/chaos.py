@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from cobalt_tasks.chaos.run import Report
+    from cobalt_tasks.chaos.run import ChaosReport
 
 
 @click.command(epilog="Example: cobalt chaos --minutes 10 --database postgresql")
@@ -53,7 +53,7 @@ def chaos(minutes: float, database: str, seed: int | None, keep: bool, as_json: 
     return 0 if report.holds else 1
 
 
-def _print(report: "Report") -> None:
+def _print(report: "ChaosReport") -> None:
     found = report.findings
     states = ", ".join(f"{count:,} {state}" for state, count in found.jobs.items())
     strokes = ", ".join(f"{name} {count}" for name, count in report.faults_by_name.items())

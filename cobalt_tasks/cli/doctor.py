@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cobalt_tasks.core.settings import Settings
-    from cobalt_tasks.views.health import Verdict
+    from cobalt_tasks.views.health import HealthReport
 
 _WORKER_SECONDS = 2.0
 _PROBE_BYTES = 2**16
@@ -115,7 +115,7 @@ def _broker(settings: "Settings") -> str:
 
 
 @cache
-def _verdict(settings: "Settings", *, with_workers: bool) -> "Verdict":
+def _verdict(settings: "Settings", *, with_workers: bool) -> "HealthReport":
     """Return what is wrong, from the facts that the page and `cobalt status` show; asking workers takes a while."""
     from contextlib import suppress
 

@@ -53,9 +53,9 @@ def update(files: tuple[Path, ...], sources: tuple[str, ...]) -> None:
         raise ConfigurationError("COBALT_OFFLINE is set, so nothing is fetched: name files with --from")
     folder = loaded.geodb_folder
     if files:
-        databases.add(folder, files, _say)
+        databases.add(folder, files, _print_error)
     else:
-        databases.update(folder, sources, _say)
+        databases.update(folder, sources, _print_error)
     _print(folder)
 
 
@@ -84,7 +84,7 @@ def info(*, as_json: bool) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode({"folder": str(folder), "databases": databases})))
 
 
-def _say(line: str) -> None:
+def _print_error(line: str) -> None:
     click.echo(_shown(line), err=True)
 
 

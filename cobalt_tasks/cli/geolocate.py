@@ -65,11 +65,11 @@ def geolocate(
         return
     from cobalt_tasks.cli import _geolocate_all as everything
 
-    plan = everything.Plan(batch=batch_size, delay=delay, max_age=max_age_days * _DAY, force=force)
+    options = everything.GeolocateOptions(batch=batch_size, delay=delay, max_age=max_age_days * _DAY, force=force)
     if queue_jobs:
-        everything.queue_jobs(settings, plan, as_json=as_json)
+        everything.queue_jobs(settings, options, as_json=as_json)
     else:
-        everything.work(settings, plan, concurrency=_CONCURRENCY if async_batch else 1, as_json=as_json)
+        everything.work(settings, options, concurrency=_CONCURRENCY if async_batch else 1, as_json=as_json)
 
 
 def _one(settings: "Settings", ip: str, *, as_job: bool, force: bool, as_json: bool) -> None:

@@ -136,13 +136,13 @@ def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: boo
     from cobalt_tasks.db import counts
     from cobalt_tasks.db import tables as models
     from cobalt_tasks.threat import scoring
-    from cobalt_tasks.views.progress import Progress
+    from cobalt_tasks.views.progress import ProgressBar
 
     with database.reading() as connection:
         total = counts.table_size(connection, models.hosts)
     hosts = changed = 0
     shown: list[scoring.Change] = []
-    with Progress("hosts scored", total) as progress:
+    with ProgressBar("hosts scored", total) as progress:
 
         def report(count: int) -> None:
             nonlocal hosts

@@ -16,15 +16,15 @@ import click
     help="Processes in the pool of kinds that wait for the network, and as many for those that compute.",
 )
 @click.option("--demo", is_flag=True, help="Bring a small lab on loopback addresses, and look at that.")
-@click.option("--once", is_flag=True, help="Stop when the input has ended and every job is final.")
+@click.option("--once", is_flag=True, help="StopRequested when the input has ended and every job is final.")
 def up(host: str, port: int, flower_port: int, concurrency: int, demo: bool, once: bool) -> int:
     """Run a Redis, workers, beat, Flower and the page here, and ingest what comes on standard input.
 
     The state lies in COBALT_HOME (default ~/.cobalt); Ctrl-C stops everything in order.
     """
     from cobalt_tasks.core import settings as environment
-    from cobalt_tasks.supervisor.up import Plan, run
+    from cobalt_tasks.supervisor.up import UpOptions, run
 
     settings = environment.load()
-    plan = Plan(host=host, port=port, flower_port=flower_port, concurrency=concurrency, demo=demo, once=once)
-    return run(settings, plan, own_broker=not settings.broker_is_named)
+    options = UpOptions(host=host, port=port, flower_port=flower_port, concurrency=concurrency, demo=demo, once=once)
+    return run(settings, options, own_broker=not settings.broker_is_named)

@@ -22,7 +22,7 @@ async def _serve(*, ephemeral: bool) -> None:
     async with Lab(settings.load().home / "demo", ephemeral=ephemeral) as lab:
         sys.stdout.write("lab ready\n")
         if ephemeral:
-            sys.stdout.write(msgspec.json.encode(lab.places).decode() + "\n")
+            sys.stdout.write(msgspec.json.encode(lab.endpoints).decode() + "\n")
         sys.stdout.flush()
         await stop.wait()
 

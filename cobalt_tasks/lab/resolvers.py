@@ -2,7 +2,7 @@
 
 import dns.resolver
 
-from cobalt_tasks.lab.places import RESOLVER
+from cobalt_tasks.lab.endpoints import RESOLVER
 
 
 def resolvers() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The lab as one asyncio server: every place of the table, bounded, and gone without a trace when stopped."""
+"""The lab as one asyncio server: every endpoint of the table, bounded, and gone without a trace when stopped."""
 
 import asyncio
 import os
@@ -12,9 +12,9 @@ from typing import Final, Self
 import msgspec
 
 from cobalt_tasks.core.errors import CobaltError
-from cobalt_tasks.lab import identity
+from cobalt_tasks.lab import certificate
+from cobalt_tasks.lab.endpoints import ADDRESSES, DOMAIN, ENDPOINTS, NAMES, Endpoint
 from cobalt_tasks.lab.nameserver import Names, UdpNameServer, tcp_service
-from cobalt_tasks.lab.places import ADDRESSES, DOMAIN, NAMES, PLACES, Place
 from cobalt_tasks.lab.services import SERVICES, Service
 
 _MOST_OPEN: Final = 500
@@ -31,7 +31,7 @@ class Lab:
 
     def __init__(self, folder: Path, *, ephemeral: bool = False) -> None:
         """Keep the certificate in `folder`; `ephemeral` takes free ports instead of the table's."""
-        self.places: tuple[Place, ...] = ()
+        self.endpoints: tuple[Endpoint, ...] = ()
         """Where everything really is."""
         self._folder = folder
         self._ephemeral = ephemeral
@@ -49,8 +49,8 @@ class Lab:
 
         """
         try:
-            for place in PLACES:
-                self.places += (await self._open(place),)
+            for endpoint in ENDPOINTS:
+                self.endpoints += (await self._open(endpoint),)
         except LabError:
             await self.__aexit__()
             raise
@@ -69,28 +69,30 @@ class Lab:
         await asyncio.gather(*self._clients, return_exceptions=True)
         await asyncio.sleep(0)
 
-    async def _open(self, place: Place) -> Place:
-        port = 0 if self._ephemeral else place.port
+    async def _open(self, endpoint: Endpoint) -> Endpoint:
+        port = 0 if self._ephemeral else endpoint.port
         try:
-            return msgspec.structs.replace(place, port=await self._listen(place, port))
+            return msgspec.structs.replace(endpoint, port=await self._listen(endpoint, port))
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
-            raise LabError(f"the lab cannot serve {place.kind} on {place.address} port {port}: {reason}") from None
+            raise LabError(
+                f"the lab cannot serve {endpoint.kind} on {endpoint.address} port {port}: {reason}"
+            ) from None
 
-    async def _listen(self, place: Place, port: int) -> int:
-        if place.kind == "refusing":
-            return self._refuse(place.address, port)
-        service = tcp_service(self._names) if place.kind == "dns" else SERVICES[place.kind]
-        context = identity.context(self._folder, place.address) if place.kind == "https" else None
+    async def _listen(self, endpoint: Endpoint, port: int) -> int:
+        if endpoint.kind == "refusing":
+            return self._refuse(endpoint.address, port)
+        service = tcp_service(self._names) if endpoint.kind == "dns" else SERVICES[endpoint.kind]
+        context = certificate.context(self._folder, endpoint.address) if endpoint.kind == "https" else None
         server = await asyncio.start_server(
-            self._bounded(service), place.address, port, ssl=context, reuse_address=True
+            self._bounded(service), endpoint.address, port, ssl=context, reuse_address=True
         )
         self._servers.append(server)
         port = int(server.sockets[0].getsockname()[1])
-        if place.kind == "dns":
+        if endpoint.kind == "dns":
             loop = asyncio.get_running_loop()
             datagrams, _ = await loop.create_datagram_endpoint(
-                lambda: UdpNameServer(self._names), local_addr=(place.address, port)
+                lambda: UdpNameServer(self._names), local_addr=(endpoint.address, port)
             )
             self._datagrams.append(datagrams)
         return port

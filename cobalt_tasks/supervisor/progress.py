@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from cobalt_tasks.core.records import FINAL_STATES
-from cobalt_tasks.supervisor.terminal import say, unharmed
+from cobalt_tasks.supervisor.terminal import print_line, unharmed
 
 _LINE_SECONDS = 5.0
 
 
-class Progress:
+class JobProgress:
     """Shows job counts as they change, on standard error."""
 
     def __init__(self, *, enabled: bool) -> None:
@@ -51,5 +51,5 @@ class Progress:
             with unharmed():
                 self._bar.update(self._task, completed=final, total=total or None)
         elif self._enabled and (final, total) != self._said and time.monotonic() - self._said_at >= _LINE_SECONDS:
-            say(f"jobs: {final} of {total} final")
+            print_line(f"jobs: {final} of {total} final")
             self._said, self._said_at = (final, total), time.monotonic()

@@ -10,7 +10,7 @@ import click
 _STANDARD_OUTPUT, _STANDARD_ERROR = 1, 2
 
 
-def say(text: str, *, is_warning: bool = False) -> None:
+def print_line(text: str, *, is_warning: bool = False) -> None:
     """Print a line on standard error, if it can be printed.
 
     Args:

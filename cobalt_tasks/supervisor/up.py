@@ -23,11 +23,11 @@ from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs.broker import Broker
 from cobalt_tasks.supervisor import demo, redis_server
 from cobalt_tasks.supervisor.children import Child, Command
-from cobalt_tasks.supervisor.progress import Progress
-from cobalt_tasks.supervisor.pulse import Watched, watched
+from cobalt_tasks.supervisor.progress import JobProgress
 from cobalt_tasks.supervisor.restarts import Restarts, last_line
 from cobalt_tasks.supervisor.state import locked, require_free
-from cobalt_tasks.supervisor.terminal import say
+from cobalt_tasks.supervisor.sweep_watchdog import Watched, watched
+from cobalt_tasks.supervisor.terminal import print_line
 
 _TICK = 0.25
 _BROKER_SECONDS = 15.0
@@ -40,7 +40,7 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 log = logging.getLogger(__name__)
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
+class UpOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the user asked `cobalt up` to do."""
 
     host: str = "127.0.0.1"
@@ -51,11 +51,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False
 
 
-class Stop(Exception):  # noqa: N818  # a request, not an error
+class StopRequested(Exception):  # noqa: N818  # a request, not an error
     """Ctrl-C, SIGTERM, or the SIGHUP of a terminal that is closed."""
 
 
-def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
+def run(settings: Settings, options: UpOptions, *, own_broker: bool) -> int:
     """Run everything until it is stopped, or with `once` until every job is final; return the exit code.
 
     `own_broker`: start a Redis of our own, since none was named.
@@ -64,12 +64,12 @@ def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
         AlreadyRunningError, ConfigurationError: it cannot be started here.
 
     """
-    access.require_login(settings, plan.host, "the page", "COBALT_NO_LOGIN=true")
+    access.require_login(settings, options.host, "the page", "COBALT_NO_LOGIN=true")
     with locked(settings.home):
-        require_free(plan.port, "--port")
-        require_free(plan.flower_port, "--flower-port")
+        require_free(options.port, "--port")
+        require_free(options.flower_port, "--flower-port")
         first = [redis_server.command(settings)] if own_broker else []
-        everything = _Everything(settings, plan)
+        everything = _Everything(settings, options)
         for number in _STOPPING:
             # What is ignored from the start stays so: `nohup cobalt up` outlives its terminal.
             if signal.getsignal(number) is not signal.SIG_IGN:
@@ -78,9 +78,9 @@ def run(settings: Settings, plan: Plan, *, own_broker: bool) -> int:
 
 
 class _Everything:
-    def __init__(self, settings: Settings, plan: Plan) -> None:
-        self._settings = demo.settings_for_lab(settings) if plan.demo else settings
-        self._plan = plan
+    def __init__(self, settings: Settings, options: UpOptions) -> None:
+        self._settings = demo.settings_for_lab(settings) if options.demo else settings
+        self._options = options
         self._logs = settings.home / "logs"
         self._logs.mkdir(exist_ok=True)
         self._environment = environment(self._settings)
@@ -95,25 +95,25 @@ class _Everything:
         try:
             database = self._start(first)
             return self._watch(database)
-        except Stop:
-            say("stopping …")
+        except StopRequested:
+            print_line("stopping …")
             return 0
         finally:
             self._end()
 
     def _start(self, first: Sequence[Command]) -> Database:
-        plan = self._plan
+        options = self._options
         for command in first:
             self._add(command)
         _wait_for_broker(self._settings)
         database = open_ledger(self._settings)
-        if plan.demo:
+        if options.demo:
             self._fetch_geodb()
             self._add(Command(name="lab", argv=[sys.executable, "-m", "cobalt_tasks.lab"]))
-        for command in _services(plan):
+        for command in _services(options):
             self._add(command)
         self._watched = watched(database, Broker(self._settings))
-        self._restarts = Restarts(database, say)
+        self._restarts = Restarts(database, print_line)
         for command in self._inputs():
             self._ingests.append(self._add(command))
         self._announce()
@@ -127,7 +127,7 @@ class _Everything:
 
     def _inputs(self) -> list[Command]:
         cobalt = [sys.executable, "-m", "cobalt_tasks"]
-        if self._plan.demo:
+        if self._options.demo:
             scan, capture = demo.write_inputs(self._settings.home / "demo")
             return [
                 Command(name="ingest-scan", argv=[*cobalt, "ingest", "masscan", str(scan)], restart=False),
@@ -152,38 +152,38 @@ class _Everything:
             check=False,
         )
         if done.returncode:
-            say(
+            print_line(
                 "NO GEOLOCATION DATA: addresses are located by online providers only, or not at all. "
                 "Try again later with: cobalt geodb update",
                 is_warning=True,
             )
 
     def _announce(self) -> None:
-        say(f"Cobalt is running on {self._settings.home}")
-        host = f"[{self._plan.host}]" if ":" in self._plan.host else self._plan.host
-        say(f"  page    http://{host}:{self._plan.port}")
-        say(f"  Flower  http://{host}:{self._plan.flower_port}")
-        say(f"  logs    {self._logs}")
+        print_line(f"Cobalt is running on {self._settings.home}")
+        host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
+        print_line(f"  page    http://{host}:{self._options.port}")
+        print_line(f"  Flower  http://{host}:{self._options.flower_port}")
+        print_line(f"  logs    {self._logs}")
         for line in privacy.in_words(self._settings):
-            say(f"  asks    {line}")
+            print_line(f"  asks    {line}")
 
     def _watch(self, database: Database) -> int:
         finite = bool(self._ingests)
-        with Progress(enabled=finite) as progress:
+        with JobProgress(enabled=finite) as progress:
             while finite and not self._is_finished(database, progress):
                 self._tend()
         failed = [child for child in self._ingests if child.exit_code() not in _CLEAN_INGEST]
         if finite:
             self._show_status()
         for child in failed:
-            say(f"cobalt: {child.command.name} failed, see {child.log_file}")
-        if self._plan.once:
+            print_line(f"cobalt: {child.command.name} failed, see {child.log_file}")
+        if self._options.once:
             return 1 if failed else 0
-        say("serving; Ctrl-C stops it")
+        print_line("serving; Ctrl-C stops it")
         while True:
             self._tend()
 
-    def _is_finished(self, database: Database, progress: Progress) -> bool:
+    def _is_finished(self, database: Database, progress: JobProgress) -> bool:
         began = time.monotonic()
         if began < self._count_at:
             return False
@@ -203,19 +203,19 @@ class _Everything:
             counts = _job_counts(database)
         except DatabaseUnavailableError as error:
             if not self._database_is_away:
-                say(f"{error}; everything waits for it")
+                print_line(f"{error}; everything waits for it")
             self._database_is_away = True
             time.sleep(_TICK)
             return None
         if self._database_is_away:
-            say("the database answers again")
+            print_line("the database answers again")
         self._database_is_away = False
         return counts
 
     def _tend(self) -> None:
         for each in self._watched:
-            if each.pulse.is_lost():
-                say(f"{each.trouble}: starting {' and '.join(each.children)} again")
+            if each.watchdog.has_stalled():
+                print_line(f"{each.trouble}: starting {' and '.join(each.children)} again")
                 for child in self._children:
                     if child.command.name in each.children:
                         child.kill()
@@ -227,7 +227,7 @@ class _Everything:
 
     def _show_status(self) -> None:
         for child in self._ingests:
-            say(last_line(child.log_file))
+            print_line(last_line(child.log_file))
         subprocess.run(
             [sys.executable, "-m", "cobalt_tasks", "status"],
             env=self._environment,
@@ -242,17 +242,23 @@ class _Everything:
             child.wait_or_kill()
 
 
-def _services(plan: Plan) -> list[Command]:
+def _services(options: UpOptions) -> list[Command]:
     celery = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
     workers = [
         Command(
             name=pool, argv=[*celery, "worker", "-Q", ",".join(queues), "-n", f"{pool}@%h", "-l", "INFO", "-c", count]
         )
         for pool, queues in POOLS.items()
-        for count in [str(_CONTROL_PROCESSES if pool == CONTROL_QUEUE else plan.concurrency)]
+        for count in [str(_CONTROL_PROCESSES if pool == CONTROL_QUEUE else options.concurrency)]
     ]
-    flower = [*celery, "flower", f"--address={plan.host}", f"--port={plan.flower_port}", f"--conf={_FLOWER_CONFIG}"]
-    page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--host", plan.host, "--port", str(plan.port)]
+    flower = [
+        *celery,
+        "flower",
+        f"--address={options.host}",
+        f"--port={options.flower_port}",
+        f"--conf={_FLOWER_CONFIG}",
+    ]
+    page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--host", options.host, "--port", str(options.port)]
     return [
         *workers,
         Command(name="beat", argv=[*celery, "beat", "--pidfile=", "-l", "INFO"]),
@@ -283,7 +289,7 @@ def _wait_for_broker(settings: Settings) -> None:
 def _stop(_number: int, _frame: object) -> None:
     # Whoever is impatient and asks again must not interrupt the ending.
     _ignore_more()
-    raise Stop
+    raise StopRequested
 
 
 def _ignore_more() -> None:

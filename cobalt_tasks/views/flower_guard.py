@@ -45,7 +45,7 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower has no types
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         """Build Flower's application."""
         super().__init__(*arguments, **settings)
-        self.add_transform(_Headers)
+        self.add_transform(_AddedHeaders)
 
     def start_http_server(self) -> int | None:
         """Listen, with bounds for what a client sends; a Unix socket is this user's alone. Return the port, if any."""
@@ -112,7 +112,7 @@ class _Refusal(RequestHandler):
         """Nothing is changed by a refusal."""
 
 
-class _Headers(OutputTransform):
+class _AddedHeaders(OutputTransform):
     """Adds the headers to every answer."""
 
     def transform_first_chunk(

@@ -56,7 +56,7 @@ class Reason(Struct, frozen=True, kw_only=True):
     stops: bool = False
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class HealthReport(Struct, frozen=True, kw_only=True):
     """What is wrong, the worst first. `able`: whether work can be done at all; `notes`: what waits and is not wrong."""
 
     able: bool
@@ -77,7 +77,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     clock_skew: float
 
 
-class Facts(Struct, frozen=True, kw_only=True):
+class HealthInputs(Struct, frozen=True, kw_only=True):
     """All that the judgement rests on.
 
     Attributes:
@@ -132,7 +132,7 @@ def disks(settings: Settings) -> list[Disk]:
     return [found for folder in sorted(folders) if (found := disk(folder))]
 
 
-def judge(facts: Facts) -> Verdict:
+def judge(facts: HealthInputs) -> HealthReport:
     """Return what is wrong."""
     reasons = [
         *_surroundings(facts),
@@ -147,17 +147,17 @@ def judge(facts: Facts) -> Verdict:
         for name, each in backlog.items()
         if each.waits_seconds is not None
     ]
-    return Verdict(able=not any(reason.stops for reason in reasons), reasons=reasons, notes=notes)
+    return HealthReport(able=not any(reason.stops for reason in reasons), reasons=reasons, notes=notes)
 
 
-def _surroundings(facts: Facts) -> Iterator[Reason]:
+def _surroundings(facts: HealthInputs) -> Iterator[Reason]:
     if facts.ledger is None:
         yield Reason(part=DATABASE, text="the database does not answer", stops=True)
     if facts.broker_trouble is not None:
         yield Reason(part=BROKER, text=facts.broker_trouble, stops=True)
 
 
-def _missing_workers(facts: Facts) -> Iterator[Reason]:
+def _missing_workers(facts: HealthInputs) -> Iterator[Reason]:
     if facts.broker_trouble is not None:
         return
     missing = [kind.name for kind in KINDS if facts.queue_ages.get(kind.name, facts.watched) >= MISSING_SECONDS]
@@ -168,7 +168,7 @@ def _missing_workers(facts: Facts) -> Iterator[Reason]:
         yield Reason(part=WORKERS, text=f"no worker takes from {', '.join(sorted(missing))}", stops=nothing_left)
 
 
-def _work(facts: Facts, ledger: Ledger) -> Iterator[Reason]:
+def _work(facts: HealthInputs, ledger: Ledger) -> Iterator[Reason]:
     due = {
         name: each.due_seconds
         for name, each in ledger.backlog.items()
@@ -187,7 +187,7 @@ def _work(facts: Facts, ledger: Ledger) -> Iterator[Reason]:
         yield Reason(part=WORKERS, text=f"{text}, last: {loop.reason}" if loop.reason else f"{text}: see its log")
 
 
-def stalled_kinds(facts: Facts) -> list[str]:
+def stalled_kinds(facts: HealthInputs) -> list[str]:
     """Return the kinds whose jobs are due and not done.
 
     Strict order is no stall: a kind may wait as long as every worker that takes it finishes jobs that go first. Nor is a
@@ -224,7 +224,7 @@ def _age(sweep: Round | None) -> float:
     return math.inf if sweep is None or sweep.ended is None else sweep.ended
 
 
-def _machines(facts: Facts) -> Iterator[Reason]:
+def _machines(facts: HealthInputs) -> Iterator[Reason]:
     for each in facts.disks:
         if each.free < LOW_DISK:
             text = f"{each.folder}: {each.free // _MIB} MiB of {each.total // _MIB} MiB are free"
@@ -257,7 +257,7 @@ def _machines(facts: Facts) -> Iterator[Reason]:
 _watch = ClockWatch()
 
 
-def collect(ledger: Ledger | None, settings: Settings, workers: Sequence[Worker], trouble: str | None) -> Facts:
+def collect(ledger: Ledger | None, settings: Settings, workers: Sequence[Worker], trouble: str | None) -> HealthInputs:
     """Return the facts as one look sees them, with those of this machine.
 
     Args:
@@ -267,7 +267,7 @@ def collect(ledger: Ledger | None, settings: Settings, workers: Sequence[Worker]
         trouble: why Redis does not answer, None when it does.
 
     """
-    return Facts(
+    return HealthInputs(
         ledger=ledger,
         broker_trouble=trouble,
         workers=workers,

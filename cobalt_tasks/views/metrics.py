@@ -7,13 +7,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from cobalt_tasks.views.health import PARTS
-from cobalt_tasks.views.status import Status
+from cobalt_tasks.views.status import SystemStatus
 
 _KNOWN = ("connections", "hosts", "ports", "domains", "certificates", "countries")
 _OUTCOMES = ("accepted", "duplicates", "rejected", "ignored")
 
 
-def render(status: Status) -> tuple[bytes, str]:
+def render(status: SystemStatus) -> tuple[bytes, str]:
     """Return the text and its media type."""
     registry = CollectorRegistry()
     registry.register(_Collector(status))
@@ -21,7 +21,7 @@ def render(status: Status) -> tuple[bytes, str]:
 
 
 class _Collector(Collector):
-    def __init__(self, status: Status) -> None:
+    def __init__(self, status: SystemStatus) -> None:
         self._status = status
 
     def collect(self) -> Iterator[Metric]:
@@ -30,7 +30,7 @@ class _Collector(Collector):
         yield from _surroundings(self._status)
 
 
-def _input(status: Status) -> Iterator[Metric]:
+def _input(status: SystemStatus) -> Iterator[Metric]:
     records = CounterMetricFamily("cobalt_records", "Records read, by what became of them.", labels=["outcome"])
     for outcome in _OUTCOMES:
         records.add_metric([outcome], status.ledger[outcome])
@@ -45,7 +45,7 @@ def _input(status: Status) -> Iterator[Metric]:
     )
 
 
-def _work(status: Status) -> Iterator[Metric]:
+def _work(status: SystemStatus) -> Iterator[Metric]:
     jobs = GaugeMetricFamily("cobalt_jobs", "Jobs in the ledger.", labels=["kind", "state"])
     for kind, states in status.jobs.items():
         for state, count in states.items():
@@ -75,7 +75,7 @@ def _work(status: Status) -> Iterator[Metric]:
     )
 
 
-def _surroundings(status: Status) -> Iterator[Metric]:
+def _surroundings(status: SystemStatus) -> Iterator[Metric]:
     remaining = GaugeMetricFamily(
         "cobalt_provider_remaining", "Calls left in the tightest window.", labels=["provider"]
     )

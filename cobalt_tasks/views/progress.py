@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 
-class Progress:
+class ProgressBar:
     """A bar on standard error, where that is a terminal."""
 
     def __init__(self, what: str, total: int) -> None:

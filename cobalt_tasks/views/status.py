@@ -22,7 +22,7 @@ from cobalt_tasks.ingest.streams.leftover import Leftover
 from cobalt_tasks.jobs.broker import Broker, Worker
 from cobalt_tasks.threat import unscored
 from cobalt_tasks.views import health
-from cobalt_tasks.views.health import Verdict
+from cobalt_tasks.views.health import HealthReport
 
 _SOURCES_SHOWN = 100
 _REJECTS_SHOWN = 10
@@ -53,7 +53,7 @@ class WorkerState(Struct, frozen=True, kw_only=True):
     queues: Sequence[str]
 
 
-class Pulse(Struct, frozen=True, kw_only=True):
+class LiveState(Struct, frozen=True, kw_only=True):
     """What Redis and the workers say. `trouble` is why the broker does not answer; `answered` are the workers that did."""
 
     messages: dict[str, int] | None
@@ -84,11 +84,11 @@ class Geodb(Struct, frozen=True, kw_only=True):
     old: bool
 
 
-class Status(Struct, frozen=True, kw_only=True):
+class SystemStatus(Struct, frozen=True, kw_only=True):
     """The state of everything. Times are epoch seconds."""
 
     at: float
-    health: Verdict
+    health: HealthReport
     sources: Sequence[stats.SourceCounts]
     ledger: dict[str, int]
     connections: int
@@ -111,16 +111,16 @@ class Status(Struct, frozen=True, kw_only=True):
     journals: Sequence[Leftover]
 
 
-def collect(database: Database, settings: Settings) -> Status:
+def collect(database: Database, settings: Settings) -> SystemStatus:
     """Ask the ledger, Redis and the workers; a broker that does not answer is part of the answer.
 
     Raises:
         DatabaseUnavailableError: the database does not answer.
 
     """
-    pulse = feel_pulse(settings, wait_for_all=False)
-    facts = health.collect(health.read_ledger(database), settings, pulse.answered, pulse.trouble)
-    return assemble(database, settings, count(database), pulse, health.judge(facts))
+    live = ask_live(settings, wait_for_all=False)
+    facts = health.collect(health.read_ledger(database), settings, live.answered, live.trouble)
+    return assemble(database, settings, count(database), live, health.judge(facts))
 
 
 def count(database: Database) -> Counts:
@@ -135,21 +135,23 @@ def count(database: Database) -> Counts:
         )
 
 
-def assemble(database: Database, settings: Settings, counts: Counts, pulse: Pulse, verdict: Verdict) -> Status:
+def assemble(
+    database: Database, settings: Settings, counts: Counts, live: LiveState, verdict: HealthReport
+) -> SystemStatus:
     """Put the parts together with what is fast to ask.
 
     Args:
         database: the ledger.
         settings: of this process.
         counts: of what is slow to count, perhaps some seconds old.
-        pulse: what Redis and the workers said.
+        live: what Redis and the workers said.
         verdict: whether work gets done.
 
     """
     databases, trouble = _geodb(settings)
     with database.reading() as connection:
         pace = stats.throughput(connection)
-        return Status(
+        return SystemStatus(
             at=time.time(),
             health=verdict,
             sources=stats.source_ledgers(connection, _SOURCES_SHOWN),
@@ -160,13 +162,13 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
             domains=counts.totals.domains,
             certificates=counts.totals.certificates,
             jobs=counts.jobs,
-            queues={kind.name: _queue(kind.name, counts, pulse, pace[kind.name]) for kind in KINDS},
+            queues={kind.name: _queue(kind.name, counts, live, pace[kind.name]) for kind in KINDS},
             geolocation=counts.geolocation,
             scoring=unscored.lag(connection),
             countries=counts.countries,
             providers=stats.providers(connection, settings.usable_providers),
-            workers=pulse.workers,
-            broker=pulse.trouble,
+            workers=live.workers,
+            broker=live.trouble,
             rejects=stats.last_rejects(connection, _REJECTS_SHOWN),
             geodb=databases,
             geodb_trouble=trouble,
@@ -175,7 +177,7 @@ def assemble(database: Database, settings: Settings, counts: Counts, pulse: Puls
         )
 
 
-def feel_pulse(settings: Settings, *, wait_for_all: bool = True) -> Pulse:
+def ask_live(settings: Settings, *, wait_for_all: bool = True) -> LiveState:
     """Ask Redis for its queues and every worker whether it is there.
 
     wait_for_all: wait a second for workers that Redis does not know of, too.
@@ -184,9 +186,9 @@ def feel_pulse(settings: Settings, *, wait_for_all: bool = True) -> Pulse:
         try:
             answered = broker.workers(wait_for_all=wait_for_all)
             workers = [WorkerState(name=each.name, alive=True, queues=each.queues) for each in answered]
-            return Pulse(messages=broker.depths(), workers=workers, answered=answered)
+            return LiveState(messages=broker.depths(), workers=workers, answered=answered)
         except BrokerUnavailableError as error:
-            return Pulse(messages=None, workers=(), trouble=str(error))
+            return LiveState(messages=None, workers=(), trouble=str(error))
 
 
 def _geodb(settings: Settings) -> tuple[list[Geodb], str | None]:
@@ -208,11 +210,11 @@ def _geodb(settings: Settings) -> tuple[list[Geodb], str | None]:
     ], None
 
 
-def _queue(kind: str, counts: Counts, pulse: Pulse, pace: stats.Throughput) -> Queue:
+def _queue(kind: str, counts: Counts, live: LiveState, pace: stats.Throughput) -> Queue:
     states = counts.jobs[kind]
     waiting = states[State.PENDING] + states[State.SENT]
     return Queue(
-        messages=None if pulse.messages is None else pulse.messages[kind],
+        messages=None if live.messages is None else live.messages[kind],
         jobs=waiting,
         oldest_seconds=counts.oldest_seconds[kind],
         started_per_minute=pace.started,

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cobalt_tasks.core.records import State
 from cobalt_tasks.ingest.streams.leftover import summary
-from cobalt_tasks.views.status import Status
+from cobalt_tasks.views.status import SystemStatus
 from cobalt_tasks.views.text import ago, iso, printable
 
 _SOURCES_SHOWN = 15
@@ -31,7 +31,7 @@ _BEHIND_STYLES = ((60.0, "bold red"), (5.0, "yellow"))
 _COUNTERS = ("read", "accepted", "duplicates", "rejected", "ignored")
 
 
-def print_status(status: Status) -> None:
+def print_status(status: SystemStatus) -> None:
     """Print the status, one table after the other; a part of which there is nothing says so in a line."""
     console = _console()
     for reason in status.health.reasons:
@@ -124,7 +124,7 @@ def _number(value: int | None, style: str = "") -> Text:
     return Text(f"{value:,}" if value else "·", style=style if value else "dim")
 
 
-def _sources(status: Status) -> RenderableType:
+def _sources(status: SystemStatus) -> RenderableType:
     if not status.sources:
         return "nothing was read yet: cobalt ingest FILE"
     table = _table(("source", "left"), *((name, "right") for name in _COUNTERS))
@@ -138,7 +138,7 @@ def _sources(status: Status) -> RenderableType:
     return table
 
 
-def _known(status: Status) -> RenderableType:
+def _known(status: SystemStatus) -> RenderableType:
     located = status.geolocation
     counts = ("connections", "hosts", "ports", "domains", "certificates")
     known = " · ".join(f"{getattr(status, name):,} {name}" for name in counts)
@@ -151,21 +151,21 @@ def _known(status: Status) -> RenderableType:
     return Text("\n".join(map(printable, lines)))
 
 
-def _scoring(status: Status) -> str:
+def _scoring(status: SystemStatus) -> str:
     lag = status.scoring
     if lag.seconds <= _LATE_SECONDS:
         return "scores: up to date"
     return f"scores: {ago(lag.seconds)} behind, {lag.observations:,} connections not looked at"
 
 
-def _jobs(status: Status) -> RenderableType:
+def _jobs(status: SystemStatus) -> RenderableType:
     table = _table(("kind", "left"), *((state.value, "right") for state in State))
     for kind, states in status.jobs.items():
         table.add_row(_text(kind), *(_number(states.get(s.value, 0), _STATE_STYLES.get(s, "")) for s in State))
     return table
 
 
-def _queues(status: Status) -> RenderableType:
+def _queues(status: SystemStatus) -> RenderableType:
     headings = ("messages", "jobs", "oldest", "started/min", "finished/min", "behind")
     table = _table(("queue", "left"), *((heading, "right") for heading in headings))
     for name, queue in status.queues.items():
@@ -186,7 +186,7 @@ def _behind(minutes: float) -> Text:
     return Text("·", style="dim") if minutes * 60 < 1 else Text(f"{ago(minutes * 60)}", style=style)
 
 
-def _providers(status: Status) -> RenderableType:
+def _providers(status: SystemStatus) -> RenderableType:
     table = _table(("provider", "left"), ("calls left", "right"), ("resets in", "right"), ("state", "left"))
     for name, provider in status.providers.items():
         remaining = Text("–", style="dim") if provider.remaining is None else Text(f"{provider.remaining:,}")
@@ -195,7 +195,7 @@ def _providers(status: Status) -> RenderableType:
     return table
 
 
-def _workers(status: Status) -> RenderableType:
+def _workers(status: SystemStatus) -> RenderableType:
     if status.broker is not None:
         # Why is among what is wrong, at the top.
         return Text("not known while Redis does not answer", style="yellow")
@@ -208,7 +208,7 @@ def _workers(status: Status) -> RenderableType:
     return table
 
 
-def _latest(status: Status) -> Iterable[tuple[str, RenderableType]]:
+def _latest(status: SystemStatus) -> Iterable[tuple[str, RenderableType]]:
     """Yield what was found last, as far as there is any."""
     found: Iterable[tuple[str, Sequence[str], list[list[str]]]] = (
         (

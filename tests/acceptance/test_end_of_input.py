@@ -8,7 +8,7 @@ from tests.support.waiting import PATIENCE, wait_until
 
 
 def test_the_end_of_input_ends_nothing_else(make_cobalt: Callable[[], Cobalt]) -> None:
-    """When the tool upstream ends, the page and the workers go on. Break: `plan.once` in _Everything._watch."""
+    """When the tool upstream ends, the page and the workers go on. Break: `options.once` in _Everything._watch."""
     cobalt = make_cobalt()
     process = cobalt.start()
     wait_until(lambda: "serving" in cobalt.output, "it serves after the end of its input")

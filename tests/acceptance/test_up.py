@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from cobalt_tasks.core.catalog import POOLS
-from cobalt_tasks.lab.places import CERTIFICATE_NAMES
+from cobalt_tasks.lab.endpoints import CERTIFICATE_NAMES
 from tests.acceptance.conftest import Cobalt
 from tests.support.waiting import PATIENCE, wait_until
 

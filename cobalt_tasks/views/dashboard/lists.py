@@ -8,7 +8,7 @@ from cobalt_tasks.hosts import connections as traffic
 from cobalt_tasks.hosts import queries as host_queries
 from cobalt_tasks.jobs import lists as job_lists
 from cobalt_tasks.views import hosts as views
-from cobalt_tasks.views.dashboard import contract
+from cobalt_tasks.views.dashboard import payload
 
 Page = dict[str, Any]
 
@@ -36,7 +36,7 @@ def connections(database: Database, limit: int, before: int | None, seconds: flo
     since = None if seconds is None else time.time() - seconds
     with database.reading() as connection:
         rows = traffic.connections(connection, limit, since=since, before=before)
-    return _page([contract.connection(row) for row in rows], limit)
+    return _page([payload.connection(row) for row in rows], limit)
 
 
 def jobs(database: Database, limit: int, only: job_lists.JobFilter, before: int | None) -> Page:

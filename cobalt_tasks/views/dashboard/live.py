@@ -14,9 +14,9 @@ from cobalt_tasks.hosts import stats
 from cobalt_tasks.threat import zones
 from cobalt_tasks.threat.zones import Zone
 from cobalt_tasks.views import status
-from cobalt_tasks.views.dashboard import contract
-from cobalt_tasks.views.dashboard.kept import Kept
-from cobalt_tasks.views.health import Facts, Ledger, collect, judge, read_ledger
+from cobalt_tasks.views.dashboard import payload
+from cobalt_tasks.views.dashboard.cache import RefreshingCache
+from cobalt_tasks.views.health import HealthInputs, Ledger, collect, judge, read_ledger
 
 WINDOW_SECONDS = 60.0
 STREAMED_CONNECTIONS = 200
@@ -31,9 +31,9 @@ _REMEMBERED_SECONDS = 600.0
 
 
 class Beats(Struct, frozen=True):
-    """The pulse, and when each queue was last seen to have a worker (this process's monotonic clock)."""
+    """The live, and when each queue was last seen to have a worker (this process's monotonic clock)."""
 
-    pulse: status.Pulse
+    live: status.LiveState
     queues: dict[str, float]
 
 
@@ -48,14 +48,16 @@ class Live:
         self._started = time.monotonic()
         self._queues: dict[str, float] = {}
         self._workers: dict[str, tuple[float, status.WorkerState]] = {}
-        self._counts = Kept(
+        self._counts = RefreshingCache(
             lambda: status.count(self.database), seconds=_COUNT_SECONDS, stale_for=_STALE_SECONDS, share=_COUNT_SHARE
         )
-        self._beats = Kept(self._feel, seconds=_PULSE_SECONDS, stale_for=_STALE_SECONDS)
-        self._facts = Kept(self._find_facts, seconds=1.0)
-        self._traffic = Kept(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS, share=_COUNT_SHARE)
-        self._zones = Kept(self._find_zones, seconds=_ZONE_SECONDS, stale_for=_ZONE_SECONDS, share=_COUNT_SHARE)
-        self._data = Kept(lambda: self.data(STREAMED_CONNECTIONS), seconds=1.0)
+        self._beats = RefreshingCache(self._feel, seconds=_PULSE_SECONDS, stale_for=_STALE_SECONDS)
+        self._facts = RefreshingCache(self._find_facts, seconds=1.0)
+        self._traffic = RefreshingCache(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS, share=_COUNT_SHARE)
+        self._zones = RefreshingCache(
+            self._find_zones, seconds=_ZONE_SECONDS, stale_for=_ZONE_SECONDS, share=_COUNT_SHARE
+        )
+        self._data = RefreshingCache(lambda: self.data(STREAMED_CONNECTIONS), seconds=1.0)
 
     @property
     def database(self) -> Database:
@@ -83,7 +85,7 @@ class Live:
             kept.close()
         self._database.dispose()
 
-    def status(self) -> status.Status:
+    def status(self) -> status.SystemStatus:
         """Return the whole status. Counts may be some seconds old.
 
         Raises:
@@ -91,9 +93,9 @@ class Live:
 
         """
         verdict = judge(self._facts.value())
-        return status.assemble(self.database, self._settings, self._counts.value(), self._beats.value().pulse, verdict)
+        return status.assemble(self.database, self._settings, self._counts.value(), self._beats.value().live, verdict)
 
-    def data(self, limit: int) -> contract.Data:
+    def data(self, limit: int) -> payload.LiveData:
         """Return the answer of /api/data with at most `limit` connections of the last minute.
 
         Raises:
@@ -110,7 +112,7 @@ class Live:
         if len(rows) < limit:
             # These are all there are: newer than the count that was kept.
             recent = msgspec.structs.replace(recent, connections=len(rows))
-        return contract.data(
+        return payload.data(
             status=state,
             recent=recent,
             rows=rows,
@@ -121,11 +123,11 @@ class Live:
             zones=self._zones.value(),
         )
 
-    def shared_data(self) -> contract.Data:
+    def shared_data(self) -> payload.LiveData:
         """Return the same for everybody who watches, got once a second at most."""
         return self._data.value()
 
-    def health(self) -> tuple[bool, contract.Health]:
+    def health(self) -> tuple[bool, payload.Health]:
         """Return whether work can be done at all, and the health of the components."""
         try:
             with self.database.reading() as connection:
@@ -142,17 +144,17 @@ class Live:
         with self.database.reading() as connection:
             return zones.zones(connection, time.time() - _ZONE_WINDOW_SECONDS)
 
-    def _health(self, last_input: float | None) -> tuple[bool, contract.Health]:
+    def _health(self, last_input: float | None) -> tuple[bool, payload.Health]:
         facts = self._facts.value()
         verdict = judge(facts)
-        return verdict.able, contract.health(facts, verdict, _age(last_input))
+        return verdict.able, payload.health(facts, verdict, _age(last_input))
 
-    def _find_facts(self) -> Facts:
+    def _find_facts(self) -> HealthInputs:
         beats = self._beats.value()
         now = time.monotonic()
         ages = {queue: now - seen for queue, seen in beats.queues.items()}
-        pulse = beats.pulse
-        seen = collect(self._ledger(), self._settings, pulse.answered, pulse.trouble)
+        live = beats.live
+        seen = collect(self._ledger(), self._settings, live.answered, live.trouble)
         return msgspec.structs.replace(seen, queue_ages=ages, watched=now - self._started)
 
     def _ledger(self) -> Ledger | None:
@@ -166,21 +168,21 @@ class Live:
             return stats.traffic(connection, time.time() - WINDOW_SECONDS)
 
     def _feel(self) -> Beats:
-        """Feel the pulse, and remember workers that have gone for ten minutes. Called by one thread at a time."""
-        pulse = status.feel_pulse(self._settings)
+        """Feel the live, and remember workers that have gone for ten minutes. Called by one thread at a time."""
+        live = status.ask_live(self._settings)
         now = time.monotonic()
-        answered = {worker.name: (now, worker) for worker in pulse.workers}
+        answered = {worker.name: (now, worker) for worker in live.workers}
         self._workers = {
             name: (seen, worker)
             for name, (seen, worker) in (self._workers | answered).items()
             if now - seen < _REMEMBERED_SECONDS
         }
-        self._queues |= {queue: now for worker in pulse.workers for queue in worker.queues}
+        self._queues |= {queue: now for worker in live.workers for queue in worker.queues}
         workers = [
             status.WorkerState(name=name, alive=name in answered, queues=worker.queues)
             for name, (_, worker) in sorted(self._workers.items())
         ]
-        return Beats(msgspec.structs.replace(pulse, workers=workers), dict(self._queues))
+        return Beats(msgspec.structs.replace(live, workers=workers), dict(self._queues))
 
 
 def _age(moment: float | None) -> float | None:

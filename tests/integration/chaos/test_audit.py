@@ -12,7 +12,7 @@ from cobalt_tasks.chaos.faults import Faults, Struck
 from cobalt_tasks.chaos.feed import Expected
 from cobalt_tasks.chaos.stack import Stack
 from cobalt_tasks.chaos.targets import CALLS
-from cobalt_tasks.chaos.witness import Witness
+from cobalt_tasks.chaos.trigger_log import TriggerLog
 from cobalt_tasks.core.catalog import DAY, HOUR
 from cobalt_tasks.db.engine import Database
 
@@ -26,10 +26,10 @@ ANOTHER = (
 
 
 @pytest.fixture
-def sound(database: Database, database_url: str, tmp_path: Path) -> tuple[Witness, dict[str, Expected]]:
+def sound(database: Database, database_url: str, tmp_path: Path) -> tuple[TriggerLog, dict[str, Expected]]:
     """A ledger in which one line was read and one job done."""
-    witness = Witness(database_url.removeprefix("sqlite:///"))
-    witness.install()
+    trigger_log = TriggerLog(database_url.removeprefix("sqlite:///"))
+    trigger_log.install()
     file = tmp_path / "feed.jsonl"
     file.write_bytes(INPUT)
     for statement in (
@@ -47,7 +47,7 @@ def sound(database: Database, database_url: str, tmp_path: Path) -> tuple[Witnes
     ):
         execute(database, statement, name=str(file))
     (tmp_path / CALLS).write_text("1.0 200 3\n")
-    return witness, {str(file): Expected(accepted=1, observations=1)}
+    return trigger_log, {str(file): Expected(accepted=1, observations=1)}
 
 
 def execute(database: Database, statement: str, **values: object) -> None:
@@ -58,13 +58,13 @@ def execute(database: Database, statement: str, **values: object) -> None:
             connection.execute(text(single), used)
 
 
-def examine(sound: tuple[Witness, dict[str, Expected]], folder: Path) -> audit.Findings:
+def examine(sound: tuple[TriggerLog, dict[str, Expected]], folder: Path) -> audit.Findings:
     """Audit."""
-    witness, expected = sound
-    return audit.examine(witness, folder, expected, JOBS, [])
+    trigger_log, expected = sound
+    return audit.examine(trigger_log, folder, expected, JOBS, [])
 
 
-def test_a_sound_ledger_has_no_problem(sound: tuple[Witness, dict[str, Expected]], tmp_path: Path) -> None:
+def test_a_sound_ledger_has_no_problem(sound: tuple[TriggerLog, dict[str, Expected]], tmp_path: Path) -> None:
     """Nothing is found where nothing is wrong."""
     found = examine(sound, tmp_path)
     assert found.problems == []
@@ -95,7 +95,7 @@ def test_a_sound_ledger_has_no_problem(sound: tuple[Witness, dict[str, Expected]
     ],
 )  # fmt: skip
 def test_harm_is_found(
-    sound: tuple[Witness, dict[str, Expected]],
+    sound: tuple[TriggerLog, dict[str, Expected]],
     database: Database,
     tmp_path: Path,
     harm: str,
@@ -121,7 +121,7 @@ def test_harm_is_found(
     ],
 )
 def test_what_may_happen_is_no_harm(
-    sound: tuple[Witness, dict[str, Expected]], database: Database, tmp_path: Path, harmless: str
+    sound: tuple[TriggerLog, dict[str, Expected]], database: Database, tmp_path: Path, harmless: str
 ) -> None:
     """Only a second beginning counts as work done twice, and only a fault of the program as one."""
     execute(database, "DELETE FROM chaos_transitions")
@@ -130,19 +130,19 @@ def test_what_may_happen_is_no_harm(
 
 
 def test_a_recovery_that_takes_too_long_is_a_broken_promise(
-    sound: tuple[Witness, dict[str, Expected]], database: Database, tmp_path: Path
+    sound: tuple[TriggerLog, dict[str, Expected]], database: Database, tmp_path: Path
 ) -> None:
     """Half a minute is the most a job may be out of reach after a fault."""
-    witness, expected = sound
+    trigger_log, expected = sound
     for seconds, problems in ((audit.MOST_RECOVERY - 1, 0), (audit.MOST_RECOVERY, 1)):
         execute(database, "DELETE FROM chaos_transitions")
         for at, old, new in ((99.0, "pending", "sent"), (100.0 + seconds, "sent", "pending")):
             execute(database, f"INSERT INTO chaos_transitions VALUES ({at}, 1, '{old}', '{new}', false, 2, NULL)")
-        found = audit.examine(witness, tmp_path, expected, JOBS, [Struck(100.0, "any")])
+        found = audit.examine(trigger_log, tmp_path, expected, JOBS, [Struck(100.0, "any")])
         assert len(found.problems) == problems
 
 
-def test_a_call_beyond_the_budget_is_found(sound: tuple[Witness, dict[str, Expected]], tmp_path: Path) -> None:
+def test_a_call_beyond_the_budget_is_found(sound: tuple[TriggerLog, dict[str, Expected]], tmp_path: Path) -> None:
     """What the provider refused was one call too many."""
     (tmp_path / CALLS).write_text("1.0 200 3\n2.0 429 3\n")
     assert examine(sound, tmp_path).over_budget == 1

@@ -15,7 +15,7 @@ from cobalt_tasks import lab
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import Job, Outcome, Verdict
 from cobalt_tasks.lab import server
-from cobalt_tasks.lab.places import Place
+from cobalt_tasks.lab.endpoints import Endpoint
 from cobalt_tasks.lab.server import Lab, LabError, running
 from tests.support.waiting import PATIENCE
 from workers.net import Net
@@ -42,21 +42,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield one
 
 
-def job(place: Place) -> Job:
-    """Return a job for a place."""
-    return Job(id=1, kind="any", address=place.address, protocol="tcp", port=place.port, attempts=0, forced=False)
+def job(endpoint: Endpoint) -> Job:
+    """Return a job for an endpoint."""
+    return Job(id=1, kind="any", address=endpoint.address, protocol="tcp", port=endpoint.port, attempts=0, forced=False)
 
 
 def test_the_probes_find_what_the_lab_is(served: Lab) -> None:
     """Every service is recognised, the silent port is silent, the refusing one refuses, all at once."""
 
     async def main() -> tuple[dict[str, Outcome], float]:
-        net = Net(Scope(), 5.0, [lab.resolver_of(served.places)])
-        places = [place for place in served.places if place.kind != "dns"]
+        net = Net(Scope(), 5.0, [lab.resolver_of(served.endpoints)])
+        endpoints = [endpoint for endpoint in served.endpoints if endpoint.kind != "dns"]
         started = asyncio.get_running_loop().time()
-        outcomes = await asyncio.gather(*(banner.probe(job(place), net) for place in places))
+        outcomes = await asyncio.gather(*(banner.probe(job(endpoint), net) for endpoint in endpoints))
         seconds = asyncio.get_running_loop().time() - started
-        return {place.kind: outcome for place, outcome in zip(places, outcomes, strict=True)}, seconds
+        return {endpoint.kind: outcome for endpoint, outcome in zip(endpoints, outcomes, strict=True)}, seconds
 
     outcomes, seconds = asyncio.run(main())
     found = {}
@@ -73,12 +73,12 @@ def test_the_probes_find_what_the_lab_is(served: Lab) -> None:
 
 def test_certificate_and_names(served: Lab) -> None:
     """The certificate names several hosts; PTR names lead back, but for the liar's."""
-    places = {place.kind: place for place in served.places}
+    endpoints = {endpoint.kind: endpoint for endpoint in served.endpoints}
 
     async def main() -> tuple[Outcome, list[Outcome]]:
-        net = Net(Scope(), 5.0, [lab.resolver_of(served.places)])
-        names = [await domain.probe(job(places[kind]), net) for kind in ("https", "silent", "refusing")]
-        return await certificate.probe(job(places["https"]), net), names
+        net = Net(Scope(), 5.0, [lab.resolver_of(served.endpoints)])
+        names = [await domain.probe(job(endpoints[kind]), net) for kind in ("https", "silent", "refusing")]
+        return await certificate.probe(job(endpoints["https"]), net), names
 
     shown, (web, liar, nameless) = asyncio.run(main())
     assert shown.facts is not None
@@ -109,9 +109,9 @@ def test_certificate_and_names(served: Lab) -> None:
 )
 def test_the_lab_goes_on_talking(served: Lab, kind: str, words: bytes, answer: bytes) -> None:
     """Services answer a curious client as far as real ones do before a login, and survive a rude one."""
-    place = next(place for place in served.places if place.kind == kind)
+    endpoint = next(endpoint for endpoint in served.endpoints if endpoint.kind == kind)
     heard = b""
-    with socket.create_connection((place.address, place.port), timeout=PATIENCE) as client:
+    with socket.create_connection((endpoint.address, endpoint.port), timeout=PATIENCE) as client:
         try:
             client.sendall(words)
             client.shutdown(socket.SHUT_WR)
@@ -141,7 +141,7 @@ def test_the_program(home: Path) -> None:
         assert program.stderr
         try:
             assert program.stdout.readline() == "lab ready\n"
-            ssh, *_ = msgspec.json.decode(program.stdout.readline(), type=list[Place])
+            ssh, *_ = msgspec.json.decode(program.stdout.readline(), type=list[Endpoint])
             with socket.create_connection((ssh.address, ssh.port), timeout=PATIENCE) as client:
                 assert client.recv(100).startswith(b"SSH-2.0-OpenSSH")
                 program.send_signal(signal.SIGTERM)
@@ -159,7 +159,9 @@ def test_a_taken_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         port = taken.getsockname()[1]
         other = free.getsockname()[1]
         free.close()
-        monkeypatch.setattr(server, "PLACES", (Place("http", "127.0.0.1", other), Place("ftp", "127.0.0.1", port)))
+        monkeypatch.setattr(
+            server, "ENDPOINTS", (Endpoint("http", "127.0.0.1", other), Endpoint("ftp", "127.0.0.1", port))
+        )
 
         async def start() -> None:
             async with Lab(tmp_path):

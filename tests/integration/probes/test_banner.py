@@ -13,7 +13,7 @@ import pytest
 
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import Banner, Hostname, Job, NewJob, Outcome, Verdict
-from cobalt_tasks.lab import identity
+from cobalt_tasks.lab import certificate as lab_certificate
 from cobalt_tasks.protocols.base import LIMIT
 from tests.integration.probes.conftest import stopwatch
 from workers.net import Net
@@ -85,7 +85,7 @@ def test_http_asks_for_the_host_by_its_name(against: Against) -> None:
 
 def test_tls(against: Against, saying: Saying, tmp_path: Path) -> None:
     """A server that speaks TLS only is asked for a page inside, and a certificate job follows."""
-    run = against(banner.probe, saying([PAGE, 0.2]), context=identity.context(tmp_path, "127.0.0.1"))
+    run = against(banner.probe, saying([PAGE, 0.2]), context=lab_certificate.context(tmp_path, "127.0.0.1"))
     found = said(run.outcome)
     assert (found.service, found.product, found.raw) == ("https", "nginx", PAGE)
     expected = NewJob(kind="certificate", address="127.0.0.1", protocol="tcp", port=found.port)
@@ -94,7 +94,7 @@ def test_tls(against: Against, saying: Saying, tmp_path: Path) -> None:
 
 def test_tls_that_is_silent_inside(against: Against, saying: Saying, tmp_path: Path) -> None:
     """TLS alone is an answer."""
-    run = against(banner.probe, saying([10.0]), context=identity.context(tmp_path, "127.0.0.1"))
+    run = against(banner.probe, saying([10.0]), context=lab_certificate.context(tmp_path, "127.0.0.1"))
     found = said(run.outcome)
     assert (found.service, found.raw) == ("tls", b"")
     assert found.text.startswith("TLSv1.")
@@ -307,7 +307,7 @@ def test_names_are_hostname_facts(against: Against, saying: Saying) -> None:
 
 def test_old_tls(against: Against, saying: Saying, tmp_path: Path) -> None:
     """A server that knows nothing newer than TLS 1.0 is still understood."""
-    context = identity.context(tmp_path, "127.0.0.1")
+    context = lab_certificate.context(tmp_path, "127.0.0.1")
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning, match="TLSv1 is deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1

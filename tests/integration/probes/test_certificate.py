@@ -13,7 +13,7 @@ import pytest
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.catalog import DAY
 from cobalt_tasks.core.records import Job, Verdict
-from cobalt_tasks.lab import identity
+from cobalt_tasks.lab import certificate as lab_certificate
 from cobalt_tasks.protocols import registry
 from workers.net import Net
 from workers.probes import certificate
@@ -25,7 +25,7 @@ Saying = Callable[..., Any]
 @pytest.fixture
 def context(tmp_path: Path) -> ssl.SSLContext:
     """A TLS server's, with a certificate of several names."""
-    return identity.context(tmp_path, "127.0.0.1")
+    return lab_certificate.context(tmp_path, "127.0.0.1")
 
 
 def test_all_names(against: Against, saying: Saying, context: ssl.SSLContext) -> None:
@@ -50,10 +50,10 @@ def test_an_expired_certificate_is_an_answer(
     against: Against, saying: Saying, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is verified; what has expired is good for an hour."""
-    born = identity._now() - identity._LIFE * 2
+    born = lab_certificate._now() - lab_certificate._LIFE * 2
     with monkeypatch.context() as patch:
-        patch.setattr(identity, "_now", lambda: born)
-        context = identity.context(tmp_path, "127.0.0.1")
+        patch.setattr(lab_certificate, "_now", lambda: born)
+        context = lab_certificate.context(tmp_path, "127.0.0.1")
     run = against(certificate.probe, saying([1.0]), context=context)
     assert run.outcome.verdict is Verdict.DONE
     assert run.outcome.facts.certificates[0].not_after < time.time()

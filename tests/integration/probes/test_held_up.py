@@ -20,7 +20,7 @@ from cobalt_tasks.db.tables import hosts
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
-from cobalt_tasks.lab import identity
+from cobalt_tasks.lab import certificate as lab_certificate
 from tests.support import hostile_tls
 from workers import batches
 from workers.net import Net
@@ -61,7 +61,7 @@ def test_a_server_cannot_choose_the_numbers(tmp_path: Path) -> None:
 
     Break: `!kDHE` in net._CIPHERS: each costs the whole batch seconds.
     """
-    context = identity.context(tmp_path, "127.0.0.1")
+    context = lab_certificate.context(tmp_path, "127.0.0.1")
 
     async def main(hostile: Sequence[hostile_tls.Server]) -> list[Outcome]:
         async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -87,7 +87,7 @@ def test_a_server_cannot_choose_the_numbers(tmp_path: Path) -> None:
 
 def test_certificates_are_parsed_outside_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hostile one costs 70 ms: 64 of them would stop the loop for seconds. Break: call x509.parse in the probe itself."""
-    context = identity.context(tmp_path, "127.0.0.1")
+    context = lab_certificate.context(tmp_path, "127.0.0.1")
     parse, threads = x509.parse, []
 
     def watched(der: bytes) -> Certificate | None:

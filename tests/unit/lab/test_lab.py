@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cobalt_tasks import lab
+from cobalt_tasks.lab.endpoints import ADDRESSES, DOMAIN
 from cobalt_tasks.lab.nameserver import Names
-from cobalt_tasks.lab.places import ADDRESSES, DOMAIN
 from cobalt_tasks.lab.services import SERVICES
 
 
 def test_the_scan_lists_every_tcp_service() -> None:
-    """The scan is masscan's JSON, one record per line, with each place of the table but the DNS server."""
+    """The scan is masscan's JSON, one record per line, with each endpoint of the table but the DNS server."""
     lines = lab.scan_lines()
     records = json.loads(lines)
     listed = [(record["ip"], record["ports"][0]["port"]) for record in records]
-    assert listed == [(place.address, place.port) for place in lab.PLACES if place.kind != "dns"]
+    assert listed == [(endpoint.address, endpoint.port) for endpoint in lab.ENDPOINTS if endpoint.kind != "dns"]
     assert all(record["ports"][0]["status"] == "open" for record in records)
     assert lines.startswith(b"[\n{")
     assert lines.endswith(b"}\n]\n")
@@ -28,10 +28,10 @@ def test_the_scan_lists_every_tcp_service() -> None:
 
 def test_every_place_can_be_served() -> None:
     """Places are on loopback, above 1023 and below the range of ephemeral ports, each of a known kind."""
-    for place in lab.PLACES:
-        assert place.address.startswith("127.77.")
-        assert 1023 < place.port < 32768
-        assert place.kind in {*SERVICES, "refusing", "dns"}
+    for endpoint in lab.ENDPOINTS:
+        assert endpoint.address.startswith("127.77.")
+        assert 1023 < endpoint.port < 32768
+        assert endpoint.kind in {*SERVICES, "refusing", "dns"}
     assert lab.RESOLVER == "127.77.0.53:25353"
     assert lab.resolvers()[0] == lab.RESOLVER
 

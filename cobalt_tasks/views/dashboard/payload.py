@@ -20,11 +20,11 @@ from cobalt_tasks.views.health import (
     LOW_DISK,
     SWEEPS,
     WORKERS,
-    Facts,
-    Verdict,
+    HealthInputs,
+    HealthReport,
     stalled_kinds,
 )
-from cobalt_tasks.views.status import Status
+from cobalt_tasks.views.status import SystemStatus
 
 DEGRADED_AFTER = 15.0
 DEAD_AFTER = 30.0
@@ -58,7 +58,7 @@ class Health(Struct, frozen=True, kw_only=True):
     components: dict[str, Component]
 
 
-class Data(Struct, frozen=True, kw_only=True):
+class LiveData(Struct, frozen=True, kw_only=True):
     """The answer of /api/data.
 
     `connections` arrived within the last minute, the newest first; `latest_connections` are the newest of all when
@@ -72,12 +72,12 @@ class Data(Struct, frozen=True, kw_only=True):
     system_health: Health
     metrics: Document
     integration_status: dict[str, str]
-    status: Status
+    status: SystemStatus
 
 
 def data(  # noqa: PLR0913  # the parts of one document
     *,
-    status: Status,
+    status: SystemStatus,
     recent: Traffic,
     rows: Sequence[Mapping[str, Any]],
     latest: Sequence[Mapping[str, Any]],
@@ -85,11 +85,11 @@ def data(  # noqa: PLR0913  # the parts of one document
     uptime: float,
     last_input_age: float | None,
     zones: Sequence[Zone] = (),
-) -> Data:
+) -> LiveData:
     """Put the document together. Scores and zones come from evidence; as long as there is none they are 0 and none."""
     connections = [connection(row) for row in rows]
     components = health.components
-    return Data(
+    return LiveData(
         timestamp=time.time(),
         connections=connections,
         latest_connections=[connection(row) for row in latest],
@@ -158,7 +158,7 @@ def _brief(text: str | None) -> str | None:
     return text if text is None else text[:_LONGEST_TEXT]
 
 
-def health(facts: Facts, verdict: Verdict, input_age: float | None) -> Health:
+def health(facts: HealthInputs, verdict: HealthReport, input_age: float | None) -> Health:
     """Judge the components: by an answer just now, or by the age of the last sign of life.
 
     Args:
@@ -190,7 +190,7 @@ def health(facts: Facts, verdict: Verdict, input_age: float | None) -> Health:
     return Health(overall=overall, reasons=[reason.text for reason in verdict.reasons], components=components)
 
 
-def _workers(facts: Facts, verdict: Verdict, stalled: Sequence[str]) -> Component:
+def _workers(facts: HealthInputs, verdict: HealthReport, stalled: Sequence[str]) -> Component:
     """Return how the workers are: as the queue that went longest without one, and no better than what they get done."""
     ages = [facts.queue_ages.get(kind.name) for kind in KINDS]
     known = [age for age in ages if age is not None]
@@ -203,7 +203,7 @@ def _workers(facts: Facts, verdict: Verdict, stalled: Sequence[str]) -> Componen
     return workers
 
 
-def _disk(facts: Facts) -> Component:
+def _disk(facts: HealthInputs) -> Component:
     free = min((each.free for each in facts.disks), default=LOW_DISK)
     word = "ACTIVE" if free >= LOW_DISK else "DEGRADED" if free >= FULL_DISK else "DEAD"
     return Component(status=word, health_percentage=_PERCENTAGES[word], last_beat_age=0.0)

@@ -11,8 +11,8 @@ from cobalt_tasks.jobs.broker import Worker
 from cobalt_tasks.jobs.rounds import Round
 from cobalt_tasks.jobs.starts import Loop
 from cobalt_tasks.messages.hints import WorkerReport
-from cobalt_tasks.views.dashboard import contract
-from cobalt_tasks.views.health import Facts, Ledger, Verdict, judge
+from cobalt_tasks.views.dashboard import payload
+from cobalt_tasks.views.health import HealthInputs, HealthReport, Ledger, judge
 
 QUEUES = [kind.name for kind in KINDS]
 IDLE = Backlog(due_seconds=None, waits_seconds=None, finished=None)
@@ -39,7 +39,7 @@ def worker(name: str = "w", queues: list[str] | None = None, **report: Any) -> W
     return Worker(name, taken, WorkerReport(queues=taken, **report))
 
 
-def facts(**given: Any) -> Facts:
+def facts(**given: Any) -> HealthInputs:
     """The facts of a system in which all is well but what is given."""
     usual = {
         "ledger": ledger(),
@@ -48,16 +48,16 @@ def facts(**given: Any) -> Facts:
         "queue_ages": dict.fromkeys([*QUEUES, CONTROL_QUEUE], 1.0),
         "disks": [Disk(folder="/home", free=100 * GIB, total=200 * GIB)],
     }
-    return Facts(**(usual | given))
+    return HealthInputs(**(usual | given))
 
 
-def health(input_age: float | None = 1.0, **given: Any) -> contract.Health:
+def health(input_age: float | None = 1.0, **given: Any) -> payload.Health:
     """The health of such a system."""
     seen = facts(**given)
-    return contract.health(seen, judge(seen), input_age)
+    return payload.health(seen, judge(seen), input_age)
 
 
-def verdict(**given: Any) -> Verdict:
+def verdict(**given: Any) -> HealthReport:
     """What is wrong with such a system."""
     return judge(facts(**given))
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from cobalt_tasks.lab.places import CERTIFICATE_NAMES
+from cobalt_tasks.lab.endpoints import CERTIFICATE_NAMES
 
 _FILE: Final = "lab.pem"
 _LIFE: Final = dt.timedelta(days=90)

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 
-class Place(Struct, frozen=True):
+class Endpoint(Struct, frozen=True):
     """One service of the lab. The kinds are those of services.py, and `silent`, `refusing` and `dns`."""
 
     kind: str
@@ -14,20 +14,20 @@ class Place(Struct, frozen=True):
     port: int
 
 
-PLACES: Final = (
-    Place("openssh", "127.77.0.10", 22022),
-    Place("dropbear", "127.77.0.11", 22023),
-    Place("ftp", "127.77.0.12", 21021),
-    Place("smtp", "127.77.0.13", 25025),
-    Place("pop3", "127.77.0.13", 21110),
-    Place("imap", "127.77.0.13", 21143),
-    Place("mysql", "127.77.0.14", 23306),
-    Place("http", "127.77.0.15", 28080),
-    Place("https", "127.77.0.15", 28443),
-    Place("redirect", "127.77.0.16", 28081),
-    Place("silent", "127.77.0.17", 27777),
-    Place("refusing", "127.77.0.18", 27778),
-    Place("dns", "127.77.0.53", 25353),
+ENDPOINTS: Final = (
+    Endpoint("openssh", "127.77.0.10", 22022),
+    Endpoint("dropbear", "127.77.0.11", 22023),
+    Endpoint("ftp", "127.77.0.12", 21021),
+    Endpoint("smtp", "127.77.0.13", 25025),
+    Endpoint("pop3", "127.77.0.13", 21110),
+    Endpoint("imap", "127.77.0.13", 21143),
+    Endpoint("mysql", "127.77.0.14", 23306),
+    Endpoint("http", "127.77.0.15", 28080),
+    Endpoint("https", "127.77.0.15", 28443),
+    Endpoint("redirect", "127.77.0.16", 28081),
+    Endpoint("silent", "127.77.0.17", 27777),
+    Endpoint("refusing", "127.77.0.18", 27778),
+    Endpoint("dns", "127.77.0.53", 25353),
 )
 
 DOMAIN: Final = "lab.example"
@@ -53,9 +53,9 @@ ADDRESSES: Final = {name: address for address, names in NAMES.items() for name i
 CERTIFICATE_NAMES: Final = ("www.lab.example", "shop.lab.example", "lab.example", "*.api.lab.example")
 
 
-def resolver_of(places: Iterable[Place]) -> str:
+def resolver_of(endpoints: Iterable[Endpoint]) -> str:
     """Return the lab's DNS server as ADDRESS:PORT. It refuses questions about anything but the lab."""
-    return next(f"{place.address}:{place.port}" for place in places if place.kind == "dns")
+    return next(f"{endpoint.address}:{endpoint.port}" for endpoint in endpoints if endpoint.kind == "dns")
 
 
-RESOLVER: Final = resolver_of(PLACES)
+RESOLVER: Final = resolver_of(ENDPOINTS)

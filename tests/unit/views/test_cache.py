@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cobalt_tasks.views.dashboard.kept import Kept
+from cobalt_tasks.views.dashboard.cache import RefreshingCache
 from tests.support.waiting import PATIENCE, wait_until
 
 
@@ -36,15 +36,15 @@ def slow() -> Slow:
 
 
 @pytest.fixture
-def kept(slow: Slow) -> Iterator[Kept[int]]:
+def kept(slow: Slow) -> Iterator[RefreshingCache[int]]:
     """It, kept for 50 ms, and given for a minute more while it is renewed."""
-    value = Kept(slow, seconds=0.05, stale_for=60)
+    value = RefreshingCache(slow, seconds=0.05, stale_for=60)
     yield value
     slow.gate.set()
     value.close()
 
 
-def test_asked_once_by_many(slow: Slow, kept: Kept[int]) -> None:
+def test_asked_once_by_many(slow: Slow, kept: RefreshingCache[int]) -> None:
     """Twenty threads at once cause one asking, and all get its answer."""
     slow.gate.clear()
     found: list[int] = []
@@ -57,7 +57,7 @@ def test_asked_once_by_many(slow: Slow, kept: Kept[int]) -> None:
     assert found == [1] * 20
 
 
-def test_old_value_is_given_while_the_new_one_is_got(slow: Slow, kept: Kept[int]) -> None:
+def test_old_value_is_given_while_the_new_one_is_got(slow: Slow, kept: RefreshingCache[int]) -> None:
     """Past its time the old value is given at once, and the new one follows."""
     assert kept.value() == 1
     slow.gate.clear()
@@ -70,14 +70,14 @@ def test_old_value_is_given_while_the_new_one_is_got(slow: Slow, kept: Kept[int]
 
 def test_nothing_stale_without_leave(slow: Slow) -> None:
     """Without leave to be stale, a value past its time is waited for."""
-    fresh = Kept(slow, seconds=0.01)
+    fresh = RefreshingCache(slow, seconds=0.01)
     assert fresh.value() == 1
     time.sleep(0.02)
     assert fresh.value() == 2
     fresh.close()
 
 
-def test_failure_is_raised_and_forgotten(slow: Slow, kept: Kept[int]) -> None:
+def test_failure_is_raised_and_forgotten(slow: Slow, kept: RefreshingCache[int]) -> None:
     """A failure reaches who waits for a value; the next asking tries again."""
     slow.broken = True
     with pytest.raises(OSError, match="broken"):
@@ -95,7 +95,7 @@ def test_slow_getting_takes_a_twentieth_of_the_time() -> None:
         time.sleep(0.02)
         return asked[-1]
 
-    kept = Kept(get, seconds=0.0, share=0.05)
+    kept = RefreshingCache(get, seconds=0.0, share=0.05)
     end = time.monotonic() + 0.3
     while time.monotonic() < end:
         kept.value()

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class RefreshingCache(Generic[T]):
     """One value, renewed by one thread at a time, however many ask for it.
 
     It is kept for `seconds`, and longer when it is slow to get, so that getting it takes at most `share` of the time.

@@ -18,7 +18,7 @@ _LOST_SECONDS = 40.0
 """A worker that starts on a busy machine takes its time; and batches may keep a whole pool from a sweep for a while."""
 
 
-class Pulse:
+class SweepWatchdog:
     """Looks for sweeps. While Redis or the database is away there can be none, and nobody is to blame."""
 
     def __init__(self, database: Database, broker: Broker, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,7 +29,7 @@ class Pulse:
         self._well_at = clock()
         self._looked_at = clock()
 
-    def is_lost(self) -> bool:
+    def has_stalled(self) -> bool:
         """Look, not too often; tell whether no sweep was done for a minute (the two times together) though it could have been. Then begin anew."""
         now = self._clock()
         if now - self._looked_at < _LOOK_SECONDS:
@@ -57,7 +57,7 @@ class Pulse:
         return age is not None and age < _LATE_SECONDS
 
 
-class PoolPulse(Pulse):
+class PoolWatchdog(SweepWatchdog):
     """Looks for jobs of one pool's kinds that are due while none of them gets done."""
 
     def __init__(
@@ -80,13 +80,13 @@ class Watched(Struct, frozen=True):
 
     children: Sequence[str]
     trouble: str
-    pulse: Pulse
+    watchdog: SweepWatchdog
 
 
 def watched(database: Database, broker: Broker) -> list[Watched]:
     """Return what `cobalt up` watches: the sweep, and the work of each pool."""
-    found = [Watched((CONTROL_QUEUE, "beat"), "no sweep is being done", Pulse(database, broker))]
+    found = [Watched((CONTROL_QUEUE, "beat"), "no sweep is being done", SweepWatchdog(database, broker))]
     for pool, queues in POOLS.items():
         if pool != CONTROL_QUEUE:
-            found.append(Watched((pool,), f"no {pool} job gets done", PoolPulse(queues, database, broker)))
+            found.append(Watched((pool,), f"no {pool} job gets done", PoolWatchdog(queues, database, broker)))
     return found

@@ -1,4 +1,4 @@
-"""A witness inside the database that the program knows nothing of: triggers that log what happens to jobs and results.
+"""A log inside the database that the program knows nothing of: triggers that log what happens to jobs and results.
 
 Plain drivers, no unique keys: what happened twice is there twice.
 """
@@ -43,7 +43,7 @@ CREATE TRIGGER chaos_located AFTER INSERT OR UPDATE ON locations FOR EACH ROW EX
 Rows = list[tuple[Any, ...]]
 
 
-class Witness:
+class TriggerLog:
     """Asks the database directly. `database` is a SQLite file, or a libpq URL."""
 
     TROUBLE: Final = (sqlite3.OperationalError, psycopg.OperationalError)
