@@ -52,7 +52,7 @@ def new(lines: int) -> Iterator[str]:
 
 
 def capture(peer: str, draw: random.Random) -> str:
-    """Return a line as the seed's capture tool writes it."""
+    """Return a line as capture tools write it."""
     port, process = draw.choice(((443, "firefox"), (80, "curl"), (53, "systemd-resolve"), (22, "ssh")))
     return (
         f'{{"type": "connection", "event": "new", "src_ip": "192.0.2.2", "dst_ip": "{peer}", "dst_port": {port}, '

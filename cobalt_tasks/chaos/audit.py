@@ -1,4 +1,7 @@
-"""After the storm: do the promises hold? Invariants 1 to 5, from the tables and from what was counted outside."""
+"""The audit after the faults: do invariants 1 to 5 of docs/architecture.md hold?
+
+It compares the tables with what was fed, and with what the servers outside counted themselves.
+"""
 
 import math
 from bisect import bisect_left
@@ -71,7 +74,7 @@ def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to t
 
 
 def _ledger(trigger_log: TriggerLog, expected: Mapping[str, Expected], found: Findings) -> None:
-    """Invariant 1: every source's ledger says exactly what was fed to it."""
+    """Invariant 1: every source's counts are exactly those of what was fed to it."""
     found.lines = sum(Path(name).read_bytes().count(b"\n") for name in expected)
     rows = {row[0]: row[1:] for row in trigger_log.ask(f"SELECT name, {', '.join(_TALLY)} FROM sources")}  # noqa: S608
     if len(rows) != trigger_log.count("SELECT count(*) FROM sources"):

@@ -1,4 +1,4 @@
-"""Invariant 4, once it is calm again: an urgent job is begun before everything that waits."""
+"""Invariant 4 of docs/architecture.md, checked after the faults: an urgent job starts before all waiting ones."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A machine's own connections, as the seed's capture lines: asked of the system, not read from another program's text."""
+"""The connections of this machine as capture lines, read from the operating system."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Nothing outside scope, or excluded, ever receives a packet: invariant 6, by counting packets where they leave.
+"""Nothing outside scope, or excluded, ever receives a packet: invariant 6 of docs/architecture.md, by counting packets where they leave.
 
 The program runs in a network namespace whose only way out leads to a place where every address answers, excluded ones too.
 """

@@ -125,7 +125,7 @@ def test_one_banner_is_started_next_whatever_waits(
     concurrency: int,
 ) -> None:
     """Under 100,000 geolocation jobs an interactive banner job is started next: after its message was sent, each pool
-    process claims at most the one batch it holds already, and nothing else: invariant 4.
+    process claims at most the one batch it holds already, and nothing else: invariant 4 of docs/architecture.md.
 
     Break: worker_prefetch_multiplier or task_acks_late in celeryconfig.py (batches that were fetched ahead go first),
     8 for 0 in Kind.level (the request goes to the end), or Dispatcher.record_throughput in workers/tasks.py (batches do not grow).

@@ -135,7 +135,7 @@ def test_connections_appear_while_one_watches(page: Any, ledger: Database) -> No
 def test_hostile_text_is_shown_and_runs_nothing(poisoned: str, page: Any) -> None:
     """Names, banners, evidence, countries, as hostile as they can be, are text on the page and in a host's dialog.
 
-    Invariant 9. Break: `textContent` in static/dom.js.
+    Invariant 9 of docs/architecture.md. Break: `textContent` in static/dom.js.
     """
     page.wait_for("document.querySelector('#reject-rows').children.length")
     page.evaluate("document.querySelector('#rejects').open = true")

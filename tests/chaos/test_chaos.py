@@ -24,7 +24,7 @@ def in_turn(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.timeout(MINUTES * 60 + 420)
 def test_nothing_is_lost_and_nothing_done_twice(in_turn: str) -> None:
-    """Invariants 1 to 5, while producer, workers, beats, Redis and database are killed, paused, flushed and restarted.
+    """Invariants 1 to 5 of docs/architecture.md, while producer, workers, beats, Redis and database are killed, paused, flushed and restarted.
 
     Break: `claim` in jobs.finish, or what else the tests of single guards name; the audit finds it, if not in
     every run.

@@ -177,7 +177,7 @@ def test_after_flushall_everything_is_sent_again_without_a_flood(
     redis_url: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The sweep finds out that the messages are gone: invariant 2. Break: sweep._resend_lost."""
+    """The sweep finds out that the messages are gone: invariant 2 of docs/architecture.md. Break: sweep._resend_lost."""
     monkeypatch.setattr("cobalt_tasks.jobs.reaper.LOST_AFTER_SECONDS", 0.0)
     fill(database, 100)
     dispatcher.dispatch(["banner"])

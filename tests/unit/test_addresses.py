@@ -63,7 +63,7 @@ def test_what_may_be_asked_about() -> None:
 
 
 def test_exclusions_always_win() -> None:
-    """An excluded address is never probed: not as a discovery, not inside the scope: invariant 6.
+    """An excluded address is never probed: not as a discovery, not inside the scope: invariant 6 of docs/architecture.md.
 
     Break: the look at self._excluded in Scope.allows.
     """

@@ -1,4 +1,4 @@
-"""The seed's capture lines: one JSON object a line, `{"type": "connection", "src_ip": …, "dst_ip": …, "dst_port": …}`."""
+"""Capture lines: one JSON object a line, `{"type": "connection", "src_ip": …, "dst_ip": …, "dst_port": …}`."""
 
 from typing import Any, ClassVar, Final
 
@@ -36,7 +36,7 @@ class _Line(Struct, gc=False):
 
 
 class _Plain(Struct, gc=False, forbid_unknown_fields=True):
-    """The line the seed's tool prints: almost all of them."""
+    """The usual line, as `cobalt capture` prints it."""
 
     type: str
     src_ip: str

@@ -48,7 +48,7 @@ def test_a_window_gives_what_it_has_and_no_more(database: Database) -> None:
 
 
 def test_many_at_once_never_take_more_than_there_is(database: Database) -> None:
-    """Eight threads that reserve as fast as they can get fifteen calls between them: invariant 5.
+    """Eight threads that reserve as fast as they can get fifteen calls between them: invariant 5 of docs/architecture.md.
 
     Break: `if calls <= 0` in budgets.reserve.
     """

@@ -146,7 +146,7 @@ def test_a_crash_is_a_refusal(database: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_nothing_raw_is_printed(tmp_path: Path, write_database: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The names in a file and of a file are data: invariant 9."""
+    """The names in a file and of a file are data: invariant 9 of docs/architecture.md."""
     monkeypatch.setenv("COBALT_HOME", str(tmp_path))
     sound = write_database(tmp_path / "a\x1b[31m\nb.mmdb", "GeoLite2-City\x1b]0;owned\x07", RECORDS, 4)
     strange = write_database(tmp_path / "c\x1b[31m.mmdb", "nonsense\x1b[2J", RECORDS, 4)

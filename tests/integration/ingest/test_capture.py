@@ -49,7 +49,7 @@ def test_a_connection_is_told_once(connection: tuple[socket.socket, int]) -> Non
 
 
 def test_connections_with_itself_are_left_out(connection: tuple[socket.socket, int]) -> None:
-    """As in the seed: loopback says nothing about peers."""
+    """Loopback connections show no peers."""
     assert told(Watcher(), connection[1]) == []
 
 

@@ -135,7 +135,7 @@ def test_a_renamed_file_is_the_same_source(ingest: Callable[..., Source], tmp_pa
 
 
 def test_of_two_readers_one_wins(database: Database) -> None:
-    """The checkpoint moves only from where a reader saw it: invariants 1 and 3.
+    """The checkpoint moves only from where a reader saw it: invariants 1 and 3 of docs/architecture.md.
 
     Break: the conditions on position and read in sources.advance.
     """

@@ -96,7 +96,7 @@ def test_a_damaged_compressed_file_is_said_to_be(ingest: Callable[..., Source], 
 
 
 def test_a_bomb_is_not_held_in_memory(ingest: Callable[..., Source], tmp_path: Path) -> None:
-    """64 KiB that unpack to 64 MiB of zeros are one long line, refused in pieces: invariant 8.
+    """64 KiB that unpack to 64 MiB of zeros are one long line, refused in pieces: invariant 8 of docs/architecture.md.
 
     Break: the bound of the buffer in ingest/reading.py.
     """

@@ -164,7 +164,7 @@ def test_who_holds_the_loop_up_each_time_ends(sqlite_database: Database) -> None
 
 
 def test_the_ledger_decides_whether_a_host_is_probed() -> None:
-    """A job made under another scope, for a host only seen in traffic, sends nothing: invariant 6."""
+    """A job made under another scope, for a host only seen in traffic, sends nothing: invariant 6 of docs/architecture.md."""
     unseen = make("127.9.0.4", discovered=False)
     (outcome,) = run(unseen)
     assert (outcome.verdict, outcome.code) == (Verdict.FAILED, "out of scope")

@@ -32,7 +32,7 @@ def test_private_addresses_are_asked_only_of_private_resolvers() -> None:
 
 
 def test_excluded_resolvers_are_not_asked() -> None:
-    """COBALT_EXCLUDE binds every packet: invariant 6."""
+    """COBALT_EXCLUDE binds every packet: invariant 6 of docs/architecture.md."""
     found = Resolvers(Scope([], ["10.0.0.0/8"]), ["10.0.0.53", "127.0.0.1"], offline=False)
     assert servers(found, private=False) == ["127.0.0.1"]
 

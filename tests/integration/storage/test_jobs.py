@@ -111,7 +111,7 @@ def test_a_job_that_waits_for_its_next_try_starts_when_somebody_asks(database: D
 
 
 def test_a_message_delivered_twice_does_nothing_the_second_time(database: Database) -> None:
-    """Only the first claim gets the jobs: invariant 3. Break: the state condition in jobs.claim."""
+    """Only the first claim gets the jobs: invariant 3 of docs/architecture.md. Break: the state condition in jobs.claim."""
     database.write(jobs.create, [banner_job(port) for port in (22, 80)])
     first = send_and_claim(database)
     ids = [job.id for job in first.jobs]

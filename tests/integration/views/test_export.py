@@ -80,7 +80,7 @@ def test_port_row_carries_banner_service_and_product(database: Database, fill: F
 
 
 def test_csv_runs_nothing_in_a_spreadsheet_or_a_terminal(database: Database, fill: Fill) -> None:
-    """A formula gets an apostrophe, an escape sequence becomes text. Invariant 9. Break: the end of views/export.py."""
+    """A formula gets an apostrophe, an escape sequence becomes text. Invariant 9 of docs/architecture.md. Break: the end of views/export.py."""
     fill(database)
     rows = list(csv.DictReader(io.StringIO(written(database, "hosts", "csv"))))
     assert '\'=HYPERLINK("http://evil")' in [row["organisation"] for row in rows]

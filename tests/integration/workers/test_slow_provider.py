@@ -1,4 +1,4 @@
-"""Traffic is stored when it is read, and enriched later: invariant 7."""
+"""Traffic is stored when it is read, and enriched later: invariant 7 of docs/architecture.md."""
 
 import socket
 from collections.abc import Callable

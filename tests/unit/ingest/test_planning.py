@@ -83,7 +83,7 @@ def test_a_discovery_is_probed_and_a_peer_is_not() -> None:
 
 
 def test_the_scope_bounds_discoveries_and_lets_peers_be_probed() -> None:
-    """Once set, it decides for both; an exclusion always wins: invariant 6. Break: any `allows` in ingest/derive.py."""
+    """Once set, it decides for both; an exclusion always wins: invariant 6 of docs/architecture.md. Break: any `allows` in ingest/derive.py."""
     kinds = {kind for kind, *_ in jobs(plan(opened(), scope=("192.0.2.0/24",)))}
     assert kinds == {"geolocation", "domain"}
     assert ("banner", "8.8.8.8", 443) in jobs(plan(seen(), scope=("8.8.8.0/24",)))

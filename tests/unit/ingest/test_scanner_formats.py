@@ -152,7 +152,7 @@ def test_nmap_grepable() -> None:
 
 
 def test_masscan_text_for_people() -> None:
-    """What the Django seed parsed, and what it lost: IPv6 and banners."""
+    """Addresses, ports, IPv6 and banners are all read."""
     batch = parse(
         "masscan-text",
         "Discovered open port 443/tcp on 192.0.2.10                                     \n"

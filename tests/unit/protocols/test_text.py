@@ -30,7 +30,7 @@ def test_printable(raw: bytes, expected: str) -> None:
 def test_printable_of_any_bytes(raw: bytes) -> None:
     """Any bytes become bounded, storable text without a control character but line end and tab.
 
-    Invariant 9, in the tables. Break: `_shown` or `LONGEST` in text.py.
+    Invariant 9 of docs/architecture.md, in the tables. Break: `_shown` or `LONGEST` in text.py.
     """
     text = printable(raw)
     assert len(text) <= 4 * LONGEST

@@ -28,7 +28,7 @@ def found(findings: list[Finding]) -> dict[str, float]:
 
 
 def test_the_seeds_rules_add_up_and_the_country_test_fires(rules: Rules) -> None:
-    """A risky port is 0.3, an unknown country 0.2, together 0.5: the seed could never get beyond 0.3."""
+    """A risky port is 0.3, an unknown country 0.2, together 0.5."""
     known = Known(address=PUBLIC, looked_up_at=NOW)
     contact = Contact(address=PUBLIC, protocol="tcp", port=22, observed_at=NOW)
     results = [*rules.of_host(known, NOW), *rules.of_contact(contact)]

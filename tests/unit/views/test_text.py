@@ -16,7 +16,7 @@ from cobalt_tasks.views.text import ago, iso, printable
 def test_printable_is_printable(text: str) -> None:
     """Whatever goes in, nothing unprintable comes out, and printable text is left as it is.
 
-    Invariant 9, on a terminal. Break: `isprintable` in views/text.py.
+    Invariant 9 of docs/architecture.md, on a terminal. Break: `isprintable` in views/text.py.
     """
     shown = printable(text)
     assert shown.isprintable()
