@@ -3,27 +3,22 @@
 The reasons behind the numbers are in docs/operations.md; the measured ones come from running Celery 5.7 on Redis.
 """
 
-import sys
-
 from kombu import Queue
 
 from cobalt_tasks.core import settings as _settings
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, LEVELS, SWEEP_TASK
-from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.catalog import KINDS, LEVELS, QUEUES, SWEEP_TASK
+from cobalt_tasks.core.errors import exit_on_wrong_configuration
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, SWEEP_SECONDS, VISIBILITY_SECONDS
 
-try:
+with exit_on_wrong_configuration():
     _loaded = _settings.load()
-except ConfigurationError as error:
-    # Celery would print its whole traceback.
-    sys.stderr.write(f"cobalt: {error}\n")
-    raise SystemExit(error.exit_code) from None
 
 broker_url = _loaded.broker_url
 imports = ("workers.tasks", "workers.control", "workers.consumer_watchdog", "workers.report")
 
 # Queues: known ones only, so that a typo in -Q or in a route is an error and not a queue nobody reads.
-task_queues = [Queue(CONTROL_QUEUE), *(Queue(kind.name) for kind in KINDS)]
+task_queues = [Queue(name) for name in QUEUES]
 task_routes = {SWEEP_TASK: {"queue": CONTROL_QUEUE}, **{kind.task: {"queue": kind.name} for kind in KINDS}}
 task_default_queue = CONTROL_QUEUE
 task_create_missing_queues = False

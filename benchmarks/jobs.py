@@ -31,7 +31,7 @@ from servers import servers
 from sqlalchemy import literal, select, text
 
 from cobalt_tasks.core import settings as environment
-from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import Job, NewJob, Outcome, Verdict
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger

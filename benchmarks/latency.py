@@ -25,11 +25,12 @@ from servers import servers
 from sqlalchemy import select
 
 from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.catalog import QUEUES
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import banners
 from cobalt_tasks.jobs import creation as new_jobs
-from cobalt_tasks.jobs.broker import QUEUES, Broker
+from cobalt_tasks.jobs.broker import Broker
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 SAMPLES = 100

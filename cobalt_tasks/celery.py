@@ -8,7 +8,11 @@ from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
 from cobalt_tasks.core import private_files
-from cobalt_tasks.messages.transport import TRANSPORTS
+from cobalt_tasks.core.errors import exit_on_wrong_configuration
+
+with exit_on_wrong_configuration():
+    # It imports the catalog, which checks its entries and those of other packages.
+    from cobalt_tasks.messages.transport import TRANSPORTS
 
 # kombu's own table of transports: the only place that also its pools of connections look at.
 TRANSPORT_ALIASES.update(TRANSPORTS)

@@ -89,7 +89,7 @@ async def _guarded(probe: Probe, job: Job, net: Net) -> Outcome:
 
 
 def _may_run(job: Job, scope: Scope) -> bool:
-    if BY_NAME[job.kind].active:
+    if BY_NAME[job.kind].is_active:
         return scope.allows(job.address, discovered=job.discovered)
     return not scope.excludes(job.address)
 

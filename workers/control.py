@@ -6,8 +6,9 @@ from collections.abc import Callable
 from functools import partial
 
 from cobalt_tasks.celery import app
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, SWEEP_TASK
+from cobalt_tasks.core.catalog import SWEEP_TASK
 from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.jobs.reaper import sweep, upkeep

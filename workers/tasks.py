@@ -1,32 +1,30 @@
-"""Binds each line of the catalog to its probe: claim, probe, one transaction back."""
+"""The tasks that do jobs, one for each entry of the catalog: claim, run, one transaction back."""
 
-import asyncio
 import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from msgspec import Meta, Struct, ValidationError, convert
 
 from cobalt_tasks.celery import app
 from cobalt_tasks.core.catalog import BY_NAME, KINDS
-from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
+from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError, exit_on_wrong_configuration
 from cobalt_tasks.core.records import Job, Outcome, Verdict
 from cobalt_tasks.core.timeouts import LEASE_SECONDS
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from cobalt_tasks.jobs.store import Claim
-from workers.batches import Probe, fault, side_by_side
+from workers import runners
+from workers.batches import fault
 from workers.context import WorkerContext, worker_context
 from workers.leases import holding
-from workers.net import Net
-from workers.probes import banner, certificate, domain
+from workers.runners import Runner
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Runner = Callable[[WorkerContext, Sequence[Job]], list[Outcome]]
 
 
 class BatchResult(Struct, frozen=True):
@@ -36,28 +34,8 @@ class BatchResult(Struct, frozen=True):
     following: set[str] = set()
 
 
-def each(probe: Probe) -> Runner:
-    """Return a runner that probes all jobs of a batch at once, each under its own deadline."""
-
-    def run(own: WorkerContext, batch: Sequence[Job]) -> list[Outcome]:
-        wanted = own.settings
-        net = Net(own.scope, wanted.probe_timeout, wanted.resolvers, offline=wanted.offline)
-        return asyncio.run(side_by_side(probe, batch, net))
-
-    return run
-
-
-def locate(own: WorkerContext, batch: Sequence[Job]) -> list[Outcome]:
-    """Ask the local databases; what they do not know waits for a provider's budget."""
-    return own.geolocator.local(batch)
-
-
-RUNNERS: dict[str, Runner] = {
-    "banner": each(banner.probe),
-    "domain": each(domain.probe),
-    "geolocation": locate,
-    "certificate": each(certificate.probe),
-}
+with exit_on_wrong_configuration():
+    RUNNERS: Final[dict[str, Runner]] = {kind.name: runners.load(kind) for kind in KINDS}
 
 
 def ids_of(kind: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> list[int] | None:

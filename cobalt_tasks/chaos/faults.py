@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from cobalt_tasks.chaos import disk
 from cobalt_tasks.chaos.stack import BEATS, WORKERS, Stack
-from cobalt_tasks.core.catalog import DAY, HOUR, MINUTE
+from cobalt_tasks.core.durations import DAY, HOUR, MINUTE
 from cobalt_tasks.core.timeouts import LEASE_SECONDS
 
 _PAST_LEASE: Final = (LEASE_SECONDS + 1, LEASE_SECONDS + 8)

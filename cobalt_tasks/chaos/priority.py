@@ -8,7 +8,7 @@ from typing import Final
 from cobalt_tasks.chaos.feed import REFUSING_PORT, Feed
 from cobalt_tasks.chaos.producer import Producer
 from cobalt_tasks.chaos.stack import CONCURRENCY, WORKERS, Stack
-from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import NewJob, State
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database

@@ -18,10 +18,10 @@ from cobalt_tasks.chaos.stepping import SteppedClock
 from cobalt_tasks.chaos.targets import Targets
 from cobalt_tasks.chaos.trigger_log import TriggerLog
 from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.catalog import QUEUES
 from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.schema import open_ledger
-from cobalt_tasks.jobs.broker import QUEUES
 from cobalt_tasks.supervisor import redis_server
 from cobalt_tasks.supervisor.children import Child, Command
 

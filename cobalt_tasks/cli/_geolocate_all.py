@@ -10,8 +10,9 @@ import click
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.core.catalog import GEOLOCATION, Urgency
+from cobalt_tasks.core.catalog import GEOLOCATION
 from cobalt_tasks.core.errors import BrokerUnavailableError, CobaltError
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import Location, NewJob
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.views.text import printable
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from cobalt_tasks.core.catalog import DAY, KINDS
+from cobalt_tasks.core.catalog import KINDS
+from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.records import State
 
 _KINDS = click.Choice([kind.name for kind in KINDS])

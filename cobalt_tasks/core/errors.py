@@ -1,7 +1,10 @@
 """Every exception that is our own fault or our surroundings'. What a peer, a provider or an input line does is an
-outcome (see contracts.py), never one of these.
+outcome (see records.py), never one of these.
 """
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 
@@ -63,3 +66,13 @@ class GeodbError(CobaltError):
 
 class OutOfScopeError(CobaltError):
     """A probe was asked to reach an address outside the scope."""
+
+
+@contextmanager
+def exit_on_wrong_configuration() -> Iterator[None]:
+    """End the process with one line and the exit code 2 if the block raises ConfigurationError: Celery prints a traceback."""
+    try:
+        yield
+    except ConfigurationError as error:
+        sys.stderr.write(f"cobalt: {error}\n")
+        raise SystemExit(error.exit_code) from None

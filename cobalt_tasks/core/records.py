@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.kinds import Urgency
 
 
 class State(StrEnum):

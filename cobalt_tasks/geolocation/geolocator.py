@@ -13,7 +13,8 @@ from typing import Final
 
 from cobalt_tasks.core import providers
 from cobalt_tasks.core.addresses import Scope, is_public
-from cobalt_tasks.core.catalog import DAY, GEOLOCATION
+from cobalt_tasks.core.catalog import GEOLOCATION
+from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.records import NO_PROVIDER, Facts, Job, Location, Outcome, Verdict
 from cobalt_tasks.core.settings import Settings

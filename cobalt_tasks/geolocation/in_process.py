@@ -14,8 +14,9 @@ from typing import Final, Self
 from msgspec import Struct
 
 from cobalt_tasks.core.addresses import is_public
-from cobalt_tasks.core.catalog import GEOLOCATION, Urgency
+from cobalt_tasks.core.catalog import GEOLOCATION
 from cobalt_tasks.core.errors import DatabaseUnavailableError
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import FINAL_STATES, Location, NewJob, Outcome, Verdict
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.core.timeouts import LEASE_SECONDS

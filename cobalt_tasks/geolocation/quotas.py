@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, select, text, update
 
-from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.providers import Limit
 from cobalt_tasks.db import clocks
 from cobalt_tasks.db.bulk import earlier, insert_into, later

@@ -16,7 +16,8 @@ from sqlalchemy import (
     select,
 )
 
-from cobalt_tasks.core.catalog import KINDS, Urgency
+from cobalt_tasks.core.catalog import KINDS
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import State
 from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.engine import database_now

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from cobalt_tasks.core import catalog
 from cobalt_tasks.core.addresses import Scope, is_public
+from cobalt_tasks.core.kinds import Disclosure, Origin
 from cobalt_tasks.core.records import Banner, Discovery, Facts, NewJob
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.ingest.batch import Batch
@@ -33,6 +35,10 @@ _NEVER_NAMED: Final = re.compile(r"0\.|169\.254\.|2(?:2[4-9]|[345]\d)\.|::$|fe[8
 
 _MIXED: Final = frozenset({"0", "10", "100", "127", "169", "172", "192", "198", "203"})
 _FIRST_MULTICAST: Final = 224
+
+_OF_HOSTS: Final = catalog.made_by(Origin.HOST)
+_OF_PORTS: Final = catalog.made_by(Origin.PORT)
+_OF_TLS: Final = catalog.made_by(Origin.TLS)
 
 Key = tuple[str, str, int]
 
@@ -102,9 +108,9 @@ class Planner:
             if self._scope.allows(target[0], discovered=True):
                 made.extend(_for_port(target))
         spoken = {(each.address, each.protocol, each.port) for each in batch.spoken if each.service in _TLS_SERVICES}
-        made.extend(
-            _job("certificate", target) for target in sorted(spoken) if self._scope.allows(target[0], discovered=True)
-        )
+        for target in sorted(spoken):
+            if self._scope.allows(target[0], discovered=True):
+                made.extend(_for_tls(target))
         if self._scans_traffic:
             made.extend(self._jobs_for_traffic(batch, now))
         return made
@@ -113,8 +119,21 @@ class Planner:
         """Return the jobs of a host that send it nothing; an excluded one is not even asked about."""
         if self._scope.excludes(address):
             return []
-        kinds = (("geolocation", is_sent_out(address)), ("domain", self._looks_up and not _NEVER_NAMED.match(address)))
-        return [NewJob(kind=kind, address=address) for kind, wanted in kinds if wanted]
+        return [
+            NewJob(kind=kind.name, address=address)
+            for kind in _OF_HOSTS
+            if self._may_disclose(kind.discloses_to, address)
+        ]
+
+    def _may_disclose(self, party: Disclosure, address: str) -> bool:
+        match party:
+            case Disclosure.SERVICE:
+                return is_sent_out(address)
+            case Disclosure.RESOLVER:
+                return self._looks_up and not _NEVER_NAMED.match(address)
+            case Disclosure.TARGET:
+                # Without a scope, no host is probed only because it exists.
+                return self._scope.allows(address, discovered=False)
 
     def _jobs_for_traffic(self, batch: Batch, now: float) -> list[NewJob]:
         """Return the probes of hosts merely seen in traffic: only inside the scope the user has set."""
@@ -145,8 +164,12 @@ def _is_spoken_to(port: Sequence[Any]) -> bool:
 
 
 def _for_port(target: Key) -> list[NewJob]:
-    has_tls = target[1] == "tcp" and target[2] in TLS_PORTS
-    return [_job("banner", target), *([_job("certificate", target)] if has_tls else [])]
+    made = [_job(kind.name, target) for kind in _OF_PORTS]
+    return [*made, *_for_tls(target)] if target[1] == "tcp" and target[2] in TLS_PORTS else made
+
+
+def _for_tls(target: Key) -> list[NewJob]:
+    return [_job(kind.name, target) for kind in _OF_TLS]
 
 
 def _job(kind: str, target: Key) -> NewJob:

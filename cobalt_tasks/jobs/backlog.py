@@ -5,7 +5,8 @@ from typing import Final
 from msgspec import Struct
 from sqlalchemy import Connection, Select, func, select
 
-from cobalt_tasks.core.catalog import BY_NAME, KINDS, Urgency
+from cobalt_tasks.core.catalog import BY_NAME, KINDS
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import State
 from cobalt_tasks.db.engine import database_now
 from cobalt_tasks.db.tables import is_in, jobs

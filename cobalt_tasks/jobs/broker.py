@@ -9,7 +9,7 @@ import msgspec
 import redis
 from redis.sentinel import Sentinel
 
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, LEVELS, REPORT_COMMAND
+from cobalt_tasks.core.catalog import KINDS, LEVELS, QUEUES, REPORT_COMMAND
 from cobalt_tasks.core.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.messages import hints
@@ -148,9 +148,6 @@ class Broker:
             for key in keys:
                 getattr(pipeline, command)(key, *arguments)
             return list(pipeline.execute())
-
-
-QUEUES = (CONTROL_QUEUE, *(kind.name for kind in KINDS))
 
 
 def _client(url: str, master: str) -> redis.Redis:

@@ -23,7 +23,8 @@ from sqlalchemy import (
     update,
 )
 
-from cobalt_tasks.core.catalog import KINDS, Kind, Urgency
+from cobalt_tasks.core.catalog import KINDS
+from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.records import State
 from cobalt_tasks.db import clocks, cursors
 from cobalt_tasks.db.bulk import earlier, later

@@ -9,7 +9,8 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from cobalt_tasks.core.catalog import BY_NAME, Urgency
+from cobalt_tasks.core.catalog import BY_NAME
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import NewJob, State
 from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db import pg_copy as driver

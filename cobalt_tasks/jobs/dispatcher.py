@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import redis
 from kombu.exceptions import KombuError
 
-from cobalt_tasks.core.catalog import BY_NAME, Kind, Urgency
+from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import stats
@@ -89,7 +90,7 @@ class Dispatcher:
         sent = 0
         size = batch_size(kind, self.broker.seconds_per_job(kind.name))
         depths = self.broker.depth_by_level(kind.name)
-        with_room = [level for level, depth in depths.items() if level_belongs_to(kind, level) and depth < MESSAGES]
+        with_room = [level for level, depth in depths.items() if level in kind.levels and depth < MESSAGES]
         for level in self._due(kind, with_room):
             room = (MESSAGES - depths[level]) * size
             while room > 0:
@@ -137,11 +138,6 @@ def batch_size(kind: Kind, seconds_per_job: float | None) -> int:
     if not seconds_per_job:
         return kind.batch
     return max(kind.batch, min(kind.most, int(BATCH_SECONDS / seconds_per_job)))
-
-
-def level_belongs_to(kind: Kind, level: int) -> bool:
-    """Tell whether jobs of a kind can have this level."""
-    return level in {kind.level(urgency) for urgency in Urgency}
 
 
 def _batches(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:

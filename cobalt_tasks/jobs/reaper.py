@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from cobalt_tasks.core.catalog import DAY, KINDS, LEVELS, Kind
+from cobalt_tasks.core.catalog import KINDS, LEVELS
+from cobalt_tasks.core.durations import DAY
+from cobalt_tasks.core.kinds import Kind
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.core.timeouts import LOST_AFTER_SECONDS
 from cobalt_tasks.db import clocks, counts
@@ -75,7 +77,7 @@ def _refresh(database: Database, settings: Settings) -> None:
         return
     database.write(job_admin.prune, settings.history_days * DAY)
     for kind in KINDS:
-        if not kind.active or settings.refresh_active:
+        if not kind.is_active or settings.refresh_active:
             database.write(jobs.refresh, kind.name, _REFRESHED_AT_ONCE)
 
 

@@ -33,7 +33,8 @@ from sqlalchemy import (
     update,
 )
 
-from cobalt_tasks.core.catalog import BY_NAME, Urgency
+from cobalt_tasks.core.catalog import BY_NAME
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, Job, NewJob, Outcome, State
 from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.bulk import Columns, among, earlier, encode, insert_into, rows_of
@@ -286,7 +287,7 @@ def _claim(connection: Connection, token: str, kind: str, wanted: ColumnElement[
         .returning(*_CLAIMED)
     )
     rows = sorted(connection.execute(statement).mappings(), key=itemgetter("id"))
-    if not BY_NAME[kind].active:
+    if not BY_NAME[kind].is_active:
         return [Job(**row) for row in rows]
     addresses = {row["address"] for row in rows}
     reported = select(hosts.c.address).where(hosts.c.address.in_(addresses), hosts.c.discovered)

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from kombu.utils.json import loads
 
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS, REPORT_COMMAND
+from cobalt_tasks.core.catalog import KINDS, REPORT_COMMAND
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
 
 LONGEST: Final = 1 << 20

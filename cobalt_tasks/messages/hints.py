@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 import msgspec
 
-from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.durations import DAY
 
 SENT_AT = "cobalt_sent_at"
 """The message header that says when its jobs were marked as sent, by the database's clock."""

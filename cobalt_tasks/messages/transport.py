@@ -9,6 +9,7 @@ import redis
 from kombu.transport.redis import Channel, QoS, SentinelChannel, SentinelTransport, Transport
 from kombu.utils.encoding import bytes_to_str
 
+from cobalt_tasks.core.catalog import QUEUES
 from cobalt_tasks.messages import elements
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,11 @@ class CarefulChannel(Channel):
     """A channel to one Redis."""
 
     QoS = CarefulQoS
+    _queue_cycle: Any
+
+    def _update_queue_cycle(self) -> None:
+        """Look at queues in the catalog's order, whatever the order of `-Q`: it decides between messages of one level."""
+        self._queue_cycle.update(sorted(self.active_queues, key=_rank))
 
     def _create_client(self, *args: Any, **options: Any) -> Any:
         client = super()._create_client(*args, **options)  # type: ignore[misc]  # the stubs lack it
@@ -79,6 +85,10 @@ class CarefulChannel(Channel):
             members = client.smembers(self.keyprefix_queue % exchange)
         bindings = [member.decode(errors="replace").split(self.sep) for member in members]
         return [(parts[0], parts[1], parts[2]) for parts in bindings if len(parts) == _BINDING_PARTS]
+
+
+def _rank(queue: str) -> int:
+    return QUEUES.index(queue) if queue in QUEUES else len(QUEUES)
 
 
 def _is_message(element: bytes, queue: str) -> bool:

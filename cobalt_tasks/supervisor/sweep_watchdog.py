@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, POOLS
+from cobalt_tasks.core.catalog import POOLS
 from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.db import locks
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.jobs import backlog

@@ -11,8 +11,9 @@ from pathlib import Path
 import msgspec
 
 from cobalt_tasks.core import access
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, POOLS
+from cobalt_tasks.core.catalog import POOLS
 from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.records import ACTIVE_STATES
 from cobalt_tasks.core.settings import Settings, environment
 from cobalt_tasks.db.engine import Database

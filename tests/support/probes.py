@@ -11,6 +11,7 @@ import signal
 from celery import signals
 
 import workers.leases
+import workers.runners
 import workers.tasks
 from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
 from workers.net import Net
@@ -41,7 +42,7 @@ async def _probe(job: Job, _: Net) -> Outcome:
 @signals.worker_process_init.connect
 def _install(**_: object) -> None:
     """Only in a pool child: the tests import this module for its names."""
-    workers.tasks.RUNNERS["domain"] = workers.tasks.each(_probe)
+    workers.tasks.RUNNERS["domain"] = workers.runners.probes(_probe)
     if os.environ.get("TEST_LEASE"):
         lease = float(os.environ["TEST_LEASE"])
         workers.tasks.LEASE_SECONDS = lease

@@ -4,7 +4,8 @@ import sys
 
 from sqlalchemy import exists, select
 
-from cobalt_tasks.core.catalog import BY_NAME, Urgency
+from cobalt_tasks.core.catalog import BY_NAME
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.providers import Limit
 from cobalt_tasks.core.records import NewJob, Outcome, State, Verdict
 from cobalt_tasks.db import locks

@@ -5,7 +5,7 @@ import time
 import msgspec
 import pytest
 
-from cobalt_tasks.jobs.broker import QUEUES
+from cobalt_tasks.core.catalog import QUEUES
 from cobalt_tasks.messages import hints
 
 _ODD = [

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from cobalt_tasks.core import x509
-from cobalt_tasks.core.catalog import DAY, HOUR
+from cobalt_tasks.core.durations import DAY, HOUR
 from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Certificate, Facts, Hostname, Job, Outcome, Sighting, Verdict
 from cobalt_tasks.core.text import hostname

@@ -13,7 +13,7 @@ import dns.rdtypes.IN.AAAA
 import dns.reversename
 
 from cobalt_tasks.core.addresses import is_public
-from cobalt_tasks.core.catalog import DAY, MINUTE
+from cobalt_tasks.core.durations import DAY, MINUTE
 from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
 from workers.net import Net
 from workers.resolvers import DnsAnswer, DnsReply

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from cobalt_tasks.core.addresses import Scope, canonical
-from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.providers import Limit, ProviderEntry, ProviderSettings
 from cobalt_tasks.geolocation.limits import Terms
 from cobalt_tasks.geolocation.place import Place, place_of, words

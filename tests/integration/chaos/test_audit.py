@@ -13,7 +13,7 @@ from cobalt_tasks.chaos.feed import Expected
 from cobalt_tasks.chaos.stack import Stack
 from cobalt_tasks.chaos.targets import CALLS
 from cobalt_tasks.chaos.trigger_log import TriggerLog
-from cobalt_tasks.core.catalog import DAY, HOUR
+from cobalt_tasks.core.durations import DAY, HOUR
 from cobalt_tasks.db.engine import Database
 
 JOBS = {("domain", "192.0.2.1", 0)}

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import insert, select, text, update
 
-from cobalt_tasks.core.catalog import Urgency
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database

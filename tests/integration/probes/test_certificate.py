@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cobalt_tasks.core.addresses import Scope
-from cobalt_tasks.core.catalog import DAY
+from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.records import Job, Verdict
 from cobalt_tasks.lab import certificate as lab_certificate
 from cobalt_tasks.protocols import registry

@@ -6,8 +6,9 @@ import time
 import pytest
 from sqlalchemy import event, select, update
 
-from cobalt_tasks.core.catalog import DAY, HOUR, KINDS
+from cobalt_tasks.core.catalog import KINDS
 from cobalt_tasks.core.clock import Moment
+from cobalt_tasks.core.durations import DAY, HOUR
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db import clocks, cursors
 from cobalt_tasks.db.engine import Database

@@ -5,8 +5,9 @@ import time
 import pytest
 from sqlalchemy import insert, select, update
 
-from cobalt_tasks.core.catalog import DAY, HOUR, Urgency
 from cobalt_tasks.core.clock import Moment
+from cobalt_tasks.core.durations import DAY, HOUR
+from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import Banner, Facts, Job, NewJob, Outcome, State, Verdict
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import banners, freshness, hosts

@@ -16,7 +16,8 @@ import redis
 from msgspec import Struct
 
 from cobalt_tasks.chaos.stepping import SteppedClock
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, DAY, HOUR, MINUTE
+from cobalt_tasks.core.durations import DAY, HOUR, MINUTE
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.core.settings import load
 from cobalt_tasks.db import schema

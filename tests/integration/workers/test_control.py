@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from cobalt_tasks.celery import app
 from cobalt_tasks.core import settings as environment
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, SWEEP_TASK
+from cobalt_tasks.core.catalog import SWEEP_TASK
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.jobs import rounds

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from cobalt_tasks.celery import app
-from cobalt_tasks.core.catalog import CONTROL_QUEUE
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
 from cobalt_tasks.jobs import store as jobs

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from cobalt_tasks.celery import app
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, SWEEP_TASK
+from cobalt_tasks.core.catalog import SWEEP_TASK
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.waiting import wait_until

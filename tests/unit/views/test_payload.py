@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from cobalt_tasks.core.catalog import CONTROL_QUEUE, KINDS
+from cobalt_tasks.core.catalog import KINDS
+from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.machine import ClockWatch, Disk
 from cobalt_tasks.jobs.backlog import Backlog
 from cobalt_tasks.jobs.broker import Worker
