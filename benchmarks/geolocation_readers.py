@@ -56,7 +56,7 @@ def main() -> None:
     firsts = {version: [row[0] for row in rows] for version, rows in published.items()}
     wrong = located = announced = 0
     for address in addresses():
-        said = dict(databases.said(address))
+        said = {each.name: each.location for each in databases.look_up(address)}
         ours = said.get(f"mmdb:{city.title}")
         record = None
         for reader in second:

@@ -13,13 +13,14 @@ from msgspec import Struct
 from cobalt_tasks.core.catalog import GEOLOCATION
 from cobalt_tasks.core.errors import BrokerUnavailableError, CobaltError
 from cobalt_tasks.core.kinds import Urgency
+from cobalt_tasks.core.providers import LOCAL
 from cobalt_tasks.core.records import Location, NewJob
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.geolocation import store as locations
 from cobalt_tasks.geolocation.in_process import Runner, look_up, queue
-from cobalt_tasks.geolocation.local.mmdb import NAME, LocalDatabases
+from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 from cobalt_tasks.geolocation.store import Needing
 from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import store as jobs
@@ -166,7 +167,7 @@ def _stopping_between_steps(runner: Runner) -> Iterator[None]:
 
 def _needing(settings: Settings, options: GeolocateOptions) -> Needing:
     built = None
-    if NAME in settings.geo_providers:
+    if LOCAL in settings.geo_providers:
         databases = LocalDatabases(settings.geodb_folder)
         databases.refresh()
         built = databases.built

@@ -96,9 +96,10 @@ def _one(settings: "Settings", ip: str, *, as_job: bool, force: bool, as_json: b
 
 def _local(settings: "Settings", address: str) -> "Location | None":
     """Ask the databases of this machine. This path imports nothing that is slow, and needs no ledger."""
-    from cobalt_tasks.geolocation.local.mmdb import NAME, LocalDatabases
+    from cobalt_tasks.core.providers import LOCAL
+    from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 
-    if settings.geo_providers[:1] != (NAME,):
+    if settings.geo_providers[:1] != (LOCAL,):
         return None
     databases = LocalDatabases(settings.geodb_folder)
     return databases.locate(address, time.time()) if databases.refresh() else None

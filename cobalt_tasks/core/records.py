@@ -168,11 +168,12 @@ class Location(Struct, frozen=True, kw_only=True, gc=False):
 
     `sources` names the provider of each field that did not come from `provider`, as JSON text;
     `database_built` is the build time of the local database that answered; `raw` is the answer as it came, JSON text.
+    A report of one source has no address, provider and time yet (`geolocation.location.combined`).
     """
 
-    address: str
-    provider: str
-    fetched_at: float
+    address: str = ""
+    provider: str = ""
+    fetched_at: float = 0.0
     country_code: str | None = None
     country_name: str | None = None
     region: str | None = None
@@ -186,6 +187,11 @@ class Location(Struct, frozen=True, kw_only=True, gc=False):
     sources: str | None = None
     database_built: float | None = None
     raw: str | None = None
+
+    @property
+    def is_located(self) -> bool:
+        """Whether it is somewhere: the number of a network alone is no place."""
+        return self.country_code is not None or self.latitude is not None
 
 
 class Hostname(Struct, frozen=True, kw_only=True):

@@ -407,8 +407,8 @@ freshness = Table(
 )
 
 # A provider's calls, shared by all workers: reserved by a guarded UPDATE before any job is claimed for them.
-budgets = Table(
-    "budgets",
+quotas = Table(
+    "quotas",
     metadata,
     Column("provider", Text, nullable=False),
     # The length of the window in seconds; a provider may have one for a minute and one for a day.

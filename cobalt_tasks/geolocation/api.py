@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.addresses import canonical, is_public
+from cobalt_tasks.core.providers import LOCAL
 from cobalt_tasks.core.records import Location
 from cobalt_tasks.core.settings import Settings
-from cobalt_tasks.geolocation.local.mmdb import NAME, LocalDatabases
+from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 
 TIMEOUT_SECONDS = 60.0
 
@@ -63,7 +64,7 @@ async def get_ip_geolocations_batch_async(
 
 
 def _local(settings: Settings, addresses: Sequence[str]) -> dict[str, Location]:
-    if settings.geo_providers[:1] != (NAME,):
+    if settings.geo_providers[:1] != (LOCAL,):
         return {}
     databases = LocalDatabases(settings.geodb_folder)
     databases.refresh()

@@ -23,7 +23,6 @@ from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.engine import database_now
 from cobalt_tasks.db.tables import (
     breakers,
-    budgets,
     certificates,
     freshness,
     hostnames,
@@ -33,6 +32,7 @@ from cobalt_tasks.db.tables import (
     locations,
     observations,
     ports,
+    quotas,
     rejects,
     scores,
     sources,
@@ -85,7 +85,7 @@ class Throughput(Struct, frozen=True, kw_only=True):
 class ProviderState(Struct, frozen=True, kw_only=True):
     """What a geolocation provider still allows; while `open`, its circuit breaker keeps calls away from it.
 
-    `remaining` and `resets_in` (seconds) are those of the tightest window, None for a provider without a budget.
+    `remaining` and `resets_in` (seconds) are those of the tightest window, None for a provider without a quota.
     """
 
     remaining: int | None
@@ -212,11 +212,11 @@ def countries(connection: Connection) -> int:
 
 
 def providers(connection: Connection, names: Sequence[str]) -> dict[str, ProviderState]:
-    """Return the budget and breaker of the named providers and of every other that has a row."""
+    """Return the quota and breaker of the named providers and of every other that has a row."""
     clock = clocks.estimate(connection)
     tightest: dict[str, tuple[int, float]] = {}
     for name, calls, used, resets_at in connection.execute(
-        select(budgets.c.provider, budgets.c.calls, budgets.c.used, budgets.c.resets_at),
+        select(quotas.c.provider, quotas.c.calls, quotas.c.used, quotas.c.resets_at),
     ):
         remaining = calls if resets_at <= clock else max(0, calls - used)
         left = (remaining, max(0.0, resets_at - clock))
@@ -277,7 +277,7 @@ def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
 def _first_due(kind: str, level: int) -> list[Select[tuple[float | None]]]:
     due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.level == level, is_in(State.PENDING))
     sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.level == level, is_in(State.SENT))
-    # One job that waits for a provider's budget stands for all of them: its index begins with the provider's name.
+    # One job that waits for a provider's quota stands for all of them: its index begins with the provider's name.
     shared = select(func.min(jobs.c.not_before)).where(
         jobs.c.kind == kind, jobs.c.level == level, is_in(State.PENDING), jobs.c.waits_for.is_not(None)
     )

@@ -205,7 +205,7 @@ def test_who_may_not_receive_a_packet_receives_none(
     """Discovered, excluded, inside other addresses, seen in traffic, redirected to, named, forged: only who may be probed
     receives anything, besides the resolver and the provider that the settings name.
 
-    Break: the scope in Net.connect and in _may_run together; `usable` in Resolvers; `excludes` in Geolocator.sorted_out.
+    Break: the scope in Net.connect and in _may_run together; `usable` in Resolvers; `excludes` in Geolocator.look_up.
     """
     cobalt = make_cobalt()
     cobalt.environment |= {

@@ -12,7 +12,7 @@ from cobalt_tasks.db import locks
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import is_in
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.geolocation import quotas as budgets
+from cobalt_tasks.geolocation import quotas
 from cobalt_tasks.jobs import admin as job_admin
 from cobalt_tasks.jobs import creation as new_jobs
 from cobalt_tasks.jobs import reaper as sweep
@@ -38,7 +38,7 @@ class Asked:
 
     def reserve(self) -> bool:
         """Reserve a provider's call."""
-        return self._database.write(lambda c: budgets.reserve(c, "p", self._limits, 1, 5.0)) is not None
+        return self._database.write(lambda c: quotas.reserve(c, "p", self._limits, 1, 5.0)) is not None
 
     def look(self) -> bool:
         """Look at the clock, as a sweep does."""

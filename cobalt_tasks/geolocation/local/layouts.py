@@ -1,27 +1,28 @@
-"""What the records of local databases mean, whoever published them.
+"""The layouts of records in local databases, by any publisher.
 
 MaxMind and DB-IP nest (`country.iso_code`, `city.names.en`, `location.latitude`), ip-location-db and IPinfo are flat;
-both kinds are told apart by the record, not by the file's name.
+the record decides which it is, not the name of the file.
 """
 
 from collections.abc import Mapping
 
-from cobalt_tasks.geolocation.place import Place, place_of
+from cobalt_tasks.core.records import Location
+from cobalt_tasks.geolocation.location import location_of
 
 Record = Mapping[str, object]
 
 
-def read(record: object) -> Place:
-    """Return the place a record describes; an unknown record describes none."""
+def read(record: object) -> Location:
+    """Return what a record reports; nothing for an unknown layout."""
     if not isinstance(record, Mapping):
-        return Place()
+        return Location()
     if isinstance(record.get("country_code"), str):
         return _flat(record)
     return _nested(record)
 
 
-def _flat(record: Record) -> Place:
-    return place_of(
+def _flat(record: Record) -> Location:
+    return location_of(
         country_code=record["country_code"],
         country=record.get("country_name") or record.get("country"),
         region=record.get("state1") or record.get("region"),
@@ -34,11 +35,11 @@ def _flat(record: Record) -> Place:
     )
 
 
-def _nested(record: Record) -> Place:
+def _nested(record: Record) -> Location:
     # Where an address is announced for many countries, only the one it is registered in is known.
     country = _part(record, "country") or _part(record, "registered_country")
     location, traits = _part(record, "location"), _part(record, "traits")
-    return place_of(
+    return location_of(
         country_code=country.get("iso_code"),
         country=_name(country),
         region=_name(_first(record.get("subdivisions"))),

@@ -1,20 +1,21 @@
-"""The provider `mmdb`: the databases on this machine. It knows no budget and is always asked first by default."""
+"""The provider `mmdb`: look-ups in the databases on this machine. It has no quota, and is first by default."""
 
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import maxminddb
+import msgspec
 
 from cobalt_tasks.core.errors import GeodbError
+from cobalt_tasks.core.providers import LOCAL
 from cobalt_tasks.core.records import Location
 from cobalt_tasks.geolocation.local import layouts
 from cobalt_tasks.geolocation.local.asn_table import AsnTable
 from cobalt_tasks.geolocation.local.manifest import ROLES, Installed, Manifest, Role, load, signature
-from cobalt_tasks.geolocation.place import Place, located, place_of, raw_text
-
-NAME = "mmdb"
+from cobalt_tasks.geolocation.location import combined, location_of, raw_text
 
 log = logging.getLogger(__name__)
 
@@ -31,19 +32,38 @@ class _Source(NamedTuple):
     sixes: "list[maxminddb.Reader | AsnTable]"
 
 
-class _Found(NamedTuple):
-    source: _Source
-    place: Place
+class Report(NamedTuple):
+    """What one local database reports of an address.
+
+    Attributes:
+        role: what the database is for.
+        name: the source, `mmdb:<title>`.
+        title: the title of the database.
+        built: its build time, epoch seconds.
+        location: the report.
+        record: the record as it is in the file.
+
+    """
+
+    role: Role
+    name: str
+    title: str
+    built: float
+    location: Location
     record: object
 
 
 class LocalDatabases:
-    """The databases of a folder, opened when first asked and again whenever they were replaced. Not for several threads."""
+    """The databases of a folder: opened at the first `refresh`, and again when they were replaced. For one thread."""
 
     def __init__(self, folder: Path, *, checked: bool = False) -> None:
-        """Open nothing yet. `checked`: compare each file with its digest when it is opened.
+        """Open nothing yet.
 
-        The reader written in C may end the whole process over a damaged file; who lives long takes the time to look.
+        Args:
+            folder: holds the databases and their manifest.
+            checked: compare each file with its digest when it is opened. The reader written in C may end the process
+                over a damaged file, so a process that lives long checks.
+
         """
         self._folder = folder
         self._checked = checked
@@ -52,7 +72,7 @@ class LocalDatabases:
         self.manifest = Manifest()
 
     def refresh(self) -> bool:
-        """Open what is new since the last call; tell whether there is any database."""
+        """Open what is new since the last call; return whether there is any database."""
         found = signature(self._folder)
         if found != self._signature:
             self._signature = found
@@ -61,37 +81,53 @@ class LocalDatabases:
 
     @property
     def built(self) -> float | None:
-        """The build time of the first database that is asked."""
+        """The build time of the first database that is asked; None without a database."""
         return self._sources[0].built if self._sources else None
 
     def locate(self, address: str, now: float) -> Location | None:
-        """Return where an address is, of all databases put together; None when none of them knows."""
-        found = self._look_up(address)
-        for each in found:
-            if each.place.is_located:
-                break
-        else:
+        """Return the location of an address, combined from all databases; None if none of them knows it.
+
+        Args:
+            address: canonical.
+            now: epoch seconds, stored with the location.
+
+        """
+        return self.located(address, self.look_up(address), now)
+
+    def located(self, address: str, reports: Sequence[Report], now: float) -> Location | None:
+        """Return the location that reports of `look_up` amount to; None if they name no place.
+
+        Args:
+            address: canonical.
+            reports: of this address.
+            now: epoch seconds, stored with the location.
+
+        """
+        if not any(each.location.is_located for each in reports):
             return None
-        first, *others = found
-        said = [(NAME, first.place), *((f"{NAME}:{each.source.title}", each.place) for each in others)]
-        raw = raw_text({each.source.title: each.record for each in found})
-        return located(address, said, fetched_at=now, database_built=first.source.built, raw=raw)
+        first, *others = reports
+        located = combined(
+            address,
+            [(LOCAL, first.location), *((each.name, each.location) for each in others)],
+            fetched_at=now,
+            database_built=first.built,
+        )
+        raw = raw_text({each.title: each.record for each in reports})
+        return msgspec.structs.replace(located, raw=raw)
 
-    def said(self, address: str) -> list[tuple[str, Place]]:
-        """Return what each database says about an address, to complete what somebody else does."""
-        return [(f"{NAME}:{each.source.title}", each.place) for each in self._look_up(address)]
-
-    def _look_up(self, address: str) -> list[_Found]:
-        found: list[_Found] = []
+    def look_up(self, address: str) -> list[Report]:
+        """Return what each database reports of an address; a country database only if no other names a place."""
+        found: list[Report] = []
         is_located = False
         for source in self._sources:
             if is_located and source.role == _FALLBACK:
                 continue
             record = self._record(source.sixes if ":" in address else source.fours, address)
             if record is not None:
-                place = _network(*record) if isinstance(record, tuple) else layouts.read(record)
-                is_located = is_located or place.is_located
-                found.append(_Found(source, place, record))
+                location = _network(*record) if isinstance(record, tuple) else layouts.read(record)
+                is_located = is_located or location.is_located
+                name = f"{LOCAL}:{source.title}"
+                found.append(Report(source.role, name, source.title, source.built, location, record))
         return found
 
     def _record(self, readers: "list[maxminddb.Reader | AsnTable]", address: str) -> Any:
@@ -138,8 +174,8 @@ class LocalDatabases:
 
 
 @lru_cache(4096)
-def _network(number: int, name: str) -> Place:
-    return place_of(asn=number, organisation=name)
+def _network(number: int, name: str) -> Location:
+    return location_of(asn=number, organisation=name)
 
 
 def open_file(path: Path) -> "maxminddb.Reader | AsnTable":

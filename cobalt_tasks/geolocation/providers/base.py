@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 import msgspec
 from msgspec import Struct
 
-from cobalt_tasks.geolocation.place import Place
-
 if TYPE_CHECKING:
     from cobalt_tasks.geolocation.providers.transport import Reply, Transport
 from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core.records import Location
 from cobalt_tasks.geolocation.limits import NO_HEADERS, RateLimitHeaders, Terms
 
 ASK_SECONDS: Final = 12.0
@@ -25,14 +24,14 @@ class Answer(Struct, frozen=True, kw_only=True):
     """What one call brought, by address.
 
     Attributes:
-        places: what is known, with the raw answer. An address without any entry was left out by the provider.
+        locations: what the provider reports, made by `location.location_of`. It left out an address without any entry.
         negative: addresses about which there will never be anything to know, and why ("private range").
         unasked: addresses for which the time of this call was not enough; they wait for another one.
         rate_limit: what its headers report of its quota.
 
     """
 
-    places: dict[str, tuple[Place, object]]
+    locations: dict[str, Location]
     negative: dict[str, str] = {}
     unasked: frozenset[str] = frozenset()
     rate_limit: RateLimitHeaders = NO_HEADERS
@@ -147,7 +146,7 @@ def seconds(text: str | None) -> float | None:
     return float(text) if text and text.isascii() and text.isdigit() and len(text) <= longest else None
 
 
-def one_by_one(addresses: Sequence[str], ask: Callable[[str, float], tuple[Place, object] | str]) -> Answer:
+def one_by_one(addresses: Sequence[str], ask: Callable[[str, float], Location | str]) -> Answer:
     """Ask for addresses one after the other over one connection, as far as the time of one call goes.
 
     `ask` gets an address and the seconds left; it returns the place with the raw answer, or why there is none.
@@ -157,7 +156,7 @@ def one_by_one(addresses: Sequence[str], ask: Callable[[str, float], tuple[Place
 
     """
     deadline = time.monotonic() + ASK_SECONDS
-    places: dict[str, tuple[Place, object]] = {}
+    locations: dict[str, Location] = {}
     negative: dict[str, str] = {}
     for index, address in enumerate(addresses):
         left = deadline - time.monotonic()
@@ -168,12 +167,12 @@ def one_by_one(addresses: Sequence[str], ask: Callable[[str, float], tuple[Place
                 raise
             found = None
         if found is None:
-            return Answer(places=places, negative=negative, unasked=frozenset(addresses[index:]))
+            return Answer(locations=locations, negative=negative, unasked=frozenset(addresses[index:]))
         if isinstance(found, str):
             negative[address] = found
         else:
-            places[address] = found
-    return Answer(places=places, negative=negative)
+            locations[address] = found
+    return Answer(locations=locations, negative=negative)
 
 
 def decoded(reply: "Reply") -> object:

@@ -13,8 +13,9 @@ from msgspec import Struct
 
 from cobalt_tasks.core.addresses import Scope, canonical
 from cobalt_tasks.core.providers import Limit, ProviderEntry, ProviderSettings
+from cobalt_tasks.core.records import Location
 from cobalt_tasks.geolocation.limits import RateLimitHeaders, Terms
-from cobalt_tasks.geolocation.place import Place, place_of, words
+from cobalt_tasks.geolocation.location import location_of, words
 from cobalt_tasks.geolocation.providers.base import Answer, Client, ProviderError, seconds
 
 _FIELDS: Final = "status,message,country,countryCode,regionName,city,lat,lon,timezone,isp,org,as,query"
@@ -80,25 +81,25 @@ class IpApi:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ProviderError("bad", f"not an answer: {error}"[:200]) from error
         asked = set(addresses)
-        places: dict[str, tuple[Place, object]] = {}
+        locations: dict[str, Location] = {}
         negative: dict[str, str] = {}
         for entry, original in zip(entries, raw, strict=True):
             address = canonical(entry.query)
             if address is None or address not in asked:
                 continue
             if entry.status == "success":
-                places[address] = (_place(entry), original)
+                locations[address] = _location(entry, original)
             else:
                 negative[address] = words(entry.message) or "nothing known"
         rate_limit = RateLimitHeaders(
             remaining=None if remaining is None else int(remaining),
             resets_in=seconds(reply.headers.get("x-ttl")),
         )
-        return Answer(places=places, negative=negative, rate_limit=rate_limit)
+        return Answer(locations=locations, negative=negative, rate_limit=rate_limit)
 
 
-def _place(entry: _Entry) -> Place:
-    return place_of(
+def _location(entry: _Entry, raw: object) -> Location:
+    return location_of(
         country_code=entry.country_code,
         country=entry.country,
         region=entry.region_name,
@@ -109,6 +110,7 @@ def _place(entry: _Entry) -> Place:
         asn=entry.network,
         organisation=entry.org,
         isp=entry.isp,
+        raw=raw,
     )
 
 

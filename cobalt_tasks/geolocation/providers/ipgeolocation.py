@@ -13,8 +13,9 @@ import msgspec
 from cobalt_tasks.core.addresses import Scope, canonical
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.providers import Limit, ProviderEntry, ProviderSettings
+from cobalt_tasks.core.records import Location
 from cobalt_tasks.geolocation.limits import Terms
-from cobalt_tasks.geolocation.place import Place, place_of, words
+from cobalt_tasks.geolocation.location import location_of, words
 from cobalt_tasks.geolocation.providers.base import Answer, Client, ProviderError, decoded, one_by_one
 
 _BULK_BATCH: Final = 1000
@@ -74,17 +75,17 @@ class IpGeolocation:
         # An entry about a bad address does not say which: only the order tells.
         if not isinstance(entries, list) or len(entries) != len(addresses):
             raise ProviderError("bad", "the answer is not as long as the question")
-        places: dict[str, tuple[Place, object]] = {}
+        locations: dict[str, Location] = {}
         negative: dict[str, str] = {}
         for address, entry in zip(addresses, entries, strict=True):
             found = _read(address, entry)
             if isinstance(found, str):
                 negative[address] = found
             else:
-                places[address] = found
-        return Answer(places=places, negative=negative)
+                locations[address] = found
+        return Answer(locations=locations, negative=negative)
 
-    def _one(self, address: str, left: float) -> tuple[Place, object] | str:
+    def _one(self, address: str, left: float) -> Location | str:
         reply = self._client.exchange(
             "GET",
             self._url,
@@ -96,22 +97,22 @@ class IpGeolocation:
         return _read(address, decoded(reply))
 
 
-def _read(address: str, entry: object) -> tuple[Place, object] | str:
+def _read(address: str, entry: object) -> Location | str:
     if not isinstance(entry, Mapping):
         raise ProviderError("bad", "an entry is no object")
-    told = entry.get("ip")
-    if told is None:
+    address_there = entry.get("ip")
+    if address_there is None:
         return words(entry.get("message")) or "nothing known"
-    if not isinstance(told, str) or canonical(told) != address:
+    if not isinstance(address_there, str) or canonical(address_there) != address:
         raise ProviderError("bad", "the answer is about something else")
-    return _place(entry), entry
+    return _location(entry)
 
 
-def _place(entry: Mapping[str, object]) -> Place:
+def _location(entry: Mapping[str, object]) -> Location:
     """Read both layouts: nested (v3) and flat."""
     location = _part(entry, "location") or entry
     network = _part(entry, "asn")
-    return place_of(
+    return location_of(
         country_code=location.get("country_code2"),
         country=location.get("country_name"),
         region=location.get("state_prov"),
@@ -122,6 +123,7 @@ def _place(entry: Mapping[str, object]) -> Place:
         asn=network.get("as_number") or entry.get("asn"),
         organisation=network.get("organization") or entry.get("organization"),
         isp=entry.get("isp"),
+        raw=entry,
     )
 
 

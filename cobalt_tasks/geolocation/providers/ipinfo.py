@@ -12,8 +12,9 @@ import msgspec
 
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.providers import ProviderEntry, ProviderSettings
+from cobalt_tasks.core.records import Location
 from cobalt_tasks.geolocation.limits import Terms
-from cobalt_tasks.geolocation.place import Place, place_of
+from cobalt_tasks.geolocation.location import location_of
 from cobalt_tasks.geolocation.providers.base import Answer, Client, ProviderError, decoded, one_by_one
 
 _LITE_BATCH: Final = 50
@@ -58,15 +59,15 @@ class IpInfo:
         found = decoded(reply)
         if not isinstance(found, Mapping):
             raise ProviderError("bad", "the answer is no object")
-        places: dict[str, tuple[Place, object]] = {}
+        locations: dict[str, Location] = {}
         negative: dict[str, str] = {}
         for address in addresses:
             entry = found.get(address)
             if isinstance(entry, Mapping):
-                _sort(address, entry, places, negative)
-        return Answer(places=places, negative=negative)
+                _sort(address, entry, locations, negative)
+        return Answer(locations=locations, negative=negative)
 
-    def _one(self, address: str, left: float) -> tuple[Place, object] | str:
+    def _one(self, address: str, left: float) -> Location | str:
         reply = self._client.exchange(
             "GET",
             f"{self._url}/{address}",
@@ -77,26 +78,26 @@ class IpInfo:
         entry = decoded(reply)
         if not isinstance(entry, Mapping) or entry.get("ip") != address:
             raise ProviderError("bad", "the answer is about something else")
-        return "bogon" if entry.get("bogon") is True else (_place(entry), entry)
+        return "bogon" if entry.get("bogon") is True else _location(entry)
 
 
 def _sort(
     address: str,
     entry: Mapping[str, object],
-    places: dict[str, tuple[Place, object]],
+    locations: dict[str, Location],
     negative: dict[str, str],
 ) -> None:
     if entry.get("bogon") is True:
         negative[address] = "bogon"
     elif entry.get("ip", address) == address:
-        places[address] = (_place(entry), entry)
+        locations[address] = _location(entry)
 
 
-def _place(entry: Mapping[str, object]) -> Place:
+def _location(entry: Mapping[str, object]) -> Location:
     location = entry.get("loc")
     latitude, _, longitude = location.partition(",") if isinstance(location, str) else ("", "", "")
     is_lite = "country_code" in entry
-    return place_of(
+    return location_of(
         country_code=entry.get("country_code") or entry.get("country"),
         # The country is a name in Lite, and the code again elsewhere.
         country=entry.get("country") if is_lite else None,
@@ -107,6 +108,7 @@ def _place(entry: Mapping[str, object]) -> Place:
         timezone=entry.get("timezone"),
         asn=entry.get("asn") or entry.get("org"),
         organisation=entry.get("as_name"),
+        raw=entry,
     )
 
 

@@ -18,7 +18,7 @@ from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import NewJob, State
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.tables import breakers, budgets, cursors, freshness, jobs, locations
+from cobalt_tasks.db.tables import breakers, cursors, freshness, jobs, locations, quotas
 from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.jobs import store as queue
 from cobalt_tasks.jobs.completion import complete
@@ -62,7 +62,7 @@ class Ledger:
         """Let everything that waits have waited longer."""
         with self.database.writing() as connection:
             connection.execute(update(jobs).values(not_before=jobs.c.not_before - seconds))
-            connection.execute(update(budgets).values(resets_at=budgets.c.resets_at - seconds))
+            connection.execute(update(quotas).values(resets_at=quotas.c.resets_at - seconds))
             connection.execute(update(breakers).values(open_until=breakers.c.open_until - seconds))
 
     def states(self) -> dict[str, int]:
@@ -117,7 +117,7 @@ def test_what_it_does_not_know_waits_uncounted_and_is_asked_in_one_call(ledger: 
     """Jobs wait for a budget without losing an attempt; after a short wait a part-filled call is worthwhile."""
     ledger.add("9.9.9.9", "11.0.0.1")
     ledger.local()
-    assert ledger.states() == {"pending: no budget": 2}
+    assert ledger.states() == {"pending: no quota": 2}
     assert ledger.job("9.9.9.9").attempts == 0
     assert ledger.geolocator.worthwhile_calls(ledger.database) == 0
     assert ledger.remote() == 0
@@ -156,7 +156,7 @@ def test_a_used_up_budget_leaves_the_rest_in_the_ledger(ledger: Ledger, ip_api: 
     ledger.local()
     assert ledger.geolocator.worthwhile_calls(ledger.database) == 15
     assert [ledger.remote() for _ in range(17)] == [100] * 15 + [0, 0]
-    assert ledger.states() == {"done: located": 1500, "pending: no budget": 200}
+    assert ledger.states() == {"done: located": 1500, "pending: no quota": 200}
     assert ledger.geolocator.worthwhile_calls(ledger.database) == 0
     assert (len(ip_api.calls), ip_api.refused) == (15, 0)
     ledger.pass_time(61)
@@ -279,7 +279,7 @@ def test_a_database_that_arrives_meanwhile_answers_without_a_call(
     assert ledger.states() == {"done: located": 1}
     assert ip_api.calls == []
     with ledger.database.reading() as connection:
-        assert connection.execute(select(budgets.c.used)).scalar_one() == 0
+        assert connection.execute(select(quotas.c.used)).scalar_one() == 0
 
 
 def test_a_ban_is_respected(ledger: Ledger, ip_api: Any) -> None:
@@ -289,7 +289,7 @@ def test_a_ban_is_respected(ledger: Ledger, ip_api: Any) -> None:
     ledger.local()
     ledger.pass_time(2)
     assert ledger.remote() == 1
-    assert (ledger.states(), ledger.job("9.9.9.9").attempts) == ({"pending: no budget": 1}, 0)
+    assert (ledger.states(), ledger.job("9.9.9.9").attempts) == ({"pending: no quota": 1}, 0)
     ledger.pass_time(50)
     assert ledger.geolocator.worthwhile_calls(ledger.database) == 0
     assert ledger.remote() == 0
@@ -458,7 +458,7 @@ def test_headers_that_make_no_sense_change_no_budget(
     assert ledger.remote() == 1
     assert ledger.states() == {"done: located": 1}
     with sqlite_database.reading() as connection:
-        used, ends_in = connection.execute(select(budgets.c.used, budgets.c.resets_at - time.time())).one()
+        used, ends_in = connection.execute(select(quotas.c.used, quotas.c.resets_at - time.time())).one()
     assert used == 1
     assert 58 < ends_in <= 61
 
@@ -535,7 +535,7 @@ def test_the_state_of_a_job_that_waits(ledger: Ledger) -> None:
     ledger.add("9.9.9.9")
     ledger.local()
     row = ledger.job("9.9.9.9")
-    assert (row.state, row.waits_for) == (State.PENDING, "budget")
+    assert (row.state, row.waits_for) == (State.PENDING, "quota")
     assert ledger.database.write(lambda c: queue.claim(c, "geolocation", [row.id], LEASE)).jobs == []
 
 

@@ -55,7 +55,7 @@ def test_an_address_in_no_database_is_not_located(databases: Path) -> None:
     found = opened(databases)
     assert found.locate("9.9.9.9", 5.0) is None
     assert found.locate("8.8.4.4", 5.0) is None
-    assert [name for name, _ in found.said("8.8.4.4")] == ["mmdb:asn"]
+    assert [each.name for each in found.look_up("8.8.4.4")] == ["mmdb:asn"]
 
 
 def test_a_replaced_database_is_opened_at_once(databases: Path, tmp_path: Path, write_database: object) -> None:

@@ -151,16 +151,16 @@ ASKED = ["11.0.0.1", "25.0.0.1", "2001:4860::1"]
 
 def check(answer: Answer) -> None:
     """Hold an answer against what the servers know."""
-    assert set(answer.places) == {"11.0.0.1", "2001:4860::1"}
+    assert set(answer.locations) == {"11.0.0.1", "2001:4860::1"}
     assert set(answer.negative) == {"25.0.0.1"}
-    place, raw = answer.places["11.0.0.1"]
+    place = answer.locations["11.0.0.1"]
     assert (place.country_code, place.country_name, place.asn, place.organisation) == (
         "DE",
         "Germany",
         64496,
         "Example Net",
     )
-    assert raw["ip"] == "11.0.0.1"  # type: ignore[index]
+    assert json.loads(place.raw or "")["ip"] == "11.0.0.1"
 
 
 def test_ipinfo_in_batches(site: Site) -> None:
@@ -168,7 +168,7 @@ def test_ipinfo_in_batches(site: Site) -> None:
     site.answer = ipinfo_batch
     answer = at(IpInfo, site.url, TOKEN).ask(ASKED)
     check(answer)
-    place = answer.places["11.0.0.1"][0]
+    place = answer.locations["11.0.0.1"]
     assert (place.city, place.region, place.latitude, place.longitude, place.timezone) == (
         "Sampleton",
         "North",
@@ -184,7 +184,7 @@ def test_ipinfo_lite_one_by_one_over_one_connection(site: Site) -> None:
     site.answer = ipinfo_lite
     answer = at(IpInfo, f"{site.url}/lite", TOKEN).ask(ASKED)
     check(answer)
-    assert answer.places["11.0.0.1"][0].latitude is None
+    assert answer.locations["11.0.0.1"].latitude is None
     assert [path for path, _ in site.asked] == [f"/lite/{ip}" for ip in ASKED]
     assert site.connections == 1
 
@@ -195,7 +195,7 @@ def test_ipgeolocation_in_every_form(site: Site, path: str) -> None:
     site.answer = ipgeolocation
     provider = at(IpGeolocation, site.url + path, TOKEN)
     check(provider.ask(ASKED))
-    assert provider.ask(ASKED).places["11.0.0.1"][0].latitude == 1.5
+    assert provider.ask(ASKED).locations["11.0.0.1"].latitude == 1.5
     is_bulk = path.endswith("bulk")
     assert len(site.asked) == (2 if is_bulk else 6)
     assert bool(provider.terms.limits) is not is_bulk
@@ -246,8 +246,8 @@ def test_nothing_is_believed_of_an_answer_that_is_none(site: Site, name: str, do
     site.answer = lambda *_: (200, document)
     places: list[Any] = []
     with suppress(ProviderError):
-        places += PROVIDERS[name](site.url, TOKEN).ask(["11.0.0.1"]).places.values()
-    assert not any(place.is_located for place, _ in places)
+        places += PROVIDERS[name](site.url, TOKEN).ask(["11.0.0.1"]).locations.values()
+    assert not any(place.is_located for place in places)
     assert len(site.asked) == 1
 
 
@@ -276,7 +276,7 @@ def test_what_the_time_of_a_call_is_not_enough_for_stays_unasked(site: Site, mon
 
     site.answer = answer
     found = at(IpGeolocation, site.url, TOKEN).ask(ASKED)
-    assert (set(found.places), set(found.negative), found.unasked) == ({"11.0.0.1"}, {"25.0.0.1"}, {"2001:4860::1"})
+    assert (set(found.locations), set(found.negative), found.unasked) == ({"11.0.0.1"}, {"25.0.0.1"}, {"2001:4860::1"})
 
 
 def test_a_provider_without_its_key_is_not_asked(configured: Settings) -> None:
@@ -295,7 +295,7 @@ def ask(database: Database, geolocator: Geolocator, *addresses: str) -> dict[str
     from cobalt_tasks.db.tables import jobs as table
 
     row = {"kind": "geolocation", "protocol": "", "port": 0, "level": 3, "state": "pending", "forced": False}
-    row |= {"waits_for": "budget", "isolated": False, "attempts": 0, "not_before": 0.0, "created_at": 0.0}
+    row |= {"waits_for": "quota", "isolated": False, "attempts": 0, "not_before": 0.0, "created_at": 0.0}
     with database.writing() as connection:
         connection.execute(table.delete())
         connection.execute(insert(table), [{**row, "address": address} for address in addresses])
@@ -320,7 +320,7 @@ def test_when_one_fails_the_next_is_asked(
     names = ("ip-api", "ipinfo")
     settings = with_provider(replace(configured, geo_providers=names), "ipinfo", site.url, TOKEN)
     geolocator = Geolocator(settings)
-    assert ask(sqlite_database, geolocator, "11.0.0.1") == {"11.0.0.1": (Verdict.WAIT, "no budget", None)}
+    assert ask(sqlite_database, geolocator, "11.0.0.1") == {"11.0.0.1": (Verdict.WAIT, "no quota", None)}
     assert ask(sqlite_database, geolocator, "11.0.0.1") == {"11.0.0.1": (Verdict.DONE, "located", "ipinfo")}
     assert ip_api.refused == 1
 
@@ -395,8 +395,8 @@ def test_whatever_a_provider_says_is_an_outcome(sqlite_database: Database, confi
             answer = provider.ask(["11.0.0.1"])
         except ProviderError:
             return
-        assert set(answer.places) | set(answer.negative) <= {"11.0.0.1"}
-        outcome = chain.outcome(job, provider.terms.provider, answer, 1.0)
+        assert set(answer.locations) | set(answer.negative) <= {"11.0.0.1"}
+        outcome = chain.outcome(job, provider.terms.provider, answer, [], 1.0)
         sqlite_database.write(facts.write, outcome.facts or Facts())
         for found in outcome.facts.locations if outcome.facts else []:
             assert found.latitude is None or -90 <= found.latitude <= 90

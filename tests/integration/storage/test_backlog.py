@@ -48,7 +48,7 @@ def test_a_job_that_nothing_claims_is_due_however_often_it_is_sent(ledger: Datab
 
 def test_waiting_for_quota_is_not_due(ledger: Database) -> None:
     """A job that waits for a provider's budget waits, and is not due. Break: `waits_for` in `_unclaimed`."""
-    change(ledger, "waits_for = 'budget'", "geolocation")
+    change(ledger, "waits_for = 'quota'", "geolocation")
     found = find(ledger)["geolocation"]
     assert found.due_seconds is None
     assert found.waits_seconds == pytest.approx(100, abs=20)
@@ -90,7 +90,7 @@ def test_a_job_tried_in_vain_lately_is_progress(ledger: Database) -> None:
 def test_its_cost_does_not_grow_with_the_jobs(ledger: Database) -> None:
     """Every statement finds its rows by an index, whatever is in the table. Break: the order in `_first_waiting`."""
     seen: list[tuple[str, Any]] = []
-    change(ledger, "waits_for = 'budget'", "geolocation")
+    change(ledger, "waits_for = 'quota'", "geolocation")
 
     def remember(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         seen.append((statement, parameters))

@@ -384,7 +384,7 @@ def test_lists_of_jobs_are_the_newest_first(
     made = [NewJob(kind=kind, address=address(n)) for n in range(10) for kind in ("domain", "geolocation")]
     database.write(new_jobs.create, made)
     with database.writing() as connection:
-        connection.execute(text("UPDATE jobs SET waits_for = 'budget' WHERE id % 3 = 0"))
+        connection.execute(text("UPDATE jobs SET waits_for = 'quota' WHERE id % 3 = 0"))
         connection.execute(text("UPDATE jobs SET state = 'failed' WHERE id % 5 = 0"))
         kept = connection.execute(select(tables.jobs.c.id, tables.jobs.c.kind, tables.jobs.c.state)).all()
     for kind, state in itertools.product(("domain", "geolocation", None), ("pending", "failed", None)):

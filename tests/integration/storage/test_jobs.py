@@ -282,13 +282,13 @@ def test_waiting_for_something_shared_is_no_attempt(database: Database) -> None:
     database.write(jobs.create, [NewJob(kind="geolocation", address="8.8.8.8")])
     (sent,) = database.write(jobs.mark_sent, "geolocation", 3, 10)
     claim = database.write(jobs.claim, "geolocation", [sent.id], LEASE)
-    waits = [outcome(claim.jobs[0], Verdict.WAIT, waits_for="budget")]
+    waits = [outcome(claim.jobs[0], Verdict.WAIT, waits_for="quota")]
     database.write(jobs.finish, claim.token, waits)
     (row,) = rows(database)
     assert (row["state"], row["waits_for"], row["attempts"]) == ("pending", "budget", 0)
     assert database.write(jobs.mark_sent, "geolocation", 3, 10) == []
     assert database.write(jobs.claim, "geolocation", [sent.id], LEASE).jobs == []
-    assert len(database.write(jobs.claim_waiting, "geolocation", "budget", 10, LEASE).jobs) == 1
+    assert len(database.write(jobs.claim_waiting, "geolocation", "quota", 10, LEASE).jobs) == 1
 
 
 def test_lost_messages_are_told_from_waiting_ones(database: Database) -> None:

@@ -87,9 +87,9 @@ def one_round(database: Database, number: int) -> None:
     claim = database.write(jobs.claim, "geolocation", [job.id for job in sent], 15.0)
     assert len(claim.jobs) == BATCH
     database.write(leases.renew, claim.token, 15.0)
-    waits = [Outcome(job=job, verdict=Verdict.WAIT, code="no budget", waits_for="budget") for job in claim.jobs]
+    waits = [Outcome(job=job, verdict=Verdict.WAIT, code="no quota", waits_for="quota") for job in claim.jobs]
     database.write(complete, claim.token, waits)
-    again = database.write(jobs.claim_waiting, "geolocation", "budget", BATCH, 15.0)
+    again = database.write(jobs.claim_waiting, "geolocation", "quota", BATCH, 15.0)
     assert len(again.jobs) == BATCH
     done = [Outcome(job=job, verdict=Verdict.DONE, code="any") for job in again.jobs]
     database.write(complete, again.token, done)

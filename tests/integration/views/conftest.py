@@ -191,7 +191,7 @@ def _fill(database: Database) -> None:
             "started_at": now,
             "resets_at": now + 40,
         }
-        connection.execute(insert(models.budgets), [budget])
+        connection.execute(insert(models.quotas), [budget])
         breaker = {"provider": "ipinfo", "failures": 5, "open_until": now + 300, "reason": "429"}
         connection.execute(insert(models.breakers), [breaker])
     _connect(database, hosts[:3])

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cobalt_tasks.core.records import Location
 from cobalt_tasks.geolocation.local.layouts import read
-from cobalt_tasks.geolocation.place import Place
 
 RECORDS = {
     "MaxMind GeoLite2-City": (
@@ -15,7 +15,7 @@ RECORDS = {
             "location": {"latitude": 1.5, "longitude": 2.5, "time_zone": "Europe/Berlin", "accuracy_radius": 20},
             "subdivisions": [{"iso_code": "BY", "names": {"en": "Bavaria"}}, {"names": {"en": "Upper Bavaria"}}],
         },
-        Place(
+        Location(
             country_code="DE",
             country_name="Germany",
             region="Bavaria",
@@ -27,11 +27,11 @@ RECORDS = {
     ),
     "MaxMind, only registered": (
         {"registered_country": {"iso_code": "AU", "names": {"en": "Australia"}}},
-        Place(country_code="AU", country_name="Australia"),
+        Location(country_code="AU", country_name="Australia"),
     ),
     "GeoLite2-ASN and DB-IP ASN Lite": (
         {"autonomous_system_number": 64496, "autonomous_system_organization": "Example Net"},
-        Place(asn=64496, organisation="Example Net"),
+        Location(asn=64496, organisation="Example Net"),
     ),
     "DB-IP City Lite": (
         {
@@ -41,7 +41,7 @@ RECORDS = {
             "location": {"latitude": 1.5, "longitude": 2.5},
             "subdivisions": [{"names": {"en": "Bavaria"}}],
         },
-        Place(
+        Location(
             country_code="DE", country_name="Germany", region="Bavaria", city="Sampleton", latitude=1.5, longitude=2.5
         ),
     ),
@@ -56,7 +56,7 @@ RECORDS = {
             "state2": "",
             "timezone": "",
         },
-        Place(
+        Location(
             country_code="DE",
             country_name="Germany",
             region="Bavaria",
@@ -65,7 +65,7 @@ RECORDS = {
             longitude=-122.085,
         ),
     ),
-    "ip-location-db country": ({"country_code": "US"}, Place(country_code="US", country_name="United States")),
+    "ip-location-db country": ({"country_code": "US"}, Location(country_code="US", country_name="United States")),
     "IPinfo Lite": (
         {
             "as_domain": "example.net",
@@ -75,7 +75,7 @@ RECORDS = {
             "country": "Germany",
             "country_code": "DE",
         },
-        Place(country_code="DE", country_name="Germany", asn=64496, organisation="Example Net"),
+        Location(country_code="DE", country_name="Germany", asn=64496, organisation="Example Net"),
     ),
 }
 
@@ -96,4 +96,4 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_s
 @given(st.recursive(VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5)))
 def test_no_record_breaks_the_reader(record: object) -> None:
     """A record of any shape gives a place, if an empty one."""
-    assert isinstance(read(record), Place)
+    assert isinstance(read(record), Location)

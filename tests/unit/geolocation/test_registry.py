@@ -12,7 +12,7 @@ from cobalt_tasks.geolocation.geolocator import Geolocator
 PLUGIN = """
 from cobalt_tasks.core.providers import Limit, ProviderEntry
 from cobalt_tasks.geolocation.limits import Terms
-from cobalt_tasks.geolocation.place import place_of
+from cobalt_tasks.geolocation.location import location_of
 from cobalt_tasks.geolocation.providers.base import Answer
 
 
@@ -22,7 +22,7 @@ class Example:
         self.terms = Terms(provider=PROVIDER.name, batch=PROVIDER.batch, limits=PROVIDER.limits)
 
     def ask(self, addresses):
-        return Answer(places={each: (place_of(country_code="DE"), {}) for each in addresses}, negative={})
+        return Answer(locations={each: location_of(country_code="DE") for each in addresses}, negative={})
 
 
 PROVIDER = ProviderEntry(
@@ -74,7 +74,7 @@ def test_a_plug_in_is_off_until_it_is_named_and_has_its_key(installed: Path) -> 
     assert loaded.usable_providers == ("exam-ple", "mmdb")
     (made,) = Geolocator(loaded).providers
     assert made.settings == providers.ProviderSettings(name="exam-ple", url="http://127.0.0.1:9/x", key="k")  # type: ignore[attr-defined]
-    assert made.ask(["11.0.0.1"]).places["11.0.0.1"][0].country_code == "DE"
+    assert made.ask(["11.0.0.1"]).locations["11.0.0.1"].country_code == "DE"
 
 
 def test_a_bad_url_of_a_plug_in_names_its_variable(installed: Path) -> None:

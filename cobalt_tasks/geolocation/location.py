@@ -1,14 +1,14 @@
-"""The normal form: what anybody says about an address becomes a `Place`, several places become one `Location`.
+"""The normal form of what a source reports about an address, and the combination of several reports.
 
-Everything that comes in is somebody else's data: each part is checked for its type and its range, and is None when it
-does not hold. Coordinates come in pairs or not at all, and 0,0 is nobody's address but everybody's "unknown".
+All input is data from outside: each part is checked for its type and its range, and is None if it does not hold.
+Coordinates are present in pairs or not at all; 0,0 means unknown.
 """
 
 import re
 from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 
 from cobalt_tasks.core.records import Location
 from cobalt_tasks.core.text import printable
@@ -22,30 +22,14 @@ _LARGEST_ASN = 2**32 - 1
 """RFC 6793."""
 
 
-class Place(Struct, frozen=True, kw_only=True, gc=False):
-    """What one source says about an address; the fields are those of `contracts.Location`."""
-
-    country_code: str | None = None
-    country_name: str | None = None
-    region: str | None = None
-    city: str | None = None
-    latitude: float | None = None
-    longitude: float | None = None
-    timezone: str | None = None
-    asn: int | None = None
-    organisation: str | None = None
-    isp: str | None = None
-
-    @property
-    def is_located(self) -> bool:
-        """Whether the place is somewhere: a network's number alone is not."""
-        return self.country_code is not None or self.latitude is not None
+_COUNTRY: Final = ("country_code", "country_name", "region", "city", "timezone")
+_DEGREES: Final = ("latitude", "longitude")
+_NETWORK: Final = ("asn", "organisation", "isp")
+FIELDS: Final = _COUNTRY + _DEGREES + _NETWORK
+"""The parts of a location that a source may report."""
 
 
-FIELDS = Place.__struct_fields__
-
-
-def place_of(  # noqa: PLR0913  # a place has as many parts
+def location_of(  # noqa: PLR0913  # a location has as many parts
     *,
     country_code: object = None,
     country: object = None,
@@ -57,15 +41,28 @@ def place_of(  # noqa: PLR0913  # a place has as many parts
     asn: object = None,
     organisation: object = None,
     isp: object = None,
-) -> Place:
-    """Make a place of raw values: whatever is not what it should be is left out.
+    raw: object = None,
+) -> Location:
+    """Make a location of the raw values of one source; `combined` adds the address, the provider and the time.
 
-    `asn` may be a number or "AS64496 Example Net"; the latter gives an organisation too, unless there is a better one.
+    Args:
+        country_code: two letters (ISO 3166-1).
+        country: the name of the country; None: the English name of the code.
+        region: a state or province.
+        city: a city.
+        latitude: degrees, as a number or text; north is positive.
+        longitude: degrees; east is positive.
+        timezone: the name of a time zone, such as Europe/Berlin.
+        asn: the number of the network, or "AS64496 Example Net", which has the organisation too.
+        organisation: who runs the network.
+        isp: the internet provider.
+        raw: the whole answer, kept as JSON text if it is not too long.
+
     """
     code = _code(country_code)
     number, network = _asn(asn)
     north, east = _coordinates(latitude, longitude)
-    return Place(
+    return Location(
         country_code=code,
         country_name=words(country) or country_name(code),
         region=words(region),
@@ -76,11 +73,12 @@ def place_of(  # noqa: PLR0913  # a place has as many parts
         asn=number,
         organisation=words(organisation) or network,
         isp=words(isp),
+        raw=None if raw is None else raw_text(raw),
     )
 
 
 def words(value: object) -> str | None:
-    """Return a text as it may be stored and shown, or None when it is empty or no text."""
+    """Return a text as it may be stored and shown; None if it is empty or no text."""
     if not isinstance(value, str) or not value:
         return None
     value = value[:_LONGEST].strip()
@@ -89,14 +87,27 @@ def words(value: object) -> str | None:
     return value or None
 
 
-def located(address: str, said: Sequence[tuple[str, Place]], **known: object) -> Location:
-    """Put several places together, the first one first; what it leaves open comes from the next.
+def combined(
+    address: str,
+    reported: Sequence[tuple[str, Location]],
+    *,
+    fetched_at: float,
+    database_built: float | None = None,
+) -> Location:
+    """Combine what several sources report about one address: what the first leaves open comes from the next.
 
-    A part of an address belongs with its country: another source's city and coordinates are taken only when it agrees
-    on the country. `known` are the remaining fields of the location.
+    The parts of a place belong to its country: another source's city and coordinates are used only if it agrees on the
+    country. The names of a network are used only if it agrees on the network's number.
+
+    Args:
+        address: the address, in canonical form.
+        reported: the sources in order of preference, by name, each with its report; the first is the provider.
+        fetched_at: when the provider answered, in epoch seconds.
+        database_built: build time of the local database that answered; None for an online provider.
+
     """
-    (provider, first), *others = said
-    values = msgspec.structs.asdict(first)
+    (provider, first), *others = reported
+    values = {name: getattr(first, name) for name in FIELDS}
     sources: dict[str, str] = {}
     for source, other in others:
         for name in _open(values, other):
@@ -106,24 +117,21 @@ def located(address: str, said: Sequence[tuple[str, Place]], **known: object) ->
     return Location(
         address=address,
         provider=provider,
+        fetched_at=fetched_at,
         sources=msgspec.json.encode(sources).decode() if sources else None,
+        database_built=database_built,
+        raw=first.raw,
         **values,
-        **known,  # type: ignore[arg-type]
     )
 
 
 def raw_text(answer: object) -> str | None:
-    """Return an answer as JSON text, None when it is longer than anybody's honest answer."""
+    """Return an answer as JSON text; None if it is too long to keep."""
     text = msgspec.json.encode(answer)
     return text.decode() if len(text) <= _LONGEST_RAW else None
 
 
-_COUNTRY = ("country_code", "country_name", "region", "city", "timezone")
-_DEGREES = ("latitude", "longitude")
-_NETWORK = ("asn", "organisation", "isp")
-
-
-def _open(values: dict[str, object], other: Place) -> tuple[str, ...]:
+def _open(values: dict[str, Any], other: Location) -> tuple[str, ...]:
     """Return the fields another source may add: the place within the same country, the names of the same network."""
     fields: tuple[str, ...] = _COUNTRY if values["country_code"] in (None, other.country_code) else ()
     if fields and values["latitude"] is None:

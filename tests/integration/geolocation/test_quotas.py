@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 from cobalt_tasks.core.providers import Limit
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import breakers
-from cobalt_tasks.db.tables import budgets as table
-from cobalt_tasks.geolocation import quotas as budgets
-from cobalt_tasks.geolocation.limits import RateLimitHeaders
+from cobalt_tasks.db.tables import quotas as table
+from cobalt_tasks.geolocation import quotas
+from cobalt_tasks.geolocation.limits import NO_HEADERS, RateLimitHeaders
 from cobalt_tasks.geolocation.quotas import Reservation
 from tests.support.waiting import PATIENCE
 
@@ -20,13 +20,13 @@ MINUTE = (Limit(window=60.0, calls=15),)
 
 def reserve(database: Database, limits: tuple[Limit, ...] = MINUTE, wanted: int = 1) -> Reservation | None:
     """Reserve in a transaction of its own."""
-    return database.write(lambda c: budgets.reserve(c, "p", limits, wanted, 5.0))
+    return database.write(lambda c: quotas.reserve(c, "p", limits, wanted, 5.0))
 
 
 def capacity(database: Database, limits: tuple[Limit, ...] = MINUTE) -> int | None:
     """Return what is left."""
     with database.reading() as connection:
-        return budgets.capacity(connection, "p", limits)
+        return quotas.capacity(connection, "p", limits)
 
 
 def pass_time(database: Database, seconds: float) -> None:
@@ -50,7 +50,7 @@ def test_a_window_gives_what_it_has_and_no_more(database: Database) -> None:
 def test_many_at_once_never_take_more_than_there_is(database: Database) -> None:
     """Eight threads that reserve as fast as they can get fifteen calls between them: invariant 5 of docs/architecture.md.
 
-    Break: `if calls <= 0` in budgets.reserve.
+    Break: `if calls <= 0` in quotas.reserve.
     """
     got: list[Reservation] = []
 
@@ -78,7 +78,7 @@ def test_what_was_not_needed_comes_back(database: Database) -> None:
     """Calls given back are there for others."""
     reservation = reserve(database, MINUTE, 10)
     assert reservation
-    database.write(lambda c: budgets.give_back(c, reservation, 4))
+    database.write(lambda c: quotas.release(c, reservation, 4))
     assert capacity(database) == 9
 
 
@@ -86,7 +86,7 @@ def test_the_providers_word_closes_the_door_as_long_as_it_says(database: Databas
     """X-Rl 0 and X-Ttl 20 mean nobody until the last of 20 seconds has ended, and everybody after that."""
     reservation = reserve(database)
     assert reservation
-    database.write(lambda c: budgets.correct(c, reservation, RateLimitHeaders(remaining=0, resets_in=20.0)))
+    database.write(lambda c: quotas.apply_headers(c, reservation, RateLimitHeaders(remaining=0, resets_in=20.0)))
     assert reserve(database) is None
     pass_time(database, 20)
     assert reserve(database) is None
@@ -100,7 +100,7 @@ def test_a_word_never_gives_more_than_we_believe(database: Database) -> None:
         reserve(database)
     last = reserve(database)
     assert last
-    database.write(lambda c: budgets.correct(c, last, RateLimitHeaders(remaining=14, resets_in=60.0)))
+    database.write(lambda c: quotas.apply_headers(c, last, RateLimitHeaders(remaining=14, resets_in=60.0)))
     assert capacity(database) == 5
 
 
@@ -109,7 +109,7 @@ def test_no_word_closes_the_door_for_longer_than_a_window(database: Database, sa
     """A provider that says "come back in thirty years" is asked again after its window."""
     reservation = reserve(database)
     assert reservation
-    database.write(lambda c: budgets.correct(c, reservation, RateLimitHeaders(remaining=0, resets_in=said)))
+    database.write(lambda c: quotas.apply_headers(c, reservation, RateLimitHeaders(remaining=0, resets_in=said)))
     pass_time(database, 60)
     assert reserve(database)
 
@@ -120,7 +120,9 @@ def test_a_second_that_was_cut_off_opens_no_door_early(database: Database) -> No
     assert reservation
     # The end is 28.9 seconds away: the first answer was on its way for two seconds, the second came at once.
     for said in (30.0, 28.0):
-        database.write(lambda c, s=said: budgets.correct(c, reservation, RateLimitHeaders(remaining=0, resets_in=s)))
+        database.write(
+            lambda c, s=said: quotas.apply_headers(c, reservation, RateLimitHeaders(remaining=0, resets_in=s))
+        )
     pass_time(database, 28.9)
     assert reserve(database) is None
     pass_time(database, 0.2)
@@ -133,7 +135,7 @@ def test_a_late_word_says_nothing_about_the_next_window(database: Database) -> N
     assert late
     pass_time(database, 61)
     assert reserve(database)
-    database.write(lambda c: budgets.correct(c, late, RateLimitHeaders(remaining=0, resets_in=1.0)))
+    database.write(lambda c: quotas.apply_headers(c, late, RateLimitHeaders(remaining=0, resets_in=1.0)))
     assert capacity(database) == 14
 
 
@@ -142,7 +144,7 @@ def test_a_call_without_an_answer_may_have_been_counted_as_late_as_now(database:
     reservation = reserve(database)
     assert reservation
     pass_time(database, 30)
-    database.write(lambda c: budgets.correct(c, reservation, budgets.NO_HEADERS))
+    database.write(lambda c: quotas.apply_headers(c, reservation, NO_HEADERS))
     with database.reading() as connection:
         left = connection.execute(select(table.c.resets_at)).scalar_one() - time.time()
     assert left == pytest.approx(60, abs=5)
@@ -152,7 +154,7 @@ def test_a_breaker_keeps_everybody_away_then_lets_one_try(database: Database) ->
     """After the pause one call goes through, the others wait for what comes of it."""
     first = reserve(database)
     assert first
-    database.write(lambda c: budgets.failed(c, first, "refused", lambda failures: 10.0 * failures))
+    database.write(lambda c: quotas.record_failure(c, first, "refused", lambda failures: 10.0 * failures))
     assert reserve(database) is None
     assert capacity(database) == 0
     pass_time(database, 11)
@@ -161,7 +163,7 @@ def test_a_breaker_keeps_everybody_away_then_lets_one_try(database: Database) ->
     assert trial
     assert trial.is_trial
     assert reserve(database) is None
-    database.write(lambda c: budgets.succeeded(c, trial))
+    database.write(lambda c: quotas.record_success(c, trial))
     assert reserve(database)
     assert reserve(database)
 
@@ -177,7 +179,7 @@ def test_a_failed_trial_doubles_the_pause_and_calls_that_fail_together_are_one(d
             return 10.0
 
         assert reservation
-        database.write(lambda c: budgets.failed(c, reservation, "refused", pause))
+        database.write(lambda c: quotas.record_failure(c, reservation, "refused", pause))
 
     for reservation in together:
         fail(reservation)
@@ -191,7 +193,7 @@ def test_a_trial_whose_worker_died_is_followed_by_another(database: Database) ->
     """Nobody waits for ever for the end of a call that has none."""
     first = reserve(database)
     assert first
-    database.write(lambda c: budgets.failed(c, first, "refused", lambda _: 1.0))
+    database.write(lambda c: quotas.record_failure(c, first, "refused", lambda _: 1.0))
     pass_time(database, 2)
     assert reserve(database)
     assert reserve(database) is None
@@ -204,6 +206,6 @@ def test_a_provider_without_limits_still_has_a_breaker(database: Database) -> No
     assert capacity(database, ()) is None
     reservation = reserve(database, ())
     assert reservation
-    database.write(lambda c: budgets.failed(c, reservation, "refused", lambda _: 10.0))
+    database.write(lambda c: quotas.record_failure(c, reservation, "refused", lambda _: 10.0))
     assert reserve(database, ()) is None
     assert capacity(database, ()) == 0
