@@ -17,7 +17,7 @@ with exit_on_wrong_configuration():
 broker_url = _loaded.broker_url
 imports = ("workers.tasks", "workers.control", "workers.consumer_watchdog", "workers.report")
 
-# Queues: known ones only, so that a typo in -Q or in a route is an error and not a queue nobody reads.
+# Queues: known ones only, so that a typo in -Q or in a route is an error and not a queue that no worker reads.
 task_queues = [Queue(name) for name in QUEUES]
 task_routes = {SWEEP_TASK: {"queue": CONTROL_QUEUE}, **{kind.task: {"queue": kind.name} for kind in KINDS}}
 task_default_queue = CONTROL_QUEUE

@@ -38,7 +38,7 @@ class EagerAMQP(AMQP):
 @signals.celeryd_init.connect
 @signals.beat_init.connect
 def _close_new_files(**_details: Any) -> None:
-    """Let what workers and beat create be closed to other users; Flower's guard does it for Flower."""
+    """Close the files that workers and beat create to other users; Flower's guard does it for Flower."""
     private_files.set_mask()
 
 

@@ -1,4 +1,4 @@
-"""Flower's settings: its guards, and a task list that says how many jobs each message carries.
+"""Flower's settings: its guards, and a task list that shows how many jobs each message carries.
 
 Started with `--conf` by everything of ours.
 """

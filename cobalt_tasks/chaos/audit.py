@@ -41,7 +41,7 @@ class Findings(Struct, kw_only=True):
     problems: list[str] = []
 
     def problem(self, text: str) -> None:
-        """Note what did not hold, some of it in words."""
+        """Add one line about a promise that did not hold; only the first ones are kept."""
         if len(self.problems) < _MOST_SAID:
             self.problems.append(text)
 
@@ -54,9 +54,16 @@ def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to t
     faults: Sequence[Struck],
     steps: Sequence[tuple[float, float]] = ((0.0, 0.0),),
 ) -> Findings:
-    """Hold the tables against what was fed.
+    """Compare the tables with what was fed.
 
-    `steps`: when the database's clock was set, and how far ahead of this machine's.
+    Args:
+        trigger_log: the log of transitions, in the database that is audited.
+        folder: where the targets wrote their own logs.
+        expected: file name → what its counts must be.
+        jobs: the jobs that must exist, and no others.
+        faults: what was done to the stack, by time.
+        steps: (when, seconds ahead of this machine's clock) for each time the database's clock was set.
+
     """
     found = Findings(jobs=dict(trigger_log.ask("SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state")))
     _ledger(trigger_log, expected, found)
@@ -99,7 +106,7 @@ def _lost(trigger_log: TriggerLog, jobs: set[Target], found: Findings) -> None:
     if ours := trigger_log.count(f"SELECT count(*) FROM jobs WHERE {ended_by_us}"):  # noqa: S608
         found.problem(f"{ours} jobs died of a fault in the program")
     if made - jobs:
-        found.problem(f"{len(made - jobs)} jobs were made that nobody asked for: {sorted(made - jobs)[:3]}")
+        found.problem(f"{len(made - jobs)} jobs were made that no input calls for: {sorted(made - jobs)[:3]}")
     found.lost = active + len(missing)
 
 
@@ -126,7 +133,7 @@ def _duplicated(trigger_log: TriggerLog, expected: Mapping[str, Expected], found
         ),
         "targets were worked on twice": _surplus(
             trigger_log,
-            # One that turns out to be fresh, or paused, when it is claimed ends without having been begun.
+            # A job that is fresh or paused when it is claimed ends without having run.
             f"SELECT count(DISTINCT job) AS n FROM chaos_transitions JOIN jobs ON jobs.id = job "  # noqa: S608
             f"WHERE new = '{State.RUNNING}' GROUP BY kind, address, protocol, port",
         ),
@@ -166,8 +173,8 @@ def _budget(folder: Path, found: Findings) -> None:
 def real_time(at: float, steps: Sequence[tuple[float, float]]) -> float:
     """Return a time of the database's clock by this machine's: the one that fits a step, or comes nearest to one.
 
-    `at`: epoch seconds. `steps`: as for `examine`, the first when the run began. A time that is a day behind must not
-    pass for one before the run, so every step has a beginning.
+    `at`: epoch seconds. `steps`: as for `examine`, the first at the start of the run. A time that is a day behind must
+    not count as one before the run, so every step has a start.
     """
     ends = [*(began for began, _ in steps[1:]), math.inf]
     spans = [(began, at - ahead, end) for (began, ahead), end in zip(steps, ends, strict=True)]
@@ -176,8 +183,12 @@ def real_time(at: float, steps: Sequence[tuple[float, float]]) -> float:
 
 
 def longest_recovery(transitions: Rows, faults: Sequence[tuple[float, float]]) -> float:
-    """Return the longest that a job which was out (sent or running) when a fault struck stayed in that state, in seconds:
-    until it went on, ended, or was runnable again, counted from the end of that fault. `transitions` are (at, job, old, new, parked), by time.
+    """Return the longest recovery, in seconds: from the end of a fault until a job that was sent or running then changed its state.
+
+    Args:
+        transitions: (at, job, old, new, parked), by time.
+        faults: (start, end) of each fault, by time.
+
     """
     longest = 0.0
     out_since: dict[int, float] = {}
@@ -189,8 +200,13 @@ def longest_recovery(transitions: Rows, faults: Sequence[tuple[float, float]]) -
 
 
 def longest_wait(transitions: Rows, faults: Sequence[tuple[float, float]]) -> float:
-    """Return the longest from the first fault that struck such a job to its next beginning or its end, however many
-    faults struck it again meanwhile.
+    """Return the longest wait, in seconds: from the end of the first fault that struck a job to its next start or its end,
+    even if other faults struck it meanwhile.
+
+    Args:
+        transitions: (at, job, old, new, parked), by time.
+        faults: (start, end) of each fault, by time.
+
     """
     longest = 0.0
     out_since: dict[int, float] = {}

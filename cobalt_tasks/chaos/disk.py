@@ -13,7 +13,7 @@ _FILLER: Final = "filler"
 
 @contextlib.contextmanager
 def mounted(folder: Path) -> Iterator[bool]:
-    """Give whether a file system of its own could be mounted on a folder; it is removed at the end."""
+    """Mount a file system of its own on a folder, and yield whether that was possible; it is removed at the end."""
     options = f"size={_SIZE},mode=700"
     is_mounted = os.geteuid() == 0 and _run("mount", "-t", "tmpfs", "-o", options, "cobalt-chaos", str(folder))
     try:
@@ -34,7 +34,7 @@ def fill(folder: Path) -> None:
 
 
 def empty(folder: Path) -> None:
-    """Free it again."""
+    """Remove what `fill` wrote."""
     (folder / _FILLER).unlink(missing_ok=True)
 
 

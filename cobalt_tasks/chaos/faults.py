@@ -46,7 +46,10 @@ class Faults:
     """Injects faults into a stack."""
 
     def __init__(self, stack: Stack, choice: random.Random) -> None:
-        """Nothing has gone wrong yet."""
+        """Inject nothing yet.
+
+        stack: what the faults strike; choice: draws them, so that a seed repeats them.
+        """
         self.struck: list[Struck] = []
         self.steps = [(time.time(), 0.0)]
         """When the database's clock was set, and how far ahead of this machine's that is."""
@@ -90,7 +93,7 @@ class Faults:
             if inject():
                 self.struck.append(Struck(at, name, at + self._lasts if self._lasts else 0.0))
         except (psutil.NoSuchProcess, redis.RedisError):
-            # It had gone already; the next one will find somebody.
+            # The target had ended already; the next fault will find another.
             return
 
     def resume_due(self, *, at_once: bool = False) -> None:

@@ -28,7 +28,7 @@ Target = tuple[str, str, int]
 
 
 class Expected(Struct, kw_only=True):
-    """What the ledger must say of one file once it is read."""
+    """The counts that the ledger must have for one file once it is read."""
 
     accepted: int = 0
     duplicates: int = 0
@@ -39,15 +39,18 @@ class Expected(Struct, kw_only=True):
 
     @property
     def read(self) -> int:
-        """Everything."""
+        """All records of the file."""
         return self.accepted + self.duplicates + self.rejected + self.ignored
 
 
 class Feed:
-    """Writes files, each in two parts cut anywhere, and remembers what must come of them."""
+    """Writes files, each in two parts that are cut anywhere, and keeps what the ledger must have of them."""
 
     def __init__(self, folder: Path, targets: Targets, choice: random.Random) -> None:
-        """Write to `folder`."""
+        """Write nothing yet.
+
+        folder: a new folder for the files; targets: the addresses they name; choice: draws contents and cuts.
+        """
         folder.mkdir()
         self.expected: dict[str, Expected] = {}
         self.jobs: set[Target] = set()
@@ -62,11 +65,11 @@ class Feed:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every file that was begun has its second part."""
+        """Whether every file has its second part."""
         return not self._rests
 
     def next_files(self) -> list[str]:
-        """Write the second part of the last files, or begin new ones; return their names."""
+        """Write the second part of the last files, or the first part of new ones; return their names."""
         if self._rests:
             rests, self._rests = self._rests, {}
             for file, rest in rests.items():

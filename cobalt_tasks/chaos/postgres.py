@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own: found, made, and told how to run, on a Unix socket only."""
+"""A private PostgreSQL on a Unix socket: its programs, its cluster, and the command that runs it."""
 
 import os
 import shutil
@@ -13,10 +13,10 @@ _INSTALLED = Path("/usr/lib/postgresql")
 
 
 def create(folder: Path) -> None:
-    """Make a cluster in an empty folder.
+    """Create a cluster in an empty folder.
 
     Raises:
-        ConfigurationError: there is no PostgreSQL server here, or it cannot make a cluster.
+        ConfigurationError: there is no PostgreSQL server here, or it cannot create a cluster.
 
     """
     initdb = _program("initdb")
@@ -29,9 +29,10 @@ def create(folder: Path) -> None:
 
 
 def command(folder: Path, environment: Mapping[str, str]) -> Command:
-    """Return how to run it. Killed processes lose nothing that reached the operating system, so it need not sync.
+    """Return the command that runs the server. Killed processes lose nothing that reached the operating system, so it
+    does not sync.
 
-    `environment`: what is set for the server alone.
+    folder: where `create` made the cluster; environment: variables for the server alone.
     """
     options = {
         "listen_addresses": "",

@@ -26,8 +26,16 @@ _SECONDS: Final = 60.0
 def overtaken(
     settings: Settings, stack: Stack, feed: Feed, producer: Producer, tick: Callable[[], object]
 ) -> int | None:
-    """Flood the queues, then ask for one banner; return how many batches were begun before it, None when it never was, or
-    when nothing was left of the flood by then.
+    """Flood the queues, then request one banner; return how many batches started before it. None if it never started, or
+    if nothing of the flood was left by then.
+
+    Args:
+        settings: those of the stack.
+        stack: what is flooded.
+        feed: writes the flood.
+        producer: reads the flood into the ledger.
+        tick: called between two looks at the ledger, to keep the stack running.
+
     """
     producer.read([feed.flood(_FLOOD)])
     waiting = "SELECT count(*) FROM jobs WHERE kind = 'banner' AND state = 'sent'"
@@ -50,7 +58,7 @@ def overtaken(
 
 
 class _Urgent:
-    """Somebody who wants a banner now."""
+    """A user who requests a banner interactively."""
 
     def __init__(self, settings: Settings) -> None:
         self._database = Database(settings.database_url)

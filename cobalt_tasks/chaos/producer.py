@@ -15,7 +15,7 @@ class Producer:
     """Reads what the feed writes."""
 
     def __init__(self, stack: Stack, feed: Feed) -> None:
-        """Nothing is read yet."""
+        """Read nothing yet; `stack` runs the ingest, `feed` names the files."""
         self._stack = stack
         self._feed = feed
         self._files: list[str] = []
@@ -23,14 +23,14 @@ class Producer:
         self._failures = 0
 
     def read(self, files: list[str]) -> None:
-        """Read these files; the last ones must have been."""
+        """Read these files; those of the call before must be done."""
         self._files = files
         self._stack.produce(files)
 
     def tend(self, *, more: bool) -> bool:
-        """Start the next ingest when it is time; tell whether everything that was written is read.
+        """Start the next ingest when it is time; return whether everything that was written is read.
 
-        `more`: begin new files. Those that were begun are always read to their end.
+        `more`: write new files. Files that have their first part are always completed and read.
 
         Raises:
             CobaltError: it fails by itself, again and again.

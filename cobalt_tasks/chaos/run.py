@@ -20,7 +20,7 @@ from cobalt_tasks.core.records import ACTIVE_STATES
 _TICK: Final = 0.1
 _BETWEEN_FAULTS: Final = (1.0, 3.0)
 _FIRST_FAULT: Final = 8.0
-_SAID_EVERY: Final = 10.0
+_REPORT_SECONDS: Final = 10.0
 _REST_SECONDS: Final = 300.0
 
 
@@ -52,8 +52,10 @@ class ChaosReport(Struct, frozen=True, kw_only=True):
         return not self.findings.problems
 
 
-def run(storm: Storm, say: Callable[[str], None]) -> ChaosReport:
-    """Run one storm; `say` gets a line now and then.
+def run(storm: Storm, report: Callable[[str], None]) -> ChaosReport:
+    """Run one storm.
+
+    storm: what to run, and for how long; report: called with a line of progress now and then.
 
     Raises:
         CobaltError: the stack cannot be started here.
@@ -62,11 +64,11 @@ def run(storm: Storm, say: Callable[[str], None]) -> ChaosReport:
     began = time.monotonic()
     choice = random.Random(storm.seed)  # noqa: S311  # repeatable on purpose
     with running(storm.database, keep=storm.keep) as (stack, settings, targets):
-        say(f"{storm.database} in {stack.folder}, seed {storm.seed}")
+        report(f"{storm.database} in {stack.folder}, seed {storm.seed}")
         feed, faults = Feed(stack.folder / "feed", targets, choice), Faults(stack, choice)
-        weather = _Weather(stack, Producer(stack, feed), faults, say)
+        weather = _Weather(stack, Producer(stack, feed), faults, report)
         for each in faults.left_out:
-            say(each)
+            report(each)
         weather.storm(storm.minutes * 60)
         calmed = time.monotonic()
         is_at_rest = weather.rest()
@@ -79,7 +81,7 @@ def run(storm: Storm, say: Callable[[str], None]) -> ChaosReport:
             (stack.folder / "faults.txt").write_text("".join(f"{each.at:.3f} {each.name}\n" for each in faults.struck))
             (stack.folder / "steps.txt").write_text("".join(f"{at:.3f} {ahead:+.0f}\n" for at, ahead in faults.steps))
         if before_urgent is None or before_urgent > SLOTS:
-            findings.problem(f"{before_urgent} batches were begun before an urgent job, {SLOTS} may have been")
+            findings.problem(f"{before_urgent} batches started before an urgent job, {SLOTS} may")
         if not is_at_rest:
             findings.problem(f"no rest within {_REST_SECONDS:.0f} s after the last fault")
         return ChaosReport(
@@ -96,17 +98,17 @@ def run(storm: Storm, say: Callable[[str], None]) -> ChaosReport:
 
 
 class _Weather:
-    """Feeds and strikes, or neither."""
+    """Feeds the stack and injects faults, or waits until the stack has no work left."""
 
-    def __init__(self, stack: Stack, producer: Producer, faults: Faults, say: Callable[[str], None]) -> None:
+    def __init__(self, stack: Stack, producer: Producer, faults: Faults, report: Callable[[str], None]) -> None:
         self.producer = producer
         self._stack = stack
         self._faults = faults
-        self._say = say
-        self._said_at = time.monotonic()
+        self._report = report
+        self._reported_at = time.monotonic()
 
     def storm(self, seconds: float) -> None:
-        """Feed and strike for so long."""
+        """Feed and inject faults for some seconds."""
         until = time.monotonic() + seconds
         strike_at = time.monotonic() + _FIRST_FAULT
         while (now := time.monotonic()) < until:
@@ -116,7 +118,7 @@ class _Weather:
             self.tick(more=True)
 
     def rest(self) -> bool:
-        """Let everybody go on, and wait until all is read and no job is active; False when that does not come."""
+        """End every fault, and wait until all is read and no job is active; return False if that takes too long."""
         self._faults.resume_due(at_once=True)
         deadline = time.monotonic() + _REST_SECONDS
         while not (self.tick() and self._active() == 0):
@@ -125,13 +127,13 @@ class _Weather:
         return True
 
     def tick(self, *, more: bool = False) -> bool:
-        """Start what has ended, let the paused go on, feed; tell whether all that was written is read."""
+        """Restart what has ended, end the faults that are due, feed; return whether all that was written is read."""
         self._stack.tend()
         self._faults.resume_due()
         is_read = self.producer.tend(more=more)
-        if time.monotonic() - self._said_at > _SAID_EVERY:
-            self._said_at = time.monotonic()
-            self._say(f"{len(self._faults.struck)} faults, {self._active()} jobs active")
+        if time.monotonic() - self._reported_at > _REPORT_SECONDS:
+            self._reported_at = time.monotonic()
+            self._report(f"{len(self._faults.struck)} faults, {self._active()} jobs active")
         time.sleep(_TICK)
         return is_read
 

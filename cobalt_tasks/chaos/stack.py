@@ -49,7 +49,7 @@ class Stack:
             database: what the ledger lies in.
             postgres_folder: holds PostgreSQL, which may run as another user.
             clocks: a folder that user can read.
-            disk: the folder whose file system may be filled, None where there is none.
+            disk: the folder whose file system may be filled, None if it has no file system of its own.
 
         """
         self.folder = folder
@@ -182,9 +182,12 @@ class Stack:
 
 @contextmanager
 def running(database: DatabaseName, *, keep: bool) -> Iterator[tuple[Stack, Settings, Targets]]:
-    """Run a stack in new folders; they go with it, unless they are to be kept."""
+    """Run a stack in new folders, which are removed at its end.
+
+    database: what the ledger lies in; keep: leave the folders.
+    """
     folder = Path(mkdtemp(prefix="cobalt-chaos-"))
-    # Beside the other one, which only its owner can enter: PostgreSQL may have to run as somebody else.
+    # Beside the other one, which only its owner can enter: PostgreSQL may have to run as another user.
     postgres_folder = Path(mkdtemp(prefix="cobalt-chaos-pg-"))
     postgres_folder.chmod(0o755)
     data = postgres_folder / "server" if database == "postgresql" else folder
@@ -205,7 +208,7 @@ def running(database: DatabaseName, *, keep: bool) -> Iterator[tuple[Stack, Sett
 
 
 def _inherited(folder: Path) -> dict[str, str]:
-    """Return this process's environment without anybody else's Cobalt in it."""
+    """Return this process's environment without the settings of another Cobalt."""
     inherited = environment.environment(environment.load({"COBALT_HOME": str(folder)}))
     return {name: value for name, value in inherited.items() if not name.startswith(_OURS)}
 

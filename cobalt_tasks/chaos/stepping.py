@@ -16,13 +16,13 @@ class SteppedClock:
     """The time of day of all processes that are started with `environment`."""
 
     def __init__(self, file: Path) -> None:
-        """Begin with this machine's own; `file` says how far it is ahead of that."""
+        """Start at this machine's own time; `file` holds the seconds that the clock is ahead of it."""
         self._file = file
         self.step(0.0)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process is started with; empty where libfaketime is not installed."""
+        """Variables for a process that sees this clock; empty if libfaketime is not installed."""
         found = library()
         if found is None:
             return {}

@@ -1,6 +1,6 @@
-"""What the stack under test looks at: names, banners and a provider, all on loopback, each answer told from any other.
+"""The servers that the stack under test asks: DNS, banners and a provider, on loopback; no two answers are the same.
 
-`python -m cobalt_tasks.chaos.targets FOLDER` serves until SIGTERM, and says in FOLDER/targets.json where everything is.
+`python -m cobalt_tasks.chaos.targets FOLDER` serves until SIGTERM; FOLDER/targets.json has the addresses.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _TOO_MANY: Final = 429
 
 
 class Targets(Struct, frozen=True, kw_only=True):
-    """Where everything is. `greeters` are TCP services that say something new to every caller."""
+    """Where everything is. `greeters` are TCP services that send a different banner to each client."""
 
     resolver: str
     provider_url: str
@@ -49,7 +49,7 @@ class Targets(Struct, frozen=True, kw_only=True):
 
 
 class _Names(asyncio.DatagramProtocol):
-    """Gives every address a new name whenever it is asked, so that a result written twice shows as two names."""
+    """Answers each query with a new name, so that a result that is written twice shows as two names."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -85,7 +85,7 @@ class _Names(asyncio.DatagramProtocol):
 
 
 async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Say something new to every caller, after a moment."""
+    """Send a banner that no other client gets, after a moment."""
     try:
         await asyncio.sleep(random.uniform(0.0, 2.0))  # noqa: S311
         writer.write(b"SSH-2.0-Chaos_%d\r\n" % time.monotonic_ns())
@@ -137,7 +137,7 @@ class _ProviderHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def _entry(address: str) -> dict[str, object]:

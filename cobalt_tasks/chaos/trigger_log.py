@@ -1,6 +1,6 @@
-"""A log inside the database that the program knows nothing of: triggers that log what happens to jobs and results.
+"""Triggers in the database that log what happens to jobs and results, without the program's help.
 
-Plain drivers, no unique keys: what happened twice is there twice.
+They use plain drivers and tables without unique keys, so that what happened twice is there twice.
 """
 
 import csv
@@ -44,7 +44,7 @@ Rows = list[tuple[Any, ...]]
 
 
 class TriggerLog:
-    """Asks the database directly. `database` is a SQLite file, or a libpq URL."""
+    """Installs the triggers, and asks the database directly. `database` is a SQLite file, or a libpq URL."""
 
     TROUBLE: Final = (sqlite3.OperationalError, psycopg.OperationalError)
     """Raised while the database is away."""
@@ -88,13 +88,13 @@ class TriggerLog:
         return True
 
     def dump(self, folder: Path) -> None:
-        """Write what was seen into a folder, for people."""
+        """Write the logged tables into a folder as CSV, for people."""
         for table in ("chaos_transitions", "jobs", "sources"):
             with (folder / f"{table}.csv").open("w", newline="") as file:
                 csv.writer(file).writerows(self.ask(f"SELECT * FROM {table}"))  # noqa: S608
 
     def count(self, query: str) -> int:
-        """Return the one number that a query gives."""
+        """Return the one number of a query's one row."""
         return int(self.ask(query)[0][0])
 
 

@@ -20,7 +20,10 @@ _LEFT: Final = dt.timedelta(days=1)
 
 
 def context(folder: Path, address: str) -> ssl.SSLContext:
-    """Return what a TLS server of the lab needs."""
+    """Return the context of a TLS server of the lab.
+
+    folder: where the certificate is kept; address: the IP address that it must name.
+    """
     path = folder / _FILE
     if not _is_good(path, address):
         _write(path, _make(address))

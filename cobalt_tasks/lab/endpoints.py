@@ -1,4 +1,4 @@
-"""Who lives where in the lab: one table, nothing else knows an address or a port."""
+"""The addresses and ports of the lab's services: one table, the only place that has them."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -46,7 +46,7 @@ NAMES: Final[dict[str, tuple[str, ...]]] = {
 """The PTR names of the lab; 127.77.0.18 has none."""
 
 ADDRESSES: Final = {name: address for address, names in NAMES.items() for name in names} | {
-    # Its PTR name does not lead back: anybody can claim any name for their own address.
+    # Its PTR name does not lead back: the owner of an address can claim any name for it.
     "liar.lab.example": "127.77.0.99",
 }
 

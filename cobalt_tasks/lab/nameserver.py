@@ -28,7 +28,14 @@ class Names:
     """What a name server knows: one forward zone and the reverse records of its addresses."""
 
     def __init__(self, domain: str, addresses: Mapping[str, str], pointers: Mapping[str, Sequence[str]]) -> None:
-        """Take addresses by name, and PTR names by address. Reverse zones are those of the /24 (or /64) networks."""
+        """Build the records. Reverse zones are those of the /24 (or /64) networks.
+
+        Args:
+            domain: the forward zone.
+            addresses: name → its address.
+            pointers: address → its PTR names.
+
+        """
         self._records: dict[Key, dns.rrset.RRset] = {}
         self._zones = {dns.name.from_text(domain)}
         for name, address in addresses.items():
@@ -80,7 +87,7 @@ class UdpNameServer(asyncio.DatagramProtocol):
         self._transport = transport
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        """Answer one query."""
+        """Answer one query: `data` from the client at `addr`."""
         response = self._names.answer(data)
         if response is None or self._transport is None:
             return

@@ -1,4 +1,4 @@
-"""What masscan would say about the lab."""
+"""masscan's report of the lab."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The lab as one asyncio server: every endpoint of the table, bounded, and gone without a trace when stopped."""
+"""The lab as one asyncio server: every endpoint of the table, bounded, and removed completely when stopped."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ class Lab:
     """The lab, running while entered."""
 
     def __init__(self, folder: Path, *, ephemeral: bool = False) -> None:
-        """Keep the certificate in `folder`; `ephemeral` takes free ports instead of the table's."""
+        """Keep the certificate in `folder`; `ephemeral`: use free ports instead of the table's."""
         self.endpoints: tuple[Endpoint, ...] = ()
         """Where everything really is."""
         self._folder = folder
@@ -117,7 +117,7 @@ class Lab:
                     writer.close()
                     await writer.wait_closed()
             except (OSError, EOFError, asyncio.CancelledError):
-                # Clients may come and go as they like; being cancelled means that the lab closes.
+                # A client may leave at any time; a cancelled task means that the lab closes.
                 pass
             finally:
                 writer.transport.abort()

@@ -1,4 +1,4 @@
-"""The lab's services: each says what the real one says, and goes on as far as a curious client gets."""
+"""The lab's services: each sends what the real one sends, as far as a client without a login gets."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -67,7 +67,7 @@ def _web(answer: bytes) -> Service:
 
 
 async def _silent(reader: StreamReader, _: StreamWriter) -> None:
-    """Listen, and never say a word."""
+    """Read, and never send anything."""
     while await reader.read(_LONGEST_LINE):
         pass
 

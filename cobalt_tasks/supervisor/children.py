@@ -1,4 +1,4 @@
-"""Processes that live and die with this one."""
+"""Child processes that end when this process ends."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
 _STEADY_SECONDS = 60.0
-"""A child that ran this long is well again: its next restart is prompt."""
+"""After a run of this length, the next restart has the shortest pause again."""
 
 
 class Command(Struct, frozen=True, kw_only=True):
@@ -39,7 +39,15 @@ class Child:
     """One running command, its output in a log file of its own."""
 
     def __init__(self, command: Command, folder: Path, environment: Mapping[str, str], home: Path) -> None:
-        """Prepare; `start` starts it. The log goes to `folder`."""
+        """Prepare the child; `start` starts it.
+
+        Args:
+            command: how to start and stop it.
+            folder: where its log goes, as NAME.log.
+            environment: all its environment variables.
+            home: its working directory.
+
+        """
         self.command = command
         self.log_file = folder / f"{command.name}.log"
         self._environment = dict(environment)
@@ -71,12 +79,12 @@ class Child:
         return self._process.pid if self._process else None
 
     def exit_code(self) -> int | None:
-        """Return how it ended, None while it runs or before it was started."""
+        """Return its exit code, None while it runs or before it was started."""
         return self._process.poll() if self._process else None
 
     def tend(self) -> int | None:
-        """Keep its log file small, and start it again when it has ended by itself: at once after a steady run, ever later
-        after a short one.
+        """Keep its log file small, and start it again when it has ended by itself: soon after a long run, with longer and
+        longer pauses after short ones.
 
         Return its exit code when that is new, else None.
         """
@@ -95,7 +103,7 @@ class Child:
         return None
 
     def ask_to_stop(self) -> None:
-        """Send it its signal."""
+        """Send the signal that stops it."""
         if self._process and self._process.poll() is None:
             self._process.send_signal(self.command.stop_signal)
 

@@ -18,7 +18,7 @@ def settings_for_lab(settings: Settings) -> Settings:
 def write_inputs(folder: Path) -> tuple[Path, Path]:
     """Write the scan and the capture into a folder; return their paths.
 
-    A file that says the same already is left as it is, so that it stays the same source.
+    A file that has the same content already is not written, so that it stays the same source.
     """
     folder.mkdir(exist_ok=True)
     capture = files(__package__).joinpath("connections.jsonl").read_bytes()

@@ -1,4 +1,4 @@
-"""How far the jobs are: a bar on a terminal, a line now and then elsewhere."""
+"""Shows how many jobs are final: a bar on a terminal, a line every few seconds elsewhere."""
 
 import sys
 import time
@@ -23,11 +23,11 @@ class JobProgress:
         """Show nothing unless enabled."""
         self._enabled = enabled
         self._bar: Bar | None = None
-        self._said_at = 0.0
-        self._said = (-1, -1)
+        self._printed_at = 0.0
+        self._printed = (-1, -1)
 
     def __enter__(self) -> Self:
-        """Take the terminal's last line, where there is a terminal."""
+        """Show the bar, if standard error is a terminal."""
         if self._enabled and sys.stderr.isatty():
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
             self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
@@ -38,7 +38,7 @@ class JobProgress:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        """Give the terminal back."""
+        """Remove the bar."""
         if self._bar:
             with unharmed():
                 self._bar.stop()
@@ -50,6 +50,6 @@ class JobProgress:
         if self._bar:
             with unharmed():
                 self._bar.update(self._task, completed=final, total=total or None)
-        elif self._enabled and (final, total) != self._said and time.monotonic() - self._said_at >= _LINE_SECONDS:
+        elif self._enabled and (final, total) != self._printed and time.monotonic() - self._printed_at >= _LINE_SECONDS:
             print_line(f"jobs: {final} of {total} final")
-            self._said, self._said_at = (final, total), time.monotonic()
+            self._printed, self._printed_at = (final, total), time.monotonic()

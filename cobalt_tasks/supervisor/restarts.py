@@ -1,4 +1,4 @@
-"""Children that do not stay up: said on the terminal, without a flood, and remembered for health."""
+"""Reports children that end by themselves: on the terminal, without a flood, and in the ledger for health."""
 
 import time
 from collections import defaultdict, deque
@@ -19,17 +19,17 @@ _LONGEST_LINE = 200
 
 
 class Restarts:
-    """The bad ends of the children of the last minutes."""
+    """The unexpected ends of children within the last minutes."""
 
-    def __init__(self, database: Database, say: Callable[[str], None]) -> None:
-        """Remember none. `say` shows a line to the user."""
+    def __init__(self, database: Database, report: Callable[[str], None]) -> None:
+        """Start without any. `database`: the ledger; `report`: shows a line to the user."""
         self._database = database
-        self._say = say
+        self._report = report
         self._ends: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=_LOOP))
-        self._said: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
 
     def ended(self, child: Child, code: int) -> None:
-        """Note that a child ended by itself with an exit code, and will be started again."""
+        """Record that `child` ended by itself with the exit code `code`, and will be started again."""
         name, reason = child.command.name, _reason(child.log_file, code)
         with suppress(CobaltError), self._database.deadline(_WRITE_SECONDS):
             self._database.write(starts.add, name, reason)
@@ -40,9 +40,9 @@ class Restarts:
         text = (
             f"{name} {'does not stay up' if is_loop else 'ended and is started again'}: {reason}, see {child.log_file}"
         )
-        if self._said.get(name) != text or not is_loop:
-            self._said[name] = text
-            self._say(text)
+        if self._reported.get(name) != text or not is_loop:
+            self._reported[name] = text
+            self._report(text)
 
 
 def _reason(log_file: Path, code: int) -> str:
@@ -52,7 +52,7 @@ def _reason(log_file: Path, code: int) -> str:
 
 
 def last_line(file: Path) -> str:
-    """Return the last line of a log that is not empty, cut and safe to print; an empty text when there is none."""
+    """Return the last line of a log that is not empty, cut and safe to print; an empty text if it has no such line."""
     try:
         with file.open("rb") as log:
             log.seek(max(0, log.seek(0, 2) - _TAIL_BYTES))

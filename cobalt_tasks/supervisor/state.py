@@ -1,4 +1,4 @@
-"""The state folder: one Cobalt at a time, and what it needs free."""
+"""The lock of the state folder, for one Cobalt at a time, and the check of its ports."""
 
 import fcntl
 import os
@@ -41,10 +41,12 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def require_free(port: int, option: str) -> None:
-    """See to it that nobody listens on a port of this machine.
+    """Raise if a program listens on a port of this machine.
+
+    port: the TCP port; option: the option that changes it, for the message.
 
     Raises:
-        ConfigurationError: somebody does.
+        ConfigurationError: the port is in use.
 
     """
     with socket.socket() as listener:

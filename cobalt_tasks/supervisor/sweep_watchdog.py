@@ -1,4 +1,4 @@
-"""Tells whether work is being done at all: beat, Redis, a worker and the ledger together make one sweep every few seconds."""
+"""Notices that no work is done: beat, Redis, a worker and the ledger together run one sweep every few seconds."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,14 +16,17 @@ from cobalt_tasks.jobs.broker import Broker
 _LOOK_SECONDS = 5.0
 _LATE_SECONDS = 20.0
 _LOST_SECONDS = 40.0
-"""A worker that starts on a busy machine takes its time; and batches may keep a whole pool from a sweep for a while."""
+"""A worker starts slowly on a busy machine, and batches may keep all processes of a pool busy for a while."""
 
 
 class SweepWatchdog:
-    """Looks for sweeps. While Redis or the database is away there can be none, and nobody is to blame."""
+    """Looks for sweeps. While Redis or the database does not answer, a missing sweep does not count."""
 
     def __init__(self, database: Database, broker: Broker, clock: Callable[[], float] = time.monotonic) -> None:
-        """Begin well."""
+        """Start the timer.
+
+        database: the ledger; broker: Redis; clock: returns seconds of a monotonic clock.
+        """
         self._database = database
         self._broker = broker
         self._clock = clock
@@ -31,11 +34,14 @@ class SweepWatchdog:
         self._looked_at = clock()
 
     def has_stalled(self) -> bool:
-        """Look, not too often; tell whether no sweep was done for a minute (the two times together) though it could have been. Then begin anew."""
+        """Return True if no sweep finished for a minute while broker and database answered. Resets the timer then.
+
+        It looks at most every few seconds; between two looks it returns False.
+        """
         now = self._clock()
         if now - self._looked_at < _LOOK_SECONDS:
             return False
-        # A look long after the last means that this process was paused, and the others perhaps too.
+        # A look long after the last one means that this process was paused, and perhaps the others too.
         was_paused = now - self._looked_at > _LATE_SECONDS
         self._looked_at = now
         if was_paused or self._is_excused():
@@ -59,12 +65,12 @@ class SweepWatchdog:
 
 
 class PoolWatchdog(SweepWatchdog):
-    """Looks for jobs of one pool's kinds that are due while none of them gets done."""
+    """Looks for due jobs of one pool's kinds while no such job finishes."""
 
     def __init__(
         self, kinds: Sequence[str], database: Database, broker: Broker, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Begin well. `kinds`: those of the pool."""
+        """Start the timer. `kinds`: those of the pool; `database`, `broker`, `clock`: as in SweepWatchdog."""
         super().__init__(database, broker, clock)
         self._kinds = kinds
 
@@ -77,7 +83,7 @@ class PoolWatchdog(SweepWatchdog):
 
 
 class Watched(Struct, frozen=True):
-    """Children that are started again when their pulse is lost, and what that means."""
+    """Children that are started again when their watchdog reports a stall, and the words for it."""
 
     children: Sequence[str]
     trouble: str
@@ -85,7 +91,7 @@ class Watched(Struct, frozen=True):
 
 
 def watched(database: Database, broker: Broker) -> list[Watched]:
-    """Return what `cobalt up` watches: the sweep, and the work of each pool."""
+    """Return what `cobalt up` watches: the sweep, and the work of each pool, in `database` and through `broker`."""
     found = [Watched((CONTROL_QUEUE, "beat"), "no sweep is being done", SweepWatchdog(database, broker))]
     for pool, queues in POOLS.items():
         if pool != CONTROL_QUEUE:

@@ -1,4 +1,4 @@
-"""Starts the parts in order, tends them, shows progress, and ends them in the opposite order."""
+"""Starts the parts in order, restarts them when needed, shows progress, and ends them in the opposite order."""
 
 import logging
 import signal
@@ -35,7 +35,7 @@ _BROKER_SECONDS = 15.0
 _CLEAN_INGEST = (0, 3)
 _FLOWER_CONFIG = Path(__file__).parents[1] / "flowerconfig.py"
 _CONTROL_PROCESSES = 2
-"""A round of scoring never keeps the sweep waiting."""
+"""Two, so that scoring never delays the sweep."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class StopRequested(Exception):  # noqa: N818  # a request, not an error
 def run(settings: Settings, options: UpOptions, *, own_broker: bool) -> int:
     """Run everything until it is stopped, or with `once` until every job is final; return the exit code.
 
-    `own_broker`: start a Redis of our own, since none was named.
+    settings: of this installation; options: what the user asked for; own_broker: start a Redis, since none was named.
 
     Raises:
         AlreadyRunningError, ConfigurationError: it cannot be started here.
@@ -199,12 +199,12 @@ class _Everything:
         return not any(states.get(state) for states in counts.values() for state in ACTIVE_STATES)
 
     def _counts(self, database: Database) -> dict[str, dict[str, int]] | None:
-        """Return the jobs by kind and state; None, said once, while the database is away: everything waits for it."""
+        """Return the jobs by kind and state; None while the database does not answer, which is reported once."""
         try:
             counts = _job_counts(database)
         except DatabaseUnavailableError as error:
             if not self._database_is_away:
-                print_line(f"{error}; everything waits for it")
+                print_line(f"{error}; work goes on when it does")
             self._database_is_away = True
             time.sleep(_TICK)
             return None
@@ -288,7 +288,7 @@ def _wait_for_broker(settings: Settings) -> None:
 
 
 def _stop(_number: int, _frame: object) -> None:
-    # Whoever is impatient and asks again must not interrupt the ending.
+    # A second signal must not interrupt the ending.
     _ignore_more()
     raise StopRequested
 
