@@ -35,7 +35,7 @@ def server() -> Any:
 
 
 def free_port() -> int:
-    """Return a port nobody listens on."""
+    """Return a port that no program listens on."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -91,7 +91,7 @@ def main() -> None:
     whole = windows[:-1]
     print(f"calls in each window: {windows} (the last is cut), {full} of {len(calls)} full, {ip_api.refused} refused")
     print(f"{asked} addresses in {seconds:.0f} s, each once: {len(set(ip_api.asked)) == len(ip_api.asked)}")
-    # A window that has just begun has used what a whole one may: count whole windows by their own time.
+    # A window that has just started has used what a whole one may: count whole windows by their own time.
     span = calls[sum(whole)][0] - calls[0][0] if len(calls) > sum(whole) else seconds
     rate = sum(whole) * 100 / span * 60
     print(f"{rate:,.0f} addresses a minute: ratio {rate / LIMIT:.3f} to the limit")

@@ -89,7 +89,7 @@ class Bare:
     """Decodes and inserts, nothing else."""
 
     def __init__(self) -> None:
-        """Begin with no host known."""
+        """Know no host yet."""
         self.known: set[str] = set()
 
     def run(self, file: Path) -> None:

@@ -190,7 +190,7 @@ def fill(database: Database, rows: int) -> None:
 
 
 def is_over(database: Database) -> bool:
-    """Tell whether all jobs of ours are final; cheap, so that asking does not slow what it waits for."""
+    """Return whether all jobs of ours are final; cheap, so that asking does not slow what it waits for."""
     waiting = select(literal(1)).where(table.c.kind == KIND, table.c.level == LEVEL).limit(1)
     active = [f"state = '{state}'" for state in ("sent", "running")] + [SENDABLE]
     with database.reading() as connection:

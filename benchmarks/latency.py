@@ -69,7 +69,7 @@ class NoName(socketserver.BaseRequestHandler):
 
 @contextmanager
 def lab(count: int) -> Iterator[list[str]]:
-    """Give the addresses of so many servers that greet; a DNS server is named in the environment."""
+    """Yield the addresses of so many servers that greet; a DNS server is named in the environment."""
     hosts = [f"127.9.{number >> 8}.{number & 255}" for number in range(1, count + 1)]
     dns = socketserver.ThreadingUDPServer(("127.0.0.1", 0), NoName)
     everything = [dns, *(Servers((host, PORT), Greeter) for host in hosts)]
@@ -146,14 +146,14 @@ def measure(kind: str, wishes: argparse.Namespace, server: str | None, folder: s
             for host in hosts[5 : 5 + wishes.samples]:
                 time.sleep(SPACING)
                 idle.append(sample(database, ingest, host))
-            tell(f"{kind:11} idle", idle)
+            report(f"{kind:11} idle", idle)
             if wishes.flood:
                 flood(database, wishes.flood)
                 under = [sample(database, ingest, host) for host in hosts[5 + wishes.samples :]]
-                tell(f"{kind:11} above {wishes.flood:,} geolocation jobs", under)
+                report(f"{kind:11} above {wishes.flood:,} geolocation jobs", under)
 
 
-def tell(what: str, seconds: list[float]) -> None:
+def report(what: str, seconds: list[float]) -> None:
     """Print the quantiles."""
     cuts = statistics.quantiles(seconds, n=100, method="inclusive")
     print(

@@ -31,7 +31,7 @@ class Statement:
     """One statement: its slowest time, its plan, and the large table that it reads from end to end, if any."""
 
     def __init__(self, sql: str) -> None:
-        """Begin without a time."""
+        """Record no time yet."""
         self.sql = sql
         self.milliseconds = 0.0
         self.times = 0
@@ -39,7 +39,7 @@ class Statement:
 
     @property
     def walks(self) -> str:
-        """The large tables that are read from end to end; SQLite says the same of a page in the order of the ids."""
+        """The large tables that are read from end to end; SQLite reports the same for a page in the order of the ids."""
         if re.search(r"ORDER BY \w+\.id( DESC)?\s+LIMIT", self.sql):
             return ""
         found = (_WALKS.search(line) for line in self.plan)
@@ -50,7 +50,7 @@ class Step:
     """What was done between two looks, and the statements of it."""
 
     def __init__(self, name: str) -> None:
-        """Begin without statements."""
+        """Record no statement yet."""
         self.name = name
         self.note = ""
         self.milliseconds = 0.0

@@ -205,7 +205,7 @@ def commands(recorder: Recorder, _database: Database, names: dict[str, str]) -> 
 
 
 def first_rows(table: str) -> None:
-    """Read the beginning of an export."""
+    """Read the first rows of an export."""
     from cobalt_tasks.hosts.exports import stream
 
     database = open_ledger(environment.load())

@@ -18,7 +18,7 @@ _numbers = itertools.count()
 
 
 def ledgers(kind: str, server: str | None, folder: str, *, empty: bool = False) -> Iterator[str]:
-    """Give the URLs of ledgers without rows; with `empty`, without tables too."""
+    """Yield the URLs of ledgers without rows; with `empty`, without tables too."""
     from cobalt_tasks.db.engine import Database
     from cobalt_tasks.db.tables import metadata
 
@@ -45,7 +45,7 @@ def ledgers(kind: str, server: str | None, folder: str, *, empty: bool = False) 
 
 @contextmanager
 def servers(given: str | None, *, needed: bool) -> Iterator[str | None]:
-    """Give the URL of a PostgreSQL: the one named, or a private one on a free port."""
+    """Yield the URL of a PostgreSQL: the one named, or a private one on a free port."""
     if given or not needed:
         yield given
         return

@@ -39,7 +39,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
+        """Import the command `cmd_name`; None if it has no such name. `ctx` is Click's."""
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
@@ -76,6 +76,6 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"cobalt: {printable(str(error).encode('utf-8', 'surrogateescape'))}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does: nothing is left to say to it.
+        # The reader of our output has ended, as `head` does: printing on would fail again.
         sys.stderr.close()
         sys.exit(0)

@@ -34,7 +34,7 @@ _CLOCK_SECONDS = 5.0
 
 
 class NoLocationError(CobaltError):
-    """Nobody knows where the address is."""
+    """No database and no provider has a location for the address."""
 
 
 class GeolocateOptions(Struct, frozen=True, kw_only=True):
@@ -47,7 +47,10 @@ class GeolocateOptions(Struct, frozen=True, kw_only=True):
 
 
 def queue_jobs(settings: Settings, options: GeolocateOptions, *, as_json: bool) -> None:
-    """Make jobs and send them; when Redis does not answer they wait in the ledger."""
+    """Make jobs and send them; when Redis does not answer they wait in the ledger.
+
+    settings: of this installation; options: which hosts; as_json: print one JSON object instead of a sentence.
+    """
     with closing_ledger(settings) as database:
         dispatcher = Dispatcher(database, settings)
         hosts = made = sent = 0
@@ -72,7 +75,15 @@ def queue_jobs(settings: Settings, options: GeolocateOptions, *, as_json: bool) 
 
 
 def work(settings: Settings, options: GeolocateOptions, *, concurrency: int, as_json: bool) -> None:
-    """Make jobs and do them here."""
+    """Make jobs and do them in this process.
+
+    Args:
+        settings: of this installation.
+        options: which hosts, and how fast.
+        concurrency: provider calls at the same time.
+        as_json: print one JSON object instead of sentences.
+
+    """
     started = time.monotonic()
     with closing_ledger(settings) as database:
         needing = _needing(settings, options)
@@ -104,7 +115,15 @@ def work(settings: Settings, options: GeolocateOptions, *, concurrency: int, as_
 
 
 def queue_one(settings: Settings, address: str, *, force: bool, as_json: bool) -> None:
-    """Make and send the job of one address; it goes before all others."""
+    """Make and send the job of one address; it is started before all others.
+
+    Args:
+        settings: of this installation.
+        address: in canonical form.
+        force: also if its location is fresh.
+        as_json: print one JSON object instead of a sentence.
+
+    """
     new = NewJob(kind=GEOLOCATION, address=address, urgency=Urgency.INTERACTIVE, forced=force)
     sent = 0
     with closing_ledger(settings) as database:
@@ -120,10 +139,16 @@ def queue_one(settings: Settings, address: str, *, force: bool, as_json: bool) -
 
 
 def locate_one(settings: Settings, address: str, *, force: bool, seconds: float) -> Location:
-    """Ask whoever may be asked about one address.
+    """Ask the local databases and the providers that are on about one address.
+
+    Args:
+        settings: of this installation.
+        address: in canonical form.
+        force: ask again, even if its location is fresh.
+        seconds: how long to wait for an answer.
 
     Raises:
-        NoLocationError: nobody knows, or nobody can be reached; with `force`, also when there is an older answer.
+        NoLocationError: none has a location, or none can be reached; with `force`, also if there is an older answer.
 
     """
     began = time.time()
@@ -138,7 +163,7 @@ def locate_one(settings: Settings, address: str, *, force: bool, seconds: float)
 
 @contextmanager
 def closing_ledger(settings: Settings) -> Iterator[Database]:
-    """Give the ledger, and close it."""
+    """Yield the ledger, and close it at the end."""
     database = open_ledger(settings)
     try:
         yield database
@@ -148,7 +173,7 @@ def closing_ledger(settings: Settings) -> Iterator[Database]:
 
 @contextmanager
 def _stopping_between_steps(runner: Runner) -> Iterator[None]:
-    """Let Ctrl-C stop the work between two steps, and a second one at once.
+    """Stop the work between two steps on Ctrl-C, and immediately on a second one.
 
     An exception in the middle of a step may be lost in a callback of a library, or leave a lock behind that a thread of
     the runner waits for.
@@ -191,7 +216,7 @@ class _Bar:
         self._show()
 
     def leave_out(self, hosts: int) -> None:
-        """Take hosts out of the count that nobody is asked about."""
+        """Subtract hosts that no provider is asked about from the total."""
         self._total -= hosts
         self._show()
 
@@ -210,7 +235,7 @@ class _Bar:
 
 @contextmanager
 def _progress(database: Database, needing: Needing) -> Iterator[_Bar]:
-    """Show how far it is, where somebody looks."""
+    """Show the progress, if standard error is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""`cobalt chaos`: prove on a stack of its own that nothing is lost and nothing done twice."""
+"""`cobalt chaos`: tests on a private stack that nothing is lost and nothing is done twice."""
 
 import random
 from typing import TYPE_CHECKING
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: cobalt chaos --minutes 10 --database postgresql")
-@click.option("--minutes", default=2.0, show_default=True, type=click.FloatRange(0.2), help="How long to do harm.")
+@click.option(
+    "--minutes", default=2.0, show_default=True, type=click.FloatRange(0.2), help="How long to inject faults."
+)
 @click.option(
     "--database",
     default="sqlite",
@@ -65,9 +67,9 @@ def _print(report: "ChaosReport") -> None:
         "duplicated": str(found.duplicated),
         "ledger": "balanced" if found.ledger_balanced else "NOT balanced",
         "budget": f"{found.provider_calls} calls, {found.over_budget} beyond it",
-        "priority": f"{report.overtaken} batches begun before an urgent job",
+        "priority": f"{report.overtaken} batches started before an urgent job",
         "recovery": f"{found.longest_recovery:.1f} s at the longest until a job was runnable again",
-        "wait": f"{found.longest_wait:.1f} s at the longest until it was begun anew, struck by whatever came meanwhile",
+        "wait": f"{found.longest_wait:.1f} s at the longest until a job that a fault struck was started again",
         "rest": f"{report.rest_seconds:.1f} s after the last fault",
     }
     for name, text in rows.items():

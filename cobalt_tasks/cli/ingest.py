@@ -28,12 +28,12 @@ class _Ingest(click.Command):
 @click.option(
     "--listen",
     metavar="ADDRESS",
-    help="Take lines from programs that connect to tcp://HOST:PORT or unix:PATH (a socket of this user alone).",
+    help="Read lines from programs that connect to tcp://HOST:PORT or unix:PATH (a socket of this user alone).",
 )
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port that was scanned, for input that has none (zmap)."
 )
-@click.option("--dry-run", is_flag=True, help="Say what files hold and what would be queued; store nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what files hold and what would be queued; store nothing.")
 @click.option("--strict", is_flag=True, help="End with 3 when a line was rejected.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger of each source as JSON.")
 @click.option(
@@ -71,22 +71,12 @@ def ingest(
       cobalt ingest --resume
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.core import settings
-    from cobalt_tasks.core.errors import ConfigurationError
     from cobalt_tasks.ingest import formats
     from cobalt_tasks.ingest.run import Wishes, run
 
     known = {formats.AUTO, *formats.families()}
     family, files = (arguments[0], arguments[1:]) if arguments and arguments[0] in known else (formats.AUTO, arguments)
-    if not files and not resume and not listen:
-        raise ConfigurationError("name a file, or - for standard input: cobalt ingest --help")
-    if name and len(files) > 1:
-        raise ConfigurationError("--name is for one source; there are several")
-    if follow and (len(files) != 1 or files[0] == "-"):
-        raise ConfigurationError("--follow is for one file; start one ingest for each")
-    if listen and (not listen.startswith(("tcp://", "unix:/")) or "-" in files):
-        raise ConfigurationError("--listen takes tcp://HOST:PORT or unix:/PATH, and no pipe beside it")
-    if dry_run and (not files or "-" in files or follow or listen or resume):
-        raise ConfigurationError("--dry-run is for files")
+    _require_sense(files, name=name, resume=resume, follow=follow, listen=listen, dry_run=dry_run)
     wishes = Wishes(
         files=files,
         family=None if family == formats.AUTO else family,
@@ -102,3 +92,21 @@ def ingest(
         journal_limit=journal_limit * _MEBIBYTE,
     )
     return run(settings.load(), wishes)
+
+
+def _require_sense(
+    files: tuple[str, ...], *, name: str | None, resume: bool, follow: bool, listen: str | None, dry_run: bool
+) -> None:
+    """Raise ConfigurationError for options that exclude each other or lack a file."""
+    from cobalt_tasks.core.errors import ConfigurationError
+
+    if not files and not resume and not listen:
+        raise ConfigurationError("name a file, or - for standard input: cobalt ingest --help")
+    if name and len(files) > 1:
+        raise ConfigurationError("--name is for one source; there are several")
+    if follow and (len(files) != 1 or files[0] == "-"):
+        raise ConfigurationError("--follow is for one file; start one ingest for each")
+    if listen and (not listen.startswith(("tcp://", "unix:/")) or "-" in files):
+        raise ConfigurationError("--listen takes tcp://HOST:PORT or unix:/PATH, and no pipe beside it")
+    if dry_run and (not files or "-" in files or follow or listen or resume):
+        raise ConfigurationError("--dry-run is for files")

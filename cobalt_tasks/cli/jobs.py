@@ -17,11 +17,11 @@ _NUMBER = click.IntRange(1, 2**63 - 1)
 
 @click.group()
 def jobs() -> None:
-    """Look after jobs."""
+    """List, retry, cancel or prune jobs."""
 
 
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say which jobs are meant."""
+    """Add the options that select jobs."""
     for option in (
         click.option("--address", help="Only jobs about this address."),
         click.option("--state", type=_STATES, help="Only jobs in this state."),
@@ -152,7 +152,7 @@ def _named_selection(
 ) -> Any:
     selection = _selection(ids, kind, state, address)
     if selection.is_everything and not everything:
-        raise click.UsageError("say which jobs: their numbers, --kind, --state, --address, or --all")
+        raise click.UsageError("name the jobs: their numbers, --kind, --state, --address, or --all")
     return selection
 
 
@@ -169,5 +169,5 @@ def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:
 
 
 def _printable(value: object) -> str:
-    """Keep what a peer said from speaking to the terminal."""
+    """Escape control characters in what a peer sent."""
     return "".join(char if char.isprintable() else "?" for char in str(value))

@@ -1,4 +1,4 @@
-"""`cobalt score`: what speaks against hosts, and why."""
+"""`cobalt score`: the risk of hosts, and the findings behind it."""
 
 import time
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ _SHOWN = 20
 @click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1, 100_000), help="Rows shown.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) -> None:
-    """Show the hosts that most speaks against, from 0 to 1.
+    """List hosts by risk, highest first, from 0 to 1.
 
     The rules are in the package (rules.toml); a table of the same name in COBALT_HOME/threat.toml replaces one.
 

@@ -55,7 +55,7 @@ def list_(as_json: bool) -> None:
 def forget(source: str) -> None:
     """Forget SOURCE (an id, or a name with all its generations): its checkpoint, records and rejects.
 
-    What is known about hosts and ports stays. Reading it again reads it from its beginning.
+    What is known about hosts and ports stays. Reading it again starts at its first byte.
     """
     from pathlib import Path
 

@@ -1,6 +1,6 @@
 """Whole tables as CSV or NDJSON, streamed. A new format is one line in `FORMATS`.
 
-A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab, a line break or a full-width form of these for a
+A spreadsheet takes a cell that starts with `=`, `+`, `-`, `@`, a tab, a line break or a full-width form of these for a
 formula (OWASP, CSV Injection). Text of that sort gets an apostrophe in front in CSV, which spreadsheets do not show;
 numbers are left as they are. NDJSON holds the text unchanged.
 """
@@ -21,7 +21,13 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def export(database: Database, table: str, form: str, output: IO[str]) -> int:
-    """Write one of `TABLES` in one of `FORMATS`; return the number of rows. Memory does not grow with the table.
+    """Write a table; return the number of rows. Memory does not grow with the table.
+
+    Args:
+        database: the ledger.
+        table: one of `TABLES`.
+        form: one of `FORMATS`.
+        output: where to write.
 
     Raises:
         DatabaseUnavailableError: the database does not answer.

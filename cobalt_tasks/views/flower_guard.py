@@ -128,7 +128,7 @@ class _AddedHeaders(OutputTransform):
 
 
 def install() -> None:
-    """Let Flower's command, which is reading its options, build a guarded application; end it if it would be open."""
+    """Make Flower's command, which is reading its options, build a guarded application; end it if it needs a login."""
     private_files.set_mask()
     try:
         settings = load()

@@ -17,13 +17,21 @@ _JUDGED_ROWS = 100
 
 
 class UnknownHostError(CobaltError):
-    """The ledger knows no such host."""
+    """The ledger has no such host."""
 
 
 def host_list(
     database: Database, limit: int, only: host_queries.Filter, order: host_queries.Order = host_queries.Order.LAST_SEEN
 ) -> list[dict[str, Any]]:
-    """Return hosts in an order: score, location, names, ports with their services."""
+    """Return hosts: score, location, names, ports with their services.
+
+    Args:
+        database: the ledger.
+        limit: rows at most.
+        only: which hosts.
+        order: which come first.
+
+    """
     with database.reading() as connection:
         return host_queries.page(connection, limit, only=only, order=order)
 
@@ -45,7 +53,7 @@ def host(
         UnknownHostError: nothing was ever seen of it.
 
     """
-    # However short a page is: what was not looked at is judged by more.
+    # A short page is too little to judge what was not looked at.
     read = msgspec.structs.replace(page, limit=max(page.limit, _JUDGED_ROWS))
     with database.reading() as connection:
         known = _required(host_queries.one(connection, address), address)

@@ -91,7 +91,7 @@ def _surroundings(status: SystemStatus) -> Iterator[Metric]:
         workers.add_metric([queue], sum(worker.alive and queue in worker.queues for worker in status.workers))
     yield workers
     able = int(status.health.able)
-    yield GaugeMetricFamily("cobalt_able", "1 while work can be done at all, as /api/health says.", able)
+    yield GaugeMetricFamily("cobalt_able", "1 while work can be done at all, as in /api/health.", able)
     troubles = GaugeMetricFamily("cobalt_troubles", "How many things are wrong, by part.", labels=["part"])
     for part in PARTS:
         troubles.add_metric([part], len(status.health.of(part)))

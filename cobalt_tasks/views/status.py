@@ -54,7 +54,7 @@ class WorkerState(Struct, frozen=True, kw_only=True):
 
 
 class LiveState(Struct, frozen=True, kw_only=True):
-    """What Redis and the workers say. `trouble` is why the broker does not answer; `answered` are the workers that did."""
+    """What Redis and the workers answered. `trouble` is why the broker does not answer; `answered` are the workers that did."""
 
     messages: dict[str, int] | None
     workers: Sequence[WorkerState]
@@ -112,7 +112,9 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
 
 
 def collect(database: Database, settings: Settings) -> SystemStatus:
-    """Ask the ledger, Redis and the workers; a broker that does not answer is part of the answer.
+    """Ask the ledger, Redis and the workers; a broker that does not answer is part of the result.
+
+    database: the ledger; settings: of this process.
 
     Raises:
         DatabaseUnavailableError: the database does not answer.
@@ -144,7 +146,7 @@ def assemble(
         database: the ledger.
         settings: of this process.
         counts: of what is slow to count, perhaps some seconds old.
-        live: what Redis and the workers said.
+        live: what Redis and the workers answered.
         verdict: whether work gets done.
 
     """
@@ -178,8 +180,9 @@ def assemble(
 
 
 def ask_live(settings: Settings, *, wait_for_all: bool = True) -> LiveState:
-    """Ask Redis for its queues and every worker whether it is there.
+    """Ask Redis for its queues, and every worker for an answer.
 
+    settings: of this process.
     wait_for_all: wait a second for workers that Redis does not know of, too.
     """
     with closing(Broker(settings)) as broker:

@@ -32,7 +32,7 @@ _COUNTERS = ("read", "accepted", "duplicates", "rejected", "ignored")
 
 
 def print_status(status: SystemStatus) -> None:
-    """Print the status, one table after the other; a part of which there is nothing says so in a line."""
+    """Print the status, one table after the other; an empty part is one line that states it."""
     console = _console()
     for reason in status.health.reasons:
         console.print(_text(reason.text, "bold red" if reason.stops else "yellow"))
@@ -53,7 +53,7 @@ def print_status(status: SystemStatus) -> None:
 
 
 def print_hosts(hosts: Sequence[Mapping[str, Any]], note: str) -> None:
-    """Print a list of hosts, one or more lines each; `note` says why it is empty."""
+    """Print `hosts`, one or more lines each; `note`: the reason, if there are none."""
     console = _console()
     if not hosts:
         console.print(note)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 
 def printable(value: object, *, keep: str = "") -> str:
-    r"""Return text in which nothing can move a cursor, turn writing around or hide: such characters become `\x1b` forms.
+    r"""Return text without characters that move a cursor, turn writing around or are invisible: they become `\x1b` forms.
 
-    `keep` names characters to let through, such as a line break.
+    value: converted by `str`; keep: characters that stay, such as a line break.
     """
     return "".join(
         character

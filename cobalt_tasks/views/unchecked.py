@@ -17,7 +17,7 @@ from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat.rules import Rules
 
 _OURS = frozenset({"no provider", "no resolver", "out of scope", "held up"})
-"""Outcomes that give the reason why no look-up was made, and no fact about the host."""
+"""Outcomes that are the reason why no look-up was made, and no fact about the host."""
 
 
 class Unchecked(Struct, frozen=True, kw_only=True):

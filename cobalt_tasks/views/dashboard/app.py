@@ -38,7 +38,7 @@ from cobalt_tasks.views.dashboard.stream import EventResponse, Streams
 STATIC = Path(__file__).parent / "static"
 
 _DESCRIPTION = (
-    "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, unless they say otherwise."
+    "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, if nothing else is stated."
 )
 
 _SHOWN_TEXT = 1000
@@ -58,7 +58,7 @@ Id = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only rows with
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Return the application; it starts without a ledger too, and then answers why there is none.
+    """Return the application; it starts without a ledger too, and then answers with the reason.
 
     Raises:
         ConfigurationError: the name or the password for the page is missing.
@@ -82,7 +82,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.streams = streams
     _add_documents(app, login)
-    _add_lists(app, settings)
+    _add_hosts(app, settings)
+    _add_lists(app)
     _add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
@@ -134,7 +135,7 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
 
     @app.get("/api/stream", tags=["live"])
     async def stream(request: Request) -> Response:
-        """Send the document of /api/data every two seconds as server-sent events named `data`; `trouble` says why not."""
+        """Send the document of /api/data every two seconds as server-sent events named `data`; an event `trouble` has the reason if that fails."""
         return EventResponse(streams, _live(request).shared_data)
 
     streams: Streams = app.state.streams
@@ -146,9 +147,9 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
         return Response(body, media_type=media_type)
 
 
-def _add_lists(app: FastAPI, settings: Settings) -> None:
+def _add_hosts(app: FastAPI, settings: Settings) -> None:
     @app.get("/api/hosts", tags=["lists"])
-    def host_list(  # noqa: PLR0913, PLR0917  # FastAPI gives them by name
+    def host_list(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         limit: Limit = 100,
         country: Annotated[str | None, Query(pattern="^[A-Za-z]{2}$", description="Two letters, such as NL.")] = None,
@@ -163,7 +164,7 @@ def _add_lists(app: FastAPI, settings: Settings) -> None:
     ) -> Response:
         """Return hosts: score from 0 to 1 (null: not made yet), location, names, ports with their services.
 
-        `note` says why the list is empty: nothing is known yet, nothing is scored yet, or nothing matches.
+        `note` is the reason why the list is empty: nothing is known yet, nothing is scored yet, or nothing matches.
         """
         only = Filter(country=country.upper() if country else None, port=port, service=service)
         return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
@@ -182,7 +183,7 @@ def _add_lists(app: FastAPI, settings: Settings) -> None:
         return _json(hosts.host(_live(request).database, _address(ip), settings, page))
 
     @app.get("/api/hosts/{ip}/{part}", tags=["lists"])
-    def host_part(  # noqa: PLR0913, PLR0917  # FastAPI gives them by name
+    def host_part(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         ip: str,
         part: Part,
@@ -198,6 +199,8 @@ def _add_lists(app: FastAPI, settings: Settings) -> None:
         )
         return _json(hosts.part(_live(request).database, _address(ip), part, page))
 
+
+def _add_lists(app: FastAPI) -> None:
     @app.get("/api/connections", tags=["lists"])
     def connections(
         request: Request,
@@ -209,7 +212,7 @@ def _add_lists(app: FastAPI, settings: Settings) -> None:
         return _json(lists.connections(_live(request).database, limit, before, seconds))
 
     @app.get("/api/jobs", tags=["lists"])
-    def jobs(  # noqa: PLR0913, PLR0917  # FastAPI gives them by name
+    def jobs(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         limit: Limit = 100,
         before: Id = None,
@@ -220,7 +223,7 @@ def _add_lists(app: FastAPI, settings: Settings) -> None:
         """Return jobs, the newest first."""
         wanted = None
         if address is not None and (wanted := canonical(address)) is None:
-            raise HTTPException(422, "this is no IP address")
+            raise HTTPException(422, "this is not an IP address")
         only = JobFilter(kind=kind, state=state, address=wanted)
         return _json(lists.jobs(_live(request).database, limit, only, before))
 
@@ -241,7 +244,7 @@ def _page(file: Path) -> Callable[[], Awaitable[FileResponse]]:
 def _address(text: str) -> str:
     address = canonical(text)
     if address is None:
-        raise HTTPException(422, "this is no IP address")
+        raise HTTPException(422, "this is not an IP address")
     return address
 
 

@@ -1,4 +1,4 @@
-"""Values that are slow to get, kept for a while, so that looking often costs little."""
+"""A cache for values that are slow to compute and that many requests ask for."""
 
 import threading
 import time
@@ -10,14 +10,23 @@ T = TypeVar("T")
 
 
 class RefreshingCache(Generic[T]):
-    """One value, renewed by one thread at a time, however many ask for it.
+    """One value that is slow to compute, computed by one thread at a time.
 
-    It is kept for `seconds`, and longer when it is slow to get, so that getting it takes at most `share` of the time.
-    For `stale_for` seconds more the old one is given at once while the new one is being got; after that one waits.
+    It is used for `seconds`, and longer if it is slow to compute, so that computing takes at most `share` of the time.
+    For `stale_for` seconds after expiry, the old value is returned and a new one is computed in the background; later
+    calls wait for it.
     """
 
     def __init__(self, get: Callable[[], T], *, seconds: float, stale_for: float = 0.0, share: float = 1.0) -> None:
-        """Get nothing yet."""
+        """Compute nothing yet.
+
+        Args:
+            get: computes the value; it may raise.
+            seconds: how long a value is used.
+            stale_for: seconds after that in which the old value is returned while a new one is computed.
+            share: the largest share of the time that computing may take, 0 to 1.
+
+        """
         self._get = get
         self._seconds = seconds
         self._stale_for = stale_for
@@ -30,7 +39,7 @@ class RefreshingCache(Generic[T]):
         self._renewal: Future[T] | None = None
 
     def value(self) -> T:
-        """Return the value; raises what getting it raised, when there is none that is good enough."""
+        """Return the value. If no old one may be used, raises what computing it raised."""
         with self._lock:
             late = time.monotonic() - self._keep_until
             if self._has_value and late < 0:
@@ -41,12 +50,12 @@ class RefreshingCache(Generic[T]):
         return renewal.result()
 
     def drop(self) -> None:
-        """Let the next call get the value anew."""
+        """Compute the value again at the next call."""
         with self._lock:
             self._keep_until = 0.0
 
     def begin(self) -> None:
-        """Begin to get the value, and do not wait for it."""
+        """Start to compute the value, and do not wait for it."""
         with self._lock:
             self._renewal = self._renewal or self._threads.submit(self._renew)
 

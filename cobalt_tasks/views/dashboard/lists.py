@@ -20,7 +20,16 @@ def hosts(
     order: host_queries.Order,
     after: host_queries.After | None,
 ) -> Page:
-    """Return a page of hosts, the last seen or the riskiest first."""
+    """Return a page of hosts, the last seen or the riskiest first.
+
+    Args:
+        database: the ledger.
+        limit: rows at most.
+        only: which hosts.
+        order: which come first.
+        after: the last host of the page before; None for the first page.
+
+    """
     with database.reading() as connection:
         rows = host_queries.page(connection, limit, only=only, order=order, after=after)
     following = f"{rows[-1][order]!r}~{rows[-1]['address']}" if len(rows) == limit else None
@@ -32,7 +41,15 @@ def hosts(
 
 
 def connections(database: Database, limit: int, before: int | None, seconds: float | None) -> Page:
-    """Return a page of connections, the newest first."""
+    """Return a page of connections, the newest first.
+
+    Args:
+        database: the ledger.
+        limit: rows at most.
+        before: only rows with a smaller id; None for the first page.
+        seconds: only those that arrived within so many seconds; None for all.
+
+    """
     since = None if seconds is None else time.time() - seconds
     with database.reading() as connection:
         rows = traffic.connections(connection, limit, since=since, before=before)
@@ -40,7 +57,15 @@ def connections(database: Database, limit: int, before: int | None, seconds: flo
 
 
 def jobs(database: Database, limit: int, only: job_lists.JobFilter, before: int | None) -> Page:
-    """Return a page of jobs, the newest first."""
+    """Return a page of jobs, the newest first.
+
+    Args:
+        database: the ledger.
+        limit: rows at most.
+        only: which jobs.
+        before: only rows with a smaller id; None for the first page.
+
+    """
     with database.reading() as connection:
         return _page(job_lists.job_page(connection, limit, only=only, before=before), limit)
 

@@ -23,7 +23,7 @@ STREAMED_CONNECTIONS = 200
 _LATEST_CONNECTIONS = 50
 _COUNT_SECONDS = 2.0
 _COUNT_SHARE = 0.05
-_PULSE_SECONDS = 5.0
+_LIVE_SECONDS = 5.0
 _STALE_SECONDS = 10.0
 _ZONE_SECONDS = 10.0
 _ZONE_WINDOW_SECONDS = 900.0
@@ -31,7 +31,7 @@ _REMEMBERED_SECONDS = 600.0
 
 
 class Beats(Struct, frozen=True):
-    """The live, and when each queue was last seen to have a worker (this process's monotonic clock)."""
+    """What Redis and the workers answered, and when each queue was last seen to have a worker (this process's monotonic clock)."""
 
     live: status.LiveState
     queues: dict[str, float]
@@ -41,7 +41,7 @@ class Live:
     """One process's view of the ledger; every method may be called from any thread."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
-        """Ask nothing yet: the database may be away, or have no ledger."""
+        """Ask nothing yet: `database` may not answer, or have no ledger. `settings`: of this process."""
         self._database = database
         self._has_tables = False
         self._settings = settings
@@ -51,7 +51,7 @@ class Live:
         self._counts = RefreshingCache(
             lambda: status.count(self.database), seconds=_COUNT_SECONDS, stale_for=_STALE_SECONDS, share=_COUNT_SHARE
         )
-        self._beats = RefreshingCache(self._feel, seconds=_PULSE_SECONDS, stale_for=_STALE_SECONDS)
+        self._beats = RefreshingCache(self._ask_live, seconds=_LIVE_SECONDS, stale_for=_STALE_SECONDS)
         self._facts = RefreshingCache(self._find_facts, seconds=1.0)
         self._traffic = RefreshingCache(self._count_traffic, seconds=1.0, stale_for=_STALE_SECONDS, share=_COUNT_SHARE)
         self._zones = RefreshingCache(
@@ -64,7 +64,7 @@ class Live:
         """The ledger.
 
         Raises:
-            DatabaseUnavailableError: it does not answer, or there is none.
+            DatabaseUnavailableError: it does not answer, or has no tables.
 
         """
         schema.require_file(self._database)
@@ -74,15 +74,15 @@ class Live:
         return self._database
 
     def begin(self) -> None:
-        """Begin to get what takes longest, before anybody asks."""
+        """Start to compute what takes longest, before the first request."""
         self._beats.begin()
         self._counts.begin()
         self._zones.begin()
 
     def close(self) -> None:
         """End the threads and close the connections."""
-        for kept in (self._facts, self._counts, self._beats, self._traffic, self._zones, self._data):
-            kept.close()
+        for cache in (self._facts, self._counts, self._beats, self._traffic, self._zones, self._data):
+            cache.close()
         self._database.dispose()
 
     def status(self) -> status.SystemStatus:
@@ -124,7 +124,7 @@ class Live:
         )
 
     def shared_data(self) -> payload.LiveData:
-        """Return the same for everybody who watches, got once a second at most."""
+        """Return the document that all streams share; it is made at most once a second."""
         return self._data.value()
 
     def health(self) -> tuple[bool, payload.Health]:
@@ -167,8 +167,8 @@ class Live:
         with self.database.reading() as connection:
             return stats.traffic(connection, time.time() - WINDOW_SECONDS)
 
-    def _feel(self) -> Beats:
-        """Feel the live, and remember workers that have gone for ten minutes. Called by one thread at a time."""
+    def _ask_live(self) -> Beats:
+        """Ask Redis and the workers, and keep workers that ended for ten minutes. Called by one thread at a time."""
         live = status.ask_live(self._settings)
         now = time.monotonic()
         answered = {worker.name: (now, worker) for worker in live.workers}

@@ -1,4 +1,4 @@
-"""The shape of /api/data and /api/health. Programs rely on its keys: they may be added to, never renamed."""
+"""The documents of /api/data and /api/health. Programs rely on their keys: new ones may be added, none renamed."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -49,8 +49,8 @@ class Component(Struct, frozen=True, kw_only=True):
 
 
 class Health(Struct, frozen=True, kw_only=True):
-    """The components, and the mean of all but the input from 0 to 1: a quiet network is no illness. 0 where
-    nothing can be done. `reasons`: what is wrong, in words, the worst first.
+    """The components, and the mean of all but the input from 0 to 1, since a quiet network is not a fault; 0 if
+    no work can be done. `reasons`: what is wrong, in words, the worst first.
     """
 
     overall: float
@@ -62,7 +62,7 @@ class LiveData(Struct, frozen=True, kw_only=True):
     """The answer of /api/data.
 
     `connections` arrived within the last minute, the newest first; `latest_connections` are the newest of all when
-    there are none of those. Counts are counted, not measured by the lists.
+    there are none of those. Counts are of all rows, not of those in the lists.
     """
 
     timestamp: float
@@ -86,7 +86,19 @@ def data(  # noqa: PLR0913  # the parts of one document
     last_input_age: float | None,
     zones: Sequence[Zone] = (),
 ) -> LiveData:
-    """Put the document together. Scores and zones come from evidence; as long as there is none they are 0 and none."""
+    """Return the document. Without findings, scores are 0 and there are no zones.
+
+    Args:
+        status: of the whole system.
+        recent: figures of the connections of the last minute.
+        rows: those connections, the newest first.
+        latest: the newest connections of all, if there are none in the last minute.
+        health: of the components.
+        uptime: seconds since this process started.
+        last_input_age: seconds since the last record was stored; None for never.
+        zones: where risky hosts are.
+
+    """
     connections = [connection(row) for row in rows]
     components = health.components
     return LiveData(
@@ -101,15 +113,11 @@ def data(  # noqa: PLR0913  # the parts of one document
             },
         },
         system_health=health,
-        metrics={
-            "total_connections": status.connections,
-            "recent_connections": recent.connections,
-            "active_countries": recent.countries,
+        metrics=_metrics(status, recent)
+        | {
             "threat_zones": len(zones),
             "uptime": uptime,
             "buffer_age": last_input_age,
-            "geo_queue_size": status.queues["geolocation"].jobs,
-            "scoring_lag": status.scoring,
         },
         integration_status={
             "database": _integration(components["database"]),
@@ -120,11 +128,21 @@ def data(  # noqa: PLR0913  # the parts of one document
     )
 
 
+def _metrics(status: SystemStatus, recent: Traffic) -> Document:
+    return {
+        "total_connections": status.connections,
+        "recent_connections": recent.connections,
+        "active_countries": recent.countries,
+        "geo_queue_size": status.queues["geolocation"].jobs,
+        "scoring_lag": status.scoring,
+    }
+
+
 def connection(row: Mapping[str, Any]) -> Document:
     """Return one connection; `timestamp` is its arrival. An unknown country is "??", unknown coordinates are null.
 
     `scored` is False for a host that was not scored yet; its `threat_score` is 0 then. `reputation` was never checked.
-    `dst_public` is False for an address nobody can locate: private, link-local, multicast and the like.
+    `dst_public` is False for an address without a place: private, link-local, multicast and the like.
     """
     return {
         "id": row["id"],

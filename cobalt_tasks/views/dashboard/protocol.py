@@ -40,7 +40,7 @@ class DeadlineProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
-        """Take what came; a request whose end has not come must come in time."""
+        """Process what was received; a request that is not complete must be completed before its deadline."""
         super().handle_events()
         if self.conn.their_state in {h11.IDLE, h11.SEND_BODY}:
             self._expect_request()

@@ -1,5 +1,5 @@
-"""Around every request: the name it was sent to, the site it comes from, the login, a bound on how many run at once,
-and headers that tie a browser's hands.
+"""Checks around every request: the name it was sent to, the site it comes from, the login, a bound on how many run at once,
+and headers that restrict browsers.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cobalt_tasks.core import access
 
 OPEN_PATHS = frozenset({"/api/health", "/api/live"})
-"""What a health check may ask without a password: it tells states and ages, nothing of what was found."""
+"""What a health check may ask without a password: states and ages, and nothing that was found."""
 
 UNCOUNTED_PATHS = OPEN_PATHS | {"/api/stream"}
 """Streams have bounds of their own."""
@@ -55,7 +55,7 @@ class HostGuard:
     """Answers only requests for this server's own names, and none that a browser sends for another site."""
 
     def __init__(self, app: ASGIApp, names: access.HostNames) -> None:
-        """Wrap an application."""
+        """Wrap the application `app`; `names`: the host names it answers to."""
         self._app = app
         self._names = names
 
@@ -77,7 +77,10 @@ class HostGuard:
 
 
 def is_logged_in(login: access.Login, scope: Scope) -> bool:
-    """Return whether a request carries the name and the password; one that carries none is not counted as a guess."""
+    """Return whether a request has the name and the password; one without any is not counted as a guess.
+
+    login: name and password; scope: the request's ASGI scope.
+    """
     authorization, client = Headers(scope=scope).get("authorization"), client_of(scope)
     return authorization is not None and not login.is_throttled(client) and login.accepts(authorization, client)
 
@@ -86,7 +89,7 @@ class BasicAuthentication:
     """Lets in only requests with the name and the password."""
 
     def __init__(self, app: ASGIApp, login: access.Login) -> None:
-        """Wrap an application."""
+        """Wrap the application `app`; `login`: the name and the password."""
         self._app = app
         self._login = login
 
@@ -109,7 +112,7 @@ class Admission:
     """Bounds the requests that run at once, in all and for one client; the health check and streams are not counted."""
 
     def __init__(self, app: ASGIApp, most: int = 96, most_of_one: int = 48) -> None:
-        """Wrap an application. `most`: requests at once; `most_of_one`: those of one client address."""
+        """Wrap the application `app`. `most`: requests at once; `most_of_one`: those of one client address."""
         self._app = app
         self._most = most
         self._most_of_one = most_of_one

@@ -18,7 +18,7 @@ _LONGEST_HEADER = 16 * 1024
 
 
 class _Server(uvicorn.Server):
-    """Ends the open streams first when it is told to stop; they would never end by themselves."""
+    """Ends the open streams first when it stops; they would never end by themselves."""
 
     def __init__(self, config: uvicorn.Config, streams: Streams) -> None:
         super().__init__(config)
@@ -31,8 +31,14 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `say` is told the URL as soon as connections are taken.
+def serve(settings: Settings, host: str, port: int, report: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        settings: of this process.
+        host: the address or name to listen on.
+        port: the TCP port.
+        report: called with the URL as soon as connections are accepted.
 
     Raises:
         ConfigurationError: the address cannot be used, or the settings cannot.
@@ -41,7 +47,7 @@ def serve(settings: Settings, host: str, port: int, say: Callable[[str], None]) 
     """
     app = create_app(settings)
     with _listen(host, port) as listener:
-        say(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
+        report(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
         _Server(server_config(app), app.state.streams).run(sockets=[listener])
 
 

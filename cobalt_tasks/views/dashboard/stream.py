@@ -24,7 +24,7 @@ class Streams:
     """The open streams of one process. All of it runs on the event loop."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Start without streams."""
         self._open: Counter[str] = Counter()
         self._stopping = asyncio.Event()
 
@@ -60,7 +60,7 @@ class EventResponse(StreamingResponse):
     """A stream that is counted from before its first byte until its connection is gone."""
 
     def __init__(self, streams: Streams, document: Callable[[], object]) -> None:
-        """Prepare the answer; `document` runs in a thread."""
+        """Prepare the answer. `streams`: counts it; `document`: returns what each event has, and runs in a thread."""
         super().__init__(streams.events(document), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
         self._streams = streams
 

@@ -120,8 +120,8 @@ def test_jobs_are_cancelled_and_pruned(ledger: Database, run: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("retry",), "say which jobs"),
-        (("cancel",), "say which jobs"),
+        (("retry",), "name the jobs"),
+        (("cancel",), "name the jobs"),
         (("list", "--address", "nowhere"), "'nowhere' is no address"),
         (("list", "--address", ""), "'' is no address"),
         (("list", "--state", "lost"), "'lost' is not one of"),
