@@ -97,6 +97,7 @@ check: setup-dev  ## ruff, mypy --strict, import contracts, and a lint of ours f
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/lint
+	@$(BIN)/python -m pytest -q -p no:xdist -p no:cacheprovider tests/unit/test_architecture.py tests/unit/test_faults_table.py
 
 # requirements-dev.lock comes first: it holds the packages of the others, which keep to its versions.
 COMPILE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"

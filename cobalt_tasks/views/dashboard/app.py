@@ -192,11 +192,8 @@ def _add_hosts(app: FastAPI, settings: Settings) -> None:
         whole: Annotated[bool, Query(description="Cut no text; then at most 10 rows.")] = False,  # noqa: FBT002
     ) -> Response:
         """Return one list of a host page by page: its rows, their total number, and the offset of the next page."""
-        page = (
-            Page(limit=min(limit, _WHOLE_ROWS), offset=offset)
-            if whole
-            else Page(limit=limit, offset=offset, text=_SHOWN_TEXT)
-        )
+        cut = Page(limit=limit, offset=offset, text=_SHOWN_TEXT)
+        page = Page(limit=min(limit, _WHOLE_ROWS), offset=offset) if whole else cut
         return _json(hosts.part(_live(request).database, _address(ip), part, page))
 
 

@@ -107,10 +107,7 @@ def data(  # noqa: PLR0913  # the parts of one document
         latest_connections=[connection(row) for row in latest],
         geo_intelligence={
             "threat_zones": zones,
-            "statistics": {
-                "total_countries": status.countries,
-                "active_threats": recent.threats,
-            },
+            "statistics": {"total_countries": status.countries, "active_threats": recent.threats},
         },
         system_health=health,
         metrics=_metrics(status, recent)
