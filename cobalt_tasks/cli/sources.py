@@ -34,7 +34,7 @@ def list_(as_json: bool) -> None:
     with existing_ledger(settings.load()).reading() as connection:
         found = storage.everything(connection)
     if as_json:
-        hidden = ("device", "inode", "head", "head_length", "tail", "parser_state", "provisional")
+        hidden = ("device", "inode", "head", "head_length", "tail", "parser_state", "partial_line")
         rows = [
             {name: value for name, value in msgspec.structs.asdict(each).items() if name not in hidden}
             for each in found

@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     literal_column,
@@ -52,7 +53,7 @@ sources = Table(
     Column("tail", Text),
     Column("position", BigInteger, nullable=False, server_default="0"),
     Column("parser_state", Text),
-    Column("provisional", Text),
+    Column("partial_line", Text),
     # The ledger: read = accepted + duplicates + rejected + ignored.
     Column("read", BigInteger, nullable=False, server_default="0"),
     Column("accepted", BigInteger, nullable=False, server_default="0"),
@@ -93,14 +94,19 @@ observations = Table(
     Column("identity", Text),
     Column("details", Text),
     Index("ix_observations_arrived_at", "arrived_at"),
-    Index(
-        "uq_observations_source_id_identity",
-        "source_id",
-        "identity",
-        unique=True,
-        sqlite_where=text("identity IS NOT NULL"),
-        postgresql_where=text("identity IS NOT NULL"),
-    ),
+)
+
+# Leads from a connection's identity to its row, for the lines of it that are still to come.
+identities = Table(
+    "identities",
+    metadata,
+    # A hash of the tool, its name for the connection and, where that is not enough, the two ends.
+    Column("key", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("observation_id", BigInteger, nullable=False),
+    # Days since the epoch when the connection arrived: identities are deleted with the connections of a day.
+    Column("day", Integer, nullable=False),
+    # How well the line knew the connection that decided its ends, protocol and start.
+    Column("authority", SmallInteger, nullable=False),
 )
 
 discoveries = Table(

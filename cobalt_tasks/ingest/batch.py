@@ -1,12 +1,23 @@
-"""What a format made of a piece of input."""
+"""One batch of input: what a format read of it, and what follows from that. It is written in one transaction."""
 
 from typing import Any, Final
 
 from cobalt_tasks.core import x509
-from cobalt_tasks.core.records import Certificate, Discovery, HardwareAddress, Hostname, Observation, Sighting
+from cobalt_tasks.core.records import (
+    Banner,
+    Certificate,
+    Discovery,
+    Facts,
+    HardwareAddress,
+    Hostname,
+    NewJob,
+    Observation,
+    Sighting,
+)
 from cobalt_tasks.core.text import hostname, mac_address, printable
 from cobalt_tasks.hosts.facts import banner_digest
-from cobalt_tasks.ingest.store.rejects import KEPT
+from cobalt_tasks.ingest.connections import IdentifiedConnection, identified, key_of
+from cobalt_tasks.ingest.store.rejects import KEPT_BYTES
 
 LONGEST_TEXT: Final = 4096
 """Characters of any text of a line that are stored."""
@@ -14,62 +25,95 @@ LONGEST_TEXT: Final = 4096
 _LONGEST_REASON: Final = 300
 _LONGEST_VENDOR: Final = 128
 
+Rows = list[tuple[Any, ...]]
+
 
 class RefusedError(ValueError):
-    """A record cannot be used; the message says why. It becomes a reject, never an error of ours."""
+    """A record cannot be used; the message is the reason. It becomes a reject, never an error of ours."""
 
 
 class Batch:
-    """Records of one source, as rows (see ingest/store/write_batch.py) where there are many, as contracts where there are few.
+    """Records of one source, and the hosts, ports, facts and jobs that follow from them (`ingest/derive.py` adds those).
 
     A format calls exactly one of `observe`, `discover`, `reject` and `ignore` for each record: so the ledger balances.
+    What comes in thousands is held as rows, in the order of the columns in `ingest/store/write_batch.py`.
+
+    Attributes:
+        source_id: the source in the ledger.
+        arrived_at: when the input arrived, in epoch seconds.
+        tool: the program that wrote the input, for the facts taken from it.
+        observations: rows of connections without an identity.
+        identified: connections with one, by the key of their identity.
+        joined: how many lines joined a connection of this batch.
+        banners: discoveries with a banner, or with a service.
+        evidence: banners that report something about a port without naming its service (a page's title).
+
     """
 
     __slots__ = (
         "arrived_at",
+        "banners",
         "certificates",
         "discoveries",
+        "evidence",
+        "facts",
         "hardware_addresses",
         "hostnames",
+        "hosts",
         "identified",
         "ignored",
+        "jobs",
+        "joined",
         "observations",
+        "ports",
         "rejects",
         "sightings",
         "source_id",
-        "spoken",
         "tool",
     )
 
     def __init__(self, source_id: int, arrived_at: float, tool: str = "") -> None:
-        """Begin empty. `tool` names the program that wrote the input, for the facts taken from it."""
+        """Start empty; `source_id`, `arrived_at` and `tool` are attributes."""
         self.source_id = source_id
         self.arrived_at = arrived_at
         self.tool = tool
-        self.observations: list[tuple[Any, ...]] = []
-        self.identified: list[tuple[Any, ...]] = []
-        self.discoveries: list[tuple[Any, ...]] = []
-        self.rejects: list[tuple[Any, ...]] = []
-        self.spoken: list[Discovery] = []
+        self.observations: Rows = []
+        self.identified: dict[int, IdentifiedConnection] = {}
+        self.joined = 0
+        self.discoveries: Rows = []
+        self.rejects: Rows = []
+        self.ignored = 0
+        self.banners: list[Discovery] = []
         self.hostnames: list[Hostname] = []
         self.hardware_addresses: list[HardwareAddress] = []
         self.certificates: list[Certificate] = []
         self.sightings: list[Sighting] = []
-        self.ignored = 0
+        # What follows.
+        self.hosts: Rows = []
+        self.ports: Rows = []
+        self.facts = Facts()
+        self.evidence: list[Banner] = []
+        self.jobs: list[NewJob] = []
 
     @property
     def records(self) -> int:
         """How many records were read."""
-        seen = len(self.observations) + len(self.identified) + len(self.discoveries)
+        seen = len(self.observations) + len(self.identified) + self.joined + len(self.discoveries)
         return seen + len(self.rejects) + self.ignored
 
     def observe(self, seen: Observation) -> None:
-        """Take a connection seen in traffic."""
-        rows = self.observations if seen.identity is None else self.identified
-        rows.append(
+        """Add a connection seen in traffic; lines with the same identity become one."""
+        observed_at = self.arrived_at if seen.observed_at is None else seen.observed_at
+        if seen.identity is not None:
+            line = identified(seen, observed_at)
+            if (known := self.identified.setdefault(key_of(self.tool, seen), line)) is not line:
+                known.join(line)
+                self.joined += 1
+            return
+        self.observations.append(
             (
                 self.source_id,
-                self.arrived_at if seen.observed_at is None else seen.observed_at,
+                observed_at,
                 self.arrived_at,
                 seen.src_ip,
                 seen.src_port,
@@ -77,18 +121,18 @@ class Batch:
                 seen.dst_port,
                 seen.protocol,
                 seen.process,
-                seen.identity,
+                None,
                 seen.details,
             ),
         )
 
     def discover(self, found: Discovery) -> None:
-        """Take an open port, or a banner read there."""
+        """Add an open port, or a banner read there."""
         key = ""
         if found.banner is not None or found.service is not None or found.details is not None:
             key = _discovery_key(found)
             if found.banner is not None or found.service is not None:
-                self.spoken.append(found)
+                self.banners.append(found)
         self.discoveries.append(
             (
                 self.source_id,
@@ -117,17 +161,25 @@ class Batch:
             self.hardware_addresses.append(found)
 
     def name(self, address: str, name: object, source: str, when: float | None) -> None:
-        """Take a name met for an address, if it is a host name at all; for `source` see contracts.Hostname."""
+        """Add a name met for a host, if it is a host name at all.
+
+        address: the host, canonical; name: what the input has there; source: see `records.Hostname`;
+        when: epoch seconds, None for the arrival.
+        """
         if isinstance(name, str) and (checked := hostname(name)):
-            at = min(self.arrived_at if when is None else when, self.arrived_at)
-            self.hostnames.append(Hostname(address=address, name=checked, source=source, observed_at=at))
+            self.hostnames.append(
+                Hostname(address=address, name=checked, source=source, observed_at=self._not_later(when))
+            )
 
     def certificate(self, address: str, protocol: str, port: int, der: bytes, when: float | None) -> None:
-        """Take a certificate seen on a port, with its names; nothing when it is none."""
+        """Add a certificate seen on a port, with its names; nothing when it cannot be parsed.
+
+        address, protocol, port: where it was seen; der: its bytes; when: epoch seconds, None for the arrival.
+        """
         parsed = x509.parse(der)
         if parsed is None:
             return
-        at = min(self.arrived_at if when is None else when, self.arrived_at)
+        at = self._not_later(when)
         self.certificates.append(parsed)
         self.sightings.append(
             Sighting(
@@ -143,13 +195,19 @@ class Batch:
             self.name(address, each, "certificate", at)
 
     def reject(self, position: int, reason: str, line: bytes) -> None:
-        """Keep a record that was refused, as far as it is kept."""
+        """Keep a record that was refused, up to a length.
+
+        position: its byte offset in the decompressed input; reason: one line for people; line: its bytes.
+        """
         shown = reason.replace("\x00", "\\x00")[:_LONGEST_REASON]
-        self.rejects.append((self.source_id, position, shown, line[:KEPT], self.arrived_at))
+        self.rejects.append((self.source_id, position, shown, line[:KEPT_BYTES], self.arrived_at))
 
     def ignore(self, records: int = 1) -> None:
-        """Count what is understood and not wanted."""
+        """Count `records` that are understood and not used."""
         self.ignored += records
+
+    def _not_later(self, when: float | None) -> float:
+        return self.arrived_at if when is None else min(when, self.arrived_at)
 
 
 def _discovery_key(found: Discovery) -> str:

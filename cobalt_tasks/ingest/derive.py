@@ -1,10 +1,10 @@
-"""What a batch means: which hosts, ports, facts and jobs follow from its records."""
+"""Which hosts, ports, facts and jobs follow from the records of a batch."""
 
 import base64
 import binascii
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 from cobalt_tasks.core import catalog
@@ -13,25 +13,24 @@ from cobalt_tasks.core.kinds import Disclosure, Origin
 from cobalt_tasks.core.records import Banner, Discovery, Facts, NewJob
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.store.write_batch import Intake
 from cobalt_tasks.protocols import printable, recognise
 from cobalt_tasks.protocols.registry import TLS_PORTS, udp_words_at
 
 _TLS_SERVICES: Final = frozenset({"ssl", "X509", "X509CA"})
 _CERTIFICATES: Final = frozenset({"X509", "X509CA"})
 _ASIDE: Final = frozenset({"title", "html", "vuln", "heartbleed", "ticketbleed", "scripting", "versioning", "error"})
-"""What scanners report as a service and is only something about one."""
+"""Names of services under which scanners report something about another service."""
 
 _PARTS: Final = frozenset({"http.server", "vnc-info"})
-"""Services whose banner is less than what another banner of the same port says."""
+"""Services whose banner is a part of another banner of the same port."""
 
 _WITH_PORTS: Final = frozenset({"tcp", "udp", "sctp"})
-_ASKED: Final = 50_000
-_ASK_AGAIN_SECONDS: Final = 3600.0
-"""A host that turns up again within this time gets no new look at whether it needs jobs."""
+_MOST_REMEMBERED: Final = 50_000
+_REMEMBERED_SECONDS: Final = 3600.0
+"""For a host that turns up again within this time no jobs are requested."""
 
 _NEVER_NAMED: Final = re.compile(r"0\.|169\.254\.|2(?:2[4-9]|[345]\d)\.|::$|fe[89ab][0-9a-f]:|ff[0-9a-f]{2}:")
-"""Unspecified, link-local, multicast and reserved addresses (RFC 6890, RFC 4291): nobody keeps names for them."""
+"""Unspecified, link-local, multicast and reserved addresses (RFC 6890, RFC 4291) have no names."""
 
 _MIXED: Final = frozenset({"0", "10", "100", "127", "169", "172", "192", "198", "203"})
 _FIRST_MULTICAST: Final = 224
@@ -43,27 +42,27 @@ _OF_TLS: Final = catalog.made_by(Origin.TLS)
 Key = tuple[str, str, int]
 
 
-class Asked:
-    """Remembers for which targets jobs were asked for, to a bound and for a time: it only spares look-ups."""
+class RecentlyRequested:
+    """Targets for which jobs were requested, to a bound and for a time: it only saves statements."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start empty."""
         self._until: dict[Any, float] = {}
 
-    def lately(self, target: Any, now: float) -> bool:
-        """Tell whether jobs for a target were asked for within the time."""
+    def has(self, target: Any, now: float) -> bool:
+        """Return whether jobs for `target` were requested within the time; `now` is in epoch seconds."""
         return self._until.get(target, 0.0) > now
 
     def remember(self, targets: Iterable[Any], now: float) -> None:
-        """Remember targets, once their jobs are committed. The oldest half is forgotten at the bound."""
-        self._until.update(dict.fromkeys(targets, now + _ASK_AGAIN_SECONDS))
-        if len(self._until) > _ASKED:
-            for target in list(self._until)[: _ASKED // 2]:
+        """Remember `targets`, once their jobs are committed, from `now` on. At the bound the oldest half is dropped."""
+        self._until.update(dict.fromkeys(targets, now + _REMEMBERED_SECONDS))
+        if len(self._until) > _MOST_REMEMBERED:
+            for target in list(self._until)[: _MOST_REMEMBERED // 2]:
                 del self._until[target]
 
 
 class Planner:
-    """Turns batches into what the ledger takes."""
+    """Adds to batches what follows from their records."""
 
     def __init__(self, settings: Settings) -> None:
         """Read the scope.
@@ -75,40 +74,35 @@ class Planner:
         self._scope = Scope(settings.scope, settings.exclude)
         self._scans_traffic = bool(settings.scope)
         self._looks_up = bool(settings.resolvers) or not settings.offline
-        self._asked = Asked()
+        self._requested = RecentlyRequested()
 
-    def plan(self, batch: Batch) -> Intake:
-        """Work out everything that is written with a batch."""
+    def plan(self, batch: Batch) -> Batch:
+        """Add hosts, ports, facts and jobs to a batch; return it."""
         now = time.time()
-        intake = Intake(
-            observations=batch.observations,
-            identified=batch.identified,
-            discoveries=batch.discoveries,
-            rejects=batch.rejects,
-            ignored=batch.ignored,
-        )
-        hosts = _hosts(batch, now)
-        intake.hosts = sorted(hosts)
-        intake.ports = sorted(_ports(batch, now))
-        if batch.spoken or batch.hostnames or batch.certificates or batch.sightings:
-            _collect_facts(batch, intake, now)
-        intake.jobs = self._jobs(batch, intake, now)
-        return intake
+        batch.hosts = sorted(_hosts(batch, now))
+        batch.ports = sorted(_ports(batch, now))
+        if batch.banners or batch.hostnames or batch.certificates or batch.sightings:
+            _collect_facts(batch, now)
+        batch.jobs = self._jobs(batch, now)
+        return batch
 
-    def committed(self, intake: Intake) -> None:
-        """Remember what a batch asked for, once it is in the ledger."""
+    def committed(self, batch: Batch) -> None:
+        """Remember which jobs a batch requested, once it is in the ledger."""
         now = time.time()
-        self._asked.remember((row[0] for row in intake.hosts), now)
-        self._asked.remember((row[:3] for row in intake.ports), now)
+        self._requested.remember((address for address, *_ in batch.hosts), now)
+        self._requested.remember((target[:3] for target in batch.ports), now)
 
-    def _jobs(self, batch: Batch, intake: Intake, now: float) -> list[NewJob]:
-        made = [job for row in intake.hosts if not self._asked.lately(row[0], now) for job in self._for_host(row[0])]
-        targets = [row[:3] for row in intake.ports if _is_spoken_to(row) and not self._asked.lately(row[:3], now)]
-        for target in targets:
-            if self._scope.allows(target[0], discovered=True):
+    def _jobs(self, batch: Batch, now: float) -> list[NewJob]:
+        has = self._requested.has
+        made = [job for address, *_ in batch.hosts if not has(address, now) for job in self._for_host(address)]
+        for address, protocol, port, *_ in batch.ports:
+            target = (address, protocol, port)
+            if _is_probed(protocol, port) and not has(target, now) and self._scope.allows(address, discovered=True):
                 made.extend(_for_port(target))
-        spoken = {(each.address, each.protocol, each.port) for each in batch.spoken if each.service in _TLS_SERVICES}
-        for target in sorted(spoken):
+        encrypted = {
+            (each.address, each.protocol, each.port) for each in batch.banners if each.service in _TLS_SERVICES
+        }
+        for target in sorted(encrypted):
             if self._scope.allows(target[0], discovered=True):
                 made.extend(_for_tls(target))
         if self._scans_traffic:
@@ -116,7 +110,7 @@ class Planner:
         return made
 
     def _for_host(self, address: str) -> list[NewJob]:
-        """Return the jobs of a host that send it nothing; an excluded one is not even asked about."""
+        """Return the jobs of a host that send it nothing; an excluded one is not looked up at all."""
         if self._scope.excludes(address):
             return []
         return [
@@ -137,30 +131,31 @@ class Planner:
 
     def _jobs_for_traffic(self, batch: Batch, now: float) -> list[NewJob]:
         """Return the probes of hosts merely seen in traffic: only inside the scope the user has set."""
-        peers = {(row[5], row[7], row[6]) for row in (*batch.observations, *batch.identified)}
+        peers = {(dst_ip, protocol, dst_port) for *_, dst_ip, dst_port, protocol, _, _, _ in batch.observations}
+        peers |= {(each.dst_ip, each.protocol, each.dst_port) for each in batch.identified.values()}
         targets = [
             target
             for target in peers
             if target[1] == "tcp"
             and target[2]
-            and not self._asked.lately(("traffic", target), now)
+            and not self._requested.has(("traffic", target), now)
             and self._scope.allows(target[0], discovered=False)
         ]
-        self._asked.remember((("traffic", target) for target in targets), now)
+        self._requested.remember((("traffic", target) for target in targets), now)
         return [job for target in targets for job in _for_port(target)]
 
 
 def is_sent_out(address: str) -> bool:
-    """Tell what `addresses.is_public` tells, at once for most of IPv4: whole first octets are public or are not."""
+    """Return what `addresses.is_public` returns, at once for most of IPv4: whole first octets are public or are not."""
     first, dot, _ = address.partition(".")
     if dot and first not in _MIXED and ":" not in first:
         return int(first) < _FIRST_MULTICAST
     return is_public(address)
 
 
-def _is_spoken_to(port: Sequence[Any]) -> bool:
-    """Return whether there is something to send to a port, as (address, protocol, port, …)."""
-    return port[1] == "tcp" or (port[1] == "udp" and bool(udp_words_at(port[2])))
+def _is_probed(protocol: str, port: int) -> bool:
+    """Return whether there is something to send to a port."""
+    return protocol == "tcp" or (protocol == "udp" and bool(udp_words_at(port)))
 
 
 def _for_port(target: Key) -> list[NewJob]:
@@ -178,10 +173,14 @@ def _job(kind: str, target: Key) -> NewJob:
 
 def _hosts(batch: Batch, now: float) -> list[tuple[str, float, float, bool]]:
     """Return a row for each host met: both ends of a connection, and what a scan found."""
-    pairs = [(row[3], row[1]) for row in batch.observations] + [(row[5], row[1]) for row in batch.observations]
-    pairs += [(row[3], row[1]) for row in batch.identified] + [(row[5], row[1]) for row in batch.identified]
-    pairs += [(row[1], row[5]) for row in batch.discoveries]
-    discovered = {row[1] for row in batch.discoveries}
+    pairs = [(src_ip, at) for _, at, _, src_ip, *_ in batch.observations]
+    pairs += [(dst_ip, at) for _, at, _, _, _, dst_ip, *_ in batch.observations]
+    for each in batch.identified.values():
+        pairs += [(each.src_ip, each.last_at), (each.dst_ip, each.last_at)]
+        if each.first_at != each.last_at:
+            pairs += [(each.src_ip, each.first_at), (each.dst_ip, each.first_at)]
+    pairs += [(address, at) for _, address, _, _, _, at, *_ in batch.discoveries]
+    discovered = {address for _, address, *_ in batch.discoveries}
     last = dict(pairs)
     first = last
     if len({when for _, when in pairs}) > 1:
@@ -190,7 +189,7 @@ def _hosts(batch: Batch, now: float) -> list[tuple[str, float, float, bool]]:
         pairs.reverse()
         first = dict(pairs)
     return [
-        # Seen is never later than now, whatever a line's own clock says.
+        # Seen is never later than now, whatever a line's own clock shows.
         (address, min(first[address], now), min(when, now), address in discovered)
         for address, when in last.items()
     ]
@@ -211,17 +210,17 @@ def _ports(batch: Batch, now: float) -> list[tuple[str, str, int, float, float]]
     return [(*key, *span) for key, span in spans.items()]
 
 
-def _collect_facts(batch: Batch, intake: Intake, now: float) -> None:
+def _collect_facts(batch: Batch, now: float) -> None:
     """Turn what the scanner read into facts, at once: they need no connection of our own."""
     banners: list[Banner] = []
     # Of several banners of a port the last is shown with it: a whole answer rather than one line of it.
-    for found in sorted(batch.spoken, key=lambda each: each.service not in _PARTS):
+    for found in sorted(batch.banners, key=lambda each: each.service not in _PARTS):
         when = min(batch.arrived_at if found.observed_at is None else found.observed_at, now)
-        if found.service in _CERTIFICATES and _take_certificate(batch, found, when):
+        if found.service in _CERTIFICATES and _add_certificate(batch, found, when):
             continue
         banner = _banner(found, batch.tool, when)
-        (intake.evidence if found.service in _ASIDE else banners).append(banner)
-    intake.facts = Facts(
+        (batch.evidence if found.service in _ASIDE else banners).append(banner)
+    batch.facts = Facts(
         hostnames=batch.hostnames,
         certificates=batch.certificates,
         sightings=batch.sightings,
@@ -230,8 +229,8 @@ def _collect_facts(batch: Batch, intake: Intake, now: float) -> None:
     )
 
 
-def _take_certificate(batch: Batch, found: Discovery, when: float) -> bool:
-    """Take a banner that is a certificate in base64, without a PEM frame; tell whether it is one."""
+def _add_certificate(batch: Batch, found: Discovery, when: float) -> bool:
+    """Add a banner that is a certificate in base64, without a PEM frame; return whether it is one."""
     known = len(batch.certificates)
     try:
         der = base64.b64decode(found.banner or b"", validate=False)

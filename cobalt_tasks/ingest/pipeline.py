@@ -8,13 +8,13 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.ingest import formats
 from cobalt_tasks.ingest import source_identity as identity
+from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.commit import Committer, persist
 from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.ingest.formats.base import BLANK, Format
 from cobalt_tasks.ingest.reading import Reading
 from cobalt_tasks.ingest.sender import Postman
 from cobalt_tasks.ingest.store.sources import Source
-from cobalt_tasks.ingest.store.write_batch import Intake
 from cobalt_tasks.ingest.streams.files import Stream
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
@@ -95,10 +95,10 @@ class Pipeline:
         )
         return reading.run()
 
-    def _moved(self, before: Source, source: Source, planned: Intake) -> None:
-        self._planner.committed(planned)
-        if planned.jobs and self._postman is not None:
-            self._postman.notify({job.kind for job in planned.jobs})
+    def _moved(self, before: Source, source: Source, batch: Batch) -> None:
+        self._planner.committed(batch)
+        if batch.jobs and self._postman is not None:
+            self._postman.notify({job.kind for job in batch.jobs})
         self._told(before, source)
 
     def _persist(self, work: Callable[[], T]) -> T:

@@ -1,4 +1,4 @@
-"""Reads one source from its checkpoint to its end: cut, parse, plan, commit, again. Whatever is held is bounded."""
+"""Reads one source from its checkpoint to its end: cut, parse, plan, commit, again. Memory is bounded."""
 
 import time
 from collections.abc import Callable
@@ -11,10 +11,8 @@ from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.commit import Committer
 from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.ingest.formats.base import BLANK, Format
-from cobalt_tasks.ingest.store import partial_line as provisional
-from cobalt_tasks.ingest.store import write_batch as intake
+from cobalt_tasks.ingest.store import partial_line, write_batch
 from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Work
-from cobalt_tasks.ingest.store.write_batch import Intake
 from cobalt_tasks.ingest.streams.files import PRINT, Stream, fingerprint
 
 _SMALLEST_PIECE: Final = 16 * 1024
@@ -24,16 +22,16 @@ _QUICK_SECONDS: Final = 0.025
 _WAIT_SECONDS: Final = 0.5
 
 
-class State(Struct, omit_defaults=True):
+class ReadingState(Struct, omit_defaults=True):
     """What the checkpoint keeps beside the position."""
 
     skipping: bool = False
     format: str | None = None
 
 
-def state_of(source: Source) -> State:
+def state_of(source: Source) -> ReadingState:
     """Return what the checkpoint of a source keeps."""
-    return json.decode(source.parser_state, type=State) if source.parser_state else State()
+    return json.decode(source.parser_state, type=ReadingState) if source.parser_state else ReadingState()
 
 
 class Reading:
@@ -49,9 +47,14 @@ class Reading:
         planner: Planner,
         committer: Committer,
         stopping: Callable[[], bool],
-        moved: Callable[[Source, Source, Intake], None],
+        moved: Callable[[Source, Source, Batch], None],
     ) -> None:
-        """Stand at the checkpoint of `source`. `moved` is told each commit, and what it brought."""
+        """Start at the checkpoint of `source`.
+
+        stream: its bytes; chosen: its format; port: the one that was scanned, None if the input names it;
+        planner: adds what follows from a batch; committer: writes it; stopping: returns whether to end early;
+        moved: called after each commit with the source before and after, and the batch.
+        """
         self.source = source
         self._stream = stream
         self._format = chosen()
@@ -75,7 +78,7 @@ class Reading:
         while not self._stopping():
             data = self._stream.read(self._piece)
             if data:
-                self._take(data)
+                self._read(data)
             elif self._stream.ended():
                 self._finish()
                 break
@@ -84,17 +87,17 @@ class Reading:
         return self.source
 
     def _complete_last_line(self) -> bool:
-        """Take a provisional line back when more of the file has come; False when there is nothing new."""
-        trace = provisional.trace_of(self.source)
-        if trace is None:
+        """Undo a partial line when more of the file has come; return False when nothing new has."""
+        log = partial_line.undo_log_of(self.source)
+        if log is None:
             return True
-        if len(self._stream.peek(self._position, trace.length + 1)) <= trace.length and self._stream.ended():
+        if len(self._stream.peek(self._position, log.length + 1)) <= log.length and self._stream.ended():
             return False
         source = self.source
-        self._commit(lambda connection: provisional.undo(connection, source), Intake())
+        self._commit(lambda connection: partial_line.undo(connection, source), self._new_batch())
         return True
 
-    def _take(self, data: bytes) -> None:
+    def _read(self, data: bytes) -> None:
         if self._skipping:
             data = self._skip(data)
         self._buffer += data
@@ -107,15 +110,13 @@ class Reading:
 
     def _store(self, length: int) -> None:
         data, self._buffer = self._buffer[:length], self._buffer[length:]
-        batch = self._parse(data)
-        planned = self._planner.plan(batch)
-        source, checkpoint = self.source, self._advance(data)
-        began = time.monotonic()
-        self._commit(lambda connection: intake.store(connection, source, planned, checkpoint), planned)
-        self._pace(time.monotonic() - began)
+        batch = self._planner.plan(self._parse(data))
+        started = time.monotonic()
+        self._write(batch, self._advance(data))
+        self._adjust_piece(time.monotonic() - started)
 
     def _finish(self) -> None:
-        """Take what is left without its end: provisionally from a file, which may grow; for good from a pipe."""
+        """Store what is left without its end: as a partial line of a file, which may grow; for good from a pipe."""
         data = self._buffer
         if not data.strip(BLANK):
             return
@@ -127,19 +128,19 @@ class Reading:
         if batch.records == 0:
             self._format.state = state
             return
-        planned = self._planner.plan(batch)
+        self._planner.plan(batch)
         # The line will be read again, with the state from before it.
         self._format.state = state
         source, checkpoint, length = self.source, self._checkpoint(), len(data)
         self._commit(
-            lambda connection: provisional.store(
-                connection, source, planned, checkpoint, length=length, digest=fingerprint(data)
+            lambda connection: partial_line.store(
+                connection, source, batch, checkpoint, length=length, digest=fingerprint(data)
             ),
-            planned,
+            batch,
         )
 
     def _refuse_long(self) -> bool:
-        """Refuse the first record if it is too long; False when its end is still to come and is passed over."""
+        """Refuse the first record if it is too long; return False when its end is still to come and is passed over."""
         end = self._format.resume(self._buffer)
         if 0 < end <= self._format.longest:
             return True
@@ -148,9 +149,7 @@ class Reading:
         data, self._buffer = self._buffer[:length], self._buffer[length:]
         batch = self._new_batch()
         batch.reject(self._position, f"longer than {self._format.longest >> 20} MiB", data)
-        planned = self._planner.plan(batch)
-        source, checkpoint = self.source, self._advance(data)
-        self._commit(lambda connection: intake.store(connection, source, planned, checkpoint), planned)
+        self._write(self._planner.plan(batch), self._advance(data))
         return not self._skipping
 
     def _skip(self, data: bytes) -> bytes:
@@ -158,8 +157,7 @@ class Reading:
         end = self._format.resume(data)
         self._skipping = end == 0
         passed, rest = (data[:end], data[end:]) if end else (data, b"")
-        source, checkpoint = self.source, self._advance(passed)
-        self._commit(lambda connection: intake.store(connection, source, Intake(), checkpoint), Intake())
+        self._write(self._new_batch(), self._advance(passed))
         return rest
 
     def _new_batch(self) -> Batch:
@@ -180,23 +178,27 @@ class Reading:
         return self._checkpoint()
 
     def _checkpoint(self) -> Checkpoint:
-        state = State(skipping=self._skipping, format=self._format.state)
+        state = ReadingState(skipping=self._skipping, format=self._format.state)
         return Checkpoint(
             position=self._position,
             format=self._format.name,
             head=self._stream.key or fingerprint(self._head),
             head_length=0 if self._stream.key else len(self._head),
             tail=fingerprint(self._tail),
-            parser_state=None if state == State() else json.encode(state).decode(),
+            parser_state=None if state == ReadingState() else json.encode(state).decode(),
         )
 
-    def _commit(self, work: Work, planned: Intake) -> None:
+    def _write(self, batch: Batch, checkpoint: Checkpoint) -> None:
+        source = self.source
+        self._commit(lambda connection: write_batch.store(connection, source, batch, checkpoint), batch)
+
+    def _commit(self, work: Work, batch: Batch) -> None:
         before = self.source
         self.source = self._committer.commit(before, self._position, work)
         self._stream.release(self.source.position)
-        self._moved(before, self.source, planned)
+        self._moved(before, self.source, batch)
 
-    def _pace(self, seconds: float) -> None:
+    def _adjust_piece(self, seconds: float) -> None:
         """Where only one can write, keep transactions short enough for the workers to commit theirs in between."""
         if self._committer.is_exclusive and seconds > _SLOW_SECONDS:
             self._piece = max(_SMALLEST_PIECE, self._piece // 2)

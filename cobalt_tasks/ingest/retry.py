@@ -10,8 +10,7 @@ from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.reading import state_of
-from cobalt_tasks.ingest.store import rejects, sources
-from cobalt_tasks.ingest.store import write_batch as intake
+from cobalt_tasks.ingest.store import rejects, sources, write_batch
 from cobalt_tasks.ingest.store.rejects import Rejected
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
@@ -59,7 +58,6 @@ def _again(database: Database, planner: Planner, parser: Format, refused: Reject
     parser.parse(refused.line, refused.position, batch)
     if batch.rejects or not batch.records:
         return None
-    planned = planner.plan(batch)
-
-    database.write(lambda connection: intake.replace_reject(connection, refused, planned))
-    return {job.kind for job in planned.jobs}
+    planner.plan(batch)
+    database.write(lambda connection: write_batch.replace_reject(connection, refused, batch))
+    return {job.kind for job in batch.jobs}

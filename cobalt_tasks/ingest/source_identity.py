@@ -1,8 +1,7 @@
 """Which source a stream is: one read before, its next generation, or a new one."""
 
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.ingest.store import partial_line as provisional
-from cobalt_tasks.ingest.store import sources
+from cobalt_tasks.ingest.store import partial_line, sources
 from cobalt_tasks.ingest.store.sources import Source
 from cobalt_tasks.ingest.streams.files import PRINT, FileStream, Stream, fingerprint
 
@@ -48,5 +47,5 @@ def _is_same(stream: FileStream, known: Source) -> bool:
     data = stream.peek(known.position - before, before)
     if len(data) < before or (known.tail is not None and fingerprint(data) != known.tail):
         return False
-    trace = provisional.trace_of(known)
-    return trace is None or fingerprint(stream.peek(known.position, trace.length)) == trace.digest
+    log = partial_line.undo_log_of(known)
+    return log is None or fingerprint(stream.peek(known.position, log.length)) == log.digest

@@ -24,11 +24,14 @@ LATEST = 253402300800
 
 def check(batch: Batch) -> None:
     """Hold every row against what the tables take."""
-    for row in (*batch.observations, *batch.identified):
-        _, when, _, source, _, target, port, protocol, *texts = row
+    for _, when, _, source, _, target, port, protocol, *texts in batch.observations:
         assert 0 <= when < LATEST
         assert 0 <= port <= HIGHEST_PORT
         texts_fit(source, target, protocol, *texts)
+    for each in batch.identified.values():
+        assert 0 <= each.first_at <= each.observed_at <= each.last_at < LATEST
+        assert 0 <= each.dst_port <= HIGHEST_PORT
+        texts_fit(each.src_ip, each.dst_ip, each.protocol, each.process, each.identity, each.details)
     for _, address, protocol, port, key, when, _, reason, _, extra in batch.discoveries:
         assert 0 <= when < LATEST
         assert 0 <= port <= HIGHEST_PORT

@@ -1,11 +1,11 @@
-"""A last line without its newline: taken at once, and taken back without a trace when the line turns out to be longer."""
+"""A last line without its newline: stored at once, and undone without a trace when the line turns out to be longer."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Table, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select, tuple_, update
 
 from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.records import State
@@ -15,25 +15,30 @@ from cobalt_tasks.db.tables import (
     freshness,
     hostnames,
     hosts,
+    identities,
     jobs,
     observations,
     ports,
     rejects,
     sightings,
 )
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.store.identities import rows_of
 from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Tally, advance
-from cobalt_tasks.ingest.store.write_batch import Intake, write
+from cobalt_tasks.ingest.store.write_batch import write
 
 _KNOWN = (hosts, ports, banners, hostnames, sightings)
 """The tables that a line changes beside its own row; each has the column `address`."""
 
 _Values = list[Any]
+_Row = dict[str, Any]
 
 
-class Trace(Struct, kw_only=True):
-    """What a provisional line did. `digest` is the fingerprint of its `length` bytes, which stand at the checkpoint.
+class UndoLog(Struct, kw_only=True):
+    """What a partial line did. `digest` is the fingerprint of its `length` bytes, which stand at the checkpoint.
 
-    `before` and `after` hold the rows of each table for the addresses it names; `rows` the ids it added.
+    `before` and `after` hold the rows of each table for the addresses it names; `rows` the ids it added; `made` holds
+    the connections with an identity that it made, `joined` (before, after) of those that it joined.
     """
 
     length: int
@@ -44,34 +49,44 @@ class Trace(Struct, kw_only=True):
     after: dict[str, list[_Values]]
     rows: dict[str, list[int]]
     discoveries: list[_Values]
+    made: list[_Row] = []
+    joined: list[tuple[_Row, _Row]] = []
 
 
-def trace_of(source: Source) -> Trace | None:
-    """Return what the provisional line of a source did, if there is one."""
-    return msgspec.json.decode(source.provisional, type=Trace) if source.provisional else None
+def undo_log_of(source: Source) -> UndoLog | None:
+    """Return what the partial line of a source did; None without such a line."""
+    return msgspec.json.decode(source.partial_line, type=UndoLog) if source.partial_line else None
 
 
 def store(  # noqa: PLR0913  # the line, and where it belongs
     connection: Connection,
     source: Source,
-    intake: Intake,
+    batch: Batch,
     checkpoint: Checkpoint,
     *,
     length: int,
     digest: str,
 ) -> Source:
-    """Write a provisional line; the checkpoint stays before it and remembers what it did.
+    """Write a partial line; the checkpoint stays before it and remembers what it did.
+
+    source: as it was when the line was read; batch: the line, with all that follows from it; checkpoint: that of the
+    lines before; length, digest: the bytes of the line and their fingerprint.
 
     Raises:
         CheckpointMovedError: another process read it too: roll back.
 
     """
-    addresses = sorted({row[0] for row in intake.hosts} | {name.address for name in intake.facts.hostnames})
+    addresses = sorted({address for address, *_ in batch.hosts} | {name.address for name in batch.facts.hostnames})
     before = _rows_of(connection, addresses)
     newest = {table.name: _newest(connection, table) for table in (observations, rejects, jobs)}
     found_before = _discoveries(connection, source.id, addresses)
-    tally = write(connection, intake)
-    trace = Trace(
+    known = {row["key"]: row for row in rows_of(connection, list(batch.identified))}
+    tally = write(connection, batch)
+    now = rows_of(connection, list(batch.identified))
+    made = [row for row in now if row["key"] not in known]
+    joined = [(known[row["key"]], row) for row in now if row["key"] in known]
+    added = _added(connection, observations, newest, observations.c.source_id == source.id)
+    log = UndoLog(
         length=length,
         digest=digest,
         tally=tally,
@@ -79,39 +94,42 @@ def store(  # noqa: PLR0913  # the line, and where it belongs
         before=before,
         after=_rows_of(connection, addresses),
         rows={
-            "observations": _added(connection, observations, newest, observations.c.source_id == source.id),
+            "observations": [each for each in added if each not in {row["id"] for row in made}],
             "rejects": _added(connection, rejects, newest, rejects.c.source_id == source.id),
             "jobs": _added(connection, jobs, newest, jobs.c.address.in_(addresses)),
         },
         discoveries=[row for row in _discoveries(connection, source.id, addresses) if row not in found_before],
+        made=made,
+        joined=[(old, new) for old, new in joined if old != new],
     )
-    text = msgspec.json.encode(trace).decode()
-    return advance(connection, source, msgspec.structs.replace(checkpoint, provisional=text), tally)
+    text = msgspec.json.encode(log).decode()
+    return advance(connection, source, msgspec.structs.replace(checkpoint, partial_line=text), tally)
 
 
 def undo(connection: Connection, source: Source) -> Source:
-    """Take back what the provisional line did, except what others have changed or begun since.
+    """Undo what the partial line of `source` did, except what other processes have changed or started since.
 
     Raises:
         CheckpointMovedError: another process did this already: roll back.
 
     """
-    trace = trace_of(source)
-    if trace is None:
+    log = undo_log_of(source)
+    if log is None:
         return source
+    _separate(connection, log)
     for table in (observations, rejects):
-        connection.execute(delete(table).where(table.c.id.in_(trace.rows[table.name])))
+        connection.execute(delete(table).where(table.c.id.in_(log.rows[table.name])))
     waiting = jobs.c.state.in_([State.PENDING, State.SENT])
-    connection.execute(delete(jobs).where(jobs.c.id.in_(trace.rows["jobs"]), waiting))
-    _forget_work(connection, trace.addresses)
-    for address, protocol, port, key in trace.discoveries:
+    connection.execute(delete(jobs).where(jobs.c.id.in_(log.rows["jobs"]), waiting))
+    _forget_work(connection, log.addresses)
+    for address, protocol, port, key in log.discoveries:
         target = (discoveries.c.address, discoveries.c.protocol, discoveries.c.port, discoveries.c.banner_key)
         same = tuple_(*target) == tuple_(address, protocol, port, key)
         connection.execute(delete(discoveries).where(discoveries.c.source_id == source.id, same))
     for table in _KNOWN:
-        _restore(connection, table, trace)
+        _restore(connection, table, log)
     change = Tally()
-    change.add(trace.tally, -1)
+    change.add(log.tally, -1)
     checkpoint = Checkpoint(
         position=source.position,
         format=source.format or "",
@@ -123,6 +141,22 @@ def undo(connection: Connection, source: Source) -> Source:
     return advance(connection, source, checkpoint, change)
 
 
+def _separate(connection: Connection, log: UndoLog) -> None:
+    """Delete the connections that the line made, and restore those that it joined, where no other line joined since."""
+    for row in log.made:
+        if connection.execute(delete(observations).where(_is_unchanged(row))).rowcount:
+            connection.execute(delete(identities).where(identities.c.key == row["key"]))
+    for old, new in log.joined:
+        before = {name: value for name, value in old.items() if name in observations.c}
+        if connection.execute(update(observations).where(_is_unchanged(new)).values(before)).rowcount:
+            this = identities.c.key == old["key"]
+            connection.execute(update(identities).where(this).values(authority=old["authority"]))
+
+
+def _is_unchanged(row: _Row) -> ColumnElement[bool]:
+    return and_(*(observations.c[name].is_not_distinct_from(row[name]) for name in row if name in observations.c))
+
+
 def _forget_work(connection: Connection, addresses: Sequence[str]) -> None:
     """Delete what the first job on a host left in `freshness` when it was sent, where no job and no fact is left."""
     has_job = exists().where(jobs.c.kind == freshness.c.kind, jobs.c.address == freshness.c.address)
@@ -132,11 +166,11 @@ def _forget_work(connection: Connection, addresses: Sequence[str]) -> None:
     )
 
 
-def _restore(connection: Connection, table: Table, trace: Trace) -> None:
+def _restore(connection: Connection, table: Table, log: UndoLog) -> None:
     key = [column.name for column in table.primary_key]
     names = [column.name for column in _plain(table)]
-    before = _by_key(trace.before[table.name], names, key)
-    for target, ours in _by_key(trace.after[table.name], names, key).items():
+    before = _by_key(log.before[table.name], names, key)
+    for target, ours in _by_key(log.after[table.name], names, key).items():
         unchanged = and_(
             *(table.c[name].is_not_distinct_from(value) for name, value in zip(names, ours, strict=True)),
         )

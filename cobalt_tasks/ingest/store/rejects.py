@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from cobalt_tasks.db.tables import rejects, sources
 
-KEPT = 4096
+KEPT_BYTES = 4096
 """Bytes of a refused line that are kept."""
 
 
@@ -27,7 +27,7 @@ class Rejected(Struct, frozen=True, kw_only=True):
     @property
     def is_whole(self) -> bool:
         """Whether the line was short enough to be kept as a whole."""
-        return len(self.line) < KEPT
+        return len(self.line) < KEPT_BYTES
 
 
 def listing(

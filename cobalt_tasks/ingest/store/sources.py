@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Row, Table, and_, delete, exists, func, or_, select, text, true, update
 
 from cobalt_tasks.core.errors import CheckpointMovedError
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.tables import discoveries, observations, rejects, sources
+from cobalt_tasks.db.tables import discoveries, identities, observations, rejects, sources
 
 _CHUNK = 5_000
 """Rows deleted at once, so that nobody waits long for the lock."""
@@ -39,7 +39,7 @@ class Source(Struct, kw_only=True):
 
     `head` is the fingerprint of its first `head_length` bytes, `tail` that of the bytes before `position`;
     a journal's source has the journal's name as its head. `position` counts decompressed bytes.
-    `provisional` is what a last line without its newline did, as JSON text, to be undone when the line has grown.
+    `partial_line` is what a last line without its newline did, as JSON text, to be undone when the line has grown.
     """
 
     id: int
@@ -53,7 +53,7 @@ class Source(Struct, kw_only=True):
     tail: str | None = None
     position: int = 0
     parser_state: str | None = None
-    provisional: str | None = None
+    partial_line: str | None = None
     read: int = 0
     accepted: int = 0
     duplicates: int = 0
@@ -81,7 +81,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
     head_length: int
     tail: str | None
     parser_state: str | None = None
-    provisional: str | None = None
+    partial_line: str | None = None
 
 
 def find_file(connection: Connection, name: str, device: int, inode: int) -> Source | None:
@@ -152,14 +152,14 @@ def advance(connection: Connection, source: Source, checkpoint: Checkpoint, chan
     tally = source.tally
     tally.add(change)
     values = {**msgspec.structs.asdict(checkpoint), **msgspec.structs.asdict(tally), "updated_at": time.time()}
-    provisional = sources.c.provisional
+    partial_line = sources.c.partial_line
     moved = connection.execute(
         update(sources)
         .where(
             sources.c.id == source.id,
             sources.c.position == source.position,
             sources.c.read == source.read,
-            provisional.is_(None) if source.provisional is None else provisional == source.provisional,
+            partial_line.is_(None) if source.partial_line is None else partial_line == source.partial_line,
         )
         .values(values),
     )
@@ -175,16 +175,21 @@ def adjust(connection: Connection, source_id: int, change: Tally) -> None:
 
 
 def forget(database: Database, source_id: int) -> None:
-    """Delete what one source said, then the source, a part in each transaction; stopped midway, it can be begun again.
+    """Delete what came from one source, then the source, a part in each transaction; if stopped, it can be repeated.
 
     Hosts, ports and facts stay: they may be known from elsewhere. Observations have no index by source, which would slow
-    every line that is read: they are looked through once, by id.
+    every line that is read: they are looked through once, by id, and so are the identities that led to them.
+
+    database: the ledger; source_id: the source.
     """
     with database.reading() as connection:
         ends = select(func.coalesce(func.min(observations.c.id), 0), func.coalesce(func.max(observations.c.id), 0))
         first, last = connection.execute(ends).one()
     for start in range(first, last + 1, _LOOKED_THROUGH):
         database.write(_forget_observations, source_id, start)
+    after = None
+    while last and (after := database.write(_forget_identities, after)) is not None:
+        pass
     for table in (discoveries, rejects):
         while database.write(_forget_some, table, source_id):
             pass
@@ -194,6 +199,17 @@ def forget(database: Database, source_id: int) -> None:
 def _forget_observations(connection: Connection, source_id: int, start: int) -> None:
     span = observations.c.id >= start, observations.c.id < start + _LOOKED_THROUGH
     connection.execute(delete(observations).where(*span, observations.c.source_id == source_id))
+
+
+def _forget_identities(connection: Connection, after: int | None) -> int | None:
+    """Delete those of the next identities that lead to no row; return the last of them, None at the end."""
+    following = identities.c.key > after if after is not None else true()
+    piece = select(identities.c.key).where(following).order_by(identities.c.key).limit(_LOOKED_THROUGH)
+    last: int | None = connection.execute(select(func.max(piece.subquery().c.key))).scalar()
+    if last is not None:
+        leads = exists().where(observations.c.id == identities.c.observation_id)
+        connection.execute(delete(identities).where(following, identities.c.key <= last, ~leads))
+    return last
 
 
 def _forget_some(connection: Connection, table: Table, source_id: int) -> bool:

@@ -1,4 +1,4 @@
-"""What one batch of input brings, written in one transaction with the checkpoint.
+"""Writes a batch of input, in one transaction with the checkpoint.
 
 Rows travel as plain tuples in the order of `COLUMNS` and go through the driver: the loops here are the hot path.
 """
@@ -6,22 +6,16 @@ Rows travel as plain tuples in the order of `COLUMNS` and go through the driver:
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct
 from sqlalchemy import Connection, Table
 
-from cobalt_tasks.core.records import Banner, Facts, NewJob
-from cobalt_tasks.db import counts
-from cobalt_tasks.db import pg_copy as driver
+from cobalt_tasks.db import counts, pg_copy
 from cobalt_tasks.db.tables import hosts, observations, ports
 from cobalt_tasks.hosts import facts
-from cobalt_tasks.ingest.store import merge_details as repeated
-from cobalt_tasks.ingest.store import rejects, sources
+from cobalt_tasks.ingest.batch import Batch, Rows
+from cobalt_tasks.ingest.store import identities, rejects, sources
 from cobalt_tasks.ingest.store.rejects import Rejected
 from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Tally
-from cobalt_tasks.jobs import creation as new_jobs
-
-Rows = list[tuple[Any, ...]]
+from cobalt_tasks.jobs import creation
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "observations": (
@@ -38,10 +32,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The columns of each table that input writes, in the order of the rows' values."""
 
-_IGNORE_REPEATED: Final = {
-    "observations": "ON CONFLICT (source_id, identity) WHERE identity IS NOT NULL DO NOTHING",
-    "discoveries": "ON CONFLICT DO NOTHING",
-}
+_IGNORE_REPEATED: Final = "ON CONFLICT DO NOTHING"
 _SPAN: Final = (
     "first_seen = CASE WHEN excluded.first_seen < {0}.first_seen THEN excluded.first_seen ELSE {0}.first_seen END, "
     "last_seen = CASE WHEN excluded.last_seen > {0}.last_seen THEN excluded.last_seen ELSE {0}.last_seen END"
@@ -75,66 +66,46 @@ _CACHE: Final = "PRAGMA cache_size=-16384"
 """A producer's memory is bounded, and the system caches the file as well."""
 
 
-class Intake(Struct, kw_only=True):
-    """What one batch brings. Rows of hosts and ports are sorted by key, each key once.
-
-    `evidence` holds banners that say something about a port without naming its service (a page's title).
-    """
-
-    observations: Rows = []
-    identified: Rows = []
-    discoveries: Rows = []
-    rejects: Rows = []
-    hosts: Rows = []
-    ports: Rows = []
-    facts: Facts = msgspec.field(default_factory=Facts)
-    evidence: list[Banner] = []
-    jobs: list[NewJob] = []
-    ignored: int = 0
-
-
-def store(connection: Connection, source: Source, intake: Intake, checkpoint: Checkpoint) -> Source:
+def store(connection: Connection, source: Source, batch: Batch, checkpoint: Checkpoint) -> Source:
     """Write a batch and move the checkpoint; return the source as it is now.
+
+    source: as it was when the batch was read; batch: with all that follows from it; checkpoint: where it ends.
 
     Raises:
         CheckpointMovedError: another process read the same lines: roll back.
 
     """
-    return sources.advance(connection, source, checkpoint, write(connection, intake))
+    return sources.advance(connection, source, checkpoint, write(connection, batch))
 
 
-def write(connection: Connection, intake: Intake) -> Tally:
-    """Write a batch; return what it adds to its source's ledger."""
+def write(connection: Connection, batch: Batch) -> Tally:
+    """Write `batch`; return what it adds to its source's ledger."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_CACHE)
-    _append(connection, "observations", intake.observations)
-    new = _add(connection, "observations", intake.identified)
-    if new < len(intake.identified):
-        # A row begins with its source and ends with identity and details.
-        repeated.add_details(connection, intake.identified[0][0], [row[-2:] for row in intake.identified])
-    counts.add(connection, observations, len(intake.observations) + new)
-    new += _add(connection, "discoveries", intake.discoveries)
-    _insert(connection, "rejects", intake.rejects)
-    _upsert(connection, hosts, intake.hosts)
-    _upsert(connection, ports, intake.ports)
-    facts.write(connection, intake.facts)
-    facts.write_banners(connection, intake.evidence)
-    new_jobs.create(connection, intake.jobs)
-    unique = len(intake.identified) + len(intake.discoveries)
-    records = len(intake.observations) + unique
+    _append(connection, "observations", batch.observations)
+    new = identities.write(connection, batch)
+    counts.add(connection, observations, len(batch.observations) + new)
+    new += _many(connection, "discoveries", batch.discoveries, _IGNORE_REPEATED)
+    _insert(connection, "rejects", batch.rejects)
+    _upsert(connection, hosts, batch.hosts)
+    _upsert(connection, ports, batch.ports)
+    facts.write(connection, batch.facts)
+    facts.write_banners(connection, batch.evidence)
+    creation.create(connection, batch.jobs)
+    accepted = len(batch.observations) + new
     return Tally(
-        read=records + len(intake.rejects) + intake.ignored,
-        accepted=len(intake.observations) + new,
-        duplicates=unique - new,
-        rejected=len(intake.rejects),
-        ignored=intake.ignored,
+        read=batch.records,
+        accepted=accepted,
+        duplicates=batch.records - accepted - len(batch.rejects) - batch.ignored,
+        rejected=len(batch.rejects),
+        ignored=batch.ignored,
     )
 
 
-def replace_reject(connection: Connection, refused: Rejected, intake: Intake) -> None:
-    """Write what a refused line turned out to say, in place of its reject; nothing when somebody else did so."""
+def replace_reject(connection: Connection, refused: Rejected, batch: Batch) -> None:
+    """Write `batch`, read from the line of `refused`, in its place; nothing when another process did so."""
     if rejects.remove(connection, [refused.id]):
-        change = write(connection, intake)
+        change = write(connection, batch)
         change.add(Tally(read=1, rejected=1), -1)
         sources.adjust(connection, refused.source_id, change)
 
@@ -146,12 +117,7 @@ def _append(connection: Connection, table: str, rows: Rows) -> None:
     if connection.dialect.name != "postgresql":
         _insert(connection, table, rows)
         return
-    driver.copy(connection, table, COLUMNS[table], rows)
-
-
-def _add(connection: Connection, table: str, rows: Rows) -> int:
-    """Insert rows that the ledger may hold already; return how many it did not."""
-    return _many(connection, table, rows, _IGNORE_REPEATED[table])
+    pg_copy.copy(connection, table, COLUMNS[table], rows)
 
 
 def _upsert(connection: Connection, table: Table, rows: Rows) -> None:
@@ -173,7 +139,7 @@ def _many(connection: Connection, table: str, rows: Sequence[tuple[Any, ...]], c
     columns = COLUMNS[table]
     names = ", ".join(columns)
     if connection.dialect.name == "postgresql":
-        staged = driver.stage(connection, table, {name: _TYPES.get(name, "text") for name in columns}, rows)
+        staged = pg_copy.stage(connection, table, {name: _TYPES.get(name, "text") for name in columns}, rows)
         statement = f"INSERT INTO {table} ({names}) SELECT {names} FROM {staged} {conflict}"  # noqa: S608
         return connection.exec_driver_sql(statement).rowcount
     marks = ", ".join("?" * len(columns))

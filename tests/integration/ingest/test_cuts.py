@@ -33,7 +33,7 @@ LEFT_OUT = {
     "inode",
     "device",
     "name",
-    "provisional",
+    "partial_line",
 }
 """What differs from run to run, and says nothing about the input."""
 

@@ -98,7 +98,7 @@ def test_events_of_one_flow_add_up(ingest: Ingest, database: Database, tmp_path:
     assert (source.read, source.accepted, source.duplicates) == (4, 1, 3)
     ((told,),) = rows(database, "SELECT details FROM observations")
     assert json.loads(told) == {
-        "event": "flow",
+        "event": ["alert", "flow", "tls"],
         "sni": "www.example.com",
         "alert": [{"signature": "one", "severity": 1}, {"signature": "two", "severity": 2}],
         "service": "tls",

@@ -10,16 +10,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, text
 
-from cobalt_tasks.core.records import Banner, Facts, NewJob, State
+from cobalt_tasks.core.records import Banner, Facts, NewJob, Observation, State
 from cobalt_tasks.db import counts, cursors, tables
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import exports, stats
 from cobalt_tasks.hosts import lists as host_lists
 from cobalt_tasks.hosts import queries as host_queries
 from cobalt_tasks.hosts.queries import Filter, Order
-from cobalt_tasks.ingest.store import sources
-from cobalt_tasks.ingest.store import write_batch as intake
-from cobalt_tasks.ingest.store.write_batch import Intake
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.store import sources, write_batch
 from cobalt_tasks.jobs import admin as job_admin
 from cobalt_tasks.jobs import creation as new_jobs
 from cobalt_tasks.jobs import leases
@@ -301,35 +300,35 @@ def test_jobs_that_input_makes_are_counted_many_at_once(sqlite_database: Databas
         assert stats.coverage(connection).hosts == 200
 
 
-def seen(numbers: range) -> Intake:
+def seen(numbers: range) -> Batch:
     """Return a batch of hosts with a port and a banner on another, connections to them, and their jobs."""
-    row = (1, PAST, PAST, address(0), None)
+    batch = Batch(1, PAST, "tool")
     banner = {"protocol": "tcp", "source": "probe", "observed_at": PAST, "text": "220", "raw": b"220"}
-    return Intake(
-        observations=[(*row, address(n), 443, "tcp", None, None, None) for n in numbers],
-        identified=[(*row, address(n), 80, "tcp", None, f"flow {n}", None) for n in numbers],
-        hosts=[(address(n), PAST, PAST + n, False) for n in numbers],
-        ports=[(address(n), "tcp", 443, PAST, PAST + n) for n in numbers],
-        facts=Facts(banners=[Banner(address=address(n), port=25, service="smtp", **banner) for n in numbers]),
-        jobs=[NewJob(kind=kind, address=address(n)) for n in numbers for kind in ("domain", "geolocation")],
-    )
+    for n in numbers:
+        batch.observe(Observation(src_ip=address(0), dst_ip=address(n), dst_port=443))
+        batch.observe(Observation(src_ip=address(0), dst_ip=address(n), dst_port=80, identity=f"flow {n}"))
+    batch.hosts = [(address(n), PAST, PAST + n, False) for n in numbers]
+    batch.ports = [(address(n), "tcp", 443, PAST, PAST + n) for n in numbers]
+    batch.facts = Facts(banners=[Banner(address=address(n), port=25, service="smtp", **banner) for n in numbers])
+    batch.jobs = [NewJob(kind=kind, address=address(n)) for n in numbers for kind in ("domain", "geolocation")]
+    return batch
 
 
 def test_writers_count_what_is_new(database: Database) -> None:
     """Of a batch that is known in part, after rows in the middle and at the end were deleted, and not when rolled back.
 
-    Break: leave out `counts.adding` in intake._upsert, facts._write_banners or new_jobs.create, or count `intake.identified`.
+    Break: leave out `counts.adding` in write_batch._upsert, facts._write_banners or new_jobs.create, or count `batch.identified`.
     """
 
     def roll_back(connection: Connection, numbers: range) -> None:
-        intake.write(connection, seen(numbers))
+        write_batch.write(connection, seen(numbers))
         raise ZeroDivisionError
 
     for numbers in (range(20), range(10, 40), range(5, 45)):
         with pytest.raises(ZeroDivisionError):
             database.write(roll_back, numbers)
         assert kept_counts(database) == true_counts(database)
-        database.write(intake.write, seen(numbers))
+        database.write(write_batch.write, seen(numbers))
         assert kept_counts(database) == true_counts(database)
         with database.writing() as connection:
             for table in (tables.hosts, tables.ports, tables.jobs):
@@ -417,7 +416,7 @@ def test_what_backends_counted_is_folded(database: Database, monkeypatch: pytest
     """Rows of backends that are gone become one, and the count stays."""
     monkeypatch.setattr(counts, "_FOLDED_ABOVE", 0)
     for numbers in (range(10), range(10, 20), range(20, 30)):
-        database.write(intake.write, seen(numbers))
+        database.write(write_batch.write, seen(numbers))
         database.dispose()
     database.write(counts.fold)
     with database.reading() as connection:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import FORMATS, named, recognise
 from cobalt_tasks.ingest.formats.base import Format
+from tests.support.rows import connection_rows
 
 NOW = 1_800_000_000.0
 
@@ -24,7 +25,7 @@ def parse(name: str, text: str | bytes) -> Batch:
 
 def found(batch: Batch) -> list[tuple[Any, ...]]:
     """Discoveries as (address, protocol, port, banner)."""
-    banners = {(each.address, each.port): each.banner for each in batch.spoken}
+    banners = {(each.address, each.port): each.banner for each in batch.banners}
     return [(row[1], row[2], row[3], banners.get((row[1], row[3])) if row[4] else None) for row in batch.discoveries]
 
 
@@ -87,7 +88,7 @@ def test_no_object_makes_a_format_fail(record: dict[str, Any]) -> None:
     batch = Batch(1, NOW)
     for each in FORMATS:
         each().parse(line, 0, batch)
-    for row in (*batch.observations, *batch.identified, *batch.discoveries, *batch.rejects):
+    for row in (*connection_rows(batch), *batch.discoveries, *batch.rejects):
         assert all(value is None or isinstance(value, int | float | str | bytes) for value in row)
         assert not any(isinstance(value, str) and "\x00" in value for value in row)
 
@@ -255,10 +256,10 @@ def test_a_banner_comes_through_every_escape(raw: bytes) -> None:
         "masscan-json",
         f'{{"ip":"192.0.2.1","port":22,"proto":"tcp","rec_type":"banner","data":{{"service_name":"x","banner":{as_json}}}}}',
     )
-    assert batch.spoken[0].banner == raw
+    assert batch.banners[0].banner == raw
     as_text = "".join(f"\\x{byte:02x}" for byte in raw)
     batch = parse("masscan-list", f"banner tcp 22 192.0.2.1 1760000003 ssh {as_text}")
-    assert batch.spoken[0].banner == raw
+    assert batch.banners[0].banner == raw
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_progress_before_a_line_is_no_part_of_it() -> None:
 def test_a_banner_between_json_keeps_its_brackets() -> None:
     """Only what stands around JSON is stripped."""
     batch = read("masscan-json", f"[\n{STATUS}\n,\nBanner on port 80/tcp on 192.0.2.11: [title] Hello [world]\n]\n")
-    assert batch.spoken[0].banner == b"Hello [world]"
+    assert batch.banners[0].banner == b"Hello [world]"
 
 
 @pytest.mark.parametrize("lines", [1, 3])
@@ -108,7 +108,7 @@ def test_a_version_with_a_comma_is_one_port() -> None:
     line = "Host: 192.0.2.10 ()\tPorts: 80/open/tcp//http//Apache (CentOS, PHP 5)/, 443/open/tcp//https///\n"
     batch = read("nmap-grepable", line)
     assert [each[2] for each in ports(batch)] == [80, 443]
-    assert batch.spoken[0].banner == b"Apache (CentOS, PHP 5)"
+    assert batch.banners[0].banner == b"Apache (CentOS, PHP 5)"
 
 
 def test_a_host_without_ports_is_counted() -> None:
@@ -135,7 +135,7 @@ def test_the_oldest_binary_records(  # noqa: PLR0917
     record = bytes([kind, len(body) - extra]) + body
     batch = read("masscan-binary", frame + record + record + frame)
     assert ports(batch) == [("192.0.2.10", protocol, port)] * 2
-    assert [each.banner for each in batch.spoken] == ([banner] * 2 if banner else [])
+    assert [each.banner for each in batch.banners] == ([banner] * 2 if banner else [])
     assert batch.rejects == []
 
 
@@ -208,7 +208,7 @@ def test_a_module_that_succeeded_names_the_service() -> None:
         "ssh": {"status": "protocol-error", "port": 22},
     }
     batch = read("zgrab2", json.dumps({"ip": "192.0.2.10", "data": said}))
-    told = [(each.port, each.service, each.banner) for each in batch.spoken]
+    told = [(each.port, each.service, each.banner) for each in batch.banners]
     assert told == [(5432, "postgres", b"FATAL"), (27017, "mongodb", b"4.4.1"), (445, "smb", b"")]
     assert len(batch.discoveries) == 4
 
@@ -217,7 +217,7 @@ def test_tlsx_says_that_a_port_speaks_tls() -> None:
     """On any port: a certificate job follows from that, as from any banner that turns out to be TLS."""
     line = {"ip": "192.0.2.10", "port": "993", "probe_status": True, "tls_version": "tls13", "cipher": "TLS_AES_128"}
     batch = read("tlsx", json.dumps(line))
-    assert [(each.service, each.banner) for each in batch.spoken] == [("ssl", b"tls13 TLS_AES_128")]
+    assert [(each.service, each.banner) for each in batch.banners] == [("ssl", b"tls13 TLS_AES_128")]
 
 
 def test_httpx_has_the_address_among_those_it_resolved() -> None:

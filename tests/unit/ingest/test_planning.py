@@ -9,10 +9,9 @@ from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.records import Discovery, Observation
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.derive import Planner, is_sent_out
-from cobalt_tasks.ingest.store.write_batch import Intake
 
 
-def plan(*records: Observation | Discovery, planner: Planner | None = None, **wishes: tuple[str, ...]) -> Intake:
+def plan(*records: Observation | Discovery, planner: Planner | None = None, **wishes: tuple[str, ...]) -> Batch:
     """Plan a batch of records."""
     batch = Batch(1, 1000.0)
     for record in records:
@@ -35,9 +34,9 @@ def opened(address: str = "8.8.8.8", port: int = 443, at: float | None = None, p
     return Discovery(address=address, protocol=protocol, port=port, observed_at=at)
 
 
-def jobs(intake: Intake) -> set[tuple[str, str, int]]:
+def jobs(batch: Batch) -> set[tuple[str, str, int]]:
     """Return jobs as (kind, address, port)."""
-    return {(job.kind, job.address, job.port) for job in intake.jobs}
+    return {(job.kind, job.address, job.port) for job in batch.jobs}
 
 
 @given(st.ip_addresses().map(str))
@@ -62,13 +61,13 @@ def test_every_first_octet_of_the_quick_look_is_right() -> None:
 
 def test_a_host_is_seen_from_its_first_to_its_last_record() -> None:
     """Both ends of a connection are hosts; a record from the future counts as now."""
-    intake = plan(seen(at=50), seen(at=20), seen(at=90), opened(at=10), opened(at=1e11))
-    rows = {row[0]: row[1:] for row in intake.hosts}
+    batch = plan(seen(at=50), seen(at=20), seen(at=90), opened(at=10), opened(at=1e11))
+    rows = {row[0]: row[1:] for row in batch.hosts}
     first, last, discovered = rows["8.8.8.8"]
     assert (first, discovered) == (10, True)
     assert 1e9 < last < 1e10
     assert rows["10.0.0.1"] == (20, 90, False)
-    assert intake.ports == [("8.8.8.8", "tcp", 443, 10, last)]
+    assert batch.ports == [("8.8.8.8", "tcp", 443, 10, last)]
 
 
 def test_a_discovery_is_probed_and_a_peer_is_not() -> None:
@@ -99,9 +98,9 @@ def test_the_scope_bounds_discoveries_and_lets_peers_be_probed() -> None:
 )
 def test_what_nobody_names_gets_no_job(address: str) -> None:
     """Multicast, unspecified and link-local addresses are stored and left alone."""
-    intake = plan(seen(dst=address))
-    assert not [job for job in intake.jobs if job.address == address]
-    assert address in {row[0] for row in intake.hosts}
+    batch = plan(seen(dst=address))
+    assert not [job for job in batch.jobs if job.address == address]
+    assert address in {row[0] for row in batch.hosts}
 
 
 def test_private_addresses_are_looked_up_and_never_sent_out() -> None:
@@ -111,9 +110,9 @@ def test_private_addresses_are_looked_up_and_never_sent_out() -> None:
 
 def test_only_ports_that_can_be_connected_to_are_probed() -> None:
     """ICMP has no port; UDP answers nothing that was not asked in its own protocol."""
-    intake = plan(opened(port=0, protocol="icmp"), opened(port=53, protocol="udp"))
-    assert {job.kind for job in intake.jobs} == {"geolocation", "domain"}
-    assert [row[:3] for row in intake.ports] == [("8.8.8.8", "udp", 53)]
+    batch = plan(opened(port=0, protocol="icmp"), opened(port=53, protocol="udp"))
+    assert {job.kind for job in batch.jobs} == {"geolocation", "domain"}
+    assert [row[:3] for row in batch.ports] == [("8.8.8.8", "udp", 53)]
 
 
 def test_jobs_are_asked_for_once_and_only_a_commit_counts() -> None:

@@ -41,7 +41,7 @@ def ports(batch: Batch) -> list[tuple[Any, ...]]:
 
 def spoken(batch: Batch) -> dict[int, Discovery]:
     """Return what was said, by port."""
-    return {each.port: each for each in batch.spoken}
+    return {each.port: each for each in batch.banners}
 
 
 def names(batch: Batch) -> set[tuple[str, str, str]]:
@@ -209,13 +209,13 @@ def test_masscan_binary_of_every_record() -> None:
     ]
     assert (batch.ignored, batch.rejects) == (1, [])
     assert batch.discoveries[0][7] == "ack-syn" or batch.discoveries[0][7] == "syn-ack"
-    assert batch.spoken[0].banner == b"SSH-2.0-x" + b"y" * 300
+    assert batch.banners[0].banner == b"SSH-2.0-x" + b"y" * 300
 
 
 def test_numbers_of_services_that_moved_are_decided_by_content() -> None:
     """Above 15 a number means different things in different versions; a certificate is known by how it begins."""
     body = struct.pack(">IIBHHB", 1760000000, 0xC000020A, 6, 443, 16, 54) + base64.b64encode(certificate())
-    assert parse("masscan-binary", binary((9, body))).spoken[0].service == "X509"
+    assert parse("masscan-binary", binary((9, body))).banners[0].service == "X509"
 
 
 @pytest.mark.parametrize("cut", range(99, len(binary(V4, SSH, V6)), 41))

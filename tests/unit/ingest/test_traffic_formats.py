@@ -7,6 +7,7 @@ import pytest
 
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import named, recognise
+from tests.support.rows import connection_rows
 
 NOW = 1_800_000_000.0
 
@@ -22,13 +23,13 @@ def parse(name: str, text: str) -> Batch:
 
 def seen(batch: Batch) -> list[tuple[Any, ...]]:
     """Return observations as (time, source, source port, destination, its port, protocol, identity)."""
-    rows = [*batch.observations, *batch.identified]
+    rows = connection_rows(batch)
     return [(row[1], row[3], row[4], row[5], row[6], row[7], row[9]) for row in rows]
 
 
 def details(batch: Batch) -> dict[str, Any]:
     """Return the details of the first observation."""
-    found: dict[str, Any] = json.loads([*batch.observations, *batch.identified][0][10])
+    found: dict[str, Any] = json.loads(connection_rows(batch)[0][10])
     return found
 
 
@@ -128,8 +129,15 @@ def test_suricata_events() -> None:
         + '{"timestamp":"2025-10-09T08:53:20.250000+0000","event_type":"stats","stats":{}}\n',
     )
     assert set(seen(batch)) == {(1760000000.25, "192.0.2.2", 49175, "203.0.113.80", 443, "tcp", "1676750115612680")}
-    assert (len(batch.identified), batch.ignored) == (5, 1)
-    assert details(batch) == {"event": "flow", "service": "tls", "bytes_toserver": 3536, "state": "closed"}
+    assert (len(batch.identified), batch.joined, batch.ignored) == (1, 4, 1)
+    told = details(batch)
+    assert told["event"] == ["alert", "dns", "flow", "http", "tls"]
+    assert {
+        "service": "tls",
+        "bytes_toserver": 3536,
+        "state": "closed",
+        "sni": "www.example.com",
+    }.items() <= told.items()
     assert {(each.name, each.source) for each in batch.hostnames} == {
         ("www.example.com", "suricata"),
         ("example.com", "certificate"),
