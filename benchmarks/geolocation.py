@@ -34,6 +34,7 @@ from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.geolocation.local.asn_table import AsnTable
 from cobalt_tasks.geolocation.local.manifest import load
 from cobalt_tasks.geolocation.store import ready
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 
@@ -121,7 +122,7 @@ def bare(url: str, folder: Path, addresses: Sequence[str]) -> float:
 def make_jobs(database: Database, addresses: Sequence[str]) -> list[int]:
     """Make a job for each address; return their ids."""
     for batch in batches(addresses):
-        database.write(jobs.create, [NewJob(kind="geolocation", address=each, forced=True) for each in batch])
+        database.write(creation.create, [NewJob(kind="geolocation", address=each, forced=True) for each in batch])
     with database.reading() as connection:
         ids = ready(connection, None, len(addresses))
     assert len(ids) == len(addresses)

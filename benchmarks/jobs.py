@@ -37,7 +37,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import SENDABLE
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 KIND = "geolocation"
@@ -151,7 +151,7 @@ def make(database: Database, dispatcher: Dispatcher, numbers: range) -> None:
     """Make jobs and send them, as ingest does."""
     for first in numbers[::INSERTED_AT_ONCE]:
         some = range(first, min(first + INSERTED_AT_ONCE, numbers.stop))
-        database.write(new_jobs.create, [NewJob(kind=KIND, address=address(number)) for number in some])
+        database.write(creation.create, [NewJob(kind=KIND, address=address(number)) for number in some])
         if first == numbers.start:
             dispatcher.dispatch([KIND])
     dispatcher.dispatch([KIND])

@@ -29,7 +29,7 @@ from cobalt_tasks.core.catalog import QUEUES
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import banners
-from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.broker import Broker
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
@@ -130,7 +130,7 @@ def flood(database: Database, count: int) -> None:
     """Make geolocation jobs that end as soon as they are looked at: their addresses are private."""
     for first in range(0, count, INSERTED_AT_ONCE):
         some = range(first, min(count, first + INSERTED_AT_ONCE))
-        database.write(new_jobs.create, [NewJob(kind="geolocation", address=address(number)) for number in some])
+        database.write(creation.create, [NewJob(kind="geolocation", address=address(number)) for number in some])
     Dispatcher(database, environment.load()).dispatch(["geolocation"])
 
 

@@ -15,7 +15,7 @@ from celery import signals
 from cobalt_tasks.core.errors import DatabaseUnavailableError
 from cobalt_tasks.core.timeouts import GRACE_SECONDS, LEASE_SECONDS, RENEW_SECONDS
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import leases, store
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def holding(database: Database, token: str) -> Iterator[None]:
 
 def _release(database: Database, token: str) -> None:
     """Release a claim and, in a pool, end this process: the ledger would accept nothing more of this batch."""
-    count = database.write(leases.release, token)
+    count = database.write(store.release, token)
     log.warning("released %d jobs: the worker stops", count)
     if current_process().daemon:
         os._exit(0)

@@ -12,7 +12,7 @@ from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import NewJob, State
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 SLOTS: Final = len(WORKERS) * CONCURRENCY
@@ -66,7 +66,7 @@ class _Urgent:
 
     def ask(self, address: str) -> None:
         new = NewJob(kind="banner", address=address, protocol="tcp", port=REFUSING_PORT, urgency=Urgency.INTERACTIVE)
-        self._database.write(jobs.create, [new])
+        self._database.write(creation.create, [new])
         self._dispatcher.dispatch(["banner"])
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from cobalt_tasks.geolocation.in_process import Runner, look_up, queue
 from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
 from cobalt_tasks.geolocation.store import Needing
 from cobalt_tasks.hosts import stats
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def queue_one(settings: Settings, address: str, *, force: bool, as_json: bool) -
     new = NewJob(kind=GEOLOCATION, address=address, urgency=Urgency.INTERACTIVE, forced=force)
     sent = 0
     with closing_ledger(settings) as database:
-        made = database.write(lambda c: jobs.create(c, [new]))
+        made = database.write(lambda c: creation.create(c, [new]))
         try:
             sent = Dispatcher(database, settings).dispatch([GEOLOCATION])
         except BrokerUnavailableError as error:

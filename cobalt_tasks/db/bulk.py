@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    Select,
     Table,
     Text,
     bindparam,
@@ -87,3 +88,11 @@ def later(left: ColumnElement[float], right: ColumnElement[float]) -> ColumnElem
 def earlier(left: ColumnElement[Any], right: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return the smaller of two columns."""
     return case((left < right, left), else_=right)
+
+
+def unlocked(chosen: Select[tuple[int]], table: Table) -> Select[tuple[int]]:
+    """Leave out the rows that another transaction is changing; SQLite has one writer and ignores this.
+
+    chosen: selects rows of `table`.
+    """
+    return chosen.with_for_update(skip_locked=True, of=table)

@@ -26,7 +26,7 @@ from cobalt_tasks.geolocation import store as locations
 from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.geolocation.providers.base import ASK_SECONDS
 from cobalt_tasks.geolocation.store import Needing
-from cobalt_tasks.jobs import leases, transitions
+from cobalt_tasks.jobs import creation, leases, verdicts
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from cobalt_tasks.jobs.store import Claim
@@ -85,7 +85,7 @@ def queue(database: Database, needing: Needing, batch: int) -> Iterator[Page]:
 
 
 def _create(database: Database, new: Sequence[NewJob]) -> int:
-    return database.write(lambda c: jobs.create(c, new)) if new else 0
+    return database.write(lambda c: creation.create(c, new)) if new else 0
 
 
 class Runner:
@@ -203,12 +203,12 @@ class Runner:
         except BaseException:
             # Without a database the lease ends by itself.
             with suppress(DatabaseUnavailableError):
-                self._database.write(leases.release, token)
+                self._database.write(jobs.release, token)
             raise
 
     def _finish(self, token: str, outcomes: Sequence[Outcome]) -> None:
         self._database.write(lambda c: complete(c, token, outcomes))
-        ended = [outcome for outcome in outcomes if transitions.state(outcome) in FINAL_STATES]
+        ended = [outcome for outcome in outcomes if verdicts.state(outcome) in FINAL_STATES]
         self.codes.update(outcome.code for outcome in ended)
         done = sum(outcome.verdict is Verdict.DONE for outcome in ended)
         self._report(done, len(ended) - done)
@@ -239,7 +239,7 @@ def look_up(  # noqa: PLR0913  # each has a default where it is called from
     if not wanted:
         return found
     new = [NewJob(kind=GEOLOCATION, address=each, urgency=Urgency.INTERACTIVE, forced=True) for each in wanted]
-    database.write(lambda c: jobs.create(c, new))
+    database.write(lambda c: creation.create(c, new))
     with Runner(database, settings, concurrency) as runner:
         runner.run_until_done(wanted, time.monotonic() + seconds)
     with database.reading() as connection:

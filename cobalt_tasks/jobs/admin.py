@@ -4,21 +4,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, delete, select, true, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, select, true
 
 from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, State
-from cobalt_tasks.db.bulk import among
-from cobalt_tasks.db.engine import Database, database_now, statement_now
-from cobalt_tasks.db.tables import jobs, written
+from cobalt_tasks.db.engine import Database, statement_now
+from cobalt_tasks.db.tables import jobs
 from cobalt_tasks.jobs import lists as job_lists
+from cobalt_tasks.jobs import store
 
-RETRIABLE: Final = (State.FAILED, State.DEAD, State.CANCELLED)
 _PRUNED_AT_ONCE: Final = 2000
 _CHANGED_AT_ONCE: Final = 1000
-_Page = dict[int, tuple[Any, ...]]
-"""Numbers of jobs, the newest first, and their targets."""
-
-_TARGET: Final = tuple(jobs.c[name] for name in ("kind", "address", "protocol", "port"))
 
 
 class Selection(Struct, frozen=True, kw_only=True):
@@ -47,7 +42,7 @@ def retry(database: Database, selection: Selection) -> int:
 
     One whose target has an active job of that kind already is left as it is; of several for one target the newest goes.
     """
-    return _page_by_page(database, selection, RETRIABLE, _retry)
+    return _page_by_page(database, selection, store.RETRIABLE, store.retry)
 
 
 def cancel(database: Database, selection: Selection) -> int:
@@ -55,7 +50,7 @@ def cancel(database: Database, selection: Selection) -> int:
 
     One that is running loses its claim: its worker may finish, but nothing of what it found is written.
     """
-    return _page_by_page(database, selection, ACTIVE_STATES, _cancel)
+    return _page_by_page(database, selection, ACTIVE_STATES, store.cancel)
 
 
 def prune(connection: Connection, older_than: float) -> int:
@@ -72,7 +67,7 @@ def _page_by_page(
     database: Database,
     selection: Selection,
     states: Sequence[State],
-    change: Callable[[Connection, _Page], int],
+    change: Callable[[Connection, store.Targets], int],
 ) -> int:
     """Change jobs from the newest to the oldest, some in each transaction: nobody else is to wait long for the ledger."""
     wanted = [state for state in states if selection.state in {None, state}]
@@ -81,55 +76,13 @@ def _page_by_page(
     changed, below = 0, None
     while True:
         with database.reading() as connection:
-            query = _narrowed(connection, selection, [jobs.c.id, *_TARGET], wanted, _CHANGED_AT_ONCE, below)
+            query = _narrowed(connection, selection, [jobs.c.id, *store.TARGET], wanted, _CHANGED_AT_ONCE, below)
             rows = connection.execute(query)
             page = {number: tuple(target) for number, *target in rows}
         if not page:
             return changed
         changed += database.write(change, page)
         below = min(page)
-
-
-def _retry(connection: Connection, page: _Page) -> int:
-    newest = {target: number for number, target in reversed(page.items())}
-    same = jobs.alias("same")
-    is_active = (
-        select(same.c.id)
-        # The states are written out, so that the database can use the index of the active jobs.
-        .where(*(same.c[column.name] == column for column in _TARGET), same.c.state.in_(map(written, ACTIVE_STATES)))
-        .exists()
-    )
-    statement = (
-        update(jobs)
-        .where(among(connection, jobs.c.id, sorted(newest.values())), jobs.c.state.in_(RETRIABLE), ~is_active)
-        .values(
-            state=State.PENDING,
-            attempts=0,
-            forced=true(),
-            not_before=database_now(),
-            sent_at=database_now(),
-            waits_for=None,
-            finished_at=None,
-            outcome=None,
-            detail=None,
-        )
-    )
-    return connection.execute(statement).rowcount
-
-
-def _cancel(connection: Connection, page: _Page) -> int:
-    statement = (
-        update(jobs)
-        .where(among(connection, jobs.c.id, list(page)), jobs.c.state.in_(ACTIVE_STATES))
-        .values(
-            state=State.CANCELLED,
-            outcome="cancelled",
-            detail=None,
-            claim=None,
-            finished_at=database_now(),
-        )
-    )
-    return connection.execute(statement).rowcount
 
 
 def _narrowed(  # noqa: PLR0913, PLR0917  # a page of a selection

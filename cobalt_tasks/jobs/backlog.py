@@ -1,16 +1,18 @@
 """Whether work gets done: since when jobs are due, and whether any were finished lately. Indexes answer all of it."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
 from cobalt_tasks.core.catalog import BY_NAME, KINDS
-from cobalt_tasks.core.kinds import Urgency
+from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.records import State
-from cobalt_tasks.db.engine import database_now
+from cobalt_tasks.db.engine import database_now, statement_now
 from cobalt_tasks.db.tables import is_in, jobs
 
+_HIGHEST: Final = 2**31 - 1
 _LOOKED_AT: Final = 5000
 """Jobs to be tried again that are looked at, at most."""
 
@@ -51,6 +53,48 @@ def find(connection: Connection, within: float) -> dict[str, Backlog]:
         )
         for kind in KINDS
     }
+
+
+def due_levels(connection: Connection, kind: str, levels: Sequence[int]) -> list[int]:
+    """Return those of the levels at which jobs are to be sent; the others need no transaction that writes."""
+    # The first by the index's order: to find any, a planner would try its luck with the table.
+    firsts = (select(func.min(jobs.c.not_before)).where(is_sendable(kind, level)) for level in levels)
+    found = connection.execute(select(*(first.scalar_subquery() for first in firsts))).one()
+    return [level for level, due in zip(levels, found, strict=True) if due is not None]
+
+
+def unknown_levels(connection: Connection, kind: Kind) -> list[int]:
+    """Return levels of unclaimed jobs of a kind that its jobs no longer get, at most one for each gap between its levels."""
+    _, ordinary, refresh = kind.levels
+    gaps = (
+        (1, ordinary - 1),
+        (ordinary + 1, Urgency.REFRESH - 1),
+        (Urgency.REFRESH, refresh - 1),
+        (refresh + 1, _HIGHEST),
+    )
+    of_kind = select(func.min(jobs.c.level)).where(jobs.c.kind == kind.name)
+    firsts = [
+        of_kind.where(jobs.c.level.between(low, high), *condition)
+        for low, high in gaps
+        if low <= high
+        for condition in ((is_in(State.PENDING), jobs.c.waits_for.is_(None)), (is_in(State.SENT),))
+    ]
+    found = connection.execute(select(*(first.scalar_subquery() for first in firsts))).one()
+    return sorted({level for level in found if level is not None})
+
+
+def is_sendable(kind: str, level: int) -> ColumnElement[bool]:
+    """Return the condition that a job is to be sent now; the index of sendable jobs serves.
+
+    kind: a name of the catalog; level: its priority level.
+    """
+    return and_(
+        jobs.c.kind == kind,
+        jobs.c.level == level,
+        is_in(State.PENDING),
+        jobs.c.waits_for.is_(None),
+        jobs.c.not_before <= statement_now(),
+    )
 
 
 def _has_finished(connection: Connection, kind: str, since: float) -> bool:

@@ -25,11 +25,11 @@ from sqlalchemy import (
 
 from cobalt_tasks.core.catalog import KINDS
 from cobalt_tasks.core.kinds import Kind, Urgency
-from cobalt_tasks.core.records import State
 from cobalt_tasks.db import clocks, cursors
-from cobalt_tasks.db.bulk import earlier, later
+from cobalt_tasks.db.bulk import later
 from cobalt_tasks.db.engine import Database, statement_now
 from cobalt_tasks.db.tables import SENDABLE, STALE_AT, WAITING, freshness, jobs
+from cobalt_tasks.jobs import store
 from cobalt_tasks.threat import unscored
 
 _AT_ONCE: Final = 2000
@@ -80,18 +80,7 @@ def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[boo
     if not rows:
         return None
     pause = case((jobs.c.not_before > written, jobs.c.not_before - written), else_=0.0)
-    connection.execute(
-        update(jobs)
-        .where(jobs.c.id.in_([row.id for row in rows]), jobs.c.state.in_([State.PENDING, State.SENT]))
-        .values(
-            # What was sent is sent again: two messages for one job do no harm.
-            state=State.PENDING,
-            not_before=now + pause,
-            created_at=earlier(jobs.c.created_at, now),
-            started_at=case((jobs.c.started_at.is_not(None), earlier(jobs.c.started_at, now))),
-            sent_at=case((jobs.c.sent_at.is_not(None), earlier(jobs.c.sent_at, now))),
-        ),
-    )
+    store.put_back_by_new_clock(connection, [row.id for row in rows], now, pause)
     return float(rows[-1].not_before) if len(rows) == _AT_ONCE else None
 
 

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from cobalt_tasks.core.records import Facts, Outcome
 from cobalt_tasks.hosts import facts
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 
 
@@ -22,5 +23,5 @@ def complete(connection: Connection, token: str, outcomes: Sequence[Outcome]) ->
             found.extend(outcome.facts)
     facts.write(connection, found)
     following = [job for outcome in kept for job in outcome.follow_ups]
-    jobs.create(connection, following)
+    creation.create(connection, following)
     return {job.kind for job in following}

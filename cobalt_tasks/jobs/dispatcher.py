@@ -16,6 +16,7 @@ from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import stats
+from cobalt_tasks.jobs import backlog
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.broker import Broker, describe
 from cobalt_tasks.jobs.store import Sent
@@ -106,7 +107,7 @@ class Dispatcher:
         if not levels:
             return []
         with self._database.reading() as connection:
-            return jobs.due_levels(connection, kind.name, levels)
+            return backlog.due_levels(connection, kind.name, levels)
 
     def _send(self, kind: Kind, level: int, batches: Sequence[Sequence[Sent]], sent_at: float = 0.0) -> None:
         # Celery is slow to import, and views never send.

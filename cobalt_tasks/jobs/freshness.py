@@ -53,8 +53,14 @@ def is_paused(target: Any, now: float) -> ColumnElement[bool]:
     return exists().where(_same(freshness, target), _pauses(now))
 
 
-def is_fresh_or_paused(target: Any, now: float) -> ColumnElement[bool]:
-    """Tell both with one look."""
+def is_fresh_or_paused(target: Any, now: float | ColumnElement[float]) -> ColumnElement[bool]:
+    """Return the condition that the fact of a target is fresh or the target is paused, by one look-up.
+
+    Args:
+        target: a table with the columns kind, address, protocol and port.
+        now: the steady clock.
+
+    """
     return exists().where(_same(freshness, target), or_(freshness.c.fresh_until > now, _pauses(now)))
 
 
@@ -73,7 +79,7 @@ def stale(kind: str, limit: int, now: float) -> Select[str, str, int]:
     )
 
 
-def _pauses(now: float) -> ColumnElement[bool]:
+def _pauses(now: float | ColumnElement[float]) -> ColumnElement[bool]:
     """Tell whether a pause is under way; one that lasts longer than its kind's was begun by a clock that was wrong."""
     longest = case(*((freshness.c.kind == kind.name, kind.pause) for kind in KINDS), else_=0.0)
     return freshness.c.paused_until.between(now, longest + now)

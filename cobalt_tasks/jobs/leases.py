@@ -5,51 +5,30 @@ neither a step of the database's clock nor clocks that differ between hosts make
 the ledger, so that every process on its host goes on with it; a reaper on another host begins anew, one lease later.
 """
 
-from typing import Final
-
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Double,
     Text,
-    and_,
-    case,
     delete,
     exists,
     func,
     literal,
-    null,
     or_,
     select,
-    true,
     update,
 )
 
 from cobalt_tasks.core import clock
 from cobalt_tasks.core.clock import Moment
 from cobalt_tasks.core.records import State
-from cobalt_tasks.db.bulk import earlier, insert_into
-from cobalt_tasks.db.engine import statement_now
+from cobalt_tasks.db.bulk import insert_into
 from cobalt_tasks.db.tables import is_in, jobs, leases
-from cobalt_tasks.jobs.store import unlocked
-from cobalt_tasks.jobs.transitions import MAX_ATTEMPTS
-
-WORKER_LOST: Final = "worker lost"
-"""The outcome of a job that is dead because every worker died on it."""
-
-_AT_ONCE: Final = earlier(jobs.c.not_before, statement_now())
-"""A job that was begun was due; by a clock that was set back since, it may not be."""
+from cobalt_tasks.jobs import store
 
 
 def renew(connection: Connection, token: str, lease: float) -> int:
     """Renew a claim for `lease` seconds; return how many jobs it still holds."""
-    statement = update(jobs).where(_held_by(token)).values(lease=lease, renewals=jobs.c.renewals + 1)
-    return connection.execute(statement).rowcount
-
-
-def release(connection: Connection, token: str) -> int:
-    """Give back what this token holds, unharmed: a stopping worker does this, and it is no attempt."""
-    statement = update(jobs).where(_held_by(token)).values(state=State.PENDING, claim=None, not_before=_AT_ONCE)
+    statement = update(jobs).where(store.is_held_by(token)).values(lease=lease, renewals=jobs.c.renewals + 1)
     return connection.execute(statement).rowcount
 
 
@@ -70,7 +49,7 @@ def reap(connection: Connection, at: Moment | None = None) -> int:
         leases.c.clock == at.clock,
         leases.c.since <= at.seconds - leases.c.lease,
     )
-    return sum(_reap_claim(connection, claim, renewals) for claim, renewals in connection.execute(stalled).all())
+    return sum(store.reap(connection, claim, renewals) for claim, renewals in connection.execute(stalled).all())
 
 
 def _watch(connection: Connection, at: Moment) -> None:
@@ -96,28 +75,3 @@ def _watch(connection: Connection, at: Moment) -> None:
         where=or_(insert.excluded.renewals != leases.c.renewals, insert.excluded.since < leases.c.since),
     )
     connection.execute(statement)
-
-
-def _reap_claim(connection: Connection, token: str, renewals: int) -> int:
-    attempts = jobs.c.attempts + case((jobs.c.isolated, 1), else_=0)
-    is_last = attempts >= MAX_ATTEMPTS
-    unrenewed = and_(_held_by(token), jobs.c.renewals == renewals)
-    statement = (
-        update(jobs)
-        .where(jobs.c.id.in_(unlocked(select(jobs.c.id).where(unrenewed))))
-        .values(
-            state=case((is_last, State.DEAD.value), else_=State.PENDING.value),
-            attempts=attempts,
-            isolated=true(),
-            claim=None,
-            not_before=_AT_ONCE,
-            finished_at=case((is_last, statement_now()), else_=null()),
-            outcome=case((is_last, WORKER_LOST), else_=null()),
-            detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),
-        )
-    )
-    return connection.execute(statement).rowcount
-
-
-def _held_by(token: str) -> ColumnElement[bool]:
-    return and_(jobs.c.claim == token, is_in(State.RUNNING))

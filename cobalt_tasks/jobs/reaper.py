@@ -14,11 +14,11 @@ from cobalt_tasks.core.timeouts import LOST_AFTER_SECONDS
 from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.jobs import admin as job_admin
-from cobalt_tasks.jobs import clock_repair, leases, rounds
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import backlog, clock_repair, creation, leases, rounds, store
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 
 _REFRESHED_AT_ONCE = 1000
+_RELEVELED_AT_ONCE = 2000
 _MEND_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ def sweep(database: Database, dispatcher: Dispatcher, wake: Callable[[], object]
         if taken := database.write(leases.reap):
             log.warning("reaped %d jobs whose worker was lost", taken)
         for kind in KINDS:
+            _relevel(database, kind)
             _resend_lost(database, dispatcher, kind)
         dispatcher.dispatch(kind.name for kind in KINDS)
         wake()
@@ -78,7 +79,7 @@ def _refresh(database: Database, settings: Settings) -> None:
     database.write(job_admin.prune, settings.history_days * DAY)
     for kind in KINDS:
         if not kind.is_active or settings.refresh_active:
-            database.write(jobs.refresh, kind.name, _REFRESHED_AT_ONCE)
+            database.write(creation.refresh, kind.name, _REFRESHED_AT_ONCE)
 
 
 def look_at_clock(database: Database) -> bool:
@@ -96,12 +97,23 @@ def look_at_clock(database: Database) -> bool:
     return seen.is_trusted
 
 
+def _relevel(database: Database, kind: Kind) -> None:
+    """Make jobs sendable whose level another version of the catalog wrote, some in each round."""
+    with database.reading() as connection:
+        levels = backlog.unknown_levels(connection, kind)
+    for level in levels:
+        count = database.write(store.relevel, kind, level, _RELEVELED_AT_ONCE)
+        log.warning(
+            "%d %s jobs had the level %d of another version and got one of this version", count, kind.name, level
+        )
+
+
 def _resend_lost(database: Database, dispatcher: Dispatcher, kind: Kind) -> None:
     """Send again what was sent before the oldest message that still waits: its own message has been taken by a worker
     that never claimed it, or has gone with Redis.
     """
     oldest = dispatcher.broker.oldest(kind.name)
     for level in LEVELS:
-        lost = database.write(jobs.resend, kind.name, level, oldest[level], LOST_AFTER_SECONDS)
+        lost = database.write(store.resend, kind.name, level, oldest[level], LOST_AFTER_SECONDS)
         if lost:
             log.warning("sending %d %s jobs again: their messages are lost", lost, kind.name)

@@ -1,68 +1,58 @@
-"""The state machine of jobs: every transition is one guarded statement here, and nowhere else.
+"""The state machine of jobs: every change of a job's state is one guarded statement here; creation.py inserts them.
 
     pending → sent → running → done | failed | dead | cancelled
 
-A message only suggests work; `claim` gives leave to do it. All times are the database's, but for
-those of `freshness`.
+A message only suggests work; only `claim` allows a worker to do it. All times are the database's, but for those of
+`freshness`.
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import (
-    Boolean,
     ColumnElement,
     Connection,
     Double,
-    Integer,
-    Select,
-    Text,
     and_,
     case,
-    false,
-    func,
     literal,
     literal_column,
     null,
     or_,
     select,
-    text,
+    true,
+    union_all,
     update,
 )
 
 from cobalt_tasks.core.catalog import BY_NAME
-from cobalt_tasks.core.kinds import Urgency
-from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, Job, NewJob, Outcome, State
-from cobalt_tasks.db import clocks, counts
-from cobalt_tasks.db.bulk import Columns, among, earlier, encode, insert_into, rows_of
-from cobalt_tasks.db.engine import statement_now
-from cobalt_tasks.db.tables import ACTIVE, hosts, is_in, jobs
-from cobalt_tasks.jobs import freshness, transitions
+from cobalt_tasks.core.kinds import Kind, Urgency
+from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, Job, Outcome, State
+from cobalt_tasks.db import clocks
+from cobalt_tasks.db.bulk import among, earlier, encode, rows_of, unlocked
+from cobalt_tasks.db.engine import database_now, statement_now
+from cobalt_tasks.db.tables import hosts, is_in, jobs, written
+from cobalt_tasks.jobs import freshness, verdicts
+from cobalt_tasks.jobs.backlog import is_sendable
+from cobalt_tasks.jobs.verdicts import MAX_ATTEMPTS
 
-_MOST_ACTIVE: Final = 10_000
-"""Active jobs of a kind with which no fact of that kind is refreshed."""
-
-_NEW_COLUMNS: Columns = {
-    "kind": Text(),
-    "address": Text(),
-    "protocol": Text(),
-    "port": Integer(),
-    "level": Integer(),
-    "forced": Boolean(),
-}
-_CLAIMED = (
-    jobs.c.id,
-    jobs.c.kind,
-    jobs.c.address,
-    jobs.c.protocol,
-    jobs.c.port,
-    jobs.c.attempts,
-    jobs.c.forced,
-    jobs.c.isolated,
+_CLAIMED: Final = tuple(
+    jobs.c[name] for name in ("id", "kind", "address", "protocol", "port", "attempts", "forced", "isolated")
 )
+
+TARGET: Final = tuple(jobs.c[name] for name in ("kind", "address", "protocol", "port"))
+Targets = Mapping[int, tuple[Any, ...]]
+"""Ids of jobs, the newest first, and the values of `TARGET` of each."""
+
+RETRIABLE: Final = (State.FAILED, State.DEAD, State.CANCELLED)
+WORKER_LOST: Final = "worker lost"
+"""The outcome of a job that is dead because every worker died on it."""
+
+_AT_ONCE: Final = earlier(jobs.c.not_before, statement_now())
+"""A job that was started was due; by a clock that was set back since, it may not be."""
 
 
 class Claim(Struct, frozen=True):
@@ -80,71 +70,12 @@ class Sent(Struct, frozen=True):
     sent_at: float
 
 
-def create(connection: Connection, new: Iterable[NewJob]) -> int:
-    """Make jobs; return how many were made or made more urgent.
-
-    One that is active already keeps the more urgent level, the earlier start and the force flag, and is sent again; one
-    that is running goes on, and is as urgent as that should it come back.
-    One whose fact is fresh, or whose target is paused after a failure, is not made unless forced.
-    """
-    best: dict[tuple[str, str, str, int], tuple[int, bool]] = {}
-    for job in new:
-        key = (job.kind, job.address, job.protocol, job.port)
-        level, forced = best.get(key, (BY_NAME[job.kind].level(job.urgency), job.forced))
-        best[key] = (min(level, BY_NAME[job.kind].level(job.urgency)), forced or job.forced)
-    if not best:
-        return 0
-    rows = rows_of(connection, "new", _NEW_COLUMNS)
-    wanted = select(
-        rows.c.kind,
-        rows.c.address,
-        rows.c.protocol,
-        rows.c.port,
-        rows.c.level,
-        literal(State.PENDING.value, Text()),
-        rows.c.forced,
-        false(),
-        literal(0, Integer()),
-        statement_now(),
-        statement_now(),
-    ).where(or_(rows.c.forced, ~freshness.is_fresh_or_paused(rows, clocks.presumed(connection))))
-    columns = ["kind", "address", "protocol", "port", "level", "state", "forced", "isolated", "attempts"]
-    insert = insert_into(connection, jobs).from_select([*columns, "not_before", "created_at"], wanted)
-    more_urgent = insert.excluded.level < jobs.c.level
-    statement = insert.on_conflict_do_update(
-        index_elements=["address", "kind", "protocol", "port"],
-        index_where=text(ACTIVE),
-        set_={
-            "level": earlier(insert.excluded.level, jobs.c.level),
-            "not_before": earlier(insert.excluded.not_before, jobs.c.not_before),
-            "forced": or_(jobs.c.forced, insert.excluded.forced),
-            "state": case((is_in(State.RUNNING), State.RUNNING.value), else_=State.PENDING.value),
-        },
-        where=or_(
-            more_urgent,
-            and_(insert.excluded.forced, ~jobs.c.forced),
-            and_(insert.excluded.forced, insert.excluded.not_before < jobs.c.not_before),
-        ),
-    ).returning(jobs.c.id)
-    ordered = [(*key, level, forced) for key, (level, forced) in sorted(best.items())]
-    with counts.adding(connection, jobs):
-        return len(connection.execute(statement, encode(ordered)).all())
-
-
-def due_levels(connection: Connection, kind: str, levels: Sequence[int]) -> list[int]:
-    """Return those of the levels at which jobs are to be sent; the others need no transaction that writes."""
-    # The first by the index's order: to find any, a planner would try its luck with the table.
-    firsts = (select(func.min(jobs.c.not_before)).where(_is_sendable(kind, level)) for level in levels)
-    found = connection.execute(select(*(first.scalar_subquery() for first in firsts))).one()
-    return [level for level, due in zip(levels, found, strict=True) if due is not None]
-
-
 def mark_sent(connection: Connection, kind: str, level: int, limit: int) -> list[Sent]:
     """Take up to `limit` due jobs of one kind and level for sending, the longest waiting first."""
-    chosen = select(jobs.c.id).where(_is_sendable(kind, level)).order_by(jobs.c.not_before).limit(limit)
+    chosen = select(jobs.c.id).where(is_sendable(kind, level)).order_by(jobs.c.not_before).limit(limit)
     statement = (
         update(jobs)
-        .where(jobs.c.id.in_(unlocked(chosen)))
+        .where(jobs.c.id.in_(unlocked(chosen, jobs)))
         .values(state=State.SENT, sent_at=statement_now())
         .returning(jobs.c.id, jobs.c.isolated, jobs.c.sent_at)
     )
@@ -174,6 +105,20 @@ def resend(connection: Connection, kind: str, level: int, oldest: float | None, 
         .values(state=State.PENDING)
     )
     return connection.execute(statement).rowcount
+
+
+def relevel(connection: Connection, kind: Kind, level: int, limit: int) -> int:
+    """Give jobs with a level that an older version wrote one of their kind's levels; return how many.
+
+    kind: of the jobs; level: one that no job of this kind gets any more; limit: the most jobs to change at once.
+    """
+    chosen = select(jobs.c.id).where(jobs.c.kind == kind.name, jobs.c.level == level, is_in(State.PENDING))
+    sent = select(jobs.c.id).where(jobs.c.kind == kind.name, jobs.c.level == level, is_in(State.SENT))
+    either = union_all(select(chosen.limit(limit).subquery()), select(sent.limit(limit).subquery())).subquery()
+    urgency = Urgency.ORDINARY if level < Urgency.REFRESH else Urgency.REFRESH
+    statement = update(jobs).where(jobs.c.id.in_(select(either.c.id)), jobs.c.state.in_([State.PENDING, State.SENT]))
+    # What was sent is sent again: two messages for one job do no harm.
+    return connection.execute(statement.values(level=kind.level(urgency), state=State.PENDING)).rowcount
 
 
 def claim(connection: Connection, kind: str, ids: Sequence[int], lease: float) -> Claim:
@@ -214,7 +159,7 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
         .order_by(jobs.c.level, jobs.c.not_before)
         .limit(limit)
     )
-    return Claim(token, _claim(connection, token, kind, jobs.c.id.in_(unlocked(wanted)), lease))
+    return Claim(token, _claim(connection, token, kind, jobs.c.id.in_(unlocked(wanted, jobs)), lease))
 
 
 def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> set[int]:
@@ -224,7 +169,7 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
     """
     if not outcomes:
         return set()
-    rows = rows_of(connection, "outcomes", transitions.COLUMNS)
+    rows = rows_of(connection, "outcomes", verdicts.COLUMNS)
     # SQLite would take that index and read the whole batch for each of its jobs; the plus keeps it from it.
     held = literal_column("+jobs.claim") if connection.dialect.name == "sqlite" else jobs.c.claim
     statement = (
@@ -246,30 +191,123 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
         )
         .returning(jobs.c.id)
     )
-    ours = set(connection.execute(statement, encode(map(transitions.row, outcomes))).scalars())
+    ours = set(connection.execute(statement, encode(map(verdicts.row, outcomes))).scalars())
     freshness.remember(
-        connection, [(outcome, transitions.state(outcome)) for outcome in outcomes if outcome.job.id in ours]
+        connection, [(outcome, verdicts.state(outcome)) for outcome in outcomes if outcome.job.id in ours]
     )
     return ours
 
 
-def refresh(connection: Connection, kind: str, limit: int) -> int:
-    """Make refresh jobs for up to `limit` facts of a kind that have gone stale; return how many.
+def release(connection: Connection, token: str) -> int:
+    """Make what a claim holds pending again, as it was; a stopping worker does this, and it is no attempt.
 
-    None while many jobs of that kind are active: they would wait behind those, and stale facts that have a job already
-    are looked at again each time.
+    token: the claim's token.
     """
-    counted = counts.jobs_by_kind_and_state(connection)
-    if sum(counted.get((kind, state), 0) for state in ACTIVE_STATES) >= _MOST_ACTIVE:
-        return 0
-    targets = connection.execute(freshness.stale(kind, limit, clocks.presumed(connection))).all()
-    return create(
-        connection,
-        [
-            NewJob(kind=kind, address=a, protocol=proto, port=port, urgency=Urgency.REFRESH)
-            for a, proto, port in targets
-        ],
+    statement = update(jobs).where(is_held_by(token)).values(state=State.PENDING, claim=None, not_before=_AT_ONCE)
+    return connection.execute(statement).rowcount
+
+
+def reap(connection: Connection, token: str, renewals: int) -> int:
+    """Take the jobs of a claim from a worker that is lost; return how many.
+
+    They are isolated from now on (a batch of one). Only an isolated run counts as an attempt, so that one poisonous target
+    cannot condemn its neighbours; after the last the job is dead.
+
+    token: the claim's token.
+    renewals: how often the claim had been renewed when it was found stalled; one renewed since is left as it is.
+    """
+    attempts = jobs.c.attempts + case((jobs.c.isolated, 1), else_=0)
+    is_last = attempts >= MAX_ATTEMPTS
+    unrenewed = and_(is_held_by(token), jobs.c.renewals == renewals)
+    statement = (
+        update(jobs)
+        .where(jobs.c.id.in_(unlocked(select(jobs.c.id).where(unrenewed), jobs)))
+        .values(
+            state=case((is_last, State.DEAD.value), else_=State.PENDING.value),
+            attempts=attempts,
+            isolated=true(),
+            claim=None,
+            not_before=_AT_ONCE,
+            finished_at=case((is_last, statement_now()), else_=null()),
+            outcome=case((is_last, WORKER_LOST), else_=null()),
+            detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),
+        )
     )
+    return connection.execute(statement).rowcount
+
+
+def retry(connection: Connection, chosen: Targets) -> int:
+    """Make failed, dead and cancelled jobs pending again, with all their attempts; return how many.
+
+    One whose target has an active job of that kind is left as it is; of several for one target the newest is retried.
+
+    chosen: the jobs, the newest first.
+    """
+    newest = {target: number for number, target in reversed([*chosen.items()])}
+    same = jobs.alias("same")
+    is_active = (
+        select(same.c.id)
+        # The states are written out, so that the database can use the index of the active jobs.
+        .where(*(same.c[column.name] == column for column in TARGET), same.c.state.in_(map(written, ACTIVE_STATES)))
+        .exists()
+    )
+    statement = (
+        update(jobs)
+        .where(among(connection, jobs.c.id, sorted(newest.values())), jobs.c.state.in_(RETRIABLE), ~is_active)
+        .values(
+            state=State.PENDING,
+            attempts=0,
+            forced=true(),
+            not_before=database_now(),
+            sent_at=database_now(),
+            waits_for=None,
+            finished_at=None,
+            outcome=None,
+            detail=None,
+        )
+    )
+    return connection.execute(statement).rowcount
+
+
+def cancel(connection: Connection, chosen: Targets) -> int:
+    """Cancel those of the jobs that have not ended; return how many. A running one loses its claim.
+
+    chosen: the jobs.
+    """
+    statement = (
+        update(jobs)
+        .where(among(connection, jobs.c.id, list(chosen)), jobs.c.state.in_(ACTIVE_STATES))
+        .values(state=State.CANCELLED, outcome="cancelled", detail=None, claim=None, finished_at=database_now())
+    )
+    return connection.execute(statement).rowcount
+
+
+def put_back_by_new_clock(
+    connection: Connection, ids: Sequence[int], now: ColumnElement[float], pause: ColumnElement[float]
+) -> None:
+    """Make jobs that have not started pending by a clock that was set back. Those that were sent are sent again.
+
+    ids: the jobs.
+    now: the clock, in epoch seconds; no time of the jobs is later afterwards, but for `not_before`.
+    pause: seconds from `now` until a job is due.
+    """
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id.in_(ids), jobs.c.state.in_([State.PENDING, State.SENT]))
+        .values(
+            # Two messages for one job do no harm.
+            state=State.PENDING,
+            not_before=now + pause,
+            created_at=earlier(jobs.c.created_at, now),
+            started_at=case((jobs.c.started_at.is_not(None), earlier(jobs.c.started_at, now))),
+            sent_at=case((jobs.c.sent_at.is_not(None), earlier(jobs.c.sent_at, now))),
+        ),
+    )
+
+
+def is_held_by(token: str) -> ColumnElement[bool]:
+    """Return the condition that a job is running under a claim; it uses the index of claims."""
+    return and_(jobs.c.claim == token, is_in(State.RUNNING))
 
 
 def _claim(connection: Connection, token: str, kind: str, wanted: ColumnElement[bool], lease: float) -> list[Job]:
@@ -306,19 +344,3 @@ def _end_superfluous(connection: Connection, named: ColumnElement[bool], steady:
             .where(named, ~jobs.c.forced, holds)
             .values(state=state, outcome=reason, finished_at=statement_now()),
         )
-
-
-def _is_sendable(kind: str, level: int) -> ColumnElement[bool]:
-    return and_(
-        jobs.c.kind == kind,
-        jobs.c.level == level,
-        is_in(State.PENDING),
-        jobs.c.waits_for.is_(None),
-        jobs.c.not_before <= statement_now(),
-    )
-
-
-def unlocked(chosen: Select[tuple[int]]) -> Select[tuple[int]]:
-    """Leave out what another transaction is changing just now."""
-    # SQLite has one writer at a time and leaves this out.
-    return chosen.with_for_update(skip_locked=True, of=jobs)

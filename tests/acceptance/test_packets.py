@@ -27,6 +27,7 @@ from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import FINAL_STATES, NewJob
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.broker import Broker
 from tests.acceptance.conftest import Cobalt
@@ -165,7 +166,7 @@ class Trial:
         level = BY_NAME[new.kind].level(Urgency.ORDINARY)
 
         def make(connected: Any) -> None:
-            jobs.create(connected, [new])
+            creation.create(connected, [new])
             jobs.mark_sent(connected, new.kind, level, 100)
 
         self.database.write(make)

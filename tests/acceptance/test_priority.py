@@ -24,8 +24,7 @@ from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import hostnames
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.hosts import stats
-from cobalt_tasks.jobs import creation as new_jobs
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.broker import QUEUES
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 from tests.support import extra_kinds
@@ -143,13 +142,13 @@ def test_one_banner_is_started_next_whatever_waits(
             NewJob(kind="geolocation", address=f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
             for number in range(first, first + 10_000)
         ]
-        database.write(new_jobs.create, flood)
+        database.write(creation.create, flood)
     dispatcher.dispatch(["geolocation"])
     waits = []
     with worker(home, concurrency):
         wait_for(lambda: count_started(database, "geolocation") > 10_000, home)
         for number in range(1, REQUESTS + 1):
-            database.write(jobs.create, [request(number)])
+            database.write(creation.create, [request(number)])
             dispatcher.dispatch(["banner"])
             with database.reading() as connection:
                 waits.append(stats.now(connection))

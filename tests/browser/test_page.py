@@ -13,7 +13,7 @@ from cobalt_tasks.core.records import Banner, Facts, Hostname, Location, NewJob
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import facts
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.threat import store
 from cobalt_tasks.threat.rules import Finding, score
 from tests.support.waiting import wait_until
@@ -337,8 +337,8 @@ def test_what_is_wrong_is_said_and_queues_are_judged_by_minutes(page: Any, ledge
     Break: `reasons` in showHealth; words.behind.
     """
     with ledger.writing() as connection:
-        jobs.create(connection, [NewJob(kind="domain", address=f"192.0.2.{n}") for n in range(60)])
-        jobs.create(connection, [NewJob(kind="banner", address="192.0.2.1", protocol="tcp", port=22)])
+        creation.create(connection, [NewJob(kind="domain", address=f"192.0.2.{n}") for n in range(60)])
+        creation.create(connection, [NewJob(kind="banner", address="192.0.2.1", protocol="tcp", port=22)])
         late = update(models.jobs).where(models.jobs.c.kind == "banner").values(not_before=time.time() - 7200)
         connection.execute(late)
     page.wait_for("document.querySelector('#reasons').innerText.includes('Redis does not answer')")

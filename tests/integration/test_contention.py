@@ -13,6 +13,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.streams.files import FileStream
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 from tests.support.waiting import PATIENCE
 
@@ -22,7 +23,7 @@ LEASE = 30.0
 def test_of_many_that_claim_at_once_each_job_goes_to_one(database: Database) -> None:
     """Eight workers that got the same message at the same moment share its jobs without any overlap."""
     new = [NewJob(kind="domain", address=f"11.0.0.{index}") for index in range(200)]
-    database.write(jobs.create, new)
+    database.write(creation.create, new)
     with database.reading() as connection:
         ids = list(connection.execute(select(models.jobs.c.id)).scalars())
     claimed: list[int] = []

@@ -20,7 +20,7 @@ from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.catalog import SWEEP_TASK
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.schema import open_ledger
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 from cobalt_tasks.messages import elements
 from tests.conftest import free_port
@@ -126,7 +126,7 @@ def test_the_task_list_shows_batch_sizes(flower: str) -> None:
         """Flower shows what happens after it has started: some more, each time."""
         number = next(numbers)
         new = [NewJob(kind="geolocation", address=f"10.0.{number}.{last}") for last in (1, 2, 3)]
-        database.write(jobs.create, new)
+        database.write(creation.create, new)
         dispatcher.dispatch(["geolocation"])
         app.send_task(SWEEP_TASK)
         found = tasks(flower)

@@ -54,7 +54,7 @@ def main(messages: int) -> None:
     from cobalt_tasks.core.kinds import Unit, Urgency
     from cobalt_tasks.core.records import NewJob
     from cobalt_tasks.db.schema import open_ledger
-    from cobalt_tasks.jobs import store as jobs
+    from cobalt_tasks.jobs import creation
     from cobalt_tasks.jobs.dispatcher import Dispatcher
 
     loaded = settings.load()
@@ -64,7 +64,7 @@ def main(messages: int) -> None:
     random.Random(7).shuffle(groups)
     for number, (kind, urgency) in enumerate(groups):
         port = {"protocol": "tcp", "port": 1} if kind.unit is Unit.PORT else {}
-        database.write(jobs.create, [NewJob(kind=kind.name, address=f"127.0.1.{number}", urgency=urgency, **port)])
+        database.write(creation.create, [NewJob(kind=kind.name, address=f"127.0.1.{number}", urgency=urgency, **port)])
         assert dispatcher.dispatch([kind.name]) == 1
     sys.stdout.write("\n".join(kind.name for kind in KINDS))
 

@@ -14,7 +14,7 @@ from cobalt_tasks.db.tables import is_in
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.geolocation import quotas
 from cobalt_tasks.jobs import admin as job_admin
-from cobalt_tasks.jobs import creation as new_jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import reaper as sweep
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.admin import Selection
@@ -84,8 +84,8 @@ class Asked:
 
     def _ask(self, address: str) -> None:
         new = [NewJob(kind="domain", address=address)]
-        self._database.write(new_jobs.create, new)
-        self._database.write(jobs.create, new)
+        self._database.write(creation.create, new)
+        self._database.write(creation.create, new)
 
     def _finish(self, verdict: Verdict) -> None:
         outcomes = [Outcome(job=job, verdict=verdict, code="test", after=_PAUSE) for job in self._held.jobs]

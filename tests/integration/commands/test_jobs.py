@@ -13,7 +13,7 @@ from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 
 Run = Callable[..., tuple[int, str, str]]
 LARGEST = 2**63 - 1
@@ -40,7 +40,7 @@ def ledger(database_url: str, home: Path, redis_url: str, monkeypatch: pytest.Mo
     new = [NewJob(kind="banner", address="192.0.2.1", protocol="tcp", port=22)]
     new += [NewJob(kind="domain", address=address) for address in ("192.0.2.1", "2001:db8::1")]
     for each in new:
-        database.write(jobs.create, [each])
+        database.write(creation.create, [each])
     with database.writing() as connection:
         for number, state, detail in ((1, "failed", "said \x1b[2J"), (2, "dead", "its worker was lost 3 times")):
             ended = update(table).where(table.c.id == number)

@@ -20,6 +20,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import breakers, cursors, freshness, jobs, locations, quotas
 from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as queue
 from cobalt_tasks.jobs.completion import complete
 from tests.support.providers import with_provider
@@ -38,7 +39,7 @@ class Ledger:
 
     def add(self, *addresses: str) -> None:
         """Make jobs."""
-        self.database.write(lambda c: queue.create(c, [NewJob(kind=KIND, address=each) for each in addresses]))
+        self.database.write(lambda c: creation.create(c, [NewJob(kind=KIND, address=each) for each in addresses]))
 
     def local(self) -> None:
         """Do what a worker does with a message."""
@@ -578,18 +579,18 @@ def test_a_newer_build_makes_stale_what_an_older_one_gave(
     with_databases.remote()
     database, geolocator = with_databases.database, with_databases.geolocator
     geolocator.expire_older_builds(database)
-    assert database.write(queue.refresh, KIND, 10) == 0
+    assert database.write(creation.refresh, KIND, 10) == 0
     with database.writing() as connection:
         connection.execute(update(locations).values(database_built=locations.c.database_built - 86400))
         connection.execute(cursors.delete())
     geolocator.expire_older_builds(database)
     time.sleep(0.01)
-    assert database.write(queue.refresh, KIND, 10) == 1
-    assert with_databases.database.write(queue.refresh, KIND, 10) == 0
+    assert database.write(creation.refresh, KIND, 10) == 1
+    assert with_databases.database.write(creation.refresh, KIND, 10) == 0
     with database.writing() as connection:
         connection.execute(update(freshness).values(fresh_until=time.time() + 1000))
     geolocator.expire_older_builds(database)
-    assert database.write(queue.refresh, KIND, 10) == 0
+    assert database.write(creation.refresh, KIND, 10) == 0
 
 
 def test_no_provider_is_asked_about_what_is_excluded(

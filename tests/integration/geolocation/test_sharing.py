@@ -15,6 +15,7 @@ from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from tests.support.waiting import PATIENCE
@@ -53,7 +54,7 @@ def fill(database: Database, settings: Settings, count: int) -> None:
     new = [NewJob(kind="geolocation", address=f"11.{i // 65536}.{i // 256 % 256}.{i % 256}") for i in range(count)]
     geolocator = Geolocator(settings)
     for start in range(0, count, 1000):
-        database.write(jobs.create, new[start : start + 1000])
+        database.write(creation.create, new[start : start + 1000])
     while claim := database.write(jobs.claim, "geolocation", _ids(database), 15.0):
         if not claim.jobs:
             return

@@ -1,4 +1,4 @@
-"""Jobs made by the thousand are the jobs that `jobs.create` makes."""
+"""Jobs made by the thousand are the jobs that come of making them one by one."""
 
 import time
 from typing import Any
@@ -9,8 +9,7 @@ from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.jobs import creation as new_jobs
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 
 ASKED = [
     NewJob(kind=kind, address=f"192.0.2.{number}", protocol=protocol, port=port)
@@ -28,7 +27,7 @@ def prepare(database: Database) -> None:
         for number, fresh, paused in ((0, later, None), (1, None, later), (2, earlier, earlier), (3, earlier, later)):
             target = {"kind": "domain", "address": f"192.0.2.{number}", "protocol": "", "port": 0}
             connection.execute(insert(models.freshness).values(**target, fresh_until=fresh, paused_until=paused))
-        jobs.create(
+        creation.create(
             connection,
             [
                 *(NewJob(kind="domain", address=f"192.0.2.{number}", urgency=Urgency.REFRESH) for number in (4, 5, 6)),
@@ -52,15 +51,15 @@ def outcome(database: Database) -> list[tuple[Any, ...]]:
         return sorted(map(tuple, rows))
 
 
-def test_both_ways_make_the_same_jobs(database: Database) -> None:
-    """Fresh, paused, active, more or less urgent: what input does is what the state machine says."""
+def test_one_by_one_or_together_makes_the_same_jobs(database: Database) -> None:
+    """Fresh, paused, active, more or less urgent: in one statement each job is decided on as by itself."""
     prepare(database)
     with database.writing() as connection:
-        jobs.create(connection, ASKED)
+        made = sum(creation.create(connection, [job]) for job in ASKED)
     expected = outcome(database)
     prepare(database)
     with database.writing() as connection:
-        new_jobs.create(connection, ASKED + ASKED[:3])
+        assert creation.create(connection, ASKED + ASKED[:3]) == made
     assert outcome(database) == expected
     assert len(expected) == 2 * 12 + 9 + 1
 
@@ -69,8 +68,8 @@ def test_a_batch_that_was_rolled_back_can_be_repeated(database: Database) -> Non
     """What a transaction staged is gone with it."""
     with database.engine.connect() as connection:
         for _ in range(2):
-            new_jobs.create(connection, ASKED)
+            creation.create(connection, ASKED)
             connection.rollback()
     with database.writing() as connection:
-        new_jobs.create(connection, ASKED)
+        creation.create(connection, ASKED)
     assert len(outcome(database)) == len(ASKED)

@@ -18,6 +18,7 @@ from cobalt_tasks.core.records import Certificate, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import hosts
 from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from cobalt_tasks.lab import certificate as lab_certificate
@@ -143,7 +144,7 @@ def test_who_holds_the_loop_up_each_time_ends(sqlite_database: Database) -> None
         for each in addresses:
             connection.execute(hosts.insert().values(address=each, first_seen=0.0, last_seen=0.0, discovered=True))
     new = [NewJob(kind="certificate", address=each, protocol="tcp", port=443) for each in addresses]
-    sqlite_database.write(jobs.create, new)
+    sqlite_database.write(creation.create, new)
     runs = 0
     while True:
         with sqlite_database.writing() as connection:

@@ -10,8 +10,7 @@ from sqlalchemy import event, text
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import upgrade
-from cobalt_tasks.jobs import backlog
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import backlog, creation
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def ledger(database_url: str) -> Iterator[Database]:
     """A ledger on each database with a job of geolocation, and one of domain, due for 100 seconds."""
     opened = Database(database_url)
     upgrade(opened)
-    opened.write(jobs.create, [NewJob(kind=kind, address="8.8.8.8") for kind in ("geolocation", "domain")])
+    opened.write(creation.create, [NewJob(kind=kind, address="8.8.8.8") for kind in ("geolocation", "domain")])
     change(opened, f"not_before = {time.time() - 100}")
     yield opened
     opened.dispose()
@@ -65,7 +64,7 @@ def test_what_runs_or_is_not_due_yet_is_not_late(ledger: Database) -> None:
 
 def test_a_job_finished_lately_is_seen(ledger: Database) -> None:
     """One of the kind within the time asked about, and not one before it."""
-    ledger.write(jobs.create, [NewJob(kind="geolocation", address=f"8.8.4.{n}") for n in (1, 2)])
+    ledger.write(creation.create, [NewJob(kind="geolocation", address=f"8.8.4.{n}") for n in (1, 2)])
     with ledger.writing() as connection:
         done = text("UPDATE jobs SET state = 'done', finished_at = :at WHERE address = :address")
         connection.execute(done, {"at": time.time() - 60, "address": "8.8.4.1"})
@@ -77,7 +76,7 @@ def test_a_job_finished_lately_is_seen(ledger: Database) -> None:
 
 def test_a_job_tried_in_vain_lately_is_progress(ledger: Database) -> None:
     """DNS servers that do not answer are no stall: their worker is well, and must not be ended for it."""
-    ledger.write(jobs.create, [NewJob(kind="domain", address="8.8.4.1")])
+    ledger.write(creation.create, [NewJob(kind="domain", address="8.8.4.1")])
     tried = "UPDATE jobs SET not_before = :later, started_at = :at, outcome = :outcome WHERE address = '8.8.4.1'"
     for age, outcome, is_progress in ((60, "silent", False), (1, None, False), (1, "silent", True)):
         with ledger.writing() as connection:

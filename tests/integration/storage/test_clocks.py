@@ -14,8 +14,7 @@ from cobalt_tasks.db import clocks, cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import freshness as facts
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.jobs import clock_repair, freshness
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import clock_repair, creation, freshness
 from cobalt_tasks.threat import unscored
 
 NUMBERS = itertools.count(1)
@@ -85,7 +84,7 @@ def test_an_old_doubt_is_not_about_the_next_step(database: Database) -> None:
 def make(database: Database, *, ahead: float, pause: float = 0.0) -> int:
     """Make a job as if it had been made while the clock was so far ahead; return its number."""
     address = f"192.0.2.{next(NUMBERS)}"
-    database.write(jobs.create, [NewJob(kind="domain", address=address)])
+    database.write(creation.create, [NewJob(kind="domain", address=address)])
     moment = time.time() + ahead
     with database.writing() as connection:
         (number,) = connection.execute(select(table.c.id).order_by(table.c.id.desc()).limit(1)).one()

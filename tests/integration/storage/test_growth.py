@@ -20,8 +20,7 @@ from cobalt_tasks.hosts.queries import Filter, Order
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.store import sources, write_batch
 from cobalt_tasks.jobs import admin as job_admin
-from cobalt_tasks.jobs import creation as new_jobs
-from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import lists as job_lists
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.admin import Selection
@@ -256,15 +255,15 @@ def test_kept_counts_are_exact_after_everything(database: Database) -> None:
     connect(database, 120)
 
     def roll_back(connection: Connection, number: int) -> None:
-        jobs.create(connection, [NewJob(kind="domain", address=address(number))])
+        creation.create(connection, [NewJob(kind="domain", address=address(number))])
         raise ZeroDivisionError
 
     def live(number: int) -> None:
         new = [NewJob(kind="geolocation", address=address(number * 100 + n)) for n in range(20)]
-        database.write(jobs.create, new)
+        database.write(creation.create, new)
         sent = database.write(jobs.mark_sent, "geolocation", 3, 10)
         claim = database.write(jobs.claim, "geolocation", [job.id for job in sent], 15.0)
-        database.write(leases.release, claim.token)
+        database.write(jobs.release, claim.token)
         job_admin.cancel(database, Selection(address=address(number * 100)))
         with pytest.raises(ZeroDivisionError):
             database.write(roll_back, number)
@@ -285,12 +284,12 @@ def test_jobs_that_input_makes_are_counted_many_at_once(sqlite_database: Databas
     Break: count each by a trigger, or all jobs that were asked for.
     """
     new = [NewJob(kind=kind, address=address(n)) for n in range(200) for kind in ("domain", "geolocation")]
-    sqlite_database.write(new_jobs.create, new[:100])
-    sqlite_database.write(jobs.create, new[100:150])
+    sqlite_database.write(creation.create, new[:100])
+    sqlite_database.write(creation.create, new[100:150])
     statements = []
     with sqlite_database.writing() as connection:
         connection.connection.driver_connection.set_trace_callback(statements.append)  # type: ignore[union-attr]
-        new_jobs.create(connection, new)
+        creation.create(connection, new)
         connection.connection.driver_connection.set_trace_callback(None)  # type: ignore[union-attr]
     # The jobs of two kinds, and the hosts whose first job it is.
     assert sum("INSERT INTO counts" in statement for statement in statements) == 3
@@ -317,7 +316,7 @@ def seen(numbers: range) -> Batch:
 def test_writers_count_what_is_new(database: Database) -> None:
     """Of a batch that is known in part, after rows in the middle and at the end were deleted, and not when rolled back.
 
-    Break: leave out `counts.adding` in write_batch._upsert, facts._write_banners or new_jobs.create, or count `batch.identified`.
+    Break: leave out `counts.adding` in write_batch._upsert, facts._write_banners or creation.create, or count `batch.identified`.
     """
 
     def roll_back(connection: Connection, numbers: range) -> None:
@@ -349,15 +348,15 @@ def test_coverage_counts_hosts_whose_job_waits_or_was_started(database: Database
             return stats.coverage(connection).hosts
 
     new = [NewJob(kind="geolocation", address=address(n)) for n in range(10)]
-    database.write(new_jobs.create, new[:8])
-    database.write(jobs.create, new)
+    database.write(creation.create, new[:8])
+    database.write(creation.create, new)
     assert covered() == 10
     sent = database.write(jobs.mark_sent, "geolocation", 3, 4)
     assert covered() == 10
     database.write(jobs.unmark_sent, [job.id for job in sent])
-    database.write(new_jobs.create, new)
+    database.write(creation.create, new)
     job_admin.cancel(database, Selection(address=address(9)))
-    database.write(new_jobs.create, new)
+    database.write(creation.create, new)
     assert covered() == 10
     with database.writing() as connection:
         connection.execute(delete(tables.jobs))
@@ -381,7 +380,7 @@ def test_lists_of_jobs_are_the_newest_first(
     """Of every kind and state, page by page, pending ones too, that wait for a budget or not; few or many."""
     monkeypatch.setattr(job_lists, "_SORTED", sorted_jobs)
     made = [NewJob(kind=kind, address=address(n)) for n in range(10) for kind in ("domain", "geolocation")]
-    database.write(new_jobs.create, made)
+    database.write(creation.create, made)
     with database.writing() as connection:
         connection.execute(text("UPDATE jobs SET waits_for = 'quota' WHERE id % 3 = 0"))
         connection.execute(text("UPDATE jobs SET state = 'failed' WHERE id % 5 = 0"))

@@ -10,7 +10,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import banners
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.jobs import admin as job_admin
-from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import creation, leases
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.admin import Selection
 from cobalt_tasks.jobs.completion import complete
@@ -40,7 +40,7 @@ def states(database: Database) -> list[str]:
 
 def claimed(database: Database) -> jobs.Claim:
     """Make one job, and claim it."""
-    database.write(jobs.create, [NewJob(kind="banner", address=ADDRESS, protocol="tcp", port=22)])
+    database.write(creation.create, [NewJob(kind="banner", address=ADDRESS, protocol="tcp", port=22)])
     (sent,) = database.write(jobs.mark_sent, "banner", 1, 10)
     return database.write(jobs.claim, "banner", [sent.id], 15.0)
 

@@ -13,7 +13,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import banners, freshness, hosts
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.db.tables import leases as watched
-from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import creation, leases
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from tests.support.claims import reap
@@ -51,29 +51,29 @@ def outcome(job: Job, verdict: Verdict, **options: object) -> Outcome:
 
 def test_one_active_job_for_each_target(database: Database) -> None:
     """The same job twice, in one call or in two, is one row. Break: the index uq_jobs_active."""
-    assert database.write(jobs.create, [banner_job(), banner_job()]) == 1
-    assert database.write(jobs.create, [banner_job()]) == 0
+    assert database.write(creation.create, [banner_job(), banner_job()]) == 1
+    assert database.write(creation.create, [banner_job()]) == 0
     assert states(database) == ["pending"]
 
 
 def test_a_more_urgent_request_moves_an_active_job_ahead_and_sends_it_again(database: Database) -> None:
-    """A conflict keeps the smaller level and the force flag. Break: the DO UPDATE in jobs.create."""
-    database.write(jobs.create, [banner_job()])
+    """A conflict keeps the smaller level and the force flag. Break: the DO UPDATE in creation.create."""
+    database.write(creation.create, [banner_job()])
     database.write(jobs.mark_sent, "banner", 1, 10)
-    assert database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE, forced=True)]) == 1
+    assert database.write(creation.create, [banner_job(urgency=Urgency.INTERACTIVE, forced=True)]) == 1
     (row,) = rows(database)
     assert (row["state"], row["level"], row["forced"]) == ("pending", 0, True)
-    assert database.write(jobs.create, [banner_job(urgency=Urgency.REFRESH)]) == 0
+    assert database.write(creation.create, [banner_job(urgency=Urgency.REFRESH)]) == 0
     assert rows(database)[0]["level"] == 0
 
 
 def test_a_running_job_is_not_sent_again(database: Database) -> None:
     """A request for what is being done lets it go on, and sending never overwrites running. Break: the state in the DO
-    UPDATE of jobs.create.
+    UPDATE of creation.create.
     """
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
-    database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE)])
+    database.write(creation.create, [banner_job(urgency=Urgency.INTERACTIVE)])
     database.write(jobs.unmark_sent, [claim.jobs[0].id])
     assert states(database) == ["running"]
     assert database.write(jobs.mark_sent, "banner", 0, 10) == []
@@ -83,11 +83,11 @@ def test_a_running_job_is_not_sent_again(database: Database) -> None:
 def test_a_running_job_that_comes_back_is_as_urgent_as_was_asked_meanwhile(database: Database, lost: bool) -> None:
     """Its worker dies, or it has to be tried again: whoever asked meanwhile does not wait behind everything else.
 
-    Break: let the DO UPDATE of jobs.create leave running jobs alone.
+    Break: let the DO UPDATE of creation.create leave running jobs alone.
     """
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
-    database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE, forced=True)])
+    database.write(creation.create, [banner_job(urgency=Urgency.INTERACTIVE, forced=True)])
     if lost:
         reap(database, after=LEASE)
     else:
@@ -100,20 +100,20 @@ def test_a_running_job_that_comes_back_is_as_urgent_as_was_asked_meanwhile(datab
 def test_a_job_that_waits_for_its_next_try_starts_when_somebody_asks(database: Database) -> None:
     """A conflict keeps the earlier start: at once for a request, while the same from input changes nothing.
 
-    Break: not_before in the DO UPDATE of jobs.create.
+    Break: not_before in the DO UPDATE of creation.create.
     """
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
     database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.RETRY, after=600.0)])
-    assert database.write(jobs.create, [banner_job()]) == 0
+    assert database.write(creation.create, [banner_job()]) == 0
     assert database.write(jobs.mark_sent, "banner", 1, 10) == []
-    assert database.write(jobs.create, [banner_job(urgency=Urgency.INTERACTIVE)]) == 1
+    assert database.write(creation.create, [banner_job(urgency=Urgency.INTERACTIVE)]) == 1
     assert len(database.write(jobs.mark_sent, "banner", 0, 10)) == 1
 
 
 def test_a_message_delivered_twice_does_nothing_the_second_time(database: Database) -> None:
     """Only the first claim gets the jobs: invariant 3 of docs/architecture.md. Break: the state condition in jobs.claim."""
-    database.write(jobs.create, [banner_job(port) for port in (22, 80)])
+    database.write(creation.create, [banner_job(port) for port in (22, 80)])
     first = send_and_claim(database)
     ids = [job.id for job in first.jobs]
     assert len(ids) == 2
@@ -123,32 +123,32 @@ def test_a_message_delivered_twice_does_nothing_the_second_time(database: Databa
 
 
 def test_a_fresh_fact_makes_no_job_unless_forced(database: Database) -> None:
-    """Done makes fresh for the catalog's time. Break: the freshness condition in jobs.create."""
-    database.write(jobs.create, [banner_job()])
+    """Done makes fresh for the catalog's time. Break: the freshness condition in creation.create."""
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
     database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.DONE)])
     with database.reading() as connection:
         row = connection.execute(select(freshness)).mappings().one()
     assert row["fresh_until"] == pytest.approx(time.time() + DAY, abs=5)
-    assert database.write(jobs.create, [banner_job()]) == 0
-    assert database.write(jobs.create, [banner_job(forced=True)]) == 1
+    assert database.write(creation.create, [banner_job()]) == 0
+    assert database.write(creation.create, [banner_job(forced=True)]) == 1
 
 
 def test_a_failure_pauses_and_never_makes_fresh(database: Database) -> None:
     """A failed answer keeps new jobs away for the pause only. Break: the two columns of freshness mixed up."""
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
     database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.FAILED)])
     with database.reading() as connection:
         row = connection.execute(select(freshness)).mappings().one()
     assert row["fresh_until"] is None
     assert row["paused_until"] == pytest.approx(time.time() + HOUR, abs=5)
-    assert database.write(jobs.create, [banner_job()]) == 0
+    assert database.write(creation.create, [banner_job()]) == 0
 
 
 def test_a_job_whose_fact_became_fresh_meanwhile_ends_without_work(database: Database) -> None:
     """Freshness is checked again when a job is claimed. Break: the condition in jobs.claim."""
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     with database.writing() as connection:
         connection.execute(
             freshness.insert().values(
@@ -169,7 +169,7 @@ def test_a_worker_frozen_past_its_lease_writes_nothing(database: Database) -> No
 
     Break: the claim in jobs.finish, or `ours` in completion.complete.
     """
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
     fact = Banner(address=ADDRESS, protocol="tcp", port=22, source="probe", observed_at=1.0, text="x", raw=b"x")
     late = [outcome(claim.jobs[0], Verdict.DONE, facts=Facts(banners=[fact]))]
@@ -187,7 +187,7 @@ def test_a_worker_frozen_past_its_lease_writes_nothing(database: Database) -> No
 
 def test_a_renewed_lease_holds(database: Database) -> None:
     """Only the holder's token renews, and nothing is taken back while it does. Break: `renewals` in leases.renew."""
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
     assert database.write(leases.renew, "somebody else's", LEASE) == 0
     for seconds in range(0, 100, 10):
@@ -201,7 +201,7 @@ def test_a_claim_that_stands_still_for_its_lease_is_taken_back(database: Databas
 
     Break: `since` in leases.reap, or the clock's name in leases._watch.
     """
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     send_and_claim(database)
     assert [database.write(leases.reap, Moment("one", at)) for at in (1000.0, 1007.0, 1014.9)] == [0, 0, 0]
     assert database.write(leases.reap, Moment("other", 99999.0)) == 0
@@ -213,16 +213,16 @@ def test_a_claim_that_stands_still_for_its_lease_is_taken_back(database: Databas
 
 def test_a_released_job_is_pending_and_unharmed(database: Database) -> None:
     """Handing back is no attempt and isolates no job."""
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
-    assert database.write(leases.release, claim.token) == 1
+    assert database.write(jobs.release, claim.token) == 1
     (row,) = rows(database)
     assert (row["state"], row["attempts"], row["isolated"]) == ("pending", 0, False)
 
 
 def test_only_lone_runs_count_and_the_last_is_death(database: Database) -> None:
     """A lost batch makes no job dead; a job lost three times while isolated is dead. Break: `isolated` in leases.reap."""
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     seen = []
     for _ in range(4):
         send_and_claim(database)
@@ -237,7 +237,7 @@ def test_a_fault_of_ours_isolates_the_job(database: Database) -> None:
 
     Break: FAULT in transitions._pause, or in transitions._next.
     """
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     pauses = []
     for _ in range(4):
         claim = send_and_claim(database)
@@ -254,7 +254,7 @@ def test_a_fault_of_ours_isolates_the_job(database: Database) -> None:
 
 def test_a_retry_waits_and_ends_as_failed(database: Database) -> None:
     """A retry is not due before its pause, and the third is a failure."""
-    database.write(jobs.create, [banner_job()])
+    database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
     database.write(jobs.finish, claim.token, [outcome(claim.jobs[0], Verdict.RETRY, after=60.0)])
     assert send_and_claim(database).jobs == []
@@ -268,7 +268,7 @@ def test_a_retry_waits_and_ends_as_failed(database: Database) -> None:
 
 def test_retries_that_failed_together_are_spread(database: Database) -> None:
     """The pause is kept and up to a quarter longer, for each job another. Break: transitions._pause."""
-    database.write(jobs.create, [banner_job(port) for port in range(1, 21)])
+    database.write(creation.create, [banner_job(port) for port in range(1, 21)])
     claim = send_and_claim(database)
     before = time.time()
     database.write(jobs.finish, claim.token, [outcome(job, Verdict.RETRY, after=100.0) for job in claim.jobs])
@@ -279,7 +279,7 @@ def test_retries_that_failed_together_are_spread(database: Database) -> None:
 
 def test_waiting_for_something_shared_is_no_attempt(database: Database) -> None:
     """A waiting job is not sent, only claimed by whoever reserved what it waits for."""
-    database.write(jobs.create, [NewJob(kind="geolocation", address="8.8.8.8")])
+    database.write(creation.create, [NewJob(kind="geolocation", address="8.8.8.8")])
     (sent,) = database.write(jobs.mark_sent, "geolocation", 3, 10)
     claim = database.write(jobs.claim, "geolocation", [sent.id], LEASE)
     waits = [outcome(claim.jobs[0], Verdict.WAIT, waits_for="quota")]
@@ -293,7 +293,7 @@ def test_waiting_for_something_shared_is_no_attempt(database: Database) -> None:
 
 def test_lost_messages_are_told_from_waiting_ones(database: Database) -> None:
     """Only what was sent before the oldest waiting message is sent again."""
-    database.write(jobs.create, [banner_job(port) for port in (22, 80)])
+    database.write(creation.create, [banner_job(port) for port in (22, 80)])
     first = database.write(jobs.mark_sent, "banner", 1, 1)
     time.sleep(0.02)
     second = database.write(jobs.mark_sent, "banner", 1, 1)
@@ -310,7 +310,7 @@ def test_what_was_sent_by_a_clock_that_was_set_back_is_older_than_all(database: 
 
     Break: the jobs that are ahead in jobs.resend.
     """
-    database.write(jobs.create, [banner_job(port) for port in (22, 80)])
+    database.write(creation.create, [banner_job(port) for port in (22, 80)])
     before = time.time() + HOUR
     (old,) = database.write(jobs.mark_sent, "banner", 1, 1)
     with database.writing() as connection:
@@ -341,8 +341,8 @@ def test_stale_facts_are_refreshed_at_the_lowest_urgency_once(database: Database
                     paused_until=paused,
                 ),
             )
-    assert database.write(jobs.refresh, "geolocation", 10) == 1
-    assert database.write(jobs.refresh, "geolocation", 10) == 0
+    assert database.write(creation.refresh, "geolocation", 10) == 1
+    assert database.write(creation.refresh, "geolocation", 10) == 0
     (row,) = rows(database)
     assert (row["address"], row["level"], row["state"]) == ("8.8.8.0", 7, State.PENDING)
 
@@ -352,7 +352,7 @@ def test_a_message_of_another_kind_claims_nothing(database: Database) -> None:
 
     Break: the condition on the kind in jobs.claim.
     """
-    database.write(jobs.create, [NewJob(kind="geolocation", address=ADDRESS), banner_job()])
+    database.write(creation.create, [NewJob(kind="geolocation", address=ADDRESS), banner_job()])
     ids = [row["id"] for row in rows(database)]
     assert [job.kind for job in database.write(jobs.claim, "banner", ids, LEASE).jobs] == ["banner"]
     assert sorted(states(database)) == ["pending", "running"]
@@ -372,7 +372,7 @@ def test_a_claim_knows_from_the_ledger_whether_a_scan_reported_the_host(database
         )
     addresses = [ADDRESS, "192.0.2.11", "192.0.2.12"]
     new = [NewJob(kind="banner", address=each, protocol="tcp", port=22) for each in addresses]
-    database.write(jobs.create, new)
+    database.write(creation.create, new)
     claim = send_and_claim(database)
     assert {job.address: job.discovered for job in claim.jobs} == dict(
         zip(addresses, [True, False, False], strict=True)

@@ -17,6 +17,7 @@ import pytest
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 from tests.conftest import free_port
 from tests.support.waiting import PATIENCE
@@ -77,7 +78,7 @@ def test_the_ledger_lives_behind_it(bouncer_url: str, home: Path, monkeypatch: p
         try:
             for each in range(ROUNDS):
                 new = [NewJob(kind="domain", address=f"127.{number}.{each}.{last}") for last in range(1, 4)]
-                clients[number].write(jobs.create, new)
+                clients[number].write(creation.create, new)
                 sent = clients[number].write(jobs.mark_sent, "domain", 2, 3)
                 claim = clients[number].write(jobs.claim, "domain", [job.id for job in sent], 60.0)
                 claimed.extend(job.id for job in claim.jobs)

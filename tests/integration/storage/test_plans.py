@@ -13,8 +13,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import freshness
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.hosts import stats
-from cobalt_tasks.jobs import creation as new_jobs
-from cobalt_tasks.jobs import leases
+from cobalt_tasks.jobs import backlog, creation, leases
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 
@@ -78,10 +77,10 @@ def plans(database: Database) -> Iterator[list[str]]:
 def one_round(database: Database, number: int) -> None:
     """Everything that workers, ingest and the sweep ask of the state machine."""
     new = [NewJob(kind="geolocation", address=f"11.0.{number}.{last}") for last in range(BATCH)]
-    database.write(new_jobs.create, new[:10])
-    database.write(jobs.create, new)
+    database.write(creation.create, new[:10])
+    database.write(creation.create, new)
     with database.reading() as connection:
-        jobs.due_levels(connection, "geolocation", [0, 3, 7])
+        backlog.due_levels(connection, "geolocation", [0, 3, 7])
     sent = database.write(jobs.mark_sent, "geolocation", 3, BATCH)
     assert len(sent) == BATCH
     claim = database.write(jobs.claim, "geolocation", [job.id for job in sent], 15.0)
@@ -96,14 +95,14 @@ def one_round(database: Database, number: int) -> None:
     database.write(leases.reap)
     database.write(jobs.resend, "geolocation", 3, None, 10.0)
     database.write(jobs.unmark_sent, [job.id for job in sent])
-    database.write(leases.release, "nobody's")
+    database.write(jobs.release, "no claim")
     with database.reading() as connection:
         stats.oldest_waiting(connection)
         stats.throughput(connection)
 
 
 def test_no_statement_walks_through_the_jobs(large: Database) -> None:
-    """Each uses the key or the index of its state. Break: order what leases.reap takes by id, or let jobs.due_levels
+    """Each uses the key or the index of its state. Break: order what leases.reap takes by id, or let backlog.due_levels
     ask for any job instead of the first.
     """
     one_round(large, 1)
@@ -116,7 +115,7 @@ def test_no_statement_walks_through_the_jobs(large: Database) -> None:
 
 def test_a_finished_job_is_found_by_its_number(sqlite_database: Database) -> None:
     """Not by the claim: without statistics SQLite would read the batch once for each of its jobs. Break: `held` in finish."""
-    sqlite_database.write(jobs.create, [NewJob(kind="geolocation", address=f"10.0.0.{n}") for n in range(BATCH)])
+    sqlite_database.write(creation.create, [NewJob(kind="geolocation", address=f"10.0.0.{n}") for n in range(BATCH)])
     with sqlite_database.reading() as connection:
         ids = list(connection.execute(select(table.c.id)).scalars())
     claim = sqlite_database.write(jobs.claim, "geolocation", ids, 60.0)

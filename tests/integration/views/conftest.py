@@ -18,7 +18,7 @@ from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import upgrade
 from cobalt_tasks.hosts import facts
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.views.dashboard.app import create_app
 from cobalt_tasks.views.dashboard.server import server_config
 from tests.support.recount import recount
@@ -162,8 +162,8 @@ def _fill(database: Database) -> None:
         connection.execute(insert(models.hosts), rows)
         recount(connection)
         facts.write(connection, found)
-        jobs.create(connection, [NewJob(kind="geolocation", address=address) for address in hosts[:3]])
-        jobs.create(connection, [NewJob(kind="banner", address="198.51.100.7", protocol="tcp", port=22)])
+        creation.create(connection, [NewJob(kind="geolocation", address=address) for address in hosts[:3]])
+        creation.create(connection, [NewJob(kind="banner", address="198.51.100.7", protocol="tcp", port=22)])
         row = models.jobs.c
         ended = {"started_at": now - 2, "finished_at": now - 1}
         is_geolocation = row.kind == "geolocation"

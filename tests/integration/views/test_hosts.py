@@ -17,7 +17,7 @@ from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import connections as traffic
 from cobalt_tasks.hosts import queries as host_queries
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.rules import Finding
 from cobalt_tasks.views import hosts
@@ -234,7 +234,7 @@ def test_the_reason_comes_from_the_job(  # noqa: PLR0917
         seen = {"first_seen": 1.0, "last_seen": 1.0}
         connection.execute(insert(models.hosts), {"address": address, "discovered": True, **seen})
         connection.execute(insert(models.ports), {"address": address, "protocol": "tcp", "port": 443, **seen})
-        jobs.create(connection, [NewJob(kind=kind, address=address, protocol="tcp" if port else "", port=port)])
+        creation.create(connection, [NewJob(kind=kind, address=address, protocol="tcp" if port else "", port=port)])
         changes = {"state": state, "outcome": outcome, "detail": detail}
         connection.execute(update(models.jobs).values(changes))
     names = {"geolocation": "location", "domain": "name"}

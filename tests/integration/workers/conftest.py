@@ -13,7 +13,7 @@ from cobalt_tasks.core.records import FINAL_STATES
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 from cobalt_tasks.jobs.reaper import sweep
 from tests.support.waiting import PATIENCE, wait_until
@@ -31,7 +31,7 @@ class Ledger:
 
     def ask(self, *new: Any) -> None:
         """Make jobs and send them, as ingest does."""
-        self.database.write(jobs.create, new)
+        self.database.write(creation.create, new)
         self.dispatcher.dispatch({job.kind for job in new})
 
     def sweep(self) -> None:

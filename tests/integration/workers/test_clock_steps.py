@@ -21,7 +21,7 @@ from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.core.settings import load
 from cobalt_tasks.db import schema
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.broker import Broker
 from tests.conftest import running_postgres
 from tests.integration.workers.conftest import Ledger, opened
@@ -302,7 +302,7 @@ def test_hosts_whose_clocks_differ_work_together(
     clock.step(skew)
     beat = Beat(home, **clock.environment)
     try:
-        ledger.database.write(jobs.create, [NewJob(kind="domain", address="127.40.0.5")])
+        ledger.database.write(creation.create, [NewJob(kind="domain", address="127.40.0.5")])
         # Nothing was sent: only a sweep finds it.
         ledger.wait(ledger.finals, PATIENCE, sweeping=False)
     finally:

@@ -13,6 +13,7 @@ from cobalt_tasks.celery import app
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.messages import elements
 from tests.integration.workers.conftest import Ledger
@@ -91,5 +92,5 @@ def test_forged_messages_do_nothing(ledger: Ledger, start_worker: Callable[..., 
 
 def _create_unsent(connection: Any) -> None:
 
-    jobs.create(connection, [NewJob(kind="domain", address="127.0.0.78")])
+    creation.create(connection, [NewJob(kind="domain", address="127.0.0.78")])
     jobs.mark_sent(connection, "domain", 2, 1)

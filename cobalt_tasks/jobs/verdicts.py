@@ -1,4 +1,4 @@
-"""What an outcome leads to: the next state of its job, and the values that `jobs.finish` writes with it."""
+"""What the verdict of an outcome leads to: the next state of its job, and the values that `store.finish` writes with it."""
 
 import random
 from typing import Final
