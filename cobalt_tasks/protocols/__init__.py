@@ -7,10 +7,10 @@ and the servers' own greetings.
 
 from cobalt_tasks.core.text import LONGEST, printable
 from cobalt_tasks.protocols.base import Protocol
-from cobalt_tasks.protocols.fingerprint import Fingerprint, Recogniser, clean
+from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 from cobalt_tasks.protocols.registry import PARTS, PROTOCOLS, named, our_name
 
-__all__ = ["Fingerprint", "Protocol", "printable", "recognise"]
+__all__ = ["Fingerprint", "Protocol", "matching", "printable", "recognise"]
 
 _UNKNOWN = "unknown"
 """What scanners call a service they do not know."""
@@ -23,19 +23,28 @@ def recognise(raw: bytes, *, service: str | None = None, spoken: Protocol | None
     service: what a scanner called it, in the scanner's own words; the result if nothing is recognised.
     spoken: the protocol whose words were answered.
     """
-    raw = raw[:LONGEST]
     called = clean(service.encode("utf-8", "replace").lower()) if service else None
-    if called in PARTS and (found := PARTS[called](raw)):
+    if called in PARTS and (found := PARTS[called](raw[:LONGEST])):
         return found
-    expected = spoken or (named(called) if called else None)
-    for recogniser in _recognisers(expected, is_reply=spoken is not None):
-        if found := recogniser(raw):
-            return found
+    _, known = matching(raw, expected=spoken or (named(called) if called else None), is_reply=spoken is not None)
+    if known:
+        return known
     return Fingerprint(service=our_name(called) if called and called != _UNKNOWN else None)
 
 
-def _recognisers(first: Protocol | None, *, is_reply: bool) -> list[Recogniser]:
-    expected = [first.recognise] if first else []
-    if first and first.recognise_reply and is_reply:
-        expected.append(first.recognise_reply)
-    return [*expected, *(each.recognise for each in PROTOCOLS if each is not first)]
+def matching(
+    raw: bytes, *, expected: Protocol | None = None, is_reply: bool = False
+) -> tuple[Protocol | None, Fingerprint | None]:
+    """Return the first protocol whose recogniser knows an answer, and what that shows; (None, None) if there is none.
+
+    raw: the first bytes of the answer.
+    expected: the protocol that is asked first. is_reply: the answer is one to its words.
+    """
+    raw = raw[:LONGEST]
+    order = [expected, *(each for each in PROTOCOLS if each is not expected)] if expected else PROTOCOLS
+    for each in order:
+        if known := each.recognise(raw):
+            return each, known
+        if is_reply and each is expected and each.recognise_reply and (known := each.recognise_reply(raw)):
+            return each, known
+    return None, None

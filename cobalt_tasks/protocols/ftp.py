@@ -2,7 +2,9 @@
 
 import re
 
-from cobalt_tasks.protocols.base import Protocol, Steps, answered
+from msgspec.structs import replace
+
+from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
 
 _GREETING = re.compile(rb"(?:220|421|530)[ -]+([^\r\n]{0,500})")
@@ -16,6 +18,8 @@ _PRODUCTS = (
     ("pyftpdlib", re.compile(rb"\bpyftpdlib ([0-9][\w.]*)")),
     ("MikroTik FTP", re.compile(rb"\bFTP server \(MikroTik ([0-9][\w.]*)\)")),
 )
+
+_LAST_LINE = re.compile(rb"(?:\A|\n)[0-9]{3} [^\n]*\n\Z")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
@@ -32,6 +36,14 @@ def starttls() -> Steps[bool]:
     return (yield from answered(b"AUTH TLS\r\n", b"234"))
 
 
+def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
+    """Ask for the features (RFC 2389)."""
+    if not raw.startswith(b"220"):
+        return None
+    reply = yield Send(b"FEAT\r\n", is_complete=lambda data: bool(_LAST_LINE.search(data)))
+    return replace(known, offers_tls=b"AUTH TLS" in reply.data.upper())
+
+
 PROTOCOL = Protocol(
     name="ftp",
     recognise=recognise,
@@ -39,5 +51,6 @@ PROTOCOL = Protocol(
     ports=(21, 2121),
     tls_ports=(990,),
     greets=True,
+    ask_more=ask_more,
     starttls=starttls,
 )

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from cobalt_tasks.protocols import recognise, registry
+from cobalt_tasks.protocols import matching, registry
 from cobalt_tasks.protocols.base import (
     LIMIT,
     Connect,
@@ -33,14 +33,21 @@ _GREETING: Final = 0.5
 _GREETING_UNEXPECTED: Final = 0.1
 """The same where the client is known to speak first; a server that greets all the same is still heard."""
 
+_GREETING_OWN: Final = 1.5
+"""The same on the port of a protocol that greets: a busy server looks names up first."""
+
 _ANSWER: Final = 0.7
 _ANSWER_OWN: Final = 1.5
 """A server on its own port answers, but may have to think first."""
+
+_ANSWER_UNLIKELY: Final = 0.25
+"""A server that is not on its own port is found if it is quick; a port that stays silent costs this for each protocol."""
 
 _MORE: Final = 0.7
 """The wait for answers of a server that has already answered."""
 
 _TLS: Final = "tls"
+_GENERIC: Final = frozenset({"http", _TLS})
 _LAST_LINE: Final = re.compile(rb"(?:\A|\n)(?!\d{3}-)[^\n]*\n\Z")
 _MYSQL_HEADER: Final = 4
 _HOPELESS: Final = frozenset({ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT, ConnectionStatus.UNREACHABLE})
@@ -127,15 +134,19 @@ class _Search:
         return (yield from self._speak(words))
 
     def _listen(self) -> Steps[StepResult]:
-        own = self._own()
-        is_expected = any(each.greets for each in own) if own else not self._in_tls
-        if self._target.port in registry.TLS_PORTS and not self._in_tls:
-            is_expected = False
         self._tried.append("listened")
-        heard = yield Send(wait=_GREETING if is_expected else _GREETING_UNEXPECTED, is_complete=greeting_is_complete)
+        heard = yield Send(wait=self._greeting_wait(), is_complete=greeting_is_complete)
         if heard.data:
             yield from self._understand(heard, None)
         return heard
+
+    def _greeting_wait(self) -> float:
+        port = self._target.port
+        own = registry.at_port(port, in_tls=self._in_tls)
+        if any(each.greets for each in own):
+            return _GREETING if any(each.words for each in own) else _GREETING_OWN
+        is_client_first = bool(own) or (port in registry.TLS_PORTS and not self._in_tls)
+        return _GREETING_UNEXPECTED if is_client_first else _GREETING
 
     def _speak(self, words: Sequence[Protocol]) -> Steps[ConnectionStatus]:
         """Try one protocol after the other, the first over the open connection; return how the last one ended."""
@@ -161,6 +172,8 @@ class _Search:
                 elif known:
                     break
             self._tried.append(f"{protocol.name}: {status if status is not ConnectionStatus.OPEN else 'silent'}")
+            if status is ConnectionStatus.REFUSED:
+                break
         return status
 
     def _words(self, protocol: Protocol) -> Send:
@@ -186,14 +199,30 @@ class _Search:
         """Keep an answer if it is better than the one before; return what it shows, None if it is not recognised."""
         if not reply.data:
             return None
-        known = recognise(reply.data, spoken=spoken)
+        protocol, known = matching(reply.data, expected=spoken, is_reply=spoken is not None)
         raw = bytearray(reply.data)
-        protocol = registry.BY_NAME.get(known.service or "")
-        if protocol and protocol.ask_more and not known.wants_tls:
-            more = yield from self._collect(protocol.ask_more(self._target, bytes(raw), known), raw)
-            known = more or known
+        if protocol is None or known is None:
+            self._keep(Fingerprint(), bytes(raw))
+            return None
+        is_foreign = spoken is not None and spoken is not protocol and protocol.name not in _GENERIC
+        if is_foreign and protocol.words and not known.version:
+            known = (yield from self._ask_again(protocol, raw)) or known
+        if protocol.ask_more and not known.wants_tls:
+            conversation = protocol.ask_more(self._target, bytes(raw), known)
+            known = (yield from self._collect(conversation, raw)) or known
         self._keep(known, bytes(raw[:LIMIT]))
-        return known if known.service else None
+        return known
+
+    def _ask_again(self, protocol: Protocol, raw: bytearray) -> Steps[Fingerprint | None]:
+        """Say the words of a protocol that was recognised by its answer to the words of another."""
+        if (yield from self._reconnect()) is not ConnectionStatus.OPEN:
+            return None
+        reply = yield self._words(protocol)
+        found, known = matching(reply.data, expected=protocol, is_reply=True) if reply.data else (None, None)
+        if found is protocol:
+            raw[:] = reply.data
+            return known
+        return None
 
     def _collect(self, conversation: Steps[T], raw: bytearray) -> Steps[T]:
         """Take the steps of a protocol's own conversation, and add what is answered to `raw`."""
@@ -217,16 +246,18 @@ class _Search:
             tls, certificate = self._handshake.tls, self._handshake.certificate
             self._best = Result(fingerprint=known, raw=raw, is_answered=True, tls=tls, certificate=certificate)
 
-    def _own(self) -> list[Protocol]:
-        return registry.at_port(self._target.port, in_tls=self._in_tls)
-
     def _wait(self, protocol: Protocol) -> float:
         """Return the seconds to wait for an answer to a protocol's words."""
-        target = self._target
-        is_own = target.port in (protocol.udp_ports if target.transport == "udp" else protocol.ports)
-        if protocol.name == _TLS or self._in_tls:
-            is_own = target.port in registry.TLS_PORTS
-        return _ANSWER_OWN if is_own else _ANSWER
+        port = self._target.port
+        if self._target.transport == "udp":
+            is_own = port in protocol.udp_ports
+        else:
+            is_own = port in (protocol.tls_ports if self._in_tls else protocol.ports)
+        if protocol.name == _TLS:
+            is_own = port in registry.TLS_PORTS
+        if is_own:
+            return _ANSWER_OWN
+        return _ANSWER if protocol.name in _GENERIC else _ANSWER_UNLIKELY
 
     @property
     def _in_tls(self) -> bool:

@@ -2,8 +2,10 @@
 
 import re
 
-from cobalt_tasks.protocols.base import Protocol, Steps, answered
-from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
+from msgspec.structs import replace
+
+from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target, answered
+from cobalt_tasks.protocols.fingerprint import Fingerprint, clean, dotted_name, first_product
 
 _GREETING = re.compile(rb"\* (?:OK|PREAUTH|BYE)\b ?(?:\[[^\]\r\n]{0,1000}\] ?)?([^\r\n]{0,500})")
 _PRODUCTS = (
@@ -13,6 +15,11 @@ _PRODUCTS = (
     ("Microsoft Exchange", re.compile(rb"\bMicrosoft Exchange\b")),
     ("Zimbra", re.compile(rb"\bZimbra\b")),
 )
+
+_ID_FIELDS = {
+    field: re.compile(rb'"' + field.encode() + rb'" "([^"\r\n]{1,100})"', re.IGNORECASE)
+    for field in ("name", "version")
+}
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
@@ -29,6 +36,18 @@ def starttls() -> Steps[bool]:
     return (yield from answered(b"c1 STARTTLS\r\n", b"c1 OK"))
 
 
+def ask_more(_: Target, __: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
+    """Ask what the server can do, and for its name (RFC 2971)."""
+    reply = yield Send(b"a1 CAPABILITY\r\na2 ID NIL\r\n", is_complete=lambda data: b"a2 " in data)
+    name, version = (_ID_FIELDS[field].search(reply.data) for field in ("name", "version"))
+    return replace(
+        known,
+        product=known.product or (clean(name[1]) if name else None),
+        version=known.version or (clean(version[1]) if version else None),
+        offers_tls=known.offers_tls or b"STARTTLS" in reply.data.upper(),
+    )
+
+
 PROTOCOL = Protocol(
     name="imap",
     recognise=recognise,
@@ -36,5 +55,6 @@ PROTOCOL = Protocol(
     ports=(143,),
     tls_ports=(993,),
     greets=True,
+    ask_more=ask_more,
     starttls=starttls,
 )

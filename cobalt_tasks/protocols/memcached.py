@@ -14,4 +14,11 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("memcached", "memcached", clean(found[1])) if found else None
 
 
-PROTOCOL = Protocol(name="memcached", recognise=recognise, ports=(11211,))
+PROTOCOL = Protocol(
+    name="memcached",
+    recognise=recognise,
+    ports=(11211,),
+    words=lambda _: b"version\r\n",
+    is_complete=lambda raw: raw.endswith(b"\r\n"),
+    likelihood=17,
+)

@@ -2,8 +2,11 @@
 
 import re
 
-from cobalt_tasks.protocols.base import Protocol, Steps, answered
+from msgspec.structs import replace
+
+from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
+from cobalt_tasks.protocols.products import product_of
 
 _GREETING = re.compile(rb"(?:\+OK|-ERR)\b([^\r\n]{0,500})")
 _STAMP = re.compile(rb"<[^@<>\s]{1,200}@([^@<>\s]{1,253})>")
@@ -14,6 +17,8 @@ _PRODUCTS = (
     ("Qpopper", re.compile(rb"\bQpopper \(version ([0-9][\w.]*)\)", re.IGNORECASE)),
     ("Microsoft Exchange", re.compile(rb"\bMicrosoft Exchange\b")),
 )
+
+_IMPLEMENTATION = re.compile(rb"^IMPLEMENTATION ([^\r\n]{1,100})", re.MULTILINE)
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
@@ -31,6 +36,21 @@ def starttls() -> Steps[bool]:
     return (yield from answered(b"STLS\r\n", b"+OK"))
 
 
+def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
+    """Ask what the server can do (RFC 2449)."""
+    if not raw.startswith(b"+OK"):
+        return None
+    reply = yield Send(b"CAPA\r\n", is_complete=lambda data: data.endswith(b"\r\n.\r\n") or data.startswith(b"-ERR"))
+    program = _IMPLEMENTATION.search(reply.data)
+    product, version = product_of(program[1]) if program else (None, None)
+    return replace(
+        known,
+        product=known.product or product,
+        version=known.version or version,
+        offers_tls=b"\nSTLS" in reply.data,
+    )
+
+
 PROTOCOL = Protocol(
     name="pop3",
     recognise=recognise,
@@ -38,6 +58,7 @@ PROTOCOL = Protocol(
     ports=(110,),
     tls_ports=(995,),
     greets=True,
+    ask_more=ask_more,
     starttls=starttls,
     aliases=("pop",),
 )

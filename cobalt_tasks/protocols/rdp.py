@@ -16,5 +16,5 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 PROTOCOL = Protocol(
-    name="rdp", recognise=recognise, ports=(3389,), words=lambda _: _REQUEST, aliases=("ms-wbt-server",)
+    name="rdp", recognise=recognise, ports=(3389,), words=lambda _: _REQUEST, likelihood=15, aliases=("ms-wbt-server",)
 )

@@ -23,4 +23,11 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("redis", "Redis" if versions else None, clean(versions.get(b"redis")))
 
 
-PROTOCOL = Protocol(name="redis", recognise=recognise, ports=(6379,), words=lambda _: _INFO)
+PROTOCOL = Protocol(
+    name="redis",
+    recognise=recognise,
+    ports=(6379, 16379, 26379),
+    tls_ports=(6380,),
+    words=lambda _: _INFO,
+    likelihood=10,
+)

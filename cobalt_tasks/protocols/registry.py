@@ -52,6 +52,25 @@ _MODULES: Final = (
     "amqp",
     "memcached",
     "irc",
+    "dict_",
+    "nats",
+    "sip",
+    "ldap",
+    "mongodb",
+    "mqtt",
+    "smb",
+    "dns",
+    "mssql",
+    "rpcbind",
+    "ajp",
+    "xmpp",
+    "x11",
+    "git",
+    "nntp",
+    "ident",
+    "etcd",
+    "docker",
+    "kubernetes",
 )
 
 
@@ -82,7 +101,7 @@ PARTS: Final = {part: recogniser for each in PROTOCOLS for part, recogniser in e
 
 def our_name(service: str) -> str:
     """Return our name for what a scanner calls a service: itself if we have none. `ssl/NAME` is NAME inside TLS."""
-    if service.startswith(_IN_TLS):
+    if service.startswith(_IN_TLS) and service != _IN_TLS:
         inside = our_name(service.removeprefix(_IN_TLS))
         return (inside in BY_NAME and BY_NAME[inside].name_in_tls) or inside
     return ALIASES.get(service, service)

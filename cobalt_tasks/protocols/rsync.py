@@ -9,9 +9,9 @@ _GREETING = re.compile(rb"@RSYNCD: ([0-9.]{1,10})")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """The version is the protocol's."""
+    """The version it says is the protocol's, not the program's."""
     found = _GREETING.match(raw)
-    return Fingerprint("rsync", "rsync", clean(found[1])) if found else None
+    return Fingerprint("rsync", "rsync", info=f"protocol {clean(found[1])}") if found else None
 
 
 PROTOCOL = Protocol(name="rsync", recognise=recognise, ports=(873,), greets=True)

@@ -2,7 +2,9 @@
 
 import re
 
-from cobalt_tasks.protocols.base import Protocol, Send, Steps, answered
+from msgspec.structs import replace
+
+from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
 
 _GREETING = re.compile(rb"(?:220|421|554)[ -]([^\r\n]{0,500})")
@@ -16,6 +18,9 @@ _PRODUCTS = (
     ("MailEnable", re.compile(rb"\bMailEnable Service, Version: ([0-9.]+)")),
 )
 
+_EHLO = b"EHLO cobalt.invalid\r\n"
+_LAST_LINE = re.compile(rb"(?:\A|\n)[0-9]{3} [^\n]*\n\Z")
+
 
 def recognise(raw: bytes) -> Fingerprint | None:
     """A greeting that says SMTP; one that does not could be FTP as well."""
@@ -28,8 +33,14 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 def starttls() -> Steps[bool]:
     """RFC 3207."""
-    reply = yield Send(b"EHLO cobalt.invalid\r\n", wait=1.5)
+    reply = yield Send(_EHLO, wait=1.5)
     return b"STARTTLS" in reply.data.upper() and (yield from answered(b"STARTTLS\r\n", b"220"))
+
+
+def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
+    """Ask for the extensions."""
+    reply = yield Send(_EHLO, is_complete=lambda data: bool(_LAST_LINE.search(data)))
+    return replace(known, offers_tls=b"STARTTLS" in (raw + reply.data).upper())
 
 
 PROTOCOL = Protocol(
@@ -39,5 +50,6 @@ PROTOCOL = Protocol(
     ports=(25, 587, 2525),
     tls_ports=(465,),
     greets=True,
+    ask_more=ask_more,
     starttls=starttls,
 )

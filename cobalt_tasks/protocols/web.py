@@ -1,40 +1,108 @@
 """HTTP: status line, Server and Location (RFC 9110, RFC 9112)."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cobalt_tasks.core.text import hostname
-from cobalt_tasks.protocols.base import Protocol, Target
+from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Protocol, Send, Steps, Target
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
+from cobalt_tasks.protocols.products import product_of, system_of
+from cobalt_tasks.protocols.web_products import LIBRARIES, RENAMED, WEB_PRODUCTS
 
 _STATUS = re.compile(rb"HTTP/[0-9.]{1,4} [0-9]{3}\b")
-_SERVER = re.compile(rb"^Server:[ \t]*([^\r\n]{1,300})", re.IGNORECASE | re.MULTILINE)
-_LOCATION = re.compile(rb"^Location:[ \t]*([^\s]{1,2000})", re.IGNORECASE | re.MULTILINE)
+_HEADER = re.compile(rb"^([A-Za-z][A-Za-z0-9-]{0,60}):[ \t]*([^\r\n]{0,2000})", re.MULTILINE)
+_TITLE = re.compile(rb"<title[^>]{0,100}>([^<]{1,300})", re.IGNORECASE)
+_GENERATOR = re.compile(rb"<meta name=[\"']generator[\"'] content=[\"']([^\"'<>]{1,100})", re.IGNORECASE)
+_REALM = re.compile(rb"realm=\"([^\"]{1,100})", re.IGNORECASE)
+_REDIRECTS = re.compile(rb"HTTP/1\.[01] 30[12378]\b")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"^Content-Length:[ \t]*([0-9]{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _WANTS_TLS = re.compile(rb"HTTP/1\.[01] 400 .*?(?:HTTPS|SSL-enabled)", re.DOTALL)
+_PATH = re.compile(r"[!-~]{1,500}")
 _DEFAULT_PORTS = (80, 443)
-_PRODUCT = re.compile(rb"([^/\s(]{1,100})(?:/([^\s(;,]{1,100}))?")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """The product is the first of the Server header; names are hosts it redirects to."""
+    """The product is what the Server header or the page shows; names are hosts it redirects to."""
     if not _STATUS.match(raw):
         return None
-    head = raw.split(b"\r\n\r\n", 1)[0].split(b"\n\n", 1)[0]
-    server = _SERVER.search(head)
-    product = _products(server[1]) if server else (None, None)
-    location = _LOCATION.search(head)
-    names = _host(location[1]) if location else ()
-    return Fingerprint("http", *product, names, wants_tls=bool(_WANTS_TLS.match(raw)))
+    end = _HEAD_END.search(raw)
+    head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw, b"")
+    fields = {name.lower().decode(): value.strip() for name, value in _HEADER.findall(head)}
+    for name, pattern in (("title", _TITLE), ("generator", _GENERATOR)):
+        if found := pattern.search(body):
+            fields[name] = found[1].strip()
+    return _fingerprint(raw, {**fields, "body": body})
 
 
-def request(target: Target) -> bytes:
-    """Return the request for the root page of the host, by its name where one is known (RFC 9112 3)."""
+def _fingerprint(raw: bytes, fields: Mapping[str, bytes]) -> Fingerprint:
+    server = fields.get("server", b"")
+    product, version = product_of(server)
+    if product in RENAMED:
+        product, is_own = RENAMED[product]
+        version = version if is_own else None
+    page = _page(fields)
+    if page and (product is None or product in LIBRARIES or page[0] == product):
+        product, version = page[0], page[1] or (version if page[0] == product else None)
+    return Fingerprint(
+        "http",
+        product,
+        version,
+        _host(fields.get("location", b"")),
+        info=clean(fields.get("title")),
+        os=system_of(server),
+        device=page[2] if page else None,
+        extras=_extras(fields, page[0] if page and page[0] != product else None),
+        wants_tls=bool(_WANTS_TLS.match(raw)),
+    )
+
+
+def _page(fields: Mapping[str, bytes]) -> tuple[str, str | None, str | None] | None:
+    """Return the product a page or a header of its own shows, its version, and the kind of device."""
+    for each in WEB_PRODUCTS:
+        value = fields.get(each.where)
+        if value is not None and (found := each.pattern.search(value)):
+            return each.name, clean(found[1]) if each.pattern.groups else None, each.device
+    return None
+
+
+def _extras(fields: Mapping[str, bytes], application: str | None) -> dict[str, str]:
+    realm = _REALM.search(fields.get("www-authenticate", b""))
+    values = {
+        "title": clean(fields.get("title")),
+        "server": clean(fields.get("server")),
+        "powered_by": clean(fields.get("x-powered-by")),
+        "generator": clean(fields.get("generator")),
+        "realm": clean(realm[1]) if realm else None,
+        "location": clean(fields.get("location")),
+        "via": clean(fields.get("via")),
+        "application": application,
+    }
+    return {name: value for name, value in values.items() if value}
+
+
+def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
+    """Follow one redirect to a path of the same server: the page there has the title."""
+    location = known.extras.get("location", "")
+    if known.product or not _REDIRECTS.match(raw) or not location.startswith("/") or location.startswith("//"):
+        return None
+    if (yield Connect()).status is not ConnectionStatus.OPEN:
+        return None
+    reply = yield Send(request(target, location), is_complete=is_complete)
+    return recognise(reply.data)
+
+
+def request(target: Target, path: str = "/") -> bytes:
+    """Return the request for a page of the host, by its name where one is known (RFC 9112 3).
+
+    path: printable ASCII without blanks; anything else is asked for as `/`.
+    """
+    path = path if _PATH.fullmatch(path) else "/"
     host = target.name or (f"[{target.address}]" if ":" in target.address else target.address)
     port = "" if target.port in _DEFAULT_PORTS else f":{target.port}"
     head = f"Host: {host}{port}\r\nUser-Agent: {target.user_agent}\r\nAccept: */*\r\nConnection: close"
-    return f"GET / HTTP/1.1\r\n{head}\r\n\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\n{head}\r\n\r\n".encode()
 
 
 def is_complete(raw: bytes) -> bool:
@@ -48,13 +116,7 @@ def is_complete(raw: bytes) -> bool:
 
 def server_header(raw: bytes) -> Fingerprint | None:
     """The value of a Server header alone."""
-    product, version = _products(raw)
-    return Fingerprint("http", product, version)
-
-
-def _products(value: bytes) -> tuple[str | None, str | None]:
-    found = _PRODUCT.match(value.strip())
-    return (clean(found[1]), clean(found[2])) if found else (None, None)
+    return recognise(b"HTTP/1.1 200 OK\r\nServer: " + raw.split(b"\n", 1)[0])
 
 
 def _host(location: bytes) -> tuple[str, ...]:
@@ -74,6 +136,7 @@ PROTOCOL = Protocol(
     tls_ports=(443, 4443, 8443, 9443, 10443),
     words=request,
     is_complete=is_complete,
+    ask_more=ask_more,
     likelihood=0,
     aliases=("title", "html", "http.server", "http-proxy"),
     parts={"http.server": server_header},

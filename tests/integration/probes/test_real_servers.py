@@ -50,11 +50,11 @@ def test_redis(redis_url: str, make_job: Callable[..., Job], monkeypatch: pytest
 
 
 def test_postgresql(postgres_url: str, make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
-    """PostgreSQL answers SSLRequest with one letter."""
+    """PostgreSQL answers SSLRequest with one letter, and a version that does not exist with its own source file."""
     port = port_of(postgres_url)
     lives(monkeypatch, "postgresql", port)
     found = probe(make_job("127.0.0.1", port))
-    assert (found.service, found.raw) == ("postgresql", b"N")
+    assert (found.service, found.product, found.raw[:2]) == ("postgresql", "PostgreSQL", b"NE")
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_first_words(  # noqa: PLR0917  # a table and its fixtures
     answer: bytes,
     service: str,
 ) -> None:
-    """Where a protocol is expected its own words come first, over one connection."""
+    """Where a protocol is expected its own words come first."""
     lives(monkeypatch, known)
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -85,5 +85,4 @@ def test_first_words(  # noqa: PLR0917  # a table and its fixtures
     run = against(banner.probe, handler)
     (found,) = run.outcome.facts.banners
     assert (found.service, found.raw) == (service, answer)
-    assert run.connections == 1
-    assert run.seconds < 1
+    assert run.seconds < 5

@@ -109,9 +109,9 @@ def test_private_addresses_are_looked_up_and_never_sent_out() -> None:
 
 
 def test_only_ports_that_can_be_connected_to_are_probed() -> None:
-    """ICMP has no port; UDP answers nothing that was not asked in its own protocol."""
+    """ICMP has no port; a UDP port is asked in the protocol that lives there, and has no certificate job."""
     batch = plan(opened(port=0, protocol="icmp"), opened(port=53, protocol="udp"))
-    assert {job.kind for job in batch.jobs} == {"geolocation", "domain"}
+    assert {job.kind for job in batch.jobs} == {"geolocation", "domain", "banner"}
     assert [row[:3] for row in batch.ports] == [("8.8.8.8", "udp", 53)]
 
 

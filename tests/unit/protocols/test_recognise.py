@@ -65,21 +65,27 @@ GREETINGS = [
     ),
     (b"-ERR wrong number of arguments for 'get' command\r\n", Fingerprint("redis")),
     (b"\xff\xfd\x18\xff\xfd\x20login: ", Fingerprint("telnet")),
-    (b"RFB 003.008\n", Fingerprint("vnc", None, "3.8")),
+    (b"RFB 003.008\n", Fingerprint("vnc")),
     (bytes.fromhex("030000130ed000001234000209080002000000"), Fingerprint("rdp")),
-    (b"E\x00\x00\x00\x8dSFATAL\x00VFATAL\x00C0A000\x00", Fingerprint("postgresql", "PostgreSQL")),
+    (b"E\x00\x00\x00\x8dSFATAL\x00VFATAL\x00C0A000\x00", Fingerprint("postgresql")),
+    (b"E\x00\x00\x00\x8dSFATAL\x00VFATAL\x00Fpostmaster.c\x00L2\x00\x00", Fingerprint("postgresql", "PostgreSQL")),
     (b"RTSP/1.0 200 OK\r\nServer: Hikvision/1.2\r\n\r\n", Fingerprint("rtsp", "Hikvision", "1.2")),
-    (b"@RSYNCD: 31.0\n", Fingerprint("rsync", "rsync", "31.0")),
-    (b"AMQP\x00\x00\x09\x01", Fingerprint("amqp", None, "0.9.1")),
+    (b"@RSYNCD: 31.0\n", Fingerprint("rsync", "rsync")),
+    (b"AMQP\x00\x00\x09\x01", Fingerprint("amqp")),
     (b"VERSION 1.6.18\r\n", Fingerprint("memcached", "memcached", "1.6.18")),
     (b":irc.example.com NOTICE * :*** Looking up your hostname...\r\n", Fingerprint("irc", names=("irc.example.com",))),
 ]
 
 
+def named(found: Fingerprint) -> Fingerprint:
+    """Return what names the program, without what else an answer shows."""
+    return Fingerprint(found.service, found.product, found.version, found.names)
+
+
 @pytest.mark.parametrize(("raw", "expected"), GREETINGS)
 def test_greetings(raw: bytes, expected: Fingerprint) -> None:
     """Each greeting gives its service, product, version and names, and nothing that it does not say."""
-    assert recognise(raw) == expected
+    assert named(recognise(raw)) == expected
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,7 @@ def test_what_could_be_anything_is_nothing(raw: bytes) -> None:
 )
 def test_scanners_words(service: str, raw: bytes, expected: Fingerprint) -> None:
     """What a scanner calls a service becomes our word for it, and says what a part of an answer is a part of."""
-    assert recognise(raw, service=service) == expected
+    assert named(recognise(raw, service=service)) == expected
 
 
 def test_the_answer_counts_more_than_the_scanner() -> None:
