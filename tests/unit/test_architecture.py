@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
@@ -92,3 +93,10 @@ def test_every_decision_is_listed() -> None:
     pages = sorted(path.name for path in folder.glob("[0-9]*.md"))
     assert [int(name[:4]) for name in pages] == list(range(1, len(pages) + 1))
     assert re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text()) == pages
+
+
+def test_the_example_of_contributing_is_the_tested_package() -> None:
+    """The entry points that CONTRIBUTING shows are those of tests/plugin."""
+    example = tomllib.loads((ROOT / "tests/plugin/cobalt_example/pyproject.toml").read_text())
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL | re.MULTILINE)
+    assert tomllib.loads(shown)["project"]["entry-points"] == example["project"]["entry-points"]
