@@ -47,7 +47,8 @@ _MORE: Final = 0.7
 """The wait for answers of a server that has already answered."""
 
 _TLS: Final = "tls"
-_GENERIC: Final = frozenset({"http", _TLS})
+_HTTP: Final = "http"
+_GENERIC: Final = frozenset({_HTTP, _TLS})
 _LAST_LINE: Final = re.compile(rb"(?:\A|\n)(?!\d{3}-)[^\n]*\n\Z")
 _MYSQL_HEADER: Final = 4
 _HOPELESS: Final = frozenset({ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT, ConnectionStatus.UNREACHABLE})
@@ -105,6 +106,11 @@ def greeting_is_complete(raw: bytes) -> bool:
     return len(raw) > _MYSQL_HEADER and len(raw) == _MYSQL_HEADER + int.from_bytes(raw[:3], "little")
 
 
+def _is_tls(known: Fingerprint) -> bool:
+    """Return whether an answer in the clear came from a port that speaks TLS."""
+    return known.wants_tls or known.service == _TLS
+
+
 class _Search:
     """One run of `identify`. `_best` is the answer that is returned if no other is recognised."""
 
@@ -128,17 +134,14 @@ class _Search:
         if target.transport == "udp":
             return (yield from self._speak(registry.udp_words_at(target.port)))
         words = registry.words_at(target.port, in_tls=self._in_tls)
-        heard = yield from self._listen()
+        heard = yield Send(wait=self._greeting_wait(), is_complete=greeting_is_complete)
+        self._tried.append("listened")
+        known = yield from self._understand(heard, None)
+        if known and _is_tls(known) and not self._in_tls:
+            return (yield from self._speak([registry.BY_NAME[_TLS]], is_used=True))
         if heard.data or heard.status is not ConnectionStatus.OPEN:
             return heard.status
         return (yield from self._speak(words))
-
-    def _listen(self) -> Steps[StepResult]:
-        self._tried.append("listened")
-        heard = yield Send(wait=self._greeting_wait(), is_complete=greeting_is_complete)
-        if heard.data:
-            yield from self._understand(heard, None)
-        return heard
 
     def _greeting_wait(self) -> float:
         port = self._target.port
@@ -148,11 +151,13 @@ class _Search:
         is_client_first = bool(own) or (port in registry.TLS_PORTS and not self._in_tls)
         return _GREETING_UNEXPECTED if is_client_first else _GREETING
 
-    def _speak(self, words: Sequence[Protocol]) -> Steps[ConnectionStatus]:
-        """Try one protocol after the other, the first over the open connection; return how the last one ended."""
+    def _speak(self, words: Sequence[Protocol], *, is_used: bool = False) -> Steps[ConnectionStatus]:
+        """Try one protocol after the other; return how the last connection ended.
+
+        words: the protocols in their order. is_used: even the first gets a connection of its own.
+        """
         pending = list(words)
         status = ConnectionStatus.OPEN
-        is_used = False
         while pending:
             protocol = pending.pop(0)
             if is_used and (status := (yield from self._reconnect())) in _HOPELESS:
@@ -167,7 +172,7 @@ class _Search:
                 reply = yield self._words(protocol)
                 status = reply.status
                 known = yield from self._understand(reply, protocol)
-                if known and known.wants_tls:
+                if known and _is_tls(known) and not self._in_tls:
                     pending = [each for each in pending if each.name == _TLS]
                 elif known:
                     break
@@ -204,8 +209,9 @@ class _Search:
         if protocol is None or known is None:
             self._keep(Fingerprint(), bytes(raw))
             return None
-        is_foreign = spoken is not None and spoken is not protocol and protocol.name not in _GENERIC
-        if is_foreign and protocol.words and not known.version:
+        is_foreign = spoken is not None and spoken is not protocol and protocol.name != _TLS
+        # What a web server says to other words is an error page, whatever version it names.
+        if is_foreign and protocol.words and (protocol.name == _HTTP or not known.version):
             known = (yield from self._ask_again(protocol, raw)) or known
         if protocol.ask_more and not known.wants_tls:
             conversation = protocol.ask_more(self._target, bytes(raw), known)
