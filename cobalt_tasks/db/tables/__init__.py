@@ -1,0 +1,80 @@
+"""The tables, by domain; this package has them all, so that `metadata` is complete.
+
+Times are seconds since the epoch in UTC; absent parts of a job's target are '' and 0, so that unique keys hold on every
+database.
+"""
+
+from cobalt_tasks.db import triggers
+from cobalt_tasks.db.tables.base import RowId, metadata
+from cobalt_tasks.db.tables.geolocation import breakers, quotas
+from cobalt_tasks.db.tables.hosts import (
+    LOCATED,
+    NAMED,
+    banners,
+    certificates,
+    hostnames,
+    hosts,
+    locations,
+    ports,
+    sightings,
+)
+from cobalt_tasks.db.tables.ingest import discoveries, identities, observations, rejects, sources
+from cobalt_tasks.db.tables.jobs import (
+    ACTIVE,
+    FINISHED,
+    KIND_STATE,
+    NOT_PENDING,
+    SENDABLE,
+    STALE_AT,
+    WAITING,
+    freshness,
+    is_in,
+    jobs,
+    leases,
+    written,
+)
+from cobalt_tasks.db.tables.machinery import clocks, counts, cursors, locks, rounds, starts
+from cobalt_tasks.db.tables.threat import findings, scores
+
+__all__ = [
+    "ACTIVE",
+    "FINISHED",
+    "KIND_STATE",
+    "LOCATED",
+    "NAMED",
+    "NOT_PENDING",
+    "SENDABLE",
+    "STALE_AT",
+    "WAITING",
+    "RowId",
+    "banners",
+    "breakers",
+    "certificates",
+    "clocks",
+    "counts",
+    "cursors",
+    "discoveries",
+    "findings",
+    "freshness",
+    "hostnames",
+    "hosts",
+    "identities",
+    "is_in",
+    "jobs",
+    "leases",
+    "locations",
+    "locks",
+    "metadata",
+    "observations",
+    "ports",
+    "quotas",
+    "rejects",
+    "rounds",
+    "scores",
+    "sightings",
+    "sources",
+    "starts",
+    "written",
+]
+
+triggers.attach(metadata)

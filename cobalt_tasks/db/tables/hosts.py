@@ -1,0 +1,139 @@
+"""What is known about hosts and ports."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+
+from cobalt_tasks.db.tables.base import metadata
+
+NAMED = "service IS NOT NULL"
+
+LOCATED = "country_code IS NOT NULL OR latitude IS NOT NULL"
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    # Reported by a scan of the user's own, and so in scope as long as no scope is set.
+    Column("discovered", Boolean, nullable=False),
+    Index("ix_hosts_last_seen_address", "last_seen", "address"),
+)
+
+ports = Table(
+    "ports",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    Column("service", Text),
+    Column("product", Text),
+    Column("version", Text),
+    Column("banner", Text),
+    PrimaryKeyConstraint("address", "protocol", "port"),
+    Index("ix_ports_port_address", "port", "address"),
+    Index("ix_ports_service_address", "service", "address", sqlite_where=text(NAMED), postgresql_where=text(NAMED)),
+)
+
+locations = Table(
+    "locations",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("country_code", Text),
+    Column("country_name", Text),
+    Column("region", Text),
+    Column("city", Text),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("timezone", Text),
+    Column("asn", BigInteger),
+    Column("organisation", Text),
+    Column("isp", Text),
+    Column("provider", Text, nullable=False),
+    Column("sources", Text),
+    Column("fetched_at", Double, nullable=False),
+    Column("database_built", Double),
+    Column("raw", Text),
+    Index("ix_locations_fetched_at", "fetched_at"),
+    Index(
+        "ix_locations_country_code_address",
+        "country_code",
+        "address",
+        sqlite_where=text(LOCATED),
+        postgresql_where=text(LOCATED),
+    ),
+)
+
+hostnames = Table(
+    "hostnames",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("confirmed", Boolean),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    PrimaryKeyConstraint("address", "name", "source"),
+    Index("ix_hostnames_name", "name"),
+)
+
+banners = Table(
+    "banners",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("service", Text),
+    Column("product", Text),
+    Column("version", Text),
+    Column("text", Text, nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    PrimaryKeyConstraint("address", "protocol", "port", "source", "digest"),
+    Index("ix_banners_last_seen", "last_seen"),
+)
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("fingerprint", Text, primary_key=True),
+    Column("der", LargeBinary, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("not_before", Double, nullable=False),
+    Column("not_after", Double, nullable=False),
+    Column("self_signed", Boolean, nullable=False),
+    Column("names", Text, nullable=False),
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    PrimaryKeyConstraint("address", "protocol", "port", "fingerprint", "source"),
+    Index("ix_sightings_fingerprint", "fingerprint"),
+    Index("ix_sightings_last_seen", "last_seen"),
+)

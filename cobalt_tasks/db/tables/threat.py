@@ -1,0 +1,30 @@
+"""Findings and scores of hosts."""
+
+from sqlalchemy import Column, Double, Index, PrimaryKeyConstraint, Table, Text
+
+from cobalt_tasks.db.tables.base import metadata
+
+# What the rules found about a host; and the score it adds up to.
+findings = Table(
+    "findings",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("points", Double, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("observed_at", Double, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("rule_version", Text, nullable=False),
+    PrimaryKeyConstraint("address", "rule", "subject"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("score", Double, nullable=False),
+    Column("rule_version", Text, nullable=False),
+    Column("scored_at", Double, nullable=False),
+    Index("ix_scores_score_address", "score", "address"),
+)
