@@ -3,6 +3,8 @@
 import random
 import time
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from msgspec import Struct
@@ -63,9 +65,14 @@ def run(storm: Storm, report: Callable[[str], None]) -> ChaosReport:
     """
     began = time.monotonic()
     choice = random.Random(storm.seed)  # noqa: S311  # repeatable on purpose
-    with running(storm.database, keep=storm.keep) as (stack, settings, targets):
+    with (
+        TemporaryDirectory(prefix="cobalt-chaos-feed-") as apart,
+        running(storm.database, keep=storm.keep) as (stack, settings, targets),
+    ):
         report(f"{storm.database} in {stack.folder}, seed {storm.seed}")
-        feed, faults = Feed(stack.folder / "feed", targets, choice), Faults(stack, choice)
+        # Not on the stack's own disk, which a fault fills.
+        inputs = stack.folder if storm.keep else Path(apart)
+        feed, faults = Feed(inputs / "feed", targets, choice), Faults(stack, choice)
         weather = _Weather(stack, Producer(stack, feed), faults, report)
         for each in faults.left_out:
             report(each)
