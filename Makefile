@@ -55,7 +55,10 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: formats-table fuzz bench-scale bench-ingest bench-jobs bench-latency bench-geolocation
+.PHONY: reference formats-table fuzz bench-scale bench-ingest bench-jobs bench-latency bench-geolocation
+reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
+	@$(BIN)/python tools/reference.py
+
 formats-table: setup-dev  ## write the table of input formats into docs/ingest.md
 	@$(BIN)/python tools/formats_table.py
 

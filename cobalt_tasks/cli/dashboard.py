@@ -5,7 +5,7 @@ import click
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="The TCP port.")
 @click.option("--no-login", is_flag=True, help="Let other machines read everything without a login.")
 def dashboard(host: str, port: int, no_login: bool) -> None:
     """Serve the page and the HTTP API until Ctrl-C; /docs lists the API.

@@ -20,7 +20,9 @@ _FORMATS = ("csv", "ndjson")
 
 @click.command()
 @click.option("--table", type=click.Choice(_TABLES), required=True, help="What to write.")
-@click.option("--format", "form", type=click.Choice(_FORMATS), default="ndjson", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(_FORMATS), default="ndjson", show_default=True, help="How to write it."
+)
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; else standard output.")
 def export(table: str, form: str, output: Path | None) -> None:
     """Write a whole table, streamed: memory stays the same however many rows there are.

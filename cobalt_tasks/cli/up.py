@@ -15,8 +15,8 @@ import click
     type=click.IntRange(1, 256),
     help="Processes in the pool of kinds that wait for the network, and as many for those that compute.",
 )
-@click.option("--demo", is_flag=True, help="Bring a small lab on loopback addresses, and look at that.")
-@click.option("--once", is_flag=True, help="StopRequested when the input has ended and every job is final.")
+@click.option("--demo", is_flag=True, help="Start a small lab on loopback addresses, and probe it.")
+@click.option("--once", is_flag=True, help="Stop when the input has ended and every job is final.")
 def up(host: str, port: int, flower_port: int, concurrency: int, demo: bool, once: bool) -> int:
     """Run a Redis, workers, beat, Flower and the page here, and ingest what comes on standard input.
 
