@@ -7,7 +7,8 @@ import asyncio
 import errno
 import ssl
 from collections.abc import Callable
-from typing import Final, cast
+from contextvars import ContextVar
+from typing import Any, Final, cast
 
 from cobalt_tasks.protocols.base import ConnectionStatus
 
@@ -44,7 +45,7 @@ class Connection:
         self.reason: str | None = None
         """What the TLS library said when the handshake failed."""
         self.certificate: bytes | None = None
-        """The peer's certificate as DER, not verified."""
+        """The peer's certificate as DER, not verified; also of a handshake that failed after it."""
 
     @property
     def status(self) -> ConnectionStatus:
@@ -86,6 +87,8 @@ class Connection:
         if self.status is not ConnectionStatus.OPEN or self._transport is None:
             return False
         until = min(self._deadline, self._loop.time() + wait + 4 * self.rtt)
+        made: list[ssl.SSLObject] = []
+        _MADE.set(made)
         try:
             async with asyncio.timeout_at(until):
                 transport = await self._loop.start_tls(
@@ -99,6 +102,8 @@ class Connection:
             self._failed = status_of(error)
         else:
             self._secured(transport)
+        if self._failed and made:
+            self._shown(made[0])
         return self._failed is None
 
     def abort(self) -> None:
@@ -115,6 +120,15 @@ class Connection:
         cipher = secured.cipher()
         self.tls = f"{secured.version()} {cipher[0] if cipher else ''}".rstrip()
         self.certificate = secured.getpeercert(binary_form=True)
+
+    def _shown(self, handshake: ssl.SSLObject) -> None:
+        """Keep the certificate of a handshake that failed after it: a server that asks for ours shows its own first."""
+        # Public from Python 3.13 on, where a method of the same name is the object's own.
+        native: Any = getattr(handshake, "_sslobj", handshake)
+        chain = native.get_unverified_chain()
+        if chain:
+            self.certificate = ssl.PEM_cert_to_DER_cert(chain[0].public_bytes())
+            self.tls = handshake.version() or _BEFORE_1_3
 
     async def _more(self, until: float) -> bool:
         """Wait for new bytes; False when there are none in time, or nothing can come any more."""
@@ -279,9 +293,28 @@ def status_of(error: Exception) -> ConnectionStatus:
     return _STATUSES.get(number, ConnectionStatus.UNREACHABLE) if number else ConnectionStatus.UNREACHABLE
 
 
+_MADE: ContextVar[list[ssl.SSLObject] | None] = ContextVar("made", default=None)
+"""The TLS objects of the present task's handshake: asyncio hands out none of a handshake that failed."""
+
+
+_BEFORE_1_3: Final = "TLSv1.2 or older"
+"""Only these end the handshake after the certificate was shown; the library names no version of one that failed."""
+
+
+class _Context(ssl.SSLContext):
+    """A context that shows the objects it makes to the task that asked for TLS."""
+
+    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
+        """Make an object as SSLContext does."""
+        made = super().wrap_bio(*args, **options)
+        if (listed := _MADE.get()) is not None:
+            listed.append(made)
+        return made
+
+
 def lenient_context() -> ssl.SSLContext:
     """Return what can talk to whatever is out there: old versions, old ciphers, nothing verified."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED

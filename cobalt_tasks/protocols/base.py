@@ -84,7 +84,8 @@ class StepResult(Struct, frozen=True):
     """What came of a step.
 
     data: the bytes received; status: how the connection stands after it.
-    tls: TLS version and cipher suite once there is TLS; certificate: the peer's, DER, not verified.
+    tls: TLS version and cipher suite once there is TLS; certificate: the peer's, DER, not verified. Both may come from a
+        handshake that failed after it, where the server asked for a certificate of ours: status tells.
     reason: what the TLS library reported when a handshake failed.
     """
 

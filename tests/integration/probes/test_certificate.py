@@ -119,53 +119,80 @@ def test_out_of_scope(against: Against, saying: Saying, context: ssl.SSLContext)
     assert run.connections == 0
 
 
+LDAP_YES = bytes.fromhex("300c02010178070a010004000400")
+RDP_YES = bytes.fromhex("030000130ed000001234000200080001000000")
+MYSQL = b"J\x00\x00\x00\x0a8.0.36\x00" + bytes(8) + b"saltsalt\x00" + b"\xff\xff"
 STARTTLS = [
     ("smtp", b"220 mx ESMTP\r\n", [(b"EHLO", b"250-mx\r\n250 STARTTLS\r\n"), (b"STARTTLS", b"220 go\r\n")]),
     ("imap", b"* OK ready\r\n", [(b"c1 STARTTLS", b"c1 OK go\r\n")]),
     ("pop3", b"+OK ready\r\n", [(b"STLS", b"+OK go\r\n")]),
     ("ftp", b"220 FTP\r\n", [(b"AUTH TLS", b"234 go\r\n")]),
+    ("nntp", b"200 news NNTP ready\r\n", [(b"STARTTLS", b"382 go\r\n")]),
+    ("mysql", MYSQL, [(b"\x20\x00\x00\x01", b"")]),
     ("postgresql", b"", [(b"\x00\x00\x00\x08", b"S")]),
+    ("ldap", b"", [(b"0\x1d\x02\x01\x01w", LDAP_YES)]),
+    ("rdp", b"", [(b"\x03\x00\x00\x13", RDP_YES)]),
+    ("xmpp", b"", [(b"<?xml", b"<?xml version='1.0'?><stream:stream>"), (b"<starttls", b"<proceed/>")]),
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "greeting", "steps"), STARTTLS, ids=lambda value: value if isinstance(value, str) else ""
-)
-@pytest.mark.parametrize("willing", [True, False])
+@pytest.mark.parametrize(("name", "greeting", "steps"), STARTTLS, ids=[each[0] for each in STARTTLS])
+@pytest.mark.parametrize("is_own_port", [True, False])
 def test_starttls(  # noqa: PLR0917  # a table and its fixtures
-    make_job: Callable[..., Job],
+    against: Against,
     monkeypatch: pytest.MonkeyPatch,
     context: ssl.SSLContext,
     name: str,
     greeting: bytes,
     steps: list[tuple[bytes, bytes]],
-    willing: bool,
+    is_own_port: bool,
 ) -> None:
-    """Ports that begin in the clear are asked for TLS in their own words; a refusal is a final answer."""
+    """A port that starts in the clear is asked for TLS in its own words, on its own port and on any other."""
 
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(greeting)
         for expected, answer in steps:
-            assert (await reader.read(100)).startswith(expected)
-            writer.write(answer if willing else b"500 no\r\n")
+            if not (await reader.read(2000)).startswith(expected):
+                return
+            writer.write(answer)
             await writer.drain()
-        if willing:
-            await writer.start_tls(context)
-            await reader.read()
-        writer.transport.abort()
+        await writer.start_tls(context)
+        await reader.read()
 
-    async def main() -> Any:
-        server = await asyncio.start_server(handler, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
+    if is_own_port:
         monkeypatch.setattr(registry, "at_port", lambda *_, **__: [registry.BY_NAME[name]])
-        outcome = await certificate.probe(make_job("127.0.0.1", port), Net(Scope(), 5.0))
-        await asyncio.sleep(0.05)
-        server.close()
-        return outcome
+    run = against(certificate.probe, handler)
+    assert (run.outcome.verdict, run.outcome.code) == (Verdict.DONE, "open")
+    assert "www.lab.example" in run.outcome.facts.certificates[0].names
 
-    outcome = asyncio.run(main())
-    if willing:
-        assert (outcome.verdict, outcome.code) == (Verdict.DONE, "open")
-        assert "www.lab.example" in outcome.facts.certificates[0].names
-    else:
-        assert (outcome.verdict, outcome.code) == (Verdict.FAILED, "no tls")
+
+@pytest.mark.parametrize("name", ["smtp", "imap", "pop3", "ftp", "postgresql", "ldap", "xmpp"])
+def test_a_refused_starttls(against: Against, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A server that does not offer TLS in its own words gave its final answer."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if registry.BY_NAME[name].greets:
+            writer.write(b"220 ready\r\n")
+        while await reader.read(2000):
+            writer.write(b"500 no\r\n")
+            await writer.drain()
+
+    monkeypatch.setattr(registry, "at_port", lambda *_, **__: [registry.BY_NAME[name]])
+    run = against(certificate.probe, handler)
+    assert (run.outcome.verdict, run.outcome.code) == (Verdict.FAILED, "no tls")
+    assert run.outcome.detail == "does not offer STARTTLS"
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_server_that_wants_our_certificate(
+    against: Against, saying: Saying, context: ssl.SSLContext, newest: ssl.TLSVersion
+) -> None:
+    """The certificate of a server that refuses clients without one is seen, also where that ends the handshake (TLS 1.2).
+
+    Break: `_shown` in workers/connection.py.
+    """
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = newest
+    run = against(certificate.probe, saying([1.0]), context=context)
+    assert run.outcome.verdict is Verdict.DONE
+    assert "www.lab.example" in run.outcome.facts.certificates[0].names
