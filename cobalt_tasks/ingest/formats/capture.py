@@ -8,8 +8,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 from cobalt_tasks.core.records import Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import KnownLineFormat
-from cobalt_tasks.ingest.formats.json_lines import UNREADABLE, explain
+from cobalt_tasks.ingest.formats.base import BLANK
+from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+from cobalt_tasks.ingest.formats.json_text import UNREADABLE, explain, is_spread
 
 _REMEMBERED: Final = 4096
 _KNOWN_METADATA: Final = frozenset({"protocol", "process"})
@@ -59,7 +60,7 @@ _decode_plain = msgspec.json.Decoder(_Plain).decode
 _decode_metadata = msgspec.json.Decoder(dict[str, Any] | None).decode
 
 
-class Capture(KnownLineFormat):
+class Capture(JsonFormat):
     """Connections, heartbeats, and the noise that `2>&1` mixes in."""
 
     name: ClassVar = "capture"
@@ -74,21 +75,21 @@ class Capture(KnownLineFormat):
         self._metadata: dict[bytes, _Described] = {}
 
     @classmethod
-    def recognises(cls, line: bytes) -> bool:
+    def owns(cls, record: dict[str, Any]) -> bool:
         """Recognise a connection or a heartbeat."""
-        try:
-            return _decode(line).type in {"connection", "heartbeat"}
-        except UNREADABLE:
-            return False
+        return record.get("type") in ("connection", "heartbeat") and "event_type" not in record
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read each line: the plain ones here, in as few steps as Python can, all others one by one."""
+        """Read each line of `data` into `batch`: the plain ones here, in few steps, all others one by one."""
+        if is_spread(data):
+            super().parse(data, position, batch)
+            return
         known, described, append = values.known_addresses.get, self._metadata.get, batch.observations.append
         source, arrived = batch.source_id, batch.arrived_at
         for line in data.split(b"\n"):
             try:
                 seen = _decode_plain(line)
-                said = described(bytes(seen.metadata)) or self._describe_plain(bytes(seen.metadata))
+                meant = described(bytes(seen.metadata)) or self._describe_plain(bytes(seen.metadata))
                 port, when = seen.dst_port, seen.timestamp
                 src = known(seen.src_ip) or values.address(seen.src_ip, "src_ip")
                 dst = known(seen.dst_ip) or values.address(seen.dst_ip, "dst_ip")
@@ -99,17 +100,34 @@ class Capture(KnownLineFormat):
                 elif not 0 <= when <= values.LATEST:
                     raise RefusedError
             except (ValueError, RecursionError):
-                super().parse(line, position, batch)
+                self._other(line, position, batch)
             else:
-                append((source, when, arrived, src, None, dst, port, said[0], said[1], None, said[2]))
+                append((source, when, arrived, src, None, dst, port, meant[0], meant[1], None, meant[2]))
             position += len(line) + 1
 
-    def line(self, line: bytes, batch: Batch) -> None:
-        """Read one `line` into `batch`."""
+    def record(self, record: dict[str, Any], batch: Batch) -> None:
+        """Read one object, a `record`, into `batch`."""
         try:
-            seen = _decode(line)
+            seen = _decode(msgspec.json.encode(record))
         except UNREADABLE as error:
             raise RefusedError(explain(error)) from None
+        self._take(seen, batch)
+
+    def _other(self, line: bytes, position: int, batch: Batch) -> None:
+        """Read a line that is not a plain one."""
+        try:
+            seen = _decode(line)
+        except UNREADABLE:
+            seen = _Line()
+        if not seen.type:
+            super().parse(line, position, batch)
+            return
+        try:
+            self._take(seen, batch)
+        except RefusedError as refused:
+            batch.reject(position, str(refused), line.strip(BLANK))
+
+    def _take(self, seen: _Line, batch: Batch) -> None:
         if seen.type != "connection":
             if seen.type not in _IGNORED:
                 raise RefusedError(f"type is none of ours: {seen.type[:32]!r}" if seen.type else "type is missing")

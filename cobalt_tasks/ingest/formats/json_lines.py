@@ -1,31 +1,25 @@
-"""Formats of one JSON object a line."""
+"""Formats whose records are JSON objects, however they stand in the text (`json_text.py`)."""
 
 from abc import abstractmethod
+from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
-
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import KnownLineFormat
+from cobalt_tasks.ingest.formats.base import BLANK, KnownLineFormat
+from cobalt_tasks.ingest.formats.json_text import (
+    SEPARATORS,
+    UNREADABLE,
+    Record,
+    apart,
+    decode,
+    explain,
+    lines,
+    unwrapped,
+    whole,
+)
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
-def explain(error: Exception) -> str:
-    """Say in a few words what is wrong with a JSON line."""
-    if isinstance(error, msgspec.ValidationError):
-        return str(error)
-    return "nested too deep" if isinstance(error, RecursionError) else f"no JSON: {error}"
-
-
-def part(record: Any, *names: str) -> Any:
-    """Return a value some levels down, or None where a level is missing or is no object."""
-    for name in names:
-        if not isinstance(record, dict):
-            return None
-        record = record.get(name)
-    return record
+_MOST_STARTS: Final = 32
+"""Places in a damaged text where another record is looked for."""
 
 
 class JsonFormat(KnownLineFormat):
@@ -37,26 +31,106 @@ class JsonFormat(KnownLineFormat):
         """Return whether a record is surely of this format."""
 
     @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Count the objects of the sample that are surely of this format."""
+        return sum(map(cls.owns, records(sample)))
+
+    @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Recognise by the keys of a line that is whole."""
+        """Return whether a line that is whole is one object of this format."""
         try:
-            return cls.owns(_decode(line))
+            return cls.owns(decode(line))
         except UNREADABLE:
             return False
 
+    def split(self, data: bytes) -> int:
+        """Cut after the last whole record."""
+        return whole(data)
+
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read each object: the records of `data`, which starts at byte `position`, into `batch`."""
+        for at, text in lines(data):
+            line = text.strip(BLANK)
+            if line:
+                try:
+                    record = decode(line)
+                except UNREADABLE as error:
+                    self._apart(line, explain(error), position + at, batch)
+                else:
+                    self._read(record, line, position + at, batch)
+
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read one object."""
+        """Read one object, a `line`, into `batch`."""
         try:
-            record = _decode(line)
+            record = decode(line)
         except UNREADABLE as error:
             raise RefusedError(explain(error)) from None
         self.record(record, batch)
 
     @abstractmethod
     def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Take what one object says.
+        """Read one object into the batch.
+
+        Args:
+            record: the object.
+            batch: what it is added to.
 
         Raises:
-            RefusedError: it is none of this format; nothing of it was counted.
+            RefusedError: it is not of this format; nothing of it was counted.
 
         """
+
+    def _read(self, record: Record, line: bytes, position: int, batch: Batch) -> None:
+        try:
+            self.record(unwrapped(record), batch)
+        except RefusedError as refused:
+            batch.reject(position, str(refused), line)
+
+    def _apart(self, line: bytes, reason: str, position: int, batch: Batch) -> None:
+        """Read the objects of a line that is not one object: elements of an array, joined ones, one behind a prefix."""
+        if not line.strip(SEPARATORS):
+            return
+        pieces = apart(line)
+        if not pieces or (len(pieces) == 1 and len(pieces[0][1]) == len(line) and not self._find(line)):
+            batch.reject(position, reason, line)
+            return
+        for at, piece in pieces:
+            try:
+                record = decode(piece)
+            except UNREADABLE as error:
+                start = self._find(piece)
+                batch.reject(position + at, explain(error), piece[:start] if start else piece)
+                if start:
+                    self._read(decode(piece[start:]), piece[start:], position + at + start, batch)
+            else:
+                self._read(record, piece, position + at, batch)
+
+    def _find(self, damaged: bytes) -> int:
+        """Return where a whole record of this format starts behind one that was cut; 0 when there is no such."""
+        at = 0
+        for _ in range(_MOST_STARTS):
+            at = damaged.find(b'{"', at + 1)
+            if at < 0:
+                return 0
+            if self.recognises(damaged[at:]):
+                return at
+        return 0
+
+
+@lru_cache(1)
+def records(sample: bytes) -> tuple[Record, ...]:
+    """Return the objects of a sample, decoded once for all formats."""
+    found = []
+    for _, text in lines(sample):
+        for piece in _pieces(text.strip(BLANK)):
+            try:
+                found.append(unwrapped(decode(piece)))
+            except UNREADABLE:
+                continue
+    return tuple(found)
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    if line.startswith(b"{") and line.endswith(b"}") and b"}{" not in line:
+        return [line]
+    return [piece for _, piece in apart(line)]

@@ -6,7 +6,8 @@ from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
-from cobalt_tasks.ingest.formats.json_lines import JsonFormat, part
+from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+from cobalt_tasks.ingest.formats.json_text import part
 from cobalt_tasks.protocols.registry import default_port
 
 _PORTS: Final = {

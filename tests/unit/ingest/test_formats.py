@@ -168,7 +168,7 @@ def test_a_line_per_packet_keeps_protocol_number_and_size() -> None:
         (line(protocol="t\x00p"), "protocol is none"),
         (line(metadata=[1]), "metadata: Expected"),
         ("[1, 2, 3]", "Expected `object`, got `array`"),
-        ('{"type":' + "[" * 1_000_000, "Expected `str`, got `array`"),
+        ('{"type":' + "[" * 1_000_000, "nested too deep"),
         ('{"type": "connection", "metadata":' + "[" * 1_000_000 + "]" * 1_000_000 + "}", "nested too deep"),
         (b'{"type": "\xff\xfe"}', "no JSON"),
         ('{"type": "connection", "dst_port": 1e999}', "Number out of range"),

@@ -13,7 +13,7 @@ from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import BLANK, KnownLineFormat
-from cobalt_tasks.ingest.formats.json_lines import UNREADABLE, explain
+from cobalt_tasks.ingest.formats.json_text import UNREADABLE, explain, is_spread, lines, whole
 from cobalt_tasks.ingest.formats.masscan import lines as masscan_lines
 from cobalt_tasks.ingest.formats.masscan.banner import from_code_points, is_open
 
@@ -73,8 +73,21 @@ class MasscanJson(KnownLineFormat):
         stripped = line.strip(_SEPARATORS)
         return _is_record(stripped) or _is_record(_RECORDS.split(stripped, 1)[0] + b"}")
 
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Count the lines of the sample, or its objects over several lines, that are surely of this format."""
+        return sum(cls.recognises(text.strip(BLANK)) for _, text in lines(sample))
+
+    def split(self, data: bytes) -> int:
+        """Cut after the last whole record."""
+        return whole(data) if is_spread(data) else super().split(data)
+
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read each line; one that cannot be read may hold many records, or text between them."""
+        """Read each line of `data`, which starts at byte `position`, into `batch`; one that cannot be read may hold many records, or text between them."""
+        if is_spread(data):
+            for at, text in lines(data):
+                self.parse(text, position + at, batch)
+            return
         for line in data.split(b"\n"):
             if stripped := line.strip(_SEPARATORS):
                 try:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.records import Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.json_lines import JsonFormat, part
+from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+from cobalt_tasks.ingest.formats.json_text import part
 from cobalt_tasks.ingest.formats.zeek.logs import common_name
 
 _WANTED: Final = {

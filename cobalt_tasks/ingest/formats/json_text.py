@@ -1,0 +1,154 @@
+"""Finds the JSON objects in text: one a line, over several lines, in arrays, joined without a newline, behind a log prefix."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgspec
+
+from cobalt_tasks.ingest.formats.base import BLANK
+
+Record = dict[str, Any]
+
+SEPARATORS: Final = BLANK + b",[]"
+"""What stands between the objects of an array."""
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What `decode` raises for text that is no JSON object."""
+
+decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+_starts_with_key: Final = re.compile(rb'\n[ \t]*"').search
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
+_WRAPPERS: Final = ("log", "MESSAGE", "message", "_raw")
+"""Keys below which Docker, the journal and log shippers keep the line itself."""
+
+_LARGE: Final = 64 * 1024
+"""Bytes without a newline from which they are taken for an array on one line."""
+
+_MOST_WRAPPED: Final = 4
+
+
+def explain(error: Exception) -> str:
+    """Return in a few words what is wrong with a JSON line."""
+    if isinstance(error, msgspec.ValidationError):
+        return str(error)
+    return "nested too deep" if isinstance(error, RecursionError) else f"no JSON: {error}"
+
+
+def part(record: Any, *names: str) -> Any:
+    """Return the value below `names`, some levels down in `record`; None where a level is missing or is no object."""
+    for name in names:
+        if not isinstance(record, dict):
+            return None
+        record = record.get(name)
+    return record
+
+
+def whole(data: bytes) -> int:
+    """Return how many bytes from the start are whole records."""
+    end = data.rfind(b"\n") + 1
+    if not end:
+        return _whole_elements(data) if len(data) > _LARGE else 0
+    last = data[data.rfind(b"\n", 0, end - 1) + 1 : end].rstrip(SEPARATORS)
+    if last.startswith(b"{") and last.endswith(b"}"):
+        return end
+    is_open = last.lstrip(SEPARATORS).startswith(b"{") and not last.endswith(b"}")
+    return _whole_objects(data, end) if is_open or is_spread(data) else end
+
+
+def is_spread(data: bytes) -> bool:
+    """Return whether objects stand over several lines: some of the lines start with a key."""
+    has_sign = b"\n " in data or b'\n"' in data or b"\n\t" in data
+    return has_sign and _starts_with_key(data) is not None
+
+
+def lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (offset, text) for each line; the lines of an object that stands over several are one text without newlines."""
+    if is_spread(data):
+        yield from _joined(data)
+        return
+    at = 0
+    for line in data.split(b"\n"):
+        yield at, line
+        at += len(line) + 1
+
+
+def apart(line: bytes) -> list[tuple[int, bytes]]:
+    """Return (offset, text) of the outermost objects on a line; the last may be cut. What stands between them is left out."""
+    found = []
+    depth = start = 0
+    for token in _TOKENS.finditer(line, max(line.find(b"{"), 0)):
+        if token[0] == b"{":
+            if not depth:
+                start = token.start()
+            depth += 1
+        elif token[0] == b"}" and depth:
+            depth -= 1
+            if not depth:
+                found.append((start, line[start : token.end()]))
+    if depth:
+        found.append((start, line[start:]))
+    return found
+
+
+def unwrapped(record: Record) -> Record:
+    """Return the object that a log shipper kept as text below one of its keys; the record itself if there is no such."""
+    for _ in range(_MOST_WRAPPED):
+        text = next((record[name] for name in _WRAPPERS if name in record), None)
+        if not isinstance(text, str) or not text.lstrip().startswith("{"):
+            break
+        try:
+            record = decode(text.encode())
+        except (*UNREADABLE, UnicodeEncodeError):
+            break
+    return record
+
+
+def _depth(line: bytes) -> int:
+    """Return how many more objects a line opens than it closes."""
+    return sum(1 if token[0] == b"{" else -1 for token in _TOKENS.finditer(line) if token[0] in b"{}")
+
+
+def _joined(data: bytes) -> Iterator[tuple[int, bytes]]:
+    held: list[bytes] = []
+    at = start = depth = 0
+    for line in data.split(b"\n"):
+        if held and line.startswith(b"{"):
+            # The object before it was cut: inner ones are indented.
+            yield start, b" ".join(held)
+            held, depth = [], 0
+        if held or line.lstrip(SEPARATORS).startswith(b"{"):
+            start = start if held else at
+            held.append(line)
+            depth += _depth(line)
+            if depth <= 0:
+                yield start, b" ".join(held)
+                held, depth = [], 0
+        else:
+            yield at, line
+        at += len(line) + 1
+    if held:
+        yield start, b" ".join(held)
+
+
+def _whole_objects(data: bytes, end: int) -> int:
+    """Return where the last object that is whole ends with its line; 0 when none is."""
+    at = found = depth = 0
+    for line in data[:end].split(b"\n")[:-1]:
+        depth = _depth(line) + (0 if line.startswith(b"{") else depth)
+        at += len(line) + 1
+        if depth <= 0:
+            found, depth = at, 0
+    return found
+
+
+def _whole_elements(data: bytes) -> int:
+    """Return where the last whole element of an array on one line ends; 0 when it is no array."""
+    if not data.lstrip(SEPARATORS).startswith(b"{") or b"}" not in data:
+        return 0
+    pieces = apart(data)
+    if len(pieces) > 1:
+        start, text = pieces[-2]
+        return start + len(text)
+    return 0
