@@ -160,6 +160,10 @@ class Batch:
             found = HardwareAddress(address=address, mac=checked, source=self.tool, observed_at=at, vendor=name)
             self.hardware_addresses.append(found)
 
+    def serve(self, found: Discovery) -> None:
+        """Add a service that a record of traffic reports beside its connection: it is no record of its own."""
+        self.spoken.append(found)
+
     def name(self, address: str, name: object, source: str, when: float | None) -> None:
         """Add a name met for a host, if it is a host name at all.
 

@@ -16,6 +16,7 @@ LATEST: Final = 253402300799.0
 
 _HIGHEST_PORT: Final = 0xFFFF
 _PROTOCOL: Final = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}")
+_ALIASES: Final = {"ipv6-icmp": "icmp6", "icmpv6": "icmp6", "icmp-v6": "icmp6", "icmp4": "icmp"}
 _PROTOCOLS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 132: "sctp"}
 """IANA's protocol numbers, as far as captures show them."""
 
@@ -76,8 +77,24 @@ def protocol(value: Any) -> str:
     if type(value) is int and 0 <= value <= 255:  # noqa: PLR2004  # one byte of the IP header
         return _PROTOCOLS.get(value, f"ip-{value}")
     if isinstance(value, str) and _PROTOCOL.fullmatch(lowered := value.lower()):
-        return lowered
+        return _ALIASES.get(lowered, lowered)
     raise RefusedError(f"protocol is none: {str(value)[:32]!r}")
+
+
+BY_PORT: Final = "by port"
+"""What `direction` in the details is where the tool did not report which end spoke first: the lower port is the server's."""
+
+
+def is_from_server(source_port: Any, target_port: Any) -> bool:
+    """Return whether the source of a packet is rather the server.
+
+    source_port, target_port: as the tool wrote them; anything that is no port decides nothing.
+    """
+    try:
+        source, target = int(source_port), int(target_port)
+    except (TypeError, ValueError):
+        return False
+    return 0 < source < target
 
 
 def timestamp(value: Any) -> float | None:

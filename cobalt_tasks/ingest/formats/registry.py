@@ -23,10 +23,16 @@ from cobalt_tasks.ingest.formats.nmap.grepable import MasscanGrepable, NmapGrepa
 from cobalt_tasks.ingest.formats.nmap.xml_ import MasscanXml, NmapXml
 from cobalt_tasks.ingest.formats.projectdiscovery.naabu import NaabuJson, NaabuText
 from cobalt_tasks.ingest.formats.projectdiscovery.tools import Fingerprintx, Httpx, Tlsx
-from cobalt_tasks.ingest.formats.ss import Ss
+from cobalt_tasks.ingest.formats.sockets.conntrack import Conntrack
+from cobalt_tasks.ingest.formats.sockets.lsof import Lsof
+from cobalt_tasks.ingest.formats.sockets.netstat import Netstat
+from cobalt_tasks.ingest.formats.sockets.ss import Ss
 from cobalt_tasks.ingest.formats.suricata.eve import SuricataEve
-from cobalt_tasks.ingest.formats.tshark.packets import TsharkEk, TsharkFields
-from cobalt_tasks.ingest.formats.zeek.logs import ZeekJson, ZeekTsv
+from cobalt_tasks.ingest.formats.tshark.fields import TsharkFields
+from cobalt_tasks.ingest.formats.tshark.json_ import TsharkEk, TsharkJson
+from cobalt_tasks.ingest.formats.tshark.text import TsharkText
+from cobalt_tasks.ingest.formats.zeek.json_ import ZeekJson
+from cobalt_tasks.ingest.formats.zeek.tsv import ZeekTsv
 from cobalt_tasks.ingest.formats.zgrab2 import Zgrab2
 from cobalt_tasks.ingest.formats.zmap import ZmapCsv, ZmapJson
 
@@ -54,8 +60,13 @@ FORMATS: Final[Sequence[type[Format]]] = (
     ZeekJson,
     SuricataEve,
     TsharkEk,
+    TsharkJson,
     TsharkFields,
+    TsharkText,
     Ss,
+    Netstat,
+    Lsof,
+    Conntrack,
 )
 """The formats of this project. When an input looks equally like two, the first of them counts."""
 

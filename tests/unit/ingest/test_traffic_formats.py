@@ -87,7 +87,7 @@ def test_zeek_json() -> None:
     line = '{"ts":1760000000.305988,"uid":"CMdzit1AMNsmfAIiQc","id.orig_h":"192.0.2.2","id.orig_p":46378,"id.resp_h":"203.0.113.80","id.resp_p":80,"proto":"tcp","orig_bytes":77,"local_orig":true}'
     batch = parse("zeek-json", line + "\n")
     assert seen(batch) == [CONN]
-    assert details(batch) == {"orig_bytes": 77}
+    assert details(batch) == {"orig_bytes": 77, "local_orig": True}
 
 
 def test_zeek_ssl_names_are_facts() -> None:
@@ -156,7 +156,7 @@ def test_tshark_ek() -> None:
     )
     assert seen(batch) == [
         (1760000000.123456, "192.0.2.2", None, "203.0.113.80", 443, "tcp", None),
-        (1760000000.123, "192.0.2.2", 5353, "8.8.8.8", 53, "udp", None),
+        (1760000000.123, "192.0.2.2", 5353, "8.8.8.8", 53, "udp", "udp 20370"),
     ]
     assert (batch.ignored, batch.records) == (1, 3)
 

@@ -8,7 +8,7 @@ from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
-from cobalt_tasks.ingest.formats.zgrab2 import host_of
+from cobalt_tasks.ingest.formats.names import host_of
 
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _LONGEST: Final = 128

@@ -1,84 +1,136 @@
-"""Suricata's EVE: flow, tls, alert, dns and http events, known again by their flow_id.
+"""Suricata's EVE: every event about a flow, known again by its flow_id.
 
-Events of one flow are one observation: the first is accepted, the others add to its details. There can be many alerts,
+Events of one flow are one connection: the first is accepted, the others add to its details. There can be many alerts,
 queries and requests in a flow, so those are lists.
 """
 
 from typing import Any, ClassVar, Final
 
-from cobalt_tasks.core.records import Observation
+from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
-from cobalt_tasks.ingest.formats.zeek.logs import common_name
+from cobalt_tasks.ingest.formats.suricata import facts
 
-_WANTED: Final = {
-    "flow": ("bytes_toserver", "bytes_toclient", "pkts_toserver", "pkts_toclient", "age", "state", "reason", "alerted"),
-    "tls": ("sni", "subject", "issuerdn", "fingerprint", "serial", "version", "notbefore", "notafter", "ja3s", "ja4"),
-    "alert": ("signature", "signature_id", "severity", "category", "action"),
-    "dns": ("type", "rrname", "rrtype", "rcode"),
-    "http": ("hostname", "url", "http_user_agent", "http_method", "status", "redirect"),
-}
-_MANY: Final = frozenset({"alert", "dns", "http"})
+Record = dict[str, Any]
+Ends = tuple[Any, Any, Any, Any]
+
+_FLOWS: Final = frozenset({"flow", "netflow"})
+_ABOUT_PACKETS: Final = frozenset({"alert", "anomaly", "drop", "fileinfo", "packet"})
+"""Events whose source is the sender of one packet, which may be the server."""
+
+_WITH_FLOW: Final = _FLOWS | {"alert", "tls", "dns", "http"}
+"""Events that always have two ends."""
+
+_FLATTENED: Final = frozenset({"flow", "netflow", "tls", "tcp"})
+"""Parts of an event that occur once in a flow."""
+
+_BESIDE: Final = (
+    *("app_proto", "community_id", "in_iface", "vlan", "icmp_type", "icmp_code", "pkt_src", "app_proto_tc"),
+    *("app_proto_orig", "app_proto_expected", "metadata", "ether", "host", "tenant_id", "parent_id", "tunnel", "tcp"),
+)
+_NAMES: Final = {"app_proto": "service"}
+_LONG: Final = frozenset({"certificate", "chain", "http_response_body", "http_request_body", "grouped"})
+"""Values that are facts of their own, or content."""
+
 _LONGEST: Final = 512
 _LONGEST_IDENTITY: Final = 64
+_DEEPEST: Final = 4
+_MOST: Final = 32
 
 
 class SuricataEve(JsonFormat):
-    """One event a line; what is no connection (statistics and the like) is ignored."""
+    """One event a line; what is about no flow (statistics and the like) is ignored."""
 
     name: ClassVar = "suricata-eve"
     family: ClassVar = "suricata"
     tool: ClassVar = "suricata"
-    summary: ClassVar = "EVE; the events of one flow are one connection, whose details they add to"
+    summary: ClassVar = "EVE, also inside AWS Network Firewall's records; the events of a flow are one connection"
     is_traffic: ClassVar = True
 
     @classmethod
-    def owns(cls, record: dict[str, Any]) -> bool:
+    def owns(cls, record: Record) -> bool:
         """Recognise by an event's type and time."""
-        return "event_type" in record and "timestamp" in record
+        event = _event(record)
+        return "event_type" in event and "timestamp" in event
 
-    def record(self, record: dict[str, Any], batch: Batch) -> None:
+    def record(self, record: Record, batch: Batch) -> None:
         """Read one event, a `record`, into `batch`."""
-        kind = record.get("event_type")
+        event = _event(record)
+        kind = event.get("event_type")
         if not isinstance(kind, str):
             raise RefusedError("event_type is missing")
-        if kind not in _WANTED:
+        if kind not in _WITH_FLOW and not ("src_ip" in event and "dest_ip" in event):
             batch.ignore()
             return
-        server = values.address(record.get("dest_ip"), "dest_ip")
-        when = values.timestamp(record.get("timestamp"))
-        flow = record.get("flow_id")
+        (src_ip, src_port, dest_ip, dest_port), authority, note = _ends(kind, event)
+        server = values.address(dest_ip, "dest_ip")
+        port = values.port(dest_port or 0, "dest_port")
+        protocol = values.protocol(event.get("proto", "tcp"))
+        when = values.timestamp(event.get("timestamp"))
+        start = part(event, "flow", "start") or part(event, "netflow", "start")
+        flow = event.get("flow_id")
         batch.observe(
             Observation(
-                src_ip=values.address(record.get("src_ip"), "src_ip"),
-                src_port=values.port(record.get("src_port", 0), "src_port"),
+                src_ip=values.address(src_ip, "src_ip"),
+                src_port=values.port(src_port or 0, "src_port"),
                 dst_ip=server,
-                dst_port=values.port(record.get("dest_port", 0), "dest_port"),
-                protocol=values.protocol(record.get("proto", "tcp")),
-                observed_at=when,
+                dst_port=port,
+                protocol=protocol,
+                observed_at=when if start is None else values.timestamp(start),
                 identity=str(flow)[:_LONGEST_IDENTITY] if isinstance(flow, int | str) else None,
-                details=values.details(_details(kind, record)),
+                authority=authority,
+                details=values.details({**_details(kind, event), **note}),
             ),
         )
-        if kind == "tls":
-            batch.name(server, part(record, "tls", "sni"), self.tool, when)
-            batch.name(server, common_name(part(record, "tls", "subject")), "certificate", when)
-        elif kind == "http":
-            batch.name(server, part(record, "http", "hostname"), self.tool, when)
+        facts.add(kind, event, batch, (server, protocol, port), when)
 
 
-def _details(kind: str, record: dict[str, Any]) -> dict[str, Any]:
-    said = record.get(kind)
-    details: dict[str, Any] = {"event": kind}
-    if isinstance(service := record.get("app_proto"), str):
-        details["service"] = service[:_LONGEST]
-    if isinstance(said, dict):
-        found = {name: _bounded(said[name]) for name in _WANTED[kind] if isinstance(said.get(name), str | int | float)}
-        details.update({kind: [found]} if kind in _MANY else found)
+def _event(record: Record) -> Record:
+    """Return the event; AWS Network Firewall puts it below a key of its own record."""
+    inner = record.get("event")
+    return inner if isinstance(inner, dict) and "event_type" not in record else record
+
+
+def _ends(kind: str, event: Record) -> tuple[Ends, Authority, Record]:
+    """Return the two ends, the client first, how well the event knows them, and a note where it does not."""
+    packet = event.get("src_ip"), event.get("src_port"), event.get("dest_ip"), event.get("dest_port")
+    if kind in _FLOWS:
+        return packet, Authority.FLOW, {}
+    if kind not in _ABOUT_PACKETS:
+        return packet, Authority.LOG, {}
+    flow = event.get("flow")
+    if isinstance(flow, dict) and "src_ip" in flow and "dest_ip" in flow:
+        return (flow["src_ip"], flow.get("src_port"), flow["dest_ip"], flow.get("dest_port")), Authority.LOG, {}
+    back = (*packet[2:], *packet[:2])
+    direction = event.get("direction")
+    if direction in ("to_server", "to_client"):
+        return (packet if direction == "to_server" else back), Authority.LOG, {}
+    ends = back if values.is_from_server(packet[1], packet[3]) else packet
+    return ends, Authority.PACKET, {"direction": values.BY_PORT}
+
+
+def _details(kind: str, event: Record) -> Record:
+    details: Record = {"event": kind}
+    for name in _BESIDE:
+        if name in event:
+            details[_NAMES.get(name, name)] = _bounded(event[name], 1)
+    for name in {kind, "flow", "tls"} if kind != "fileinfo" else (kind,):
+        about = event.get(name)
+        if isinstance(about, dict):
+            found = {each: _bounded(value, 2) for each, value in about.items() if each not in _LONG}
+            details.update(found if name in _FLATTENED else {name: [found]})
     return details
 
 
-def _bounded(value: Any) -> Any:
-    return value[:_LONGEST] if isinstance(value, str) else value
+def _bounded(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return value[:_LONGEST]
+    if isinstance(value, list | dict) and depth >= _DEEPEST:
+        return None
+    if isinstance(value, list):
+        return [_bounded(each, depth + 1) for each in value[:_MOST]]
+    if isinstance(value, dict):
+        return {name[:_LONGEST]: _bounded(each, depth + 1) for name, each in list(value.items())[:_MOST]}
+    return value

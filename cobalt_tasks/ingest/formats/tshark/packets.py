@@ -1,134 +1,140 @@
-"""tshark: `-T ek` (one JSON object a packet, after an index line) and `-T fields -E header=y` (columns by name)."""
+"""What a packet that tshark printed reports: of its layers, the outermost decides; packets of one stream are one connection."""
 
-import re
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from cobalt_tasks.core.records import Observation
+from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import LineFormat
-from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+from cobalt_tasks.ingest.formats import names
 
-_SOURCES: Final = ("ip_src", "ipv6_src")
-_TARGETS: Final = ("ip_dst", "ipv6_dst")
-_TRANSPORTS: Final = ("tcp", "udp", "sctp")
-_TIMES: Final = ("frame_time_epoch",)
-_DEEPEST: Final = 3
+Fields = dict[str, list[str]]
+"""The values of each field, by its name with underscores instead of dots; several layers give several."""
+
+ADDRESSES: Final = frozenset({"ip_src", "ip_dst", "ipv6_src", "ipv6_dst", "ip_addr", "ipv6_addr"})
+_TRANSPORTS: Final = {6: "tcp", 17: "udp", 132: "sctp"}
+_ICMP: Final = {"icmp_type": "icmp", "icmpv6_type": "icmp6"}
+_SYN: Final = 0x02
+_ACK: Final = 0x10
+_TRUE: Final = frozenset({"1", "True", "true"})
+_DAY: Final = 86400
+_KEPT: Final = ("http_", "tls_", "dns_", "ssh_", "ftp_", "smtp_", "dhcp_", "_ws_col_", "eth_", "vlan_", "ja3", "x509")
+"""Beginnings of the names of fields that are kept in the details."""
+
+_SNI: Final = "tls_handshake_extensions_server_name"
+_LONGEST: Final = 256
 _DIGITS: Final = 3
 """Digits of a protocol number."""
-_ADDRESSES: Final = frozenset({"ip.src", "ip.dst", "ipv6.src", "ipv6.dst"})
-_is_field: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII).fullmatch
 
 
-class TsharkEk(JsonFormat):
-    """Dots become underscores, values are arrays of text, the time is in milliseconds."""
+def read(fields: Fields, batch: Batch) -> None:
+    """Read one packet.
 
-    name: ClassVar = "tshark-ek"
-    family: ClassVar = "tshark"
-    tool: ClassVar = "tshark"
-    summary: ClassVar = "-T ek"
-    is_traffic: ClassVar = True
+    Args:
+        fields: its fields.
+        batch: what it is added to.
 
-    @classmethod
-    def owns(cls, record: dict[str, Any]) -> bool:
-        """Recognise an index line, or a packet's layers."""
-        return isinstance(record.get("layers"), dict) or (isinstance(record.get("index"), dict) and len(record) == 1)
+    Raises:
+        RefusedError: one of its values is none.
 
-    def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Read one packet, a `record`, into `batch`; the index lines between them are no records."""
-        layers = record.get("layers")
-        if not isinstance(layers, dict):
-            if isinstance(record.get("index"), dict):
-                return
-            raise RefusedError("layers are missing")
-        fields: dict[str, str] = {}
-        _flatten(layers, fields, 0)
-        said = record.get("timestamp")
-        if not any(name in fields for name in _TIMES) and isinstance(said, str) and said.isascii() and said.isdigit():
-            fields["frame_time_epoch"] = f"{said[:-3] or 0}.{said[-3:]}"
-        _take(fields, batch)
-
-
-class TsharkFields(LineFormat):
-    """Columns by the header line, empty where a packet has none, at the ends as well; of several values the first counts."""
-
-    name: ClassVar = "tshark-fields"
-    family: ClassVar = "tshark"
-    tool: ClassVar = "tshark"
-    summary: ClassVar = "-T fields -E header=y"
-    is_traffic: ClassVar = True
-    edges: ClassVar = b"\r"
-
-    def __init__(self) -> None:
-        """Start without a header."""
-        self._columns: list[str] = []
-
-    @classmethod
-    def score(cls, sample: bytes) -> int:
-        """Recognise by the header: names of fields, an address among them."""
-        return 1000 * any(_is_header(line) for line in sample.split(b"\n", 8)[:8])
-
-    @property
-    def state(self) -> str | None:
-        """The columns."""
-        return "\t".join(self._columns) or None
-
-    @state.setter
-    def state(self, text: str | None) -> None:
-        self._columns = text.split("\t") if text else []
-
-    def line(self, line: bytes, batch: Batch) -> None:
-        """Read the header, or one packet, from a `line` into `batch`."""
-        if _is_header(line):
-            self._columns = [name.replace(".", "_") for name in line.decode().split("\t")]
-            return
-        if not self._columns:
-            raise RefusedError("no header before it: use -E header=y")
-        cells = line.decode("utf-8", "replace").split("\t")
-        if len(cells) != len(self._columns):
-            raise RefusedError(f"{len(cells)} cells for {len(self._columns)} columns")
-        named = zip(self._columns, cells, strict=True)
-        _take({name: cell.split(",", 1)[0].strip('"') for name, cell in named if cell}, batch)
-
-
-def _take(fields: dict[str, str], batch: Batch) -> None:
-    source = next((fields[name] for name in _SOURCES if name in fields), None)
-    target = next((fields[name] for name in _TARGETS if name in fields), None)
+    """
+    source, target = (_first(fields, f"ip_{end}", f"ipv6_{end}") for end in ("src", "dst"))
     if source is None and target is None:
         # A frame that is no IP: ARP, spanning tree and the like.
         batch.ignore()
         return
-    transport = next((each for each in _TRANSPORTS if f"{each}_dstport" in fields or f"{each}_srcport" in fields), None)
-    number = fields.get("ip_proto") or fields.get("ipv6_nxt")
-    protocol = transport or (
-        int(number) if number and number.isascii() and number.isdigit() and len(number) <= _DIGITS else "ip"
+    protocol, ports = _transport(fields)
+    ends = (
+        values.address(source, "source"),
+        values.port(ports[0], "source port") if ports[0] else None,
+        values.address(target, "destination"),
+        values.port(ports[1] or 0, "destination port"),
     )
-    src_port = fields.get(f"{transport}_srcport")
+    when = values.timestamp(_first(fields, "frame_time_epoch") or _first(fields, "frame_time"))
+    is_back, authority, note = _direction(fields, protocol, ends[1], ends[3])
+    if is_back:
+        ends = (ends[2], ends[3], ends[0], ends[1] or 0)
     batch.observe(
         Observation(
-            src_ip=values.address(source, "source"),
-            src_port=values.port(src_port, "source port") if src_port else None,
-            dst_ip=values.address(target, "destination"),
-            dst_port=values.port(fields.get(f"{transport}_dstport") or 0, "destination port"),
+            src_ip=ends[0],
+            src_port=ends[1],
+            dst_ip=ends[2],
+            dst_port=ends[3],
             protocol=values.protocol(protocol),
-            observed_at=values.timestamp(next((fields[name] for name in _TIMES if name in fields), None)),
+            observed_at=when,
+            identity=_identity(fields, protocol, ends[1], when),
+            authority=authority,
+            details=values.details({**_details(fields), **note}),
         ),
     )
+    _facts(fields, ends[2], batch, when)
 
 
-def _flatten(layers: dict[str, Any], fields: dict[str, str], depth: int) -> None:
-    """Collect the first value of each field; without -e they lie some levels down, as `layers.ip.ip_ip_src`."""
-    for name, value in layers.items():
-        first = value[0] if isinstance(value, list) and value else value
-        if isinstance(first, str | int):
-            parts = name.split("_", 1)
-            # `ip_ip_src` is the field ip.src of the layer ip.
-            plain = parts[1] if depth and len(parts) > 1 and parts[1].startswith(parts[0]) else name
-            fields.setdefault(plain, str(first))
-        elif isinstance(first, dict) and depth < _DEEPEST:
-            _flatten(first, fields, depth + 1)
+def _first(fields: Fields, *wanted: str) -> str | None:
+    return next((fields[name][0] for name in wanted if fields.get(name)), None)
 
 
-def _is_header(line: bytes) -> bool:
-    cells = line.strip(b"\r").decode("utf-8", "replace").split("\t")
-    return len(cells) > 1 and not _ADDRESSES.isdisjoint(cells) and all(map(_is_field, cells))
+def _transport(fields: Fields) -> tuple[str | int, tuple[str | None, str | None]]:
+    """Return the protocol of the outermost IP header, and its ports; inner headers are other connections' or errors."""
+    number = _first(fields, "ip_proto", "ipv6_nxt")
+    if number is None:
+        icmp = next((name for field, name in _ICMP.items() if field in fields), None)
+        carried = [each for each in _TRANSPORTS.values() if f"{each}_dstport" in fields or f"{each}_srcport" in fields]
+        layers = max((len(fields.get(name, ())) for name in ADDRESSES), default=0)
+        if icmp or not carried or layers > 1:
+            return icmp or "ip", (None, None)
+        name: str | int = carried[0]
+    elif number.isascii() and number.isdigit() and len(number) <= _DIGITS:
+        name = _TRANSPORTS.get(int(number), int(number))
+    else:
+        raise RefusedError(f"ip.proto is no protocol number: {number[:32]!r}")
+    return name, (_first(fields, f"{name}_srcport", f"{name}_port"), _first(fields, f"{name}_dstport"))
+
+
+def _direction(
+    fields: Fields, protocol: str | int, source_port: int | None, target_port: int
+) -> tuple[bool, Authority, dict[str, str]]:
+    """Return whether the packet goes back to the end that spoke first, how sure that is, and a note where it is not."""
+    flags = _first(fields, "tcp_flags")
+    is_syn, is_ack = (_first(fields, f"tcp_flags_{each}") in _TRUE for each in ("syn", "ack"))
+    if protocol == "tcp" and (flags or is_syn):
+        try:
+            bits = int(flags, 0) if flags else (_SYN * is_syn | _ACK * is_ack)
+        except ValueError:
+            bits = 0
+        if bits & _SYN:
+            return bool(bits & _ACK), Authority.FLOW, {}
+    if source_port is None or not target_port:
+        return False, Authority.PACKET, {}
+    return values.is_from_server(source_port, target_port), Authority.PACKET, {"direction": values.BY_PORT}
+
+
+def _identity(fields: Fields, protocol: str | int, source_port: int | None, when: float | None) -> str | None:
+    """Return what the packets of one connection share beside its two ends: when it started, or the stream's number."""
+    since = _first(fields, f"{protocol}_time_relative")
+    if since is not None and when is not None:
+        # Both have microseconds at least; the start is the same for all packets of a stream.
+        return f"{protocol} {when - (values.timestamp(since) or 0):.3f}"
+    day = int((when or 0) // _DAY)
+    stream = _first(fields, f"{protocol}_stream")
+    if stream is not None:
+        return f"{protocol} stream {stream[:16]} {day}"
+    return f"{protocol} {day}" if source_port else None
+
+
+def _details(fields: Fields) -> dict[str, Any]:
+    return {
+        name: found[0][:_LONGEST] if len(found) == 1 else [each[:_LONGEST] for each in found[:16]]
+        for name, found in fields.items()
+        if name.startswith(_KEPT) and found
+    }
+
+
+def _facts(fields: Fields, server: str, batch: Batch, when: float | None) -> None:
+    batch.name(server, _first(fields, _SNI), "tshark", when)
+    url = _first(fields, "http_request_uri", "http_request_full_uri") if "http_request_uri" in fields else None
+    if names.is_own_request(url):
+        batch.name(server, names.without_port(_first(fields, "http_host")), "tshark", when)
+    question = _first(fields, "dns_qry_name")
+    found = [*fields.get("dns_a", ()), *fields.get("dns_aaaa", ())]
+    if question and found:
+        names.answers(batch, question, found, when)

@@ -1,145 +1,201 @@
-"""Zeek: conn.log and ssl.log, as TSV by their own header, and as JSON."""
+"""What each of Zeek's logs reports: connections, and beside them services, names, certificates and MAC addresses."""
 
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-import msgspec
-
-from cobalt_tasks.core.records import Observation
+from cobalt_tasks.core import x509
+from cobalt_tasks.core.records import Authority, Discovery, FactRank, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats.base import LineFormat
-from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+from cobalt_tasks.ingest.formats import names
+from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
+from cobalt_tasks.ingest.formats.zeek import known
 
-_DETAILS: Final = (
-    *("service", "duration", "orig_bytes", "resp_bytes", "conn_state", "orig_pkts", "resp_pkts", "missed_bytes"),
-    *("version", "cipher", "server_name", "subject", "issuer", "validation_status", "ja3", "ja3s"),
+Record = dict[str, Any]
+
+_UDP: Final = frozenset(
+    {"ntp", "snmp", "dhcp", "quic", "radius", "sip", "tftp", "syslog", "stun", "bacnet", "enip_udp"}
 )
-_NUMBERS: Final = frozenset({"orig_bytes", "resp_bytes", "orig_pkts", "resp_pkts", "missed_bytes"})
+"""Logs without a column for the protocol, of what runs on UDP."""
+
+_TCP: Final = frozenset({
+    *("ssl", "http", "ssh", "ftp", "smtp", "rdp", "irc", "mysql", "mqtt_connect", "mqtt_publish", "mqtt_subscribe"),
+    *("socks", "smb_files", "smb_mapping", "dce_rpc", "ntlm", "rfb", "modbus", "dnp3", "ldap_search", "postgresql"),
+    *("redis", "smb_cmd", "traceroute"),
+})  # fmt: skip
+"""The same, of what runs on TCP."""
+
+_BY_PORT: Final = frozenset({"kerberos", "dns", "websocket"})
+"""The same, of what runs on both."""
+
+_WITH_ENDS: Final = _TCP | _UDP | _BY_PORT | {"conn"}
+_ENDS: Final = frozenset({"id.orig_h", "id.resp_h"})
+
+_NOT_DETAILS: Final = frozenset({
+    *("ts", "uid", "proto", "_path", "_system_name", "_write_ts", "_node_name", "_log_ext"),
+    *("id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p"),
+    *("password", "cookie"),
+})  # fmt: skip
+"""Columns that are kept elsewhere, that describe the sensor, or that are secrets."""
+
+_COUNTS: Final = frozenset({
+    *("orig_bytes", "resp_bytes", "orig_pkts", "resp_pkts", "missed_bytes", "orig_ip_bytes", "resp_ip_bytes", "ip_proto"),
+    *("status_code", "request_body_len", "response_body_len", "trans_depth"),
+})  # fmt: skip
+_MANY: Final = frozenset(
+    {"dns", "http", "notice", "weird", "files", "smb_files", "dce_rpc", "kerberos", "ftp", "sip", "snmp"}
+)
+"""Logs with several lines for a connection: their columns are a list in the details."""
+
 _LONGEST: Final = 512
+_LONGEST_COUNT: Final = 19
+_MOST: Final = 32
 _LONGEST_IDENTITY: Final = 64
 
-
-class _Header(msgspec.Struct):
-    """What the lines that start with # declare about those that follow."""
-
-    separator: str = "\t"
-    fields: list[str] = []
-    empty: str = "(empty)"
-    unset: str = "-"
-
-
-class ZeekTsv(LineFormat):
-    """Columns differ between versions and sites: the last #fields line counts. What is unset may be written as nothing."""
-
-    name: ClassVar = "zeek-tsv"
-    family: ClassVar = "zeek"
-    tool: ClassVar = "zeek"
-    summary: ClassVar = "logs with their own header"
-    is_traffic: ClassVar = True
-    edges: ClassVar = b"\r"
-
-    def __init__(self) -> None:
-        """Start without a header."""
-        self._header = _Header()
-
-    @classmethod
-    def score(cls, sample: bytes) -> int:
-        """Recognise by the header."""
-        return 1000 * any(line.startswith((b"#separator ", b"#fields")) for line in sample.split(b"\n"))
-
-    @property
-    def state(self) -> str | None:
-        """The header."""
-        return msgspec.json.encode(self._header).decode() if self._header != _Header() else None
-
-    @state.setter
-    def state(self, text: str | None) -> None:
-        self._header = msgspec.json.decode(text, type=_Header) if text else _Header()
-
-    def line(self, line: bytes, batch: Batch) -> None:
-        """Read a `line` of the header, or one record, into `batch`."""
-        text = line.decode("utf-8", "replace")
-        if text.startswith("#"):
-            self._read_header(text)
-            return
-        header = self._header
-        if not header.fields:
-            raise RefusedError("no #fields line before it")
-        cells = text.split(header.separator)
-        if len(cells) != len(header.fields):
-            raise RefusedError(f"{len(cells)} cells for {len(header.fields)} fields")
-        absent = {header.unset, header.empty, ""}
-        _take({name: cell for name, cell in zip(header.fields, cells, strict=True) if cell not in absent}, batch)
-
-    def _read_header(self, text: str) -> None:
-        if text.startswith("#separator "):
-            declared = text.removeprefix("#separator ").strip()
-            code = declared.removeprefix("\\x")[:2] if declared.startswith("\\x") else ""
-            self._header = _Header(separator=chr(int(code, 16)) if _is_hex(code) else declared[:1] or "\t")
-            return
-        name, _, rest = text.partition(self._header.separator)
-        if name == "#fields":
-            self._header.fields = rest.split(self._header.separator)
-        elif name == "#empty_field":
-            self._header.empty = rest
-        elif name == "#unset_field":
-            self._header.unset = rest
+_SIGNS: Final = (
+    ("conn", "conn_state"),
+    ("dns", "qtype_name"),
+    ("dns", "query"),
+    ("http", "method"),
+    ("http", "user_agent"),
+    ("ssh", "kex_alg"),
+    ("ssh", "auth_attempts"),
+    ("quic", "client_initial_dcid"),
+    ("ssl", "cipher"),
+    ("ssl", "established"),
+    ("ssl", "server_name"),
+    ("x509", "certificate.serial"),
+    ("dhcp", "msg_types"),
+    ("ntp", "ref_id"),
+    ("ntp", "stratum"),
+    ("notice", "note"),
+    ("weird", "peer"),
+    ("kerberos", "request_type"),
+    ("snmp", "community"),
+    ("sip", "call_id"),
+    ("smtp", "helo"),
+    ("rdp", "cookie"),
+    ("software", "software_type"),
+    ("known_services", "port_num"),
+    ("files", "fuid"),
+)
+"""The log a line of JSON is from, by a column only that log has, where no `_path` names it."""
 
 
-class ZeekJson(JsonFormat):
-    """Keys with dots in them, absent where a value is not set."""
+def read(path: str | None, record: Record, batch: Batch) -> None:
+    """Read one line of a log.
 
-    name: ClassVar = "zeek-json"
-    family: ClassVar = "zeek"
-    tool: ClassVar = "zeek"
-    summary: ClassVar = "logs as JSON"
-    is_traffic: ClassVar = True
+    Args:
+        path: the name of the log, None if the input has no name for it.
+        record: the columns that are set, by name.
+        batch: what the line is added to.
 
-    @classmethod
-    def owns(cls, record: dict[str, Any]) -> bool:
-        """Recognise by Zeek's names for the two ends."""
-        return "id.orig_h" in record and "id.resp_h" in record
+    Raises:
+        RefusedError: it has no address, or one of its values is none.
 
-    def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Read one `record` into `batch`."""
-        _take(record, batch)
+    """
+    path = path or _guess(record)
+    if "id.orig_h" in record and "id.resp_h" in record:
+        _connection(path, record, batch)
+    elif path == "x509":
+        _certificate(record, batch)
+    elif reader := known.READERS.get(path):
+        reader(record, batch)
+    elif not path or path in _WITH_ENDS or not _ENDS.isdisjoint(record):
+        raise RefusedError("id.orig_h or id.resp_h is missing")
+    else:
+        batch.ignore()
 
 
-def _take(record: dict[str, Any], batch: Batch) -> None:
-    server = values.address(record.get("id.resp_h"), "id.resp_h")
+def _guess(record: Record) -> str:
+    named = record.get("_path")
+    if isinstance(named, str):
+        return named
+    if record.keys() <= {"ts", "host", "_write_ts", "_system_name"} and "host" in record:
+        return "known_hosts"
+    return next((path for path, sign in _SIGNS if sign in record), "")
+
+
+def _connection(path: str, record: Record, batch: Batch) -> None:
+    server = values.address(record["id.resp_h"], "id.resp_h")
     when = values.timestamp(record.get("ts"))
-    details: dict[str, Any] = {name: _number(name, record[name]) for name in _DETAILS if name in record}
+    protocol = _protocol(path, record)
+    src_port, dst_port = (values.port(record.get(name, 0), name) for name in ("id.orig_p", "id.resp_p"))
+    details = _details(path, record)
+    if protocol.startswith("icmp"):
+        # Zeek writes type and code where the ports are.
+        details |= {"icmp_type": src_port, "icmp_code": dst_port}
+        src_port = dst_port = 0
     batch.observe(
         Observation(
-            src_ip=values.address(record.get("id.orig_h"), "id.orig_h"),
-            src_port=values.port(record.get("id.orig_p", 0), "id.orig_p"),
+            src_ip=values.address(record["id.orig_h"], "id.orig_h"),
+            src_port=src_port,
             dst_ip=server,
-            dst_port=values.port(record.get("id.resp_p", 0), "id.resp_p"),
-            # ssl.log has no protocol: TLS runs on TCP.
-            protocol=values.protocol(record.get("proto", "tcp")),
+            dst_port=dst_port,
+            protocol=protocol,
             observed_at=when,
             identity=values.text(record.get("uid"), _LONGEST_IDENTITY),
+            authority=Authority.FLOW if path == "conn" else Authority.LOG,
             details=values.details(details),
         ),
     )
-    batch.name(server, record.get("server_name"), "zeek", when)
-    batch.name(server, common_name(record.get("subject")), "certificate", when)
+    _facts(path, record, batch, (server, protocol, dst_port), when)
 
 
-def common_name(subject: object) -> str | None:
-    """Return the common name of a certificate's subject as tools print it: `CN=www.example.com, O=…`."""
-    if not isinstance(subject, str):
-        return None
-    parts = (part.strip() for part in subject[:_LONGEST].replace("/", ",").split(","))
-    return next((part[3:] for part in parts if part[:3].upper() == "CN="), None)
+def _protocol(path: str, record: Record) -> str:
+    """Return the protocol: the line's own, else that of what the log is about."""
+    named = record.get("proto")
+    if named not in (None, "unknown_transport"):
+        return values.protocol(named)
+    if isinstance(number := record.get("ip_proto"), int | str) and str(number).isdigit():
+        return values.protocol(int(number))
+    version = record.get("version")
+    if path in _UDP or (path == "ssl" and isinstance(version, str) and version.upper().startswith(("DTLS", "QUIC"))):
+        return "udp"
+    if path in _TCP:
+        return "tcp"
+    return "udp" if path in _BY_PORT else "ip"
 
 
-def _number(name: str, value: Any) -> Any:
-    if isinstance(value, str):
-        text = value[:_LONGEST]
-        return int(text) if name in _NUMBERS and text.isascii() and text.isdigit() and len(text) < 19 else text  # noqa: PLR2004
-    return value if isinstance(value, int | float | bool) else None
+def _details(path: str, record: Record) -> Record:
+    found: Record = {}
+    for name, value in record.items():
+        if name in _NOT_DETAILS or value is None:
+            continue
+        if type(value) is str:
+            is_count = name in _COUNTS and len(value) < _LONGEST_COUNT and value.isascii() and value.isdigit()
+            found[name] = int(value) if is_count else value[:_LONGEST]
+        else:
+            found[name] = [str(each)[:_LONGEST] for each in value[:_MOST]] if isinstance(value, list) else value
+    return {path: [found]} if path in _MANY and found else found
 
 
-def _is_hex(text: str) -> bool:
-    return len(text) == 2 and all(each in "0123456789abcdefABCDEF" for each in text)  # noqa: PLR2004  # one byte
+def _facts(path: str, record: Record, batch: Batch, server: tuple[str, str, int], when: float | None) -> None:
+    address, protocol, port = server
+    if "server_name" in record or "subject" in record:
+        batch.name(address, record.get("server_name"), "zeek", when)
+        batch.name(address, names.common_name(record.get("subject")), "certificate", when)
+    elif "host" in record and path in {"http", ""}:
+        if not record.get("proxied") and record.get("method") != "CONNECT" and names.is_own_request(record.get("uri")):
+            batch.name(address, names.without_port(record["host"]), "zeek", when)
+    elif "answers" in record:
+        names.answers(batch, record.get("query"), record["answers"], when)
+    elif path == "ssh" and isinstance(words := record.get("server"), str) and words.startswith("SSH-"):
+        batch.serve(
+            Discovery(
+                address=address,
+                protocol=protocol,
+                port=port,
+                observed_at=when,
+                service="ssh",
+                banner=words.encode()[:_LONGEST],
+                rank=FactRank.TRAFFIC,
+                seen_in_traffic=True,
+            )
+        )
+
+
+def _certificate(record: Record, batch: Batch) -> None:
+    """Read a line of x509.log. Which host showed the certificate is in ssl.log: here only its bytes, if logged, are facts."""
+    if isinstance(encoded := record.get("cert"), str) and (parsed := x509.parse(base64_or_nothing(encoded))):
+        batch.certificates.append(parsed)
+    batch.ignore()

@@ -1,0 +1,1 @@
+"""Tables of sockets and connections that operating systems print: ss, netstat, lsof, conntrack."""

@@ -1,0 +1,73 @@
+"""conntrack -E and -L, and /proc/net/nf_conntrack: the connections a Linux firewall tracks."""
+
+import re
+from typing import Any, ClassVar, Final
+
+from cobalt_tasks.core.records import Authority, Observation
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
+
+_LINE: Final = re.compile(
+    r"(?:\[(\d+\.\d+)\s*\]\s+)?(?:\[(\w+)\]\s+)?(?:ipv[46]\s+\d+\s+)?([a-z][a-z0-9-]*)\s+(\d+)\s+(?:(\d+)\s+)?"
+    r"(?:([A-Z_]+)\s+)?(src=.*)"
+)
+_PAIR: Final = re.compile(r"([a-z-]+)=(\S+)")
+_MARK: Final = re.compile(r"\[([A-Z_]+)\]")
+_SUMMARY: Final = re.compile(r"conntrack v")
+_COUNTS: Final = frozenset({"packets", "bytes"})
+_DAY: Final = 86400
+_LONGEST: Final = 64
+
+
+class Conntrack(KnownLineFormat):
+    """The first addresses are the original direction's: who spoke first is known. Events of one connection are one."""
+
+    name: ClassVar = "conntrack"
+    family: ClassVar = "conntrack"
+    tool: ClassVar = "conntrack"
+    summary: ClassVar = "-E and -L, also with -o timestamp,id,extended, and /proc/net/nf_conntrack"
+    is_traffic: ClassVar = True
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Recognise an entry or an event."""
+        return _LINE.fullmatch(line.decode("utf-8", "replace")) is not None
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read one entry or event, a `line`, into `batch`."""
+        text = line.decode("utf-8", "replace")
+        if _SUMMARY.match(text):
+            batch.ignore()
+            return
+        found = _LINE.fullmatch(text)
+        if found is None:
+            raise RefusedError("no line of conntrack")
+        time, event, protocol, number, _, state, rest = found.groups()
+        original: dict[str, str] = {}
+        reply: dict[str, str] = {}
+        for name, value in _PAIR.findall(rest):
+            (reply if name in original else original).setdefault(name, value)
+        when = None if time is None else values.timestamp(time)
+        at = batch.arrived_at if when is None else when
+        about: dict[str, Any] = {"state": state, "event": event, "marks": _MARK.findall(rest) or None}
+        for name in _COUNTS:
+            for end, pairs in (("orig", original), ("reply", reply)):
+                if pairs.get(name, "").isdigit():
+                    about[f"{end}_{name}"] = int(pairs[name][:18])
+        kept = {name: value for name, value in about.items() if value}
+        if reply.get("src") not in (None, original.get("dst")):
+            kept["translated_to"] = reply["src"]
+        batch.observe(
+            Observation(
+                src_ip=values.address(original.get("src"), "src"),
+                src_port=values.port(original.get("sport", 0), "sport"),
+                dst_ip=values.address(original.get("dst"), "dst"),
+                dst_port=values.port(original.get("dport", 0), "dport"),
+                protocol=values.protocol(int(number) if protocol == "unknown" and len(number) < 4 else protocol),  # noqa: PLR2004
+                observed_at=when,
+                identity=original.get("id", reply.get("id", f"{protocol} {int(at // _DAY)}"))[:_LONGEST],
+                authority=Authority.FLOW,
+                details=values.details(kept),
+            ),
+        )

@@ -1,0 +1,73 @@
+"""netstat -an of Linux, BSD, macOS and Windows."""
+
+import re
+from typing import ClassVar, Final
+
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.sockets.table import CONNECTED, SocketTable
+
+_UNIX: Final = re.compile(
+    r"(tcp|udp|sctp|udplite)([46]{1,2}|lite)?\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)(?:\s+(.*))?", re.IGNORECASE
+)
+_WINDOWS: Final = re.compile(r"(TCP|UDP)\s+(\S+:\S+)\s+(\S+:\S+)(?:\s+([^\W\d]\w*))?(?:\s+(\d+))?(?:\s+\w+)?")
+_HEADERS: Final = (
+    *("Active ", "Proto ", "Aktive ", "Connexions ", "Conexiones ", "Connessioni ", "Protocol ", "Registered "),
+    *("Address ", "Socket "),
+)
+_OTHER: Final = re.compile(
+    r"(?:unix|raw6?|icm\S*|kctl|kevt|stream|dgram|[0-9a-f]{8,16}\s+(?:stream|dgram|seqpac)|\[.*\])"
+)
+_PROCESS: Final = re.compile(r"\b(\d+)/(\S.*)$")
+_LISTEN: Final = frozenset({"LISTEN", "LISTENING", "ABH\u00d6REN", "\u00c9COUTE", "ESCUCHANDO"})
+_ANY: Final = frozenset({"*", "0"})
+
+
+class Netstat(SocketTable):
+    """The port stands behind the last colon, or the last dot on BSD and macOS."""
+
+    name: ClassVar = "netstat"
+    family: ClassVar = "netstat"
+    tool: ClassVar = "netstat"
+    summary: ClassVar = "-an, -tunap, -ano: of Linux, BSD, macOS and Windows"
+    is_traffic: ClassVar = True
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Recognise a socket of any of the systems."""
+        text = line.decode("utf-8", "replace")
+        unix = _UNIX.fullmatch(text)
+        return (unix is not None and _end(unix[5]) is not None) or _WINDOWS.fullmatch(text) is not None
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read one socket, a `line`, into `batch`."""
+        text = line.decode("utf-8", "replace")
+        if unix := _UNIX.fullmatch(text):
+            protocol, local, peer, rest = unix[1].lower(), _end(unix[5]), _end(unix[6]), unix[7] or ""
+            state, _, rest = rest.partition(" ")
+            owner = _PROCESS.search(f"{state} {rest}")
+            process = owner[2].strip() if owner else None
+        elif windows := _WINDOWS.fullmatch(text):
+            protocol, local, peer = windows[1].lower(), _end(windows[2]), _end(windows[3])
+            state, process = windows[4] or "", None
+        elif text.startswith(_HEADERS) or _OTHER.match(text):
+            if not text.startswith(_HEADERS):
+                batch.ignore()
+            return
+        else:
+            raise RefusedError("no line of netstat -an")
+        if local is None or peer is None:
+            raise RefusedError("no address with a port")
+        if state.upper() in _LISTEN or peer[1] in _ANY:
+            self.listen(protocol, local[1])
+            batch.ignore()
+            return
+        known = {"state": state} if state.upper() in CONNECTED else {}
+        self.connect(batch, protocol=protocol, local=local, peer=peer, process=process, details=known)
+
+
+def _end(text: str) -> tuple[str, str] | None:
+    """Return address and port, which stands behind the last colon or dot; None without one."""
+    host, colon, port = text.rpartition(":")
+    if not colon or "." in port:
+        host, colon, port = text.rpartition(".")
+    return (host, port) if colon and host else None

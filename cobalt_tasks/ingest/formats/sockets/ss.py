@@ -1,0 +1,67 @@
+"""iproute2's `ss`: one socket a line."""
+
+import re
+from typing import ClassVar, Final
+
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.sockets.table import CONNECTED, SocketTable
+
+_LINE: Final = re.compile(
+    r"(?:(tcp|udp|sctp|dccp|mptcp|icmp6|raw)\s+)?([A-Z][A-Z0-9-]+)\s+\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?"
+)
+_OTHER: Final = re.compile(r"(?:u_\w+|nl|p_raw|p_dgr|v_str|v_dgr|tipc|xdp|\?\?\?|raw|icmp6)\s+[A-Z]")
+"""A socket of another family, as `ss` without -t and -u lists it."""
+
+_PROCESS: Final = re.compile(r'users:\(\("((?:[^"\\]|\\.)*)"')
+_HEADERS: Final = (b"Netid ", b"State ", b"Recv-Q ")
+_LISTENING: Final = frozenset({"LISTEN", "UNCONN"})
+_STATES: Final = CONNECTED | _LISTENING
+
+
+class Ss(SocketTable):
+    """With its first column or without: then all are of TCP, unless one is not connected, as only UDP's are."""
+
+    name: ClassVar = "ss"
+    family: ClassVar = "ss"
+    tool: ClassVar = "ss"
+    summary: ClassVar = "-tunap, -tan and the like; with the listening sockets (-a) it is clear who is the server"
+    is_traffic: ClassVar = True
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Recognise the header, or a socket."""
+        found = _LINE.fullmatch(line.decode("utf-8", "replace"))
+        return _is_header(line) or (found is not None and found[2] in _STATES)
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read one socket, a `line`, into `batch`."""
+        if _is_header(line):
+            return
+        text = line.decode("utf-8", "replace")
+        if _OTHER.match(text):
+            batch.ignore()
+            return
+        found = _LINE.fullmatch(text)
+        if found is None:
+            raise RefusedError("no line of ss -tunap")
+        protocol, state, local, local_port, peer, peer_port, rest = found.groups()
+        if protocol is None:
+            protocol = "udp" if state == "UNCONN" else "tcp"
+        if state in _LISTENING:
+            self.listen(protocol, local_port)
+        if state not in CONNECTED or peer_port == "*":
+            batch.ignore()
+            return
+        process = _PROCESS.search(rest or "")
+        self.connect(
+            batch,
+            protocol=protocol,
+            local=(local, local_port),
+            peer=(peer, peer_port),
+            process=process[1] if process else None,
+            details={"state": state},
+        )
+
+
+def _is_header(line: bytes) -> bool:
+    return line.startswith(_HEADERS) and b"Local Address" in line

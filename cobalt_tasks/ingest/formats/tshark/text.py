@@ -1,0 +1,61 @@
+"""tshark's default output, one packet a line for people: `1 0.000000 192.0.2.2 → 203.0.113.80 TCP 74 54321 → 443 [SYN]`."""
+
+import re
+from typing import ClassVar, Final
+
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import KnownLineFormat
+from cobalt_tasks.ingest.formats.tshark import packets
+
+_ARROW: Final = r"(?:\u2192|->)"
+_LINE: Final = re.compile(
+    rf"(?:\d+\s+)?(\d+\.\d+|[\d-]+ [\d:.]+)\s+(\S+)\s+{_ARROW}\s+(\S+)\s+(\S+)\s+(\d+)(?:\s+(.*))?"
+)
+_PORTS: Final = re.compile(rf"(?:\[[^\]]*\] )*(\d+) {_ARROW} (\d+)(?: \[([A-Z, ]+)\])?")
+_TRANSPORTS: Final = frozenset({"tcp", "udp", "sctp"})
+_NUMBERS: Final = {"tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "icmpv6": "58"}
+_EPOCH: Final = 1e8
+"""Seconds below which a time counts from the first packet (-t r), and is none."""
+
+
+class TsharkText(KnownLineFormat):
+    """Only packets without a protocol above the transport show ports; of the others the two hosts are known."""
+
+    name: ClassVar = "tshark-text"
+    family: ClassVar = "tshark"
+    tool: ClassVar = "tshark"
+    summary: ClassVar = "its default output; better use -T ek"
+    is_traffic: ClassVar = True
+
+    @classmethod
+    def recognises(cls, line: bytes) -> bool:
+        """Recognise a packet."""
+        return _LINE.fullmatch(line.decode("utf-8", "replace")) is not None
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read one packet, a `line`, into `batch`."""
+        found = _LINE.fullmatch(line.decode("utf-8", "replace"))
+        if found is None:
+            raise RefusedError("no packet as tshark prints it")
+        time, source, target, protocol, _, info = found.groups()
+        if source.count(":") == 5 or target.count(":") == 5 or target == "Broadcast":  # noqa: PLR2004  # a MAC address
+            batch.ignore()
+            return
+        family = "ipv6" if ":" in source else "ip"
+        fields: packets.Fields = {f"{family}_src": [source], f"{family}_dst": [target], "_ws_col_protocol": [protocol]}
+        name = protocol.lower()
+        ports = _PORTS.match(info or "")
+        if ports and name not in _NUMBERS:
+            # A retransmission of TCP can show the name of what it carries.
+            name = "tcp" if "Seq=" in (info or "") else "udp"
+        if name in _NUMBERS:
+            fields["ip_proto"] = [_NUMBERS[name]]
+        if ports and name in _TRANSPORTS:
+            fields[f"{name}_srcport"], fields[f"{name}_dstport"] = [ports[1]], [ports[2]]
+            for flag in (ports[3] or "").lower().split(", "):
+                fields[f"tcp_flags_{flag}"] = ["1"]
+        if " " in time:
+            fields["frame_time"] = [time]
+        elif float(time) > _EPOCH:
+            fields["frame_time_epoch"] = [time]
+        packets.read(fields, batch)

@@ -1,0 +1,115 @@
+"""Zeek's logs as TSV, by their own header."""
+
+import re
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.zeek import logs
+
+_NESTED: Final = re.compile(
+    r"^(id|version|certificate|san|basic_constraints)_(?=[a-z])(orig_[hp]|resp_[hp]|(?!orig|resp)\w+)$"
+)
+_SETS: Final = ("set[", "vector[")
+
+
+class _Header(msgspec.Struct):
+    """What the lines that start with # declare about those that follow."""
+
+    separator: str = "\t"
+    path: str = ""
+    fields: list[str] = []
+    types: list[str] = []
+    set_separator: str = ","
+    empty: str = "(empty)"
+    unset: str = "-"
+
+
+class ZeekTsv(LineFormat):
+    """Columns differ between versions and sites: the last #fields line counts. What is unset may be written as nothing."""
+
+    name: ClassVar = "zeek-tsv"
+    family: ClassVar = "zeek"
+    tool: ClassVar = "zeek"
+    summary: ClassVar = "logs with their own header"
+    is_traffic: ClassVar = True
+    edges: ClassVar = b"\r"
+
+    def __init__(self) -> None:
+        """Start without a header."""
+        self._header = _Header()
+        self._sets: list[str] = []
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Recognise by the header."""
+        return 1000 * any(line.startswith((b"#separator ", b"#fields")) for line in sample.split(b"\n"))
+
+    @property
+    def state(self) -> str | None:
+        """The header."""
+        return msgspec.json.encode(self._header).decode() if self._header != _Header() else None
+
+    @state.setter
+    def state(self, text: str | None) -> None:
+        self._header = msgspec.json.decode(text, type=_Header) if text else _Header()
+        self._read_header("")
+
+    def line(self, line: bytes, batch: Batch) -> None:
+        """Read a `line` of the header, or one record, into `batch`."""
+        text = line.decode("utf-8", "replace")
+        if text.startswith("#"):
+            self._read_header(text)
+            return
+        header = self._header
+        if not header.fields:
+            raise RefusedError("no #fields line before it")
+        cells = text.split(header.separator)
+        if len(cells) != len(header.fields):
+            raise RefusedError(f"{len(cells)} cells for {len(header.fields)} fields")
+        absent = {header.unset, header.empty, ""}
+        record: dict[str, Any] = {
+            name: cell for name, cell in zip(header.fields, cells, strict=True) if cell not in absent
+        }
+        for name in self._sets:
+            if name in record:
+                record[name] = record[name].split(header.set_separator)
+        logs.read(header.path or None, record, batch)
+
+    def _read_header(self, text: str) -> None:
+        self._read_declaration(text)
+        pairs = zip(self._header.fields, self._header.types, strict=False)
+        self._sets = [name for name, kind in pairs if kind.startswith(_SETS)]
+
+    def _read_declaration(self, text: str) -> None:
+        if text.startswith("#separator"):
+            declared = text.removeprefix("#separator ").strip()
+            code = declared.removeprefix("\\x")[:2] if declared.startswith("\\x") else ""
+            # A log starts, whatever was before it.
+            self._header = _Header(separator=chr(int(code, 16)) if _is_hex(code) else declared[:1] or "\t")
+            return
+        name, _, rest = text.partition(self._header.separator)
+        if name == "#fields":
+            self._header.fields = [column(each) for each in rest.split(self._header.separator)]
+            self._header.types = []
+        elif name == "#types":
+            self._header.types = rest.split(self._header.separator)
+        elif name == "#path":
+            self._header.path = rest.strip()
+        elif name == "#set_separator":
+            self._header.set_separator = rest or ","
+        elif name == "#empty_field":
+            self._header.empty = rest
+        elif name == "#unset_field":
+            self._header.unset = rest
+
+
+def _is_hex(text: str) -> bool:
+    return len(text) == 2 and all(each in "0123456789abcdefABCDEF" for each in text)  # noqa: PLR2004  # one byte
+
+
+def column(name: str) -> str:
+    """Return a column's name as Zeek writes it by itself: a site may have another separator than the dot."""
+    return _NESTED.sub(r"\1.\2", name)
