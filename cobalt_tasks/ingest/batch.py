@@ -45,6 +45,7 @@ class Batch:
         observations: rows of connections without an identity.
         identified: connections with one, by the key of their identity.
         joined: how many lines joined a connection of this batch.
+        seen: address, protocol and port of the discoveries that a sensor made, not a scan.
         banners: discoveries with a banner, or with a service.
         evidence: banners that report something about a port without naming its service (a page's title).
 
@@ -67,6 +68,7 @@ class Batch:
         "observations",
         "ports",
         "rejects",
+        "seen",
         "sightings",
         "source_id",
         "tool",
@@ -81,6 +83,7 @@ class Batch:
         self.identified: dict[int, IdentifiedConnection] = {}
         self.joined = 0
         self.discoveries: Rows = []
+        self.seen: set[tuple[str, str, int]] = set()
         self.rejects: Rows = []
         self.ignored = 0
         self.banners: list[Discovery] = []
@@ -133,6 +136,8 @@ class Batch:
             key = _discovery_key(found)
             if found.banner is not None or found.service is not None:
                 self.banners.append(found)
+        if found.seen_in_traffic:
+            self.seen.add((found.address, found.protocol, found.port))
         self.discoveries.append(
             (
                 self.source_id,
@@ -162,7 +167,7 @@ class Batch:
 
     def serve(self, found: Discovery) -> None:
         """Add a service that a record of traffic reports beside its connection: it is no record of its own."""
-        self.spoken.append(found)
+        self.banners.append(found)
 
     def name(self, address: str, name: object, source: str, when: float | None) -> None:
         """Add a name met for a host, if it is a host name at all.

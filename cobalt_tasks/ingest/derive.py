@@ -97,10 +97,15 @@ class Planner:
         made = [job for address, *_ in batch.hosts if not has(address, now) for job in self._for_host(address)]
         for address, protocol, port, *_ in batch.ports:
             target = (address, protocol, port)
+            if target in batch.seen:
+                # Seen is not scanned: only the scope gives leave to probe it.
+                continue
             if _is_probed(protocol, port) and not has(target, now) and self._scope.allows(address, discovered=True):
                 made.extend(_for_port(target))
         encrypted = {
-            (each.address, each.protocol, each.port) for each in batch.banners if each.service in _TLS_SERVICES
+            (each.address, each.protocol, each.port)
+            for each in batch.banners
+            if each.service in _TLS_SERVICES and not each.seen_in_traffic
         }
         for target in sorted(encrypted):
             if self._scope.allows(target[0], discovered=True):
@@ -133,6 +138,7 @@ class Planner:
         """Return the probes of hosts merely seen in traffic: only inside the scope the user has set."""
         peers = {(dst_ip, protocol, dst_port) for *_, dst_ip, dst_port, protocol, _, _, _ in batch.observations}
         peers |= {(each.dst_ip, each.protocol, each.dst_port) for each in batch.identified.values()}
+        peers |= batch.seen
         targets = [
             target
             for target in peers
@@ -180,7 +186,9 @@ def _hosts(batch: Batch, now: float) -> list[tuple[str, float, float, bool]]:
         if each.first_at != each.last_at:
             pairs += [(each.src_ip, each.first_at), (each.dst_ip, each.first_at)]
     pairs += [(address, at) for _, address, _, _, _, at, *_ in batch.discoveries]
-    discovered = {address for _, address, *_ in batch.discoveries}
+    discovered = {
+        address for _, address, protocol, port, *_ in batch.discoveries if (address, protocol, port) not in batch.seen
+    }
     last = dict(pairs)
     first = last
     if len({when for _, when in pairs}) > 1:

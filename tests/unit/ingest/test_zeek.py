@@ -113,7 +113,7 @@ def test_services_seen_in_traffic_are_ports() -> None:
         "1700000000.1 192.0.2.10 9999 tcp -",
     )
     batch = read("zeek-tsv", text)
-    found = [(each.port, each.protocol, each.service, each.seen_in_traffic) for each in batch.spoken]
+    found = [(each.port, each.protocol, each.service, each.seen_in_traffic) for each in batch.banners]
     assert found == [(22, "tcp", "ssh", True), (443, "tcp", "https", True), (161, "udp", "snmp", True)]
     assert batch.records == 4
     fields = "ts host host_p software_type name version.major version.minor version.minor2 version.minor3 version.addl unparsed_version"
@@ -125,7 +125,7 @@ def test_services_seen_in_traffic_are_ports() -> None:
         "1 192.0.2.2 - HTTP::BROWSER Firefox 118 0 - - Linux Mozilla/5.0",
     )
     batch = read("zeek-tsv", text)
-    server = batch.spoken[0]
+    server = batch.banners[0]
     assert (server.port, server.service, server.product, server.version) == (22, "ssh", "OpenSSH", "8.9p1")
     browser = batch.discoveries[1]
     assert browser[1:4] == ("192.0.2.2", "ip", 0)
@@ -180,7 +180,7 @@ def test_the_version_of_ssh_is_a_fact_of_the_server() -> None:
     """As its banner would be, had we read it."""
     line = {"ts": 1, "uid": "C", "id.orig_h": "192.0.2.2", "id.resp_h": "203.0.113.80", "id.resp_p": 22}
     batch = read("zeek-json", json.dumps({**line, "server": "SSH-2.0-OpenSSH_9.6p1", "auth_attempts": 1}) + "\n")
-    found = batch.spoken[0]
+    found = batch.banners[0]
     assert (found.address, found.port, found.banner) == ("203.0.113.80", 22, b"SSH-2.0-OpenSSH_9.6p1")
     assert found.seen_in_traffic
     assert batch.records == 1

@@ -25,7 +25,7 @@ def add(kind: str, event: Record, batch: Batch, server: Server, when: float | No
         kind: its type.
         event: the event.
         batch: what they are added to.
-        server: address, protocol and port of the end that was spoken to.
+        server: address, protocol and port of the server.
         when: epoch seconds, None for the arrival.
 
     """

@@ -8,7 +8,7 @@ from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats import names
 
 Fields = dict[str, list[str]]
-"""The values of each field, by its name with underscores instead of dots; several layers give several."""
+"""The values of each field, by its name with underscores instead of dots; several layers have several."""
 
 ADDRESSES: Final = frozenset({"ip_src", "ip_dst", "ipv6_src", "ipv6_dst", "ip_addr", "ipv6_addr"})
 _TRANSPORTS: Final = {6: "tcp", 17: "udp", 132: "sctp"}
