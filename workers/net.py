@@ -15,6 +15,7 @@ import dns.rdatatype
 
 from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.errors import OutOfScopeError
+from cobalt_tasks.core.records import Job
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTls, StepResult, Steps, T, Target
 from workers.connection import Connection, Datagrams, lenient_context
 from workers.resolvers import DnsAnswer, Resolvers
@@ -48,6 +49,8 @@ class Net:
         """
         self.scope = scope
         self._timeout = timeout
+        self._community: str | None = None
+        self._industrial = False
         self._names: Mapping[str, str] = {}
         self._turns = asyncio.Semaphore(most_open)
         self._context = lenient_context()
@@ -59,9 +62,25 @@ class Net:
         other._names = names  # noqa: SLF001  # its own kind
         return other
 
-    def name_of(self, address: str) -> str | None:
-        """Return the host name known for an address."""
-        return self._names.get(address)
+    def asking(self, *, community: str | None, industrial: bool) -> Self:
+        """Return the same network, for what the user lets probes ask.
+
+        community: the SNMP community to ask with, None for none; industrial: whether industrial controllers are asked.
+        """
+        other = copy.copy(self)
+        other._community, other._industrial = community, industrial  # noqa: SLF001  # its own kind
+        return other
+
+    def target(self, job: Job) -> Target:
+        """Return the port a job is about, with what is known for a conversation with it."""
+        return Target(
+            job.address,
+            job.port,
+            job.protocol,
+            name=self._names.get(job.address),
+            community=self._community,
+            industrial=self._industrial,
+        )
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[float]:

@@ -43,6 +43,7 @@ def probes(probe: Probe) -> Runner:
     def run(context: WorkerContext, jobs: Sequence[Job]) -> list[Outcome]:
         wanted = context.settings
         net = Net(context.scope, wanted.probe_timeout, wanted.resolvers, offline=wanted.offline)
+        net = net.asking(community=wanted.snmp_community, industrial=wanted.industrial)
         return asyncio.run(side_by_side(probe, jobs, net))
 
     return run

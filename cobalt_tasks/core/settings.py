@@ -130,6 +130,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(gt=0, le=60),
         Variable(name="COBALT_PROBE_TIMEOUT", value="seconds", meaning="the longest time of one probe"),
     ] = 5.0
+    industrial: Annotated[
+        bool,
+        Variable(
+            name="COBALT_INDUSTRIAL",
+            meaning="ask industrial controllers (Modbus, S7, BACnet, EtherNet/IP, DNP3) what they are; without it, nothing is"
+            " sent to their ports",
+        ),
+    ] = False
+    snmp_community: Annotated[
+        str | None,
+        Variable(
+            name="COBALT_SNMP_COMMUNITY",
+            meaning="the community to ask SNMP agents with for their description; without it, they are only asked whether"
+            " they are there (SNMPv3 discovery)",
+            is_secret=True,
+        ),
+    ] = None
     dashboard_user: Annotated[
         str | None,
         Variable(

@@ -39,6 +39,8 @@ class Target(Struct, frozen=True):
     transport: `tcp` or `udp`.
     name: the host name known for the address, for SNI and the Host header; None if there is none.
     user_agent: how the probe introduces itself where a protocol has a field for it.
+    community: the SNMP community to ask with; None asks without one.
+    industrial: the user lets probes speak to industrial controllers.
     """
 
     address: str
@@ -46,6 +48,8 @@ class Target(Struct, frozen=True):
     transport: str = "tcp"
     name: str | None = None
     user_agent: str = "Cobalt"
+    community: str | None = None
+    industrial: bool = False
 
 
 class Connect(Struct, frozen=True):
@@ -115,6 +119,8 @@ class Protocol(Struct, frozen=True, kw_only=True):
         showed; returns a better fingerprint, or None to keep that one. Its answers are added to the evidence.
     starttls: a conversation that asks for TLS, after the greeting if there is one; returns True if TLS may start.
     likelihood: place among the words that are tried on any port, smallest first; None tries it on its own ports only.
+    udp_likelihood: the same for UDP.
+    exclusive: on its ports no other protocol's words are sent: a printer prints them, a controller may act on them.
     aliases: what scanners call it. parts: recognisers of services that scanners report for a part of an answer.
     industrial: only spoken if the user has switched that on.
     """
@@ -133,6 +139,8 @@ class Protocol(Struct, frozen=True, kw_only=True):
     ask_more: Callable[[Target, bytes, Fingerprint], Steps[Fingerprint | None]] | None = None
     starttls: Callable[[], Steps[bool]] | None = None
     likelihood: int | None = None
+    udp_likelihood: int | None = None
+    exclusive: bool = False
     aliases: tuple[str, ...] = ()
     parts: Mapping[str, Recogniser] = {}
     industrial: bool = False

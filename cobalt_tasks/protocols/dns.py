@@ -57,5 +57,6 @@ PROTOCOL = Protocol(
     udp_words=lambda _: _QUERY,
     is_complete=is_complete,
     likelihood=18,
+    udp_likelihood=0,
     aliases=("domain",),
 )

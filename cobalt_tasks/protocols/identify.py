@@ -132,8 +132,8 @@ class _Search:
         """Listen and speak over the open connection, inside TLS if that was started; return how it ended."""
         target = self._target
         if target.transport == "udp":
-            return (yield from self._speak(registry.udp_words_at(target.port)))
-        words = registry.words_at(target.port, in_tls=self._in_tls)
+            return (yield from self._ask_over_udp())
+        words = registry.words_at(target.port, in_tls=self._in_tls, industrial=target.industrial)
         heard = yield Send(wait=self._greeting_wait(), is_complete=greeting_is_complete)
         self._tried.append("listened")
         known = yield from self._understand(heard, None)
@@ -142,6 +142,16 @@ class _Search:
         if heard.data or heard.status is not ConnectionStatus.OPEN:
             return heard.status
         return (yield from self._speak(words))
+
+    def _ask_over_udp(self) -> Steps[ConnectionStatus]:
+        target = self._target
+        words = registry.udp_words_at(target.port, industrial=target.industrial)
+        # A datagram may be lost: what lives on the port is asked once more.
+        own = [each for each in words if target.port in each.udp_ports]
+        status = yield from self._speak([*words, *own])
+        if status is not ConnectionStatus.REFUSED:
+            self._tried.append("asked over UDP")
+        return status
 
     def _greeting_wait(self) -> float:
         port = self._target.port

@@ -71,6 +71,7 @@ _MODULES: Final = (
     "etcd",
     "docker",
     "kubernetes",
+    "modbus",
 )
 
 
@@ -131,21 +132,25 @@ def at_port(port: int, *, in_tls: bool = False) -> list[Protocol]:
     return [each for each in PROTOCOLS if port in (each.tls_ports if in_tls else each.ports)]
 
 
-def words_at(port: int, *, in_tls: bool = False) -> list[Protocol]:
+def words_at(port: int, *, in_tls: bool = False, industrial: bool = False) -> list[Protocol]:
     """Return the protocols to try on a TCP port in their order: those that live there, then the others by likelihood.
 
     Without `in_tls`, TLS itself is one of them, the first on ports where it starts with the first byte.
+    industrial: the protocols of industrial controllers are among them.
     """
     own = at_port(port, in_tls=in_tls)
+    if any(each.exclusive for each in own):
+        return _spoken(own, industrial=industrial)
     tls = [BY_NAME["tls"]] if port in TLS_PORTS else []
     order = (*own, *(tls if not own else ()), *_likely(), *(tls if own else ()))
-    return _once(each for each in order if each.words and not (in_tls and each.name == "tls"))
+    return _spoken((each for each in order if not (in_tls and each.name == "tls")), industrial=industrial)
 
 
-def udp_words_at(port: int) -> list[Protocol]:
+def udp_words_at(port: int, *, industrial: bool = False) -> list[Protocol]:
     """Return the protocols to try on a UDP port in their order: those that live there, then the others by likelihood."""
     own = [each for each in PROTOCOLS if port in each.udp_ports]
-    return _once(each for each in (*own, *_likely()) if each.udp_words)
+    others = () if any(each.exclusive for each in own) else _likely_over_udp()
+    return _spoken((*own, *others), industrial=industrial, udp=True)
 
 
 @cache
@@ -155,9 +160,17 @@ def _likely() -> tuple[Protocol, ...]:
 
 
 @cache
+def _likely_over_udp() -> tuple[Protocol, ...]:
+    likely = [(each.udp_likelihood, each.name) for each in PROTOCOLS if each.udp_likelihood is not None]
+    return tuple(BY_NAME[name] for _, name in sorted(likely))
+
+
+def _spoken(protocols: Iterable[Protocol], *, industrial: bool, udp: bool = False) -> list[Protocol]:
+    """Return those that have words and may be spoken, each once."""
+    spoken = (each for each in protocols if (each.udp_words if udp else each.words))
+    return list({each.name: each for each in spoken if industrial or not each.industrial}.values())
+
+
+@cache
 def _in_tls() -> dict[str, Protocol]:
     return {each.name_in_tls: each for each in PROTOCOLS if each.name_in_tls}
-
-
-def _once(protocols: Iterable[Protocol]) -> list[Protocol]:
-    return list({each.name: each for each in protocols}.values())

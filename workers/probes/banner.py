@@ -7,7 +7,7 @@ from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Banner, Facts, Hostname, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.protocols import registry
-from cobalt_tasks.protocols.base import Target
+from cobalt_tasks.protocols.base import Protocol, Target
 from cobalt_tasks.protocols.identify import Result, identify
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
@@ -21,15 +21,19 @@ async def probe(job: Job, net: Net) -> Outcome:
 
     Codes: `open`; `silent`, `out of scope`, `unsupported` (nothing to send), or how the connection failed.
     """
-    if job.protocol not in _TRANSPORTS or (job.protocol == "udp" and not registry.udp_words_at(job.port)):
+    target = net.target(job)
+    if job.protocol not in _TRANSPORTS or (job.protocol == "udp" and not _udp_words(target)):
         return Outcome(job=job, verdict=Verdict.FAILED, code="unsupported", detail=f"no words for {job.protocol} ports")
-    target = Target(job.address, job.port, job.protocol, net.name_of(job.address))
     try:
         async with net.turn() as deadline:
             result = await net.drive(identify(target), target, deadline=deadline)
     except OutOfScopeError:
         return out_of_scope(job)
     return _answered(job, result) if result.is_answered else _unanswered(job, result)
+
+
+def _udp_words(target: Target) -> list[Protocol]:
+    return registry.udp_words_at(target.port, industrial=target.industrial)
 
 
 def _unanswered(job: Job, result: Result) -> Outcome:

@@ -10,7 +10,7 @@ from cobalt_tasks.core.durations import DAY, HOUR
 from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Certificate, Facts, Hostname, Job, Outcome, Sighting, Verdict
 from cobalt_tasks.core.text import hostname
-from cobalt_tasks.protocols.base import StepResult, Target
+from cobalt_tasks.protocols.base import StepResult
 from cobalt_tasks.protocols.secure import open_tls
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
@@ -30,7 +30,7 @@ async def probe(job: Job, net: Net) -> Outcome:
 
     Codes: `open`; `no tls`, `no certificate`, `unreadable`, `out of scope`, or how the connection failed.
     """
-    target = Target(job.address, job.port, name=net.name_of(job.address))
+    target = net.target(job)
     try:
         async with net.turn() as deadline:
             reply = await net.drive(open_tls(target), target, deadline=deadline)

@@ -1,12 +1,14 @@
 """The net itself: bounded, closed for sure, and silent towards whom it must not speak to."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import OutOfScopeError
+from cobalt_tasks.core.records import Job
 from tests.support.waiting import PATIENCE
 from workers.connection import MOST_BYTES
 from workers.net import ConnectionStatus, Net
@@ -104,13 +106,14 @@ def test_a_failed_connection_does_nothing() -> None:
     asyncio.run(asyncio.wait_for(main(), 30))
 
 
-def test_knowing_shares_the_bounds() -> None:
+def test_knowing_shares_the_bounds(make_job: Callable[..., Job]) -> None:
     """A net that knows names is the same net: its turns are counted together."""
+    job = make_job("192.0.2.1", 80)
 
     async def main() -> None:
         net = Net(Scope(), 5.0, most_open=1)
         other = net.knowing({"192.0.2.1": "www.example.com"})
-        assert (net.name_of("192.0.2.1"), other.name_of("192.0.2.1")) == (None, "www.example.com")
+        assert (net.target(job).name, other.target(job).name) == (None, "www.example.com")
         async with net.turn():
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05), other.turn():

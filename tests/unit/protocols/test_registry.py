@@ -27,6 +27,7 @@ def test_what_is_declared_is_sound() -> None:
             assert all(0 < port < 65536 for port in ports), each.name
             assert len(set(ports)) == len(ports), each.name
         assert each.words or each.likelihood is None, each.name
+        assert each.udp_words or each.udp_likelihood is None, each.name
         for words in (each.words, each.udp_words):
             assert words is None or isinstance(words(Target("192.0.2.1", 1)), bytes)
         assert each.recognise(b"") is None, each.name
@@ -35,6 +36,17 @@ def test_what_is_declared_is_sound() -> None:
 def test_no_word_amplifies() -> None:
     """A datagram is small: what answers it cannot be turned against others with our help."""
     assert all(len(each.udp_words(Target("192.0.2.1", 1))) <= 512 for each in registry.PROTOCOLS if each.udp_words)
+
+
+def test_only_its_own_words_on_an_exclusive_port() -> None:
+    """A controller's port is sent its protocol's question alone, and that only where the user allows it."""
+    assert registry.words_at(502) == []
+    assert [each.name for each in registry.words_at(502, industrial=True)] == ["modbus"]
+    for each in registry.PROTOCOLS:
+        if each.industrial:
+            assert each.exclusive, each.name
+            assert not any(registry.words_at(port) for port in each.ports), each.name
+            assert not any(registry.udp_words_at(port) for port in each.udp_ports), each.name
 
 
 def test_a_third_party_adds_a_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
