@@ -26,6 +26,16 @@ _MOST_SAID = 20
 _OUT = (State.SENT, State.RUNNING)
 
 
+class Recovery(Struct, frozen=True):
+    """How long a job was out of reach after a fault: seconds, its id, the state it was in, and from when to when (epoch seconds)."""
+
+    seconds: float = 0.0
+    job: int = 0
+    state: str = ""
+    since: float = 0.0
+    until: float = 0.0
+
+
 class Findings(Struct, kw_only=True):
     """What was found. `problems` is empty when every promise held."""
 
@@ -37,6 +47,8 @@ class Findings(Struct, kw_only=True):
     provider_calls: int = 0
     over_budget: int = 0
     longest_recovery: float = 0.0
+    slowest: str = ""
+    """The job of the longest recovery, and the faults meanwhile."""
     longest_wait: float = 0.0
     problems: list[str] = []
 
@@ -73,11 +85,24 @@ def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to t
     transitions = trigger_log.ask("SELECT at, job, old, new, parked FROM chaos_transitions ORDER BY at")
     transitions = sorted((real_time(at, steps), *rest) for at, *rest in transitions)
     times = [(fault.at, max(fault.at, fault.until)) for fault in faults]
-    found.longest_recovery = longest_recovery(transitions, times)
+    slowest = longest_recovery(transitions, times)
+    found.longest_recovery, found.slowest = slowest.seconds, _described(trigger_log, slowest, faults)
     found.longest_wait = longest_wait(transitions, times)
     if found.longest_recovery >= MOST_RECOVERY:
         found.problem(f"a job was out of reach for {found.longest_recovery:.1f} s, {MOST_RECOVERY:.0f} s may pass")
     return found
+
+
+def _described(trigger_log: TriggerLog, slowest: Recovery, faults: Sequence[Struck]) -> str:
+    kinds = trigger_log.ask(f"SELECT kind FROM jobs WHERE id = {slowest.job}")  # noqa: S608
+    if not kinds:
+        return ""
+    struck = [
+        f"{fault.name} at {fault.at - slowest.since:.1f} s"
+        for fault in faults
+        if slowest.since <= fault.at <= slowest.until
+    ]
+    return f"{kinds[0][0]} job {slowest.job}, {slowest.state} for {slowest.until - slowest.since:.1f} s: {', '.join(struck)}"
 
 
 def _ledger(trigger_log: TriggerLog, expected: Mapping[str, Expected], found: Findings) -> None:
@@ -182,21 +207,24 @@ def real_time(at: float, steps: Sequence[tuple[float, float]]) -> float:
     return real
 
 
-def longest_recovery(transitions: Rows, faults: Sequence[tuple[float, float]]) -> float:
-    """Return the longest recovery, in seconds: from the end of a fault until a job that was sent or running then changed its state.
+def longest_recovery(transitions: Rows, faults: Sequence[tuple[float, float]]) -> Recovery:
+    """Return the longest recovery: from the end of a fault until a job that was sent or running then changed its state.
 
     Args:
         transitions: (at, job, old, new, parked), by time.
         faults: (start, end) of each fault, by time.
 
     """
-    longest = 0.0
-    out_since: dict[int, float] = {}
+    slowest = Recovery()
+    out_since: dict[int, tuple[float, str]] = {}
     for at, job, _, new, _ in transitions:
-        longest = max(longest, _struck(out_since.pop(job, None), at, faults))
+        since, state = out_since.pop(job, (None, ""))
+        seconds = _struck(since, at, faults)
+        if since is not None and seconds > slowest.seconds:
+            slowest = Recovery(seconds, job, state, since, at)
         if new in _OUT:
-            out_since[job] = at
-    return longest
+            out_since[job] = (at, new)
+    return slowest
 
 
 def longest_wait(transitions: Rows, faults: Sequence[tuple[float, float]]) -> float:

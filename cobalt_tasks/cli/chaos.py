@@ -68,7 +68,7 @@ def _print(report: "ChaosReport") -> None:
         "ledger": "balanced" if found.ledger_balanced else "NOT balanced",
         "budget": f"{found.provider_calls} calls, {found.over_budget} beyond it",
         "priority": f"{report.overtaken} batches started before an urgent job",
-        "recovery": f"{found.longest_recovery:.1f} s at the longest until a job was runnable again",
+        "recovery": f"{found.longest_recovery:.1f} s at the longest until a job was runnable again ({found.slowest or 'none was struck'})",
         "wait": f"{found.longest_wait:.1f} s at the longest until a job that a fault struck was started again",
         "rest": f"{report.rest_seconds:.1f} s after the last fault",
     }
