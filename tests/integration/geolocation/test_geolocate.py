@@ -28,7 +28,7 @@ from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import breakers, freshness, hosts, jobs, locations
-from cobalt_tasks.geolocation import geolocator as chain
+from cobalt_tasks.geolocation import outcomes
 from cobalt_tasks.geolocation import in_process as inprocess
 from cobalt_tasks.geolocation.providers.base import ASK_SECONDS
 from tests.support.waiting import PATIENCE, wait_until
@@ -204,8 +204,8 @@ def test_nobody_to_ask_is_said(ledger: Database, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow each other at once."""
-    monkeypatch.setattr(chain, "_RETRY_SECONDS", (0.01, 0.02))
-    monkeypatch.setitem(chain._PAUSES, "unreachable", (0.01, 0.02))
+    monkeypatch.setattr(outcomes, "_RETRY_SECONDS", (0.01, 0.02))
+    monkeypatch.setitem(outcomes._PAUSES, "unreachable", (0.01, 0.02))
 
 
 def hold_calls(ip_api: Any) -> threading.Event:
