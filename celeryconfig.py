@@ -6,7 +6,7 @@ The reasons behind the numbers are in docs/operations.md; the measured ones come
 from kombu import Queue
 
 from cobalt_tasks.core import settings as _settings
-from cobalt_tasks.core.catalog import KINDS, LEVELS, QUEUES, SWEEP_TASK
+from cobalt_tasks.core.catalog import GEOLOCATION, KINDS, LEVELS, PROVIDER_CALL_TASK, QUEUES, SWEEP_TASK
 from cobalt_tasks.core.errors import exit_on_wrong_configuration
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, SWEEP_SECONDS, VISIBILITY_SECONDS
@@ -15,11 +15,15 @@ with exit_on_wrong_configuration():
     _loaded = _settings.load()
 
 broker_url = _loaded.broker_url
-imports = ("workers.tasks", "workers.control", "workers.consumer_watchdog", "workers.report")
+imports = ("workers.tasks", "workers.provider_calls", "workers.control", "workers.consumer_watchdog", "workers.report")
 
 # Queues: known ones only, so that a typo in -Q or in a route is an error and not a queue that no worker reads.
 task_queues = [Queue(name) for name in QUEUES]
-task_routes = {SWEEP_TASK: {"queue": CONTROL_QUEUE}, **{kind.task: {"queue": kind.name} for kind in KINDS}}
+task_routes = {
+    SWEEP_TASK: {"queue": CONTROL_QUEUE},
+    PROVIDER_CALL_TASK: {"queue": GEOLOCATION},
+    **{kind.task: {"queue": kind.name} for kind in KINDS},
+}
 task_default_queue = CONTROL_QUEUE
 task_create_missing_queues = False
 

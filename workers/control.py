@@ -43,8 +43,8 @@ def _do(name: str, work: Callable[[], bool]) -> None:
 
 
 def _wake(own: WorkerContext) -> None:
-    own.dispatcher.wake("geolocation", own.geolocator.worthwhile_calls(own.database))
-    # A budget that opens before the next sweep is not to wait for it.
+    own.dispatcher.wake(own.geolocator.worthwhile_calls(own.database))
+    # A quota that opens before the next sweep is not to wait for it.
     calls, after = own.geolocator.later_calls(own.database, SWEEP_SECONDS)
     if calls:
         _wake_later(own, calls, after)
@@ -55,7 +55,7 @@ def _wake_later(own: WorkerContext, calls: int, seconds: float) -> None:
 
     def ring() -> None:
         try:
-            own.dispatcher.wake("geolocation", calls)
+            own.dispatcher.wake(calls)
         except (BrokerUnavailableError, DatabaseUnavailableError) as error:
             log.warning("no worker was woken for a provider, the next sweep does it: %s", error)
 

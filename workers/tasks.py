@@ -57,30 +57,49 @@ def ids_of(kind: str, arguments: tuple[object, ...], named: Mapping[str, object]
 
 
 def work(kind: str, ids: Sequence[int]) -> None:
-    """Do the jobs a message named, as far as they are still to be done; a message without any wakes a worker for a provider."""
+    """Do the jobs that a message names, if they are not done yet, and send what follows.
+
+    Args:
+        kind: their kind.
+        ids: their ids; they need not exist.
+
+    """
     own = worker_context()
-    began = time.monotonic()
-    batch = _work_named(own, kind, ids) if ids else _work_remotely(own)
+    started = time.monotonic()
+    claim = _patiently(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
+    batch = run_claimed(own, claim, RUNNERS[kind])
     try:
-        if ids:
-            own.dispatcher.record_throughput(kind, batch.done, time.monotonic() - began)
+        own.dispatcher.record_throughput(kind, batch.done, time.monotonic() - started)
+    except BrokerUnavailableError as error:
+        log.warning("nothing sent, the sweep will: %s", error)
+    else:
+        send_following(own, kind, batch)
+
+
+def send_following(own: WorkerContext, kind: str, batch: BatchResult) -> None:
+    """Send due jobs of a kind and of those that follow from a batch; without Redis, the sweep does.
+
+    Args:
+        own: what this process has.
+        kind: the kind of the batch.
+        batch: its result.
+
+    """
+    try:
         own.dispatcher.dispatch({kind, *batch.following})
     except BrokerUnavailableError as error:
         log.warning("nothing sent, the sweep will: %s", error)
 
 
-def _work_named(own: WorkerContext, kind: str, ids: Sequence[int]) -> BatchResult:
-    claim = _patiently(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
-    return _do(own, claim, RUNNERS[kind])
+def run_claimed(own: WorkerContext, claim: Claim, run: Runner) -> BatchResult:
+    """Run claimed jobs, and commit their outcomes in one transaction.
 
+    Args:
+        own: what this process has.
+        claim: the jobs; its lease is renewed until they are finished.
+        run: returns one outcome for each job.
 
-def _work_remotely(own: WorkerContext) -> BatchResult:
-    """Spend one call of a geolocation provider on jobs that wait for it."""
-    call = own.geolocator.reserve(own.database, LEASE_SECONDS)
-    return _do(own, call.claim, lambda _, batch: call.ask(batch)) if call else BatchResult()
-
-
-def _do(own: WorkerContext, claim: Claim, run: Runner) -> BatchResult:
+    """
     if not claim.jobs:
         return BatchResult()
     with holding(own.database, claim.token):
@@ -123,7 +142,7 @@ def _outcomes(own: WorkerContext, batch: Sequence[Job], run: Runner) -> list[Out
 def _bind(kind: str) -> None:
     @app.task(name=BY_NAME[kind].task, max_retries=2, default_retry_delay=1)
     def task(*arguments: object, **named: object) -> None:
-        if (ids := ids_of(kind, arguments, named)) is not None:
+        if ids := ids_of(kind, arguments, named):
             work(kind, ids)
 
 

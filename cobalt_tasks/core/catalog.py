@@ -138,6 +138,9 @@ KINDS: Final = catalog(_BUILT_IN, plugins.load(GROUP, Kind))
 BY_NAME: Final = {kind.name: kind for kind in KINDS}
 
 SWEEP_TASK: Final = "cobalt.sweep"
+PROVIDER_CALL_TASK: Final = "cobalt.provider_call"
+"""The task that makes one reserved call of a geolocation provider, in the queue of geolocation."""
+
 CONTROL_LEVEL: Final = 0
 REPORT_COMMAND: Final = "cobalt_report"
 """The remote control command to which workers answer with a report about themselves (workers/report.py)."""

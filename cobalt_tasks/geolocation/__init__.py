@@ -1,4 +1,4 @@
-"""Where an address is, and whose: local databases first, then every provider within one shared budget.
+"""Where an address is, and whose: local databases first, then online providers within quotas that all workers share.
 
 from cobalt_tasks.geolocation import get_ip_geolocation
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import the functions when they are asked for: a look-up in a local database needs nothing else of this package."""
+    """Import a public function at its first use: a look-up in a local database needs nothing else of this package."""
     if name in __all__:
         from cobalt_tasks.geolocation import api  # noqa: PLC0415
 

@@ -17,11 +17,16 @@ TIMEOUT_SECONDS = 60.0
 def get_ip_geolocation(address: str, *, timeout: float = TIMEOUT_SECONDS) -> Location | None:
     """Return where an address is: from the local databases, else from the ledger, else from a provider.
 
-    None: it is no global address, nobody knows, or nobody could be asked within `timeout` seconds.
+    Args:
+        address: IPv4 or IPv6, in any spelling.
+        timeout: seconds to wait for a provider.
+
+    Returns:
+        None if it is no global address, no source knows it, or no provider answered in time.
 
     Raises:
         ConfigurationError: a setting cannot be used.
-        DatabaseUnavailableError: a provider would have to be asked, and the ledger that holds its budget does not answer.
+        DatabaseUnavailableError: a provider is needed, and the ledger that holds its quota does not answer.
 
     """
     return get_ip_geolocations_batch([address], timeout=timeout).get(address)
@@ -33,9 +38,13 @@ def get_ip_geolocations_batch(
     *,
     timeout: float = TIMEOUT_SECONDS,
 ) -> dict[str, Location | None]:
-    """Return where addresses are, by the spelling they were given in; see `get_ip_geolocation`.
+    """Return where addresses are, by their spelling; see `get_ip_geolocation`.
 
-    `batch_size` is how many are worked on together; `timeout`, in seconds, holds for all of them.
+    Args:
+        addresses: IPv4 or IPv6, in any spelling.
+        batch_size: the number of addresses that are looked up together, at least 1.
+        timeout: seconds to wait for providers, for all addresses together.
+
     """
     settings = environment.load()
     deadline = time.monotonic() + timeout
@@ -49,7 +58,13 @@ def get_ip_geolocations_batch(
 
 
 async def get_ip_geolocation_async(address: str, *, timeout: float = TIMEOUT_SECONDS) -> Location | None:  # noqa: ASYNC109
-    """Do what `get_ip_geolocation` does, without holding up the event loop."""
+    """Return where an address is, without blocking the event loop; see `get_ip_geolocation`.
+
+    Args:
+        address: IPv4 or IPv6, in any spelling.
+        timeout: seconds to wait for a provider.
+
+    """
     return await asyncio.to_thread(get_ip_geolocation, address, timeout=timeout)
 
 
@@ -59,7 +74,14 @@ async def get_ip_geolocations_batch_async(
     *,
     timeout: float = TIMEOUT_SECONDS,  # noqa: ASYNC109
 ) -> dict[str, Location | None]:
-    """Do what `get_ip_geolocations_batch` does, without holding up the event loop."""
+    """Return where addresses are, without blocking the event loop; see `get_ip_geolocations_batch`.
+
+    Args:
+        addresses: IPv4 or IPv6, in any spelling.
+        batch_size: the number of addresses that are looked up together, at least 1.
+        timeout: seconds to wait for providers, for all addresses together.
+
+    """
     return await asyncio.to_thread(get_ip_geolocations_batch, addresses, batch_size, timeout=timeout)
 
 

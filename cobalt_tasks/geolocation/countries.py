@@ -15,5 +15,5 @@ def _names() -> dict[str, str]:
 
 
 def country_name(code: str | None) -> str | None:
-    """Return the name that belongs to a two-letter code, or None when there is none."""
+    """Return the name that belongs to a two-letter code, or None for an unknown code."""
     return _names().get(code) if code else None

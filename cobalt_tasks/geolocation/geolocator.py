@@ -216,7 +216,7 @@ class Geolocator:
                 return
 
     def look_up(self, batch: Sequence[Job]) -> tuple[list[Outcome], dict[int, list[Report]]]:
-        """Look every job up in the local databases, once.
+        """Search every job's address in the local databases, once.
 
         Returns:
             The outcomes of the jobs that need no provider, and for every other job, by its id, what the databases report.

@@ -1,6 +1,6 @@
-"""Geolocation in this very process, for a command or a program: the same jobs, claims and budgets the workers use.
+"""Geolocation in this process, for a command or a program: the same jobs, claims and quotas the workers use.
 
-Whatever is done here is claimed first, so that it can run beside any number of workers, and be stopped and begun again.
+Every job is claimed first, so that this may run beside any number of workers, be stopped, and be started again.
 """
 
 import threading
@@ -36,30 +36,43 @@ _CLAIMED: Final = 250
 """Jobs looked up locally under one claim."""
 
 _LEASE_SECONDS: Final = ASK_SECONDS + LEASE_SECONDS
-"""Nobody renews leases here, so that they are longer than the longest call."""
+"""Leases are not renewed here, so they are longer than the longest call."""
 
-_TAKE_BACK_SECONDS = 2.0
+_REAP_SECONDS = 2.0
 
 _IDLE_SECONDS = 75.0
-"""How long to wait without any progress; a window of a minute has ended by then."""
+"""How long to wait without progress: longer than a provider's window of a minute."""
 
 Report = Callable[[int, int], None]
 """Called with how many jobs ended in success and in failure since the last call."""
 
 
-class Page(Struct, frozen=True, kw_only=True):
-    """Hosts that need a location: the public ones, how many jobs were made for them, and how many others there were."""
+class QueuedPage(Struct, frozen=True, kw_only=True):
+    """One page of hosts that need a location.
+
+    Attributes:
+        addresses: the public ones.
+        made: the number of jobs made for them.
+        private: the number of hosts that get no job.
+
+    """
 
     addresses: list[str]
     made: int
     private: int
 
 
-def queue(database: Database, needing: Needing, batch: int) -> Iterator[Page]:
+def queue(database: Database, needing: Needing, batch: int) -> Iterator[QueuedPage]:
     """Make jobs for the hosts that need a location, page by page.
 
-    New ones are ordinary work, refreshes go after everything else. A host that was asked about in vain a short while
-    ago is left alone, unless everything is wanted.
+    New hosts are ordinary work, refreshes go after everything else. A host whose last look-up failed a short while ago
+    gets no job, unless all hosts are wanted.
+
+    Args:
+        database: the ledger.
+        needing: which hosts.
+        batch: hosts in a page.
+
     """
     after = ""
     while True:
@@ -81,7 +94,7 @@ def queue(database: Database, needing: Needing, batch: int) -> Iterator[Page]:
         ]
         made = _create(database, new)
         addresses = [each.address for each in public]
-        yield Page(addresses=addresses, made=made, private=len(page) - len(public))
+        yield QueuedPage(addresses=addresses, made=made, private=len(page) - len(public))
 
 
 def _create(database: Database, new: Sequence[NewJob]) -> int:
@@ -89,10 +102,18 @@ def _create(database: Database, new: Sequence[NewJob]) -> int:
 
 
 class Runner:
-    """Does geolocation jobs in this process, some calls to providers at a time. Close it, or use it in a `with`."""
+    """Does geolocation jobs in this process, some calls to providers at a time. Use it in a `with` block."""
 
     def __init__(self, database: Database, settings: Settings, concurrency: int, report: Report | None = None) -> None:
-        """Start no thread yet."""
+        """Start no thread yet.
+
+        Args:
+            database: the ledger.
+            settings: which databases and providers are asked.
+            concurrency: the number of calls at a time, at least 1.
+            report: called after each batch with the number of jobs that succeeded and failed; None for no reports.
+
+        """
         self._database = database
         self._settings = settings
         self._concurrency = concurrency
@@ -101,13 +122,13 @@ class Runner:
         self._pool = ThreadPoolExecutor(concurrency, thread_name_prefix="geolocate")
         self._report = report or (lambda _done, _failed: None)
         self._own = threading.local()
-        self._taken_back_at = 0.0
+        self._reaped_at = 0.0
         self._is_stopped = False
         self.codes: Counter[str] = Counter()
         """How jobs ended, by outcome."""
 
     def __enter__(self) -> Self:
-        """Give itself."""
+        """Return itself."""
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -115,11 +136,11 @@ class Runner:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def stop(self) -> None:
-        """Let the next step raise KeyboardInterrupt. May be called by a signal handler."""
+        """Make the next step raise KeyboardInterrupt. May be called by a signal handler."""
         self._is_stopped = True
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not after `stop`."""
+        """Wait some seconds; raise KeyboardInterrupt after `stop`."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._end_if_stopped()
@@ -130,7 +151,7 @@ class Runner:
             raise KeyboardInterrupt
 
     def run_ready(self, addresses: Sequence[str] | None = None) -> int:
-        """Look the jobs up that are due, of some addresses or all of them; return how many that were."""
+        """Do the due jobs of some addresses (None: of all) from the local databases; return how many those were."""
         total = 0
         while True:
             self._end_if_stopped()
@@ -144,8 +165,8 @@ class Runner:
             total += len(claim.jobs)
 
     def run_calls(self) -> int:
-        """Begin the calls to providers that are worthwhile now, side by side, as many as there is room for; return how many
-        jobs those were for that have ended. Where only one is made at a time, it is waited for.
+        """Start the provider calls that are worth making now, up to the concurrency, and return the number of jobs of those
+        that ended. With a concurrency of 1, wait for the call.
         """
         if room := self._concurrency - len(self._calls):
             calls = min(room, self._geolocator().worthwhile_calls(self._database))
@@ -154,14 +175,18 @@ class Runner:
         return sum(call.result() for call in ended)
 
     def run_until_done(self, addresses: Sequence[str] | None = None, deadline: float | None = None) -> int:
-        """Work until every job, of some addresses or all of them, is final; return how many are not.
+        """Work until every job is final; return how many are not.
 
-        That is more than none when the deadline (`time.monotonic`) has passed, or nothing moved for longer than any
-        provider's minute: then the rest waits in the ledger for its budget, and for whoever comes next.
+        Jobs are left when the deadline has passed, or no job ended for `_IDLE_SECONDS`: they wait in the ledger for a quota.
+
+        Args:
+            addresses: only their jobs count; None for all jobs.
+            deadline: by `time.monotonic`; None for no deadline.
+
         """
         moved = time.monotonic()
         while True:
-            self._take_back()
+            self._reap()
             if has_moved := self.run_ready(addresses) + self.run_calls() > 0:
                 moved = time.monotonic()
             with self._database.reading() as connection:
@@ -174,13 +199,13 @@ class Runner:
             elif not has_moved:
                 time.sleep(_TICK_SECONDS)
 
-    def _take_back(self) -> None:
-        """Do of the sweep what is needed here, where no worker may run: take back what a command that was killed still
-        holds, and see whether the database's clock was stepped.
+    def _reap(self) -> None:
+        """Do the parts of the sweep that are needed where no worker runs: reap the jobs of a killed command, and record the
+        state of the database's clock.
         """
         now = time.monotonic()
-        if now - self._taken_back_at > _TAKE_BACK_SECONDS:
-            self._taken_back_at = now
+        if now - self._reaped_at > _REAP_SECONDS:
+            self._reaped_at = now
             self._database.write(leases.reap)
             self._database.write(clocks.record)
 
@@ -197,7 +222,7 @@ class Runner:
 
     @contextmanager
     def _holding(self, token: str) -> Iterator[None]:
-        """Give back what is not finished when somebody interrupts the block, or something fails in it."""
+        """Release what is not finished when the block is interrupted or fails."""
         try:
             yield
         except BaseException:
@@ -229,9 +254,16 @@ def look_up(  # noqa: PLR0913  # each has a default where it is called from
     seconds: float,
     concurrency: int = 4,
 ) -> dict[str, Location]:
-    """Return the locations of addresses: what is known and good, and for the others whatever a job brings.
+    """Return the locations of addresses: fresh ones from the ledger, the others from new jobs.
 
-    `forced`: ask again about all of them. Addresses about which nothing is known within `seconds` are left out.
+    Args:
+        database: the ledger.
+        settings: which databases and providers are asked.
+        addresses: canonical.
+        forced: make a job for every address, fresh or not.
+        seconds: how long to wait; addresses without a location by then are left out.
+        concurrency: the number of provider calls at a time.
+
     """
     with database.reading() as connection:
         found = {} if forced else locations.known(connection, addresses, only_fresh=True)

@@ -46,7 +46,7 @@ def pause(error: ProviderError, failures: int) -> float:
 
 
 def located(job: Job, location: Location) -> Outcome:
-    """Return the outcome of a job with a location."""
+    """Return the outcome of `job`, for which `location` was found."""
     return Outcome(job=job, verdict=Verdict.DONE, code="located", facts=Facts(locations=[location]))
 
 

@@ -181,7 +181,7 @@ def record_failure(
 
 
 def without_failure(connection: Connection, providers: Sequence[str]) -> list[str]:
-    """Return those of some providers whose last call did not fail."""
+    """Return those of `providers` (names) whose last call did not fail."""
     failing = set(connection.execute(select(breakers.c.provider).where(breakers.c.failures > 0)).scalars())
     return [name for name in providers if name not in failing]
 

@@ -30,14 +30,21 @@ class Candidate(Struct, frozen=True):
 
 
 def count_candidates(connection: Connection, needing: Needing) -> int:
-    """Count the hosts that need a location."""
+    """Count the hosts that need a location, as `needing` defines it."""
     return connection.execute(select(func.count()).select_from(_hosts()).where(_needs(needing))).scalar_one()
 
 
 def candidates(connection: Connection, needing: Needing, after: str, limit: int) -> list[Candidate]:
-    """Return the next hosts that need a location, by address, behind `after` ('' to begin).
+    """Return one page of the hosts that need a location, in address order.
 
     Pages go by address and not by number, so that hosts which are located meanwhile do not make others be skipped.
+
+    Args:
+        connection: any connection.
+        needing: which hosts.
+        after: the last address of the page before, '' for the first page.
+        limit: hosts in a page.
+
     """
     statement = (
         select(hosts.c.address, locations.c.address.is_not(None))
@@ -50,7 +57,14 @@ def candidates(connection: Connection, needing: Needing, after: str, limit: int)
 
 
 def ready(connection: Connection, addresses: Sequence[str] | None, limit: int) -> list[int]:
-    """Return the ids of geolocation jobs that could be claimed now: of some addresses, or of any."""
+    """Return the ids of geolocation jobs that can be claimed now and wait for no quota.
+
+    Args:
+        connection: any connection.
+        addresses: only their jobs; None for all.
+        limit: the largest number of ids.
+
+    """
     statement = (
         select(jobs.c.id)
         .where(
@@ -68,7 +82,7 @@ def ready(connection: Connection, addresses: Sequence[str] | None, limit: int) -
 
 
 def unfinished(connection: Connection, addresses: Sequence[str] | None = None) -> int:
-    """Count the geolocation jobs that are not final yet: of some addresses, or all."""
+    """Count the geolocation jobs of `addresses` (None: of all) that are not final."""
     statement = select(func.count()).where(jobs.c.kind == GEOLOCATION, jobs.c.state.in_(ACTIVE_STATES))
     if addresses is not None:
         statement = statement.where(jobs.c.address.in_(addresses))
@@ -76,7 +90,7 @@ def unfinished(connection: Connection, addresses: Sequence[str] | None = None) -
 
 
 def known(connection: Connection, addresses: Sequence[str], *, only_fresh: bool = False) -> dict[str, Location]:
-    """Return what the ledger knows of addresses; `only_fresh`: as long as it is good."""
+    """Return the locations of `addresses` in the ledger; `only_fresh`: without stale ones."""
     statement = select(locations).where(locations.c.address.in_(addresses))
     if only_fresh:
         is_mine = and_(freshness.c.kind == GEOLOCATION, freshness.c.address == locations.c.address)
@@ -85,7 +99,7 @@ def known(connection: Connection, addresses: Sequence[str], *, only_fresh: bool 
 
 
 def last_outcomes(connection: Connection, addresses: Iterable[str]) -> dict[str, tuple[str, str | None]]:
-    """Return the outcome and the detail of the latest geolocation job of each address."""
+    """Return the outcome and the detail of the latest geolocation job of each of `addresses`."""
     statement = (
         select(jobs.c.address, jobs.c.outcome, jobs.c.detail)
         .where(jobs.c.kind == GEOLOCATION, jobs.c.address.in_(list(addresses)), jobs.c.outcome.is_not(None))
@@ -108,8 +122,17 @@ def _needs(needing: Needing) -> ColumnElement[bool]:
 
 
 def expire_older(connection: Connection, built: float, after: str, limit: int) -> str | None:
-    """Make the next locations behind an address stale that a database built before `built` gave; return how far that
-    came, or None at the end.
+    """Make one page of locations stale, as far as an older build of the local database made them.
+
+    Args:
+        connection: in a transaction that writes.
+        built: build time of the present database, epoch seconds.
+        after: the last address of the page before, '' for the first page.
+        limit: locations in a page.
+
+    Returns:
+        The last address of the page; None at the end.
+
     """
     statement = (
         select(locations.c.address, locations.c.database_built)

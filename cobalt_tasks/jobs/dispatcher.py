@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import redis
 from kombu.exceptions import KombuError
 
-from cobalt_tasks.core.catalog import BY_NAME
+from cobalt_tasks.core.catalog import BY_NAME, GEOLOCATION, PROVIDER_CALL_TASK
 from cobalt_tasks.core.errors import BrokerUnavailableError
 from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.settings import Settings
@@ -40,7 +40,7 @@ _MARKED_AT_ONCE = 2000
 """Jobs marked as sent in one transaction: SQLite has one writer, and nobody is to wait long for it."""
 
 WAKE_UPS = 16
-"""Messages without jobs that may wait beside those: a full queue must not keep a provider's budget from being used."""
+"""Wake-up messages that may wait besides: a full queue must not keep a provider's quota from being used."""
 
 
 class Dispatcher:
@@ -61,21 +61,21 @@ class Dispatcher:
         """
         return sum(self._dispatch(BY_NAME[name]) for name in sorted(set(kinds)))
 
-    def wake(self, kind: str, times: int) -> None:
-        """Send messages without jobs: each wakes one worker, which takes jobs that waited for something shared.
+    def wake(self, calls: int) -> None:
+        """Send wake-up messages for provider calls: each makes one worker reserve a call and claim the jobs for it.
 
         Raises:
             BrokerUnavailableError: Redis does not answer.
 
         """
-        found = BY_NAME[kind]
-        level = found.level(Urgency.ORDINARY)
-        room = MESSAGES + WAKE_UPS - self.broker.depth_by_level(kind)[level]
-        if room > 0 and times > 0:
-            # It has no jobs, and must not look older than the messages that are lost behind it.
+        kind = BY_NAME[GEOLOCATION]
+        level = kind.level(Urgency.ORDINARY)
+        room = MESSAGES + WAKE_UPS - self.broker.depth_by_level(kind.name)[level]
+        if room > 0 and calls > 0:
+            # It names no job, and must not look older than the messages that are lost behind it.
             with self._database.reading() as connection:
                 sent_at = stats.now(connection)
-            self._send(found, level, [[]] * min(times, room, WAKE_UPS), sent_at)
+            self._send(kind, level, [()] * min(calls, room, WAKE_UPS), sent_at)
 
     def record_throughput(self, kind: str, jobs_done: int, seconds: float) -> None:
         """Remember how long a batch of a flood took, so that the next ones have the right size; a small one tells little.
@@ -155,16 +155,17 @@ def _publish(  # noqa: PLR0913, PLR0917  # a message has as many parts
     batch: Sequence[Sent],
     sent_at: float,
 ) -> None:
+    # A message that names no job is a wake-up message.
     app.send_task(
-        kind.task,
-        args=([job.id for job in batch],),
+        kind.task if batch else PROVIDER_CALL_TASK,
+        args=([job.id for job in batch],) if batch else (),
         producer=producer,
         queue=kind.name,
         priority=level,
         retry=False,
         ignore_result=True,
         # Celery would otherwise write the arguments a second time, for people to read.
-        argsrepr=f"({len(batch)} jobs)",
+        argsrepr=f"({len(batch)} jobs)" if batch else "()",
         kwargsrepr="{}",
         headers={SENT_AT: min((job.sent_at for job in batch), default=sent_at)},
     )

@@ -61,7 +61,8 @@ class _Embedded(msgspec.Struct):
 
 
 _Id = Annotated[int, msgspec.Meta(ge=1, le=(1 << 63) - 1)]
-_Ids = Annotated[list[list[_Id]], msgspec.Meta(min_length=1, max_length=1)]
+# One list of ids, or nothing: a wake-up message names no job.
+_Ids = Annotated[list[list[_Id]], msgspec.Meta(max_length=1)]
 _Nothing = Annotated[dict[str, Any], msgspec.Meta(max_length=0)]
 _JOBS: Final = msgspec.json.Decoder(tuple[_Ids, _Nothing, _Embedded])
 _CALLS: Final[dict[str, msgspec.json.Decoder[Any]]] = {

@@ -12,7 +12,14 @@ from tests.acceptance.conftest import PROGRAMS
 from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
-TASKS = ("cobalt.banner", "cobalt.domain", "cobalt.geolocation", "cobalt.certificate", "cobalt.sweep")
+TASKS = (
+    "cobalt.banner",
+    "cobalt.domain",
+    "cobalt.geolocation",
+    "cobalt.certificate",
+    "cobalt.sweep",
+    "cobalt.provider_call",
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """From rows to messages, over a real Redis."""
 
+import base64
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -151,11 +153,16 @@ def test_redis_that_takes_no_more_leaves_the_jobs_pending(
     assert dispatcher.dispatch(["banner"]) == 3
 
 
-def test_rings_are_bounded(dispatcher: Dispatcher, redis_url: str) -> None:
-    """Calls for a provider do not pile up while nobody answers them."""
+def test_wake_up_messages_are_bounded_and_of_their_own_task(dispatcher: Dispatcher, redis_url: str) -> None:
+    """Calls for a provider do not pile up while no worker answers them, and name no job."""
     for _ in range(10):
-        dispatcher.wake("geolocation", 100)
-    assert dispatcher.broker.depths()["geolocation"] <= MESSAGES + WAKE_UPS
+        dispatcher.wake(100)
+    assert 0 < dispatcher.broker.depths()["geolocation"] <= MESSAGES + WAKE_UPS
+    level = BY_NAME["geolocation"].level(Urgency.ORDINARY)
+    with redis.Redis.from_url(redis_url) as client:
+        message = json.loads(client.lindex(f"geolocation\x06\x16{level}", 0))  # type: ignore[arg-type]
+    assert message["headers"]["task"] == "cobalt.provider_call"
+    assert json.loads(base64.b64decode(message["body"]))[0] == []
 
 
 def test_jobs_are_found_lost_behind_a_ring(
@@ -169,7 +176,7 @@ def test_jobs_are_found_lost_behind_a_ring(
     client.flushall()
     client.close()
     time.sleep(0.05)
-    dispatcher.wake("geolocation", 1)
+    dispatcher.wake(1)
     sweep(database, dispatcher)
     assert dispatcher.broker.depths()["geolocation"] == 2
 

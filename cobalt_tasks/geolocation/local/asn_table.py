@@ -95,10 +95,15 @@ class _Wide:
 
 
 def compile_table(lines: Iterable[str], target: BinaryIO, built: float) -> int:
-    """Compile CSV lines into a file; return how many ranges it holds. Ranges do not overlap, and may be unordered.
+    """Compile CSV lines into a file; return the number of its ranges.
+
+    Args:
+        lines: first, last, number, organisation; ranges do not overlap, in any order.
+        target: the file, open for writing.
+        built: the build time of the list, epoch seconds.
 
     Raises:
-        GeodbError: a line is not what it should be, or there is none.
+        GeodbError: a line cannot be read, or the list is empty.
 
     """
     owners: dict[tuple[int, str], int] = {}

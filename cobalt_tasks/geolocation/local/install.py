@@ -1,4 +1,4 @@
-"""Getting databases onto this machine: from whom they can be had, or from files the user names."""
+"""Installs geolocation databases: downloaded ones, or files the user names."""
 
 import fcntl
 import gzip
@@ -18,8 +18,15 @@ from cobalt_tasks.core.errors import GeodbError
 from cobalt_tasks.core.private_files import open_own
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.geolocation.local.asn_table import AsnTable, compile_table
-from cobalt_tasks.geolocation.local.download import LARGEST_FILE, SOURCES, Fetched, Say, SourceFailedError, copy_member
-from cobalt_tasks.geolocation.local.manifest import ROLES, File, Installed, Manifest, Role, Source, load, save
+from cobalt_tasks.geolocation.local.download import (
+    LARGEST_FILE,
+    SOURCES,
+    Fetched,
+    Progress,
+    SourceFailedError,
+    copy_member,
+)
+from cobalt_tasks.geolocation.local.manifest import ROLES, File, Installed, Manifest, Publication, Role, load, save
 from cobalt_tasks.geolocation.local.walk import MARKER, TAIL, Inspected, inspect_files
 
 _TEMPORARY = ".update-"
@@ -27,8 +34,13 @@ _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 
 
-def update(folder: Path, sources: Sequence[str], say: Say) -> Manifest:
-    """Fetch a city, a network and a country database from the first source that gives each; replace the old ones.
+def update(folder: Path, sources: Sequence[str], progress: Progress) -> Manifest:
+    """Download a city, a network and a country database, each from the first source that has it, and replace the old ones.
+
+    Args:
+        folder: the folder of the databases.
+        sources: names of sources in order of preference; empty for all.
+        progress: called with lines of text.
 
     Raises:
         GeodbError: nothing could be fetched; the old databases stay.
@@ -42,12 +54,12 @@ def update(folder: Path, sources: Sequence[str], say: Say) -> Manifest:
             for name in sources or tuple(SOURCES):
                 if name in gone:
                     continue
-                say(f"{role}: asking {name} …")
+                progress(f"{role}: asking {name} …")
                 try:
-                    fetched = SOURCES[name](role, temporary, say)
-                    _install(folder, temporary, fetched, _inspected(fetched.files, say))
+                    fetched = SOURCES[name](role, temporary, progress)
+                    _install(folder, temporary, fetched, _inspected(fetched.files, progress))
                 except (SourceFailedError, GeodbError) as error:
-                    say(f"{role}: {name}: {error}")
+                    progress(f"{role}: {name}: {error}")
                     reasons[name] = str(error)
                     if isinstance(error, SourceFailedError) and error.gone:
                         gone.add(name)
@@ -60,10 +72,13 @@ def update(folder: Path, sources: Sequence[str], say: Say) -> Manifest:
         return load(folder)
 
 
-def add(folder: Path, files: Sequence[Path], say: Say) -> Manifest:
-    """Take databases from files: .mmdb, .mmdb.gz, a .tar.gz that holds one, or the list of networks as .csv.
+def add(folder: Path, files: Sequence[Path], progress: Progress) -> Manifest:
+    """Install databases from files. Files for the same use (an IPv4 and an IPv6 file) make one database together.
 
-    Files for the same use (an IPv4 and an IPv6 file) make one database together.
+    Args:
+        folder: the folder of the databases.
+        files: .mmdb, .mmdb.gz, a .tar.gz that has one, or a list of networks as .csv.
+        progress: called with lines of text.
 
     Raises:
         GeodbError: a file is none of these; nothing is replaced then.
@@ -74,18 +89,18 @@ def add(folder: Path, files: Sequence[Path], say: Say) -> Manifest:
         copies = [_unpacked(file, temporary, index) for index, file in enumerate(files)]
         for copy in copies:
             _require_known(copy)
-        inspected = _inspected(copies, say)
+        inspected = _inspected(copies, progress)
         for file, copy in zip(files, copies, strict=True):
             groups.setdefault(_role(copy, inspected), []).append((file, copy))
         for role, members in groups.items():
             title, licence = _described(inspected.get(members[0][1]), members[0][0])
-            source = Source(name=", ".join(str(file.absolute()) for file, _ in members), licence=licence)
+            source = Publication(name=", ".join(str(file.absolute()) for file, _ in members), licence=licence)
             paths = tuple(unpacked for _, unpacked in members)
-            # A list of networks does not tell when it was made; its file's date is the best there is.
+            # A list of networks has no build time; the date of its file is the best known.
             built = min(file.stat().st_mtime for file, _ in members)
             fetched = Fetched(role=role, title=title, source=source, files=paths, built=built)
             _install(folder, temporary, fetched, inspected)
-            say(f"{role}: {title} from {source.name}")
+            progress(f"{role}: {title} from {source.name}")
         return load(folder)
 
 
@@ -117,9 +132,9 @@ def _install(folder: Path, temporary: Path, fetched: Fetched, inspected: Mapping
     save(folder, load(folder).with_database(new))
 
 
-def _inspected(files: Sequence[Path], say: Say) -> dict[Path, Inspected]:
+def _inspected(files: Sequence[Path], progress: Progress) -> dict[Path, Inspected]:
     """Walk the databases among some files."""
-    return inspect_files([path for path in files if path.suffix != ".csv"], say)
+    return inspect_files([path for path in files if path.suffix != ".csv"], progress)
 
 
 def _compile(tables: Sequence[Path], target: Path, built: float) -> None:
@@ -195,7 +210,7 @@ def _role(file: Path, inspected: Mapping[Path, Inspected]) -> Role:
 
 
 def _described(found: Inspected | None, named: Path) -> tuple[str, str]:
-    """Return the title of a database the user gave us, and its licence as far as its type tells it."""
+    """Return the title of a user's database, and its licence if its type implies one."""
     kind = printable(found.kind.encode("utf-8", "replace"))[:100] if found else ""
     if kind.startswith("GeoLite2"):
         return kind, "MaxMind GeoLite2 EULA"
@@ -206,7 +221,7 @@ def _described(found: Inspected | None, named: Path) -> tuple[str, str]:
 
 @contextmanager
 def _updating(folder: Path) -> Iterator[Path]:
-    """Give a folder for what is on its way, to one update at a time; what killed ones left there goes."""
+    """Provide a temporary folder to one update at a time; remove what killed updates left there."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(open_own(folder / ".lock", os.O_WRONLY | os.O_CREAT), "w") as lock:

@@ -1,7 +1,7 @@
-"""What local databases there are: COBALT_HOME/geodb/manifest.json names their files, and where they came from.
+"""The manifest of the local databases, COBALT_HOME/geodb/manifest.json: their files, and where they came from.
 
 Files are named by their content and never change; the manifest is replaced at once. So a reader sees either the old
-set or the new one, and the manifest alone tells whether there is something new.
+set or the new one, and the manifest alone decides whether something is new.
 """
 
 import os
@@ -46,7 +46,7 @@ class File(Struct, frozen=True, kw_only=True):
                 raise GeodbError(f"{self.name} is damaged")
 
 
-class Source(Struct, frozen=True, kw_only=True):
+class Publication(Struct, frozen=True, kw_only=True):
     """Where a database came from, and on which terms."""
 
     name: str
@@ -59,7 +59,7 @@ class Installed(Struct, frozen=True, kw_only=True):
 
     role: Role
     title: str
-    source: Source
+    source: Publication
     built: float
     fetched_at: float
     files: tuple[File, ...]
@@ -69,7 +69,7 @@ class Installed(Struct, frozen=True, kw_only=True):
         return max(0.0, (time.time() if now is None else now) - self.built) / _DAY
 
     def is_old(self, now: float | None = None) -> bool:
-        """Tell whether it is older than anybody should rely on (MaxMind's licence says 30 days)."""
+        """Return whether it is older than 30 days, the limit of MaxMind's licence."""
         return self.age_days(now) > OLD_DAYS
 
 
@@ -104,7 +104,7 @@ def load(folder: Path) -> Manifest:
 
 
 def save(folder: Path, manifest: Manifest) -> None:
-    """Replace the manifest at once, then remove the files it no longer names."""
+    """Write `manifest` into `folder` atomically, then remove the files it no longer names."""
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
     with NamedTemporaryFile(dir=folder, prefix=".manifest-", delete=False) as file:
         file.write(text + b"\n")
@@ -118,7 +118,7 @@ def save(folder: Path, manifest: Manifest) -> None:
 
 
 def signature(folder: Path) -> tuple[int, int, int] | None:
-    """Return what changes whenever the manifest does, at the price of one look at its inode; None when there is none."""
+    """Return inode, modification time and size of the manifest, which change with it; None without a manifest."""
     try:
         found = (folder / _NAME).stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a remote provider is to the rest: a name, a batch size, its limits, and one way of asking."""
+"""What every online provider has: its terms, and `ask`. `Client` is the HTTP client they share."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -15,18 +15,18 @@ from cobalt_tasks.core.records import Location
 from cobalt_tasks.geolocation.limits import NO_HEADERS, RateLimitHeaders, Terms
 
 ASK_SECONDS: Final = 12.0
-"""The whole of one call, from the first packet to the last byte; whoever makes it holds its claim for longer."""
+"""The longest time of one call, from the first packet to the last byte; the claim of its jobs lasts longer."""
 
 Failure = Literal["unreachable", "bad", "busy", "denied"]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What one call brought, by address.
+    """The result of one call, by address.
 
     Attributes:
         locations: what the provider reports, made by `location.location_of`. It left out an address without any entry.
-        negative: addresses about which there will never be anything to know, and why ("private range").
-        unasked: addresses for which the time of this call was not enough; they wait for another one.
+        negative: addresses that will never have a location, and why ("private range").
+        unasked: addresses this call had no time for; they wait for another one.
         rate_limit: what its headers report of its quota.
 
     """
@@ -38,16 +38,23 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class ProviderError(Exception):
-    """A call that brought nothing.
+    """A call failed.
 
     Attributes:
-        failure: unreachable (nobody answered), bad (what came is no answer), busy (over the limit), denied (no leave).
-        resets_in: seconds the provider wants to be left alone, if it said so.
+        failure: unreachable (no answer), bad (an unusable answer), busy (over the limit), denied (not allowed).
+        resets_in: seconds until the provider wants to be asked again; None if it reported none.
 
     """
 
     def __init__(self, failure: Failure, reason: str, resets_in: float | None = None) -> None:
-        """Keep the reason, one line."""
+        """Keep what failed.
+
+        Args:
+            failure: what kind of failure.
+            reason: one line.
+            resets_in: seconds until the provider wants to be asked again; None if it reported none.
+
+        """
         super().__init__(reason)
         self.failure: Failure = failure
         self.resets_in = resets_in
@@ -65,7 +72,7 @@ class Provider(Protocol):
         """Make one call for at most `terms.batch` addresses.
 
         Raises:
-            ProviderError: it brought nothing.
+            ProviderError: it failed.
 
         """
         ...
@@ -141,18 +148,20 @@ def _refusal(reply: "Reply") -> ProviderError:
 
 
 def seconds(text: str | None) -> float | None:
-    """Read a number of seconds, or of calls, from a header; None when it is none anybody means."""
+    """Return a number of seconds, or of calls, from a header; None if it is no number or absurdly large."""
     longest = 9
     return float(text) if text and text.isascii() and text.isdigit() and len(text) <= longest else None
 
 
 def one_by_one(addresses: Sequence[str], ask: Callable[[str, float], Location | str]) -> Answer:
-    """Ask for addresses one after the other over one connection, as far as the time of one call goes.
+    """Ask for addresses one after the other, within the time of one call.
 
-    `ask` gets an address and the seconds left; it returns the place with the raw answer, or why there is none.
+    Args:
+        addresses: canonical.
+        ask: called with an address and the seconds left; returns the location, or why it has none.
 
     Raises:
-        ProviderError: the first question already failed. A later failure ends the call; the rest stays unasked.
+        ProviderError: the first request failed. A later failure ends the call; the other addresses stay unasked.
 
     """
     deadline = time.monotonic() + ASK_SECONDS
@@ -179,7 +188,7 @@ def decoded(reply: "Reply") -> object:
     """Return the JSON of an answer.
 
     Raises:
-        ProviderError: it is none.
+        ProviderError: it is not JSON.
 
     """
     try:

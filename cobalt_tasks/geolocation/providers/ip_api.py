@@ -63,7 +63,7 @@ class IpApi:
         """Ask for up to 100 addresses at once.
 
         Raises:
-            ProviderError: the call brought nothing.
+            ProviderError: the call failed.
 
         """
         reply = self._client.exchange(

@@ -23,7 +23,7 @@ _LARGEST: Final = 8 << 20
 _DEFAULT_PATH: Final = "/v3/ipgeo"
 
 _ABOUT_THE_ADDRESS: Final = frozenset({400, 404, 423})
-"""Bad address, not found, bogon: said about the one address that was asked for."""
+"""Bad address, not found, bogon: about the one address of the request."""
 
 
 class IpGeolocation:
@@ -57,7 +57,7 @@ class IpGeolocation:
         """Ask for up to 1,000 addresses in one request (bulk), or up to 20 in as many.
 
         Raises:
-            ProviderError: the call brought nothing.
+            ProviderError: the call failed.
 
         """
         return self._bulk(addresses) if self._is_bulk else one_by_one(addresses, self._one)
@@ -72,7 +72,7 @@ class IpGeolocation:
             body=msgspec.json.encode({"ips": list(addresses)}),
         )
         entries = decoded(reply)
-        # An entry about a bad address does not say which: only the order tells.
+        # An entry about a bad address does not name it: only the order does.
         if not isinstance(entries, list) or len(entries) != len(addresses):
             raise ProviderError("bad", "the answer is not as long as the question")
         locations: dict[str, Location] = {}

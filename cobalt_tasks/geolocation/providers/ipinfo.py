@@ -43,7 +43,7 @@ class IpInfo:
         """Ask for up to 1,000 addresses in one request, or up to 50 in as many (Lite).
 
         Raises:
-            ProviderError: the call brought nothing.
+            ProviderError: the call failed.
 
         """
         return one_by_one(addresses, self._one) if self._is_lite else self._batch(addresses)

@@ -1,4 +1,4 @@
-"""HTTP with an end: a session that reuses connections, and answers that are bounded in time and in bytes.
+"""An HTTP session that reuses connections, with answers that are bounded in time and in bytes.
 
 The time-outs of an HTTP library are those of one read; a peer that sends a byte now and then is never late by them. Here
 the whole exchange has a deadline: when it passes, the sockets of this session are shut down, and whatever read is
@@ -36,11 +36,11 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 
 class UnreachableError(Exception):
-    """Nobody answered: refused, no route, no such name, or silent until the deadline."""
+    """No answer: refused, no route, no such name, or silent until the deadline."""
 
 
 class BadReplyError(Exception):
-    """Somebody answered, but not with what could be an answer: too long, broken off, or not HTTP."""
+    """An unusable answer: too long, broken off, or not HTTP."""
 
 
 class Transport:
@@ -68,11 +68,20 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Reply:
-        """Make one request and read the whole answer, of at most `largest` bytes within `seconds`. No redirects.
+        """Make one request and read the whole answer. Redirects are not followed.
+
+        Args:
+            method: GET or POST.
+            url: the URL, without parameters.
+            seconds: for the whole exchange.
+            largest: the longest body, in bytes.
+            parameters: the query.
+            headers: headers of the request.
+            body: the body of the request.
 
         Raises:
-            UnreachableError: nobody answered in time.
-            BadReplyError: what came is no answer.
+            UnreachableError: no answer in time.
+            BadReplyError: the answer cannot be used.
 
         """
         with self.open(method, url, seconds=seconds, parameters=parameters, headers=headers, body=body) as response:
@@ -95,11 +104,19 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> Iterator[requests.Response]:
-        """Make one request; give its answer with the body still to be read, by `chunks`, until the deadline.
+        """Make one request; provide the answer, whose body `chunks` reads until the deadline.
+
+        Args:
+            method: GET or POST.
+            url: the URL, without parameters.
+            seconds: for the whole exchange.
+            parameters: the query.
+            headers: headers of the request.
+            body: the body of the request.
 
         Raises:
-            UnreachableError: nobody answered in time.
-            BadReplyError: what came is no answer.
+            UnreachableError: no answer in time.
+            BadReplyError: the answer cannot be used.
 
         """
         timer = threading.Timer(seconds, self._cut)
@@ -118,14 +135,8 @@ class Transport:
                 stream=True,
             )
             yield response
-        except (requests.ConnectionError, requests.Timeout) as error:
-            if not timer.is_alive() or response is None:
-                raise UnreachableError(_reason(error)) from error
-            raise BadReplyError(_reason(error)) from error
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            if not timer.is_alive():
-                raise UnreachableError("no whole answer in time") from error
-            raise BadReplyError(_reason(error)) from error
+            raise _failure(error, is_late=not timer.is_alive(), is_answered=response is not None) from error
         finally:
             timer.cancel()
             if response is not None:
@@ -149,6 +160,12 @@ def chunks(response: requests.Response) -> Iterator[bytes]:
     wanted = response.headers.get("Content-Length", "")
     if wanted.isdigit() and response.raw.tell() < int(wanted):
         raise BadReplyError("an answer that was broken off")
+
+
+def _failure(error: Exception, *, is_late: bool, is_answered: bool) -> UnreachableError | BadReplyError:
+    if isinstance(error, requests.ConnectionError | requests.Timeout):
+        return UnreachableError(_reason(error)) if is_late or not is_answered else BadReplyError(_reason(error))
+    return UnreachableError("no whole answer in time") if is_late else BadReplyError(_reason(error))
 
 
 def _reason(error: BaseException) -> str:

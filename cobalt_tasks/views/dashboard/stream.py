@@ -1,20 +1,22 @@
-"""Server-sent events (WHATWG HTML 9.2): the whole document every two seconds, so that a lost one does no harm."""
+"""The stream of `/api/stream`: the whole document as a server-sent event every two seconds, so that a lost one does no harm."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
+from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.views.dashboard.security import client_of
 
 EVERY_SECONDS = 2.0
+_RETRY_MILLISECONDS = 2000
 MOST = 100
-"""Streams open at once; who comes later polls."""
+"""Streams open at once; a later client polls."""
 
 MOST_OF_ONE = 50
 """Streams of one client address: a reverse proxy is one too."""
@@ -47,7 +49,7 @@ class Streams:
 
     async def events(self, document: Callable[[], object]) -> AsyncIterator[bytes]:
         """Yield events until the client goes or the server stops. `document` runs in a thread."""
-        yield b"retry: 2000\n\n"
+        yield format_sse_event(retry=_RETRY_MILLISECONDS)
         while not self._stopping.is_set():
             yield await _event(document)
             try:
@@ -56,12 +58,12 @@ class Streams:
                 continue
 
 
-class EventResponse(StreamingResponse):
+class EventResponse(EventSourceResponse):
     """A stream that is counted from before its first byte until its connection is gone."""
 
     def __init__(self, streams: Streams, document: Callable[[], object]) -> None:
         """Prepare the answer. `streams`: counts it; `document`: returns what each event has, and runs in a thread."""
-        super().__init__(streams.events(document), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        super().__init__(streams.events(document), headers={"X-Accel-Buffering": "no"})
         self._streams = streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +83,5 @@ async def _event(document: Callable[[], object]) -> bytes:
     try:
         found = await run_in_threadpool(document)
     except CobaltError as error:
-        return b"event: trouble\ndata: " + msgspec.json.encode(str(error)) + b"\n\n"
-    # JSON has no raw line break, so one data line holds it.
-    return b"event: data\ndata: " + msgspec.json.encode(found) + b"\n\n"
+        return format_sse_event(event="trouble", data_str=msgspec.json.encode(str(error)).decode())
+    return format_sse_event(event="data", data_str=msgspec.json.encode(found).decode())

@@ -28,8 +28,9 @@ from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import breakers, freshness, hosts, jobs, locations
-from cobalt_tasks.geolocation import outcomes
 from cobalt_tasks.geolocation import in_process as inprocess
+from cobalt_tasks.geolocation import outcomes
+from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.geolocation.providers.base import ASK_SECONDS
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -296,16 +297,16 @@ def test_the_batch_size_holds_in_every_mode(
 def test_what_is_interrupted_is_given_back(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C between claim and answer leaves no job with a lease that somebody would have to wait for."""
     add_hosts(ledger, *KNOWN)
-    whole = chain.Geolocator.local
+    whole = Geolocator.local
 
     def interrupted(*_arguments: object) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(chain.Geolocator, "local", interrupted)
+    monkeypatch.setattr(Geolocator, "local", interrupted)
     assert CliRunner().invoke(cobalt, ["geolocate", "--delay=0"]).exit_code != 0
     with ledger.reading() as connection:
         assert set(connection.execute(select(jobs.c.state)).scalars()) == {"pending"}
-    monkeypatch.setattr(chain.Geolocator, "local", whole)
+    monkeypatch.setattr(Geolocator, "local", whole)
     run("--delay=0")
     assert located(ledger) == set(KNOWN)
 

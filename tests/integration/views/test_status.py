@@ -15,7 +15,7 @@ from cobalt_tasks.core.records import State
 from cobalt_tasks.core.settings import Settings, load
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.geolocation.local.manifest import Installed, Manifest, Source, save
+from cobalt_tasks.geolocation.local.manifest import Installed, Manifest, Publication, save
 from cobalt_tasks.views.status import collect
 from tests.support.recount import recount
 
@@ -108,7 +108,7 @@ def test_messages_come_from_redis(
 
 def test_local_databases_with_age_and_attribution(sqlite_database: Database, settings: Settings) -> None:
     """A local geolocation database is told with its age and what its licence asks to be shown; a damaged list, as such."""
-    source = Source(name="test", licence="CC BY 4.0", attribution="IP Geolocation by DB-IP (https://db-ip.com)")
+    source = Publication(name="test", licence="CC BY 4.0", attribution="IP Geolocation by DB-IP (https://db-ip.com)")
     built = time.time() - 40 * 86400
     city = Installed(role="city", title="DB-IP City Lite", source=source, built=built, fetched_at=built, files=())
     settings.geodb_folder.mkdir()

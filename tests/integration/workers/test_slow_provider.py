@@ -35,7 +35,7 @@ def test_a_provider_that_never_answers_hides_no_traffic(
         # As many as fill a call: it is made at once.
         read(ledger, tmp_path / "first", 1)
         ledger.wait(lambda rows: sum(row["waits_for"] is not None for row in rows.values()) >= 100, sweeping=False)
-        ledger.dispatcher.wake("geolocation", 1)
+        ledger.dispatcher.wake(1)
         call, _ = silent.accept()
         with call:
             read(ledger, tmp_path / "second", 2)
