@@ -72,7 +72,7 @@ def may(address: IPv4Address | IPv6Address, allowed: list[str], excluded: list[s
 
 @given(FOURS, NETWORKS, NETWORKS, st.booleans())
 def test_ipv4_is_probed_in_scope_only(number: int, allowed: list[str], excluded: list[str], discovered: bool) -> None:
-    """Invariant 6: in the scope, or discovered while none is set; never what is excluded or no host.
+    """Invariant 6 of docs/architecture.md: in the scope, or discovered while none is set; never what is excluded or no host.
 
     Break: any comparison of Scope.allows, Scope.excludes or NetworkSet.
     """

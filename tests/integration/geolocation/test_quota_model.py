@@ -172,7 +172,7 @@ def step(connection: Connection, model: Model, held: list[Reservation], one: tup
 
 
 def test_rows_hold_what_a_model_holds(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Invariant 5 and the breaker, after every step of any history; no window ever has more calls used than it has.
+    """Invariant 5 of docs/architecture.md and the breaker, after every step of any history; no window ever has more calls used than it has.
 
     Break: any comparison, sign or case of quotas.py.
     """
