@@ -33,7 +33,7 @@ MUTATE = """
 import random, sys
 from pathlib import Path
 from maxminddb import MODE_MMAP_EXT, InvalidDatabaseError, open_database
-from cobalt_tasks.geolocation import walk
+from cobalt_tasks.geolocation.local import walk
 source, target = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
 random.seed(int(sys.argv[3]))
 passed = refused = 0
@@ -84,7 +84,7 @@ def test_a_sound_database_passes(tmp_path: Path, write_database: Writer, version
 def test_what_passes_crashes_no_reader(database: Path, tmp_path: Path, seed: int) -> None:
     """Hundreds of files with a few bytes changed: each is refused, or read without an error by the reader written in C.
 
-    Break: the look at the offset in walk._tree, or Data.check.
+    Break: the look at the offset in search_tree.check_tree, or Data.check.
     """
     command = [sys.executable, "-c", MUTATE, str(database), str(tmp_path / "changed.mmdb"), str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
