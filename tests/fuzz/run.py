@@ -10,11 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cobalt_tasks.ingest.formats import FORMATS, recognise
+from cobalt_tasks.protocols.registry import PROTOCOLS
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "samples"
 FINDINGS = HERE / "findings"
 _TRIM = 2048
+SCRIPTS = {
+    **dict.fromkeys((f"protocol:{each.name}" for each in PROTOCOLS), "protocols.py"),
+    **dict.fromkeys((*(each.name for each in FORMATS), "recognise"), "formats.py"),
+}
+"""The script of each target."""
 
 
 def run(name: str, seconds: int) -> bool:
@@ -24,7 +30,7 @@ def run(name: str, seconds: int) -> bool:
             data = sample.read_bytes()
             if (found := recognise(data)) and found.name == name:
                 (Path(corpus) / str(number)).write_bytes(data[:_TRIM])
-        command = [sys.executable, str(HERE / "formats.py"), name, corpus]
+        command = [sys.executable, str(HERE / SCRIPTS[name]), name.removeprefix("protocol:"), corpus]
         limits = [
             f"-max_total_time={seconds}",
             "-timeout=10",
@@ -35,13 +41,13 @@ def run(name: str, seconds: int) -> bool:
         done = subprocess.run([*command, *limits], capture_output=True, text=True, check=False)
         runs = next((line for line in reversed(done.stderr.splitlines()) if line.startswith(("Done ", "#"))), "")
         print(  # noqa: T201
-            f"{name:18} {'held' if not done.returncode else 'FAILED'} {time.monotonic() - began:4.0f} s  {runs[:60]}",
+            f"{name:24} {'held' if not done.returncode else 'FAILED'} {time.monotonic() - began:4.0f} s  {runs[:60]}",
             flush=True,
         )
         if done.returncode:
             FINDINGS.mkdir(exist_ok=True)
             for found_file in Path(corpus).glob("found-*"):
-                shutil.copy(found_file, FINDINGS / f"{name}-{found_file.name}")
+                shutil.copy(found_file, FINDINGS / f"{name.replace(':', '-')}-{found_file.name}")
             sys.stderr.write(done.stderr[-3000:])
         return not done.returncode
 
@@ -49,7 +55,7 @@ def run(name: str, seconds: int) -> bool:
 def main() -> None:
     """Run all, or those named after the number of seconds."""
     seconds = int(sys.argv[1])
-    names = sys.argv[2:] or [*(each.name for each in FORMATS), "recognise"]
+    names = sys.argv[2:] or list(SCRIPTS)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         held = list(pool.map(lambda name: run(name, seconds), names))
     sys.exit(not all(held))
