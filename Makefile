@@ -8,7 +8,7 @@ MINUTES ?= 10
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test chaos test-compose check lock clean
+.PHONY: help setup setup-dev run test test-wheel chaos test-compose check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -47,6 +47,11 @@ test: setup-dev  ## the whole test suite; installs PostgreSQL and PgBouncer wher
 	@tools/faketime.sh
 	@tools/iproute2.sh
 	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
+
+test-wheel: setup-dev  ## the suite against the built wheel, in a folder without the source (ARGS=tests/unit)
+	@tools/postgres.sh
+	@tools/pgbouncer.sh
+	@tools/test_wheel.sh -n 3 --dist loadfile $(ARGS)
 
 chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=postgresql)
 	@[ $(DATABASE) = sqlite ] || tools/postgres.sh

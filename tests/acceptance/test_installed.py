@@ -12,6 +12,7 @@ from tests.acceptance.conftest import PROGRAMS
 from tests.support.waiting import PATIENCE, wait_until
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.source
 TASKS = (
     "cobalt.banner",
     "cobalt.domain",

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.locks import BUILD, DEV, ROOT, RUNTIME, Index, metadata, pins
 
+pytestmark = pytest.mark.source
 SECONDS = 300
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 ROOTS = {

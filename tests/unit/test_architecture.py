@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.source
 PAGE = (ROOT / "docs" / "architecture.md").read_text()
 PAGES = [
     ROOT / "docs" / "architecture.md",

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.source
 
 
 @pytest.fixture

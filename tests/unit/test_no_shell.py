@@ -2,18 +2,18 @@
 
 import ast
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 from cobalt_tasks.core.catalog import BY_NAME
 from workers.tasks import RUNNERS
 
-ROOT = Path(__file__).parents[2]
 FORBIDDEN = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
 
 
 def nodes(folder: str) -> Iterator[tuple[Path, ast.AST]]:
-    """Give everything that is written in a package."""
-    for file in sorted((ROOT / folder).rglob("*.py")):
+    """Yield (file, node) of all that is written in a package, wherever it is installed."""
+    for file in sorted(Path(str(files(folder))).rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             yield file, node
 
