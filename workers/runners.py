@@ -50,7 +50,7 @@ def probes(probe: Probe) -> Runner:
 
 
 def locate(context: WorkerContext, jobs: Sequence[Job]) -> list[Outcome]:
-    """Ask the local databases; what they do not know waits for a provider's budget.
+    """Ask the local databases; what they do not know waits for a provider's quota.
 
     Args:
         context: the worker's own.

@@ -110,7 +110,7 @@ def work(settings: Settings, options: GeolocateOptions, *, concurrency: int, as_
     listed = ", ".join(f"{count:,} {code}" for code, count in runner.codes.most_common()) or "nothing to do"
     click.echo(f"{ended:,} look-ups in {seconds:.1f} s: {listed}.")
     if left:
-        click.echo(f"{left:,} jobs wait in the ledger for a provider's budget; run this again, or start the workers.")
+        click.echo(f"{left:,} jobs wait in the ledger for a provider's quota; run this again, or start the workers.")
     click.echo(f"{coverage.located:,} of {coverage.hosts:,} hosts located ({coverage.coverage:.1%}).")
 
 

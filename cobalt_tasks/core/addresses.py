@@ -67,8 +67,9 @@ class Scope:
     def __init__(self, allowed: Iterable[str] = (), excluded: Iterable[str] = ()) -> None:
         """Read the networks.
 
-        allowed: networks and addresses as text, COBALT_SCOPE; none: discoveries only.
-        excluded: the same, COBALT_EXCLUDE.
+        Args:
+            allowed: networks and addresses as text, COBALT_SCOPE; empty: discoveries only.
+            excluded: the same, COBALT_EXCLUDE.
 
         Raises:
             ConfigurationError: one of them is neither.
@@ -86,7 +87,10 @@ class Scope:
         neither is excluded, and where a scope is set, both lie in it, or one of its networks names that form itself
         (`64:ff9b::/96`, `2002:c000:200::/40`).
 
-        address: canonical text; discovered: whether a scan of the user's own reported the host.
+        Args:
+            address: canonical.
+            discovered: whether a scan of the user's own reported the host.
+
         """
         if not (discovered or self.allowed):
             return False
@@ -126,7 +130,9 @@ class Scope:
 def read_network(variable: str, text: str) -> Network:
     """Return the network or the one address a setting names; a mapped one as the IPv4 network it is.
 
-    variable: the setting's name, for the message.
+    Args:
+        variable: the setting's name, for the message.
+        text: ADDRESS or NETWORK/PREFIX.
 
     Raises:
         ConfigurationError: it is neither, or has bits set behind its prefix.

@@ -15,7 +15,7 @@ def resolver(text: str) -> tuple[str, int]:
     """Return the address and the port of a DNS server written ADDRESS[:PORT].
 
     Raises:
-        ConfigurationError: it is none.
+        ConfigurationError: it cannot be read.
 
     """
     host, port = (text, str(DNS_PORT)) if canonical(text) else text.rpartition(":")[::2]
@@ -47,12 +47,12 @@ def require_web_url(variable: str, url: str) -> None:
 
 
 def excluded_resolvers(scope: Scope, servers: Sequence[str]) -> list[str]:
-    """Return those of the DNS servers, written ADDRESS[:PORT], that are excluded: they are never asked."""
+    """Return those of `servers` (ADDRESS[:PORT]) that `scope` excludes: no question is ever sent to them."""
     return [text for text in servers if scope.excludes(resolver(text)[0])]
 
 
 def require_resolver_left(scope: Scope, servers: Sequence[str]) -> None:
-    """Refuse COBALT_RESOLVERS where all its servers are excluded.
+    """Refuse COBALT_RESOLVERS if `scope` excludes all its `servers` (ADDRESS[:PORT]).
 
     Raises:
         ConfigurationError: none may be asked.
@@ -80,7 +80,7 @@ def require_not_excluded(variable: str, url: str, scope: Scope) -> None:
 
 
 def in_words(message: str) -> str:
-    """Return what msgspec says of a value of the wrong type, in words about a setting's text."""
+    """Return the message of msgspec about a value of the wrong type in words about a setting's text."""
     for found, words in (
         ("Expected `bool`, got", "use true or false"),
         ("Expected `float`, got", "this is no number"),

@@ -43,7 +43,7 @@ class ProviderSettings(Struct, frozen=True, kw_only=True):
     Attributes:
         name: the provider's name.
         url: its base URL, checked; empty for a provider that uses no network.
-        key: its key or token; None if there is none.
+        key: its key or token; None if it is not set.
 
     """
 
@@ -141,7 +141,7 @@ def find(name: str) -> ProviderEntry:
     """Return the provider of a name. Plug-ins are imported only if Cobalt itself has none of that name.
 
     Raises:
-        ConfigurationError: there is none, or a plug-in cannot be used.
+        ConfigurationError: the name is unknown, or a plug-in cannot be used.
 
     """
     entry = built_in().get(name) or installed().get(name)

@@ -275,7 +275,7 @@ class Verdict(StrEnum):
     RETRY = "retry"
     """Ask again later; counts as an attempt."""
     WAIT = "wait"
-    """Something shared has run out (a provider's budget); not an attempt."""
+    """Something shared has run out (a provider's quota); not an attempt."""
     FAULT = "fault"
     """Our own code failed on it: the job is isolated from now on, and is dead after its last attempt."""
 

@@ -23,7 +23,7 @@ _FOR_A_URL = "the password for the URL above, if that has none; nothing in it ha
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the environment says, checked."""
+    """The values of the environment, checked."""
 
     home: Annotated[
         Path,

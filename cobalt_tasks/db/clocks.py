@@ -1,4 +1,4 @@
-"""The steady clock: the database's clock without its steps, so that none of them grants a provider's budget early.
+"""The steady clock: the database's clock without its steps, so that none of them starts a provider's window early.
 
 Every machine knows how far the steady clock is ahead of its own clock, which counts the seconds since it was started and is
 never stepped. The sweep holds that against the database's clock: where they part by more than a second, the database's

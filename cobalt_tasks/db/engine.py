@@ -42,7 +42,7 @@ _RETRYABLE = frozenset({"40001", "40P01", "23505"})
 
 
 class database_now(FunctionElement[float]):  # noqa: N801  # reads as the SQL it stands for
-    """The database's clock, in epoch seconds: the only clock leases and budgets go by."""
+    """The database's clock, in epoch seconds: the only clock leases and quotas go by."""
 
     type = Double()
     inherit_cache = True

@@ -40,7 +40,7 @@ jobs = Table(
     Column("level", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("forced", Boolean, nullable=False),
-    # Waits for something shared (a provider's budget): dispatch leaves it to whoever reserves that.
+    # Waits for something shared (a provider's quota): dispatch leaves it to the worker that reserves a call.
     Column("waits_for", Text),
     # A reaped job is isolated (a batch of one); only isolated runs count as attempts.
     Column("isolated", Boolean, nullable=False),

@@ -46,7 +46,7 @@ def test_a_job_that_nothing_claims_is_due_however_often_it_is_sent(ledger: Datab
 
 
 def test_waiting_for_quota_is_not_due(ledger: Database) -> None:
-    """A job that waits for a provider's budget waits, and is not due. Break: `waits_for` in `_unclaimed`."""
+    """A job that waits for a provider's quota waits, and is not due. Break: `waits_for` in `_unclaimed`."""
     change(ledger, "waits_for = 'quota'", "geolocation")
     found = find(ledger)["geolocation"]
     assert found.due_seconds is None

@@ -59,7 +59,7 @@ class Provider(BaseHTTPRequestHandler):
 def test_other_pools_ask_providers_beside_other_work(
     options: tuple[str, ...], ledger: Ledger, start_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Locations wait for a provider's budget and are asked for in calls of their own, woken by beat's rounds.
+    """Locations wait for a provider's quota and are asked for in calls of their own, woken by beat's rounds.
 
     Break: `_work_remotely` in workers/tasks.py.
     """
