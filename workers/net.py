@@ -6,7 +6,7 @@ Answer, never as an exception.
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, Self
 
@@ -51,13 +51,13 @@ class Net:
         self._timeout = timeout
         self._community: str | None = None
         self._industrial = False
-        self._names: Mapping[str, str] = {}
+        self._names: Mapping[str, Sequence[str]] = {}
         self._turns = asyncio.Semaphore(most_open)
         self._context = lenient_context()
         self._resolvers = Resolvers(scope, tuple(resolvers), offline=offline)
 
-    def knowing(self, names: Mapping[str, str]) -> Self:
-        """Return the same network, with a host name for some addresses: for SNI and the Host header."""
+    def knowing(self, names: Mapping[str, Sequence[str]]) -> Self:
+        """Return the same network, with the host names of some addresses, the best first: for SNI and the Host header."""
         other = copy.copy(self)
         other._names = names  # noqa: SLF001  # its own kind
         return other
@@ -77,7 +77,7 @@ class Net:
             job.address,
             job.port,
             job.protocol,
-            name=self._names.get(job.address),
+            names=tuple(self._names.get(job.address, ())),
             community=self._community,
             industrial=self._industrial,
         )

@@ -9,6 +9,7 @@ from typing import Any
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.kinds import Kind
 from cobalt_tasks.core.records import Facts, Job, Outcome
+from cobalt_tasks.hosts.names import names_of
 from workers.batches import Probe, fault, side_by_side
 from workers.context import WorkerContext
 from workers.net import Net
@@ -34,16 +35,25 @@ def load(kind: Kind) -> Runner:
         raise ConfigurationError(f"the kind {kind.name!r}: runner {kind.runner!r}: {error}") from error
     if not callable(found):
         raise ConfigurationError(f"the kind {kind.name!r}: runner {kind.runner!r} is no function")
-    return checked(kind, probes(found) if inspect.iscoroutinefunction(found) else found)
+    return checked(kind, probes(kind, found) if inspect.iscoroutinefunction(found) else found)
 
 
-def probes(probe: Probe) -> Runner:
-    """Return a runner that probes all jobs of a batch side by side, each under its own deadline."""
+def probes(kind: Kind, probe: Probe) -> Runner:
+    """Return a runner that probes all jobs of a batch side by side, each under its own deadline.
+
+    Args:
+        kind: what the jobs are; one that connects to hosts asks them by the names the ledger has.
+        probe: probes one target.
+
+    """
 
     def run(context: WorkerContext, jobs: Sequence[Job]) -> list[Outcome]:
         wanted = context.settings
         net = Net(context.scope, wanted.probe_timeout, wanted.resolvers, offline=wanted.offline)
         net = net.asking(community=wanted.snmp_community, industrial=wanted.industrial)
+        if kind.is_active:
+            with context.database.reading() as connection:
+                net = net.knowing(names_of(connection, (job.address for job in jobs)))
         return asyncio.run(side_by_side(probe, jobs, net))
 
     return run

@@ -37,7 +37,7 @@ class Target(Struct, frozen=True):
     """The port a conversation is with.
 
     transport: `tcp` or `udp`.
-    name: the host name known for the address, for SNI and the Host header; None if there is none.
+    names: host names known for the address, the best first; the first is used for SNI and the Host header.
     user_agent: how the probe introduces itself where a protocol has a field for it.
     community: the SNMP community to ask with; None asks without one.
     industrial: the user lets probes speak to industrial controllers.
@@ -46,10 +46,15 @@ class Target(Struct, frozen=True):
     address: str
     port: int
     transport: str = "tcp"
-    name: str | None = None
+    names: tuple[str, ...] = ()
     user_agent: str = "Cobalt"
     community: str | None = None
     industrial: bool = False
+
+    @property
+    def name(self) -> str | None:
+        """The host name to ask for; None if none is known."""
+        return self.names[0] if self.names else None
 
 
 class Connect(Struct, frozen=True):

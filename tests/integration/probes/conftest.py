@@ -60,7 +60,7 @@ class Against:
         context: ssl.SSLContext | None = None,
         within: float = 5.0,
         scope: Scope | None = None,
-        names: Mapping[str, str] | None = None,
+        names: Mapping[str, Sequence[str]] | None = None,
         protocol: str = "tcp",
     ) -> Run:
         tasks: set[asyncio.Task[None]] = set()

@@ -79,7 +79,7 @@ def test_http_asks_for_the_host_by_its_name(against: Against) -> None:
         writer.write(PAGE)
         await writer.drain()
 
-    against(banner.probe, handler, names={"127.0.0.1": "www.example.com"})
+    against(banner.probe, handler, names={"127.0.0.1": ["www.example.com"]})
     assert b"\r\nHost: www.example.com:" in heard
 
 

@@ -65,7 +65,7 @@ def test_sni(against: Against, saying: Saying, context: ssl.SSLContext, name: st
     """SNI is a host name that is known, and nothing for a bare address."""
     asked: list[str | None] = []
     context.sni_callback = lambda _, server_name, __: asked.append(server_name)
-    against(certificate.probe, saying([1.0]), context=context, names={"127.0.0.1": name} if name else {})
+    against(certificate.probe, saying([1.0]), context=context, names={"127.0.0.1": [name]} if name else {})
     assert asked == [name]
 
 
@@ -196,3 +196,36 @@ def test_a_server_that_wants_our_certificate(
     run = against(certificate.probe, saying([1.0]), context=context)
     assert run.outcome.verdict is Verdict.DONE
     assert "www.lab.example" in run.outcome.facts.certificates[0].names
+
+
+def test_each_name_is_asked_for(against: Against, saying: Saying, context: ssl.SSLContext, tmp_path: Path) -> None:
+    """Each name of a host gets a handshake of its own; each certificate is kept and seen once."""
+    other = lab_certificate.context(tmp_path / "other", "127.0.0.1")
+    asked: list[str | None] = []
+
+    def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        asked.append(name)
+        if name == "other.example.com":
+            connection.context = other
+
+    context.sni_callback = choose  # type: ignore[assignment]
+    names = ["www.example.com", "other.example.com", "again.example.com"]
+    run = against(certificate.probe, saying([1.0]), context=context, names={"127.0.0.1": names})
+    assert asked == names
+    assert len({each.fingerprint for each in run.outcome.facts.certificates}) == 2
+    assert [each.fingerprint for each in run.outcome.facts.sightings] == [
+        each.fingerprint for each in run.outcome.facts.certificates
+    ]
+
+
+def test_a_server_that_wants_a_name(against: Against) -> None:
+    """A refusal for want of a name is an outcome of its own: the alert unrecognized_name (RFC 6066 3)."""
+
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(2000)
+        writer.write(bytes.fromhex("15030300020270"))
+        await writer.drain()
+        await reader.read()
+
+    run = against(certificate.probe, handler, names={"127.0.0.1": ["www.example.com"]})
+    assert (run.outcome.verdict, run.outcome.code) == (Verdict.FAILED, "no name")

@@ -112,7 +112,7 @@ def test_knowing_shares_the_bounds(make_job: Callable[..., Job]) -> None:
 
     async def main() -> None:
         net = Net(Scope(), 5.0, most_open=1)
-        other = net.knowing({"192.0.2.1": "www.example.com"})
+        other = net.knowing({"192.0.2.1": ["www.example.com"]})
         assert (net.target(job).name, other.target(job).name) == (None, "www.example.com")
         async with net.turn():
             with pytest.raises(TimeoutError):

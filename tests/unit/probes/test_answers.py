@@ -68,7 +68,7 @@ def test_any_answer(rest: bytes, start: bytes) -> None:
     ("target", "host"),
     [
         (Target("192.0.2.1", 8080), b"192.0.2.1:8080"),
-        (Target("192.0.2.1", 80, name="www.example.com"), b"www.example.com"),
+        (Target("192.0.2.1", 80, names=("www.example.com",)), b"www.example.com"),
         (Target("2001:db8::1", 443), b"[2001:db8::1]"),
         (Target("2001:db8::1", 81), b"[2001:db8::1]:81"),
     ],
