@@ -208,7 +208,11 @@ class Hostname(Struct, frozen=True, kw_only=True):
 
 
 class Banner(Struct, frozen=True, kw_only=True):
-    """What a port said. `raw` is the evidence, `text` its printable form without NUL."""
+    """What a port sent, or what a source reports about its service.
+
+    `raw` is the evidence, `text` its printable form without NUL; both are empty where only the service is known.
+    `rank` is how far service, product and version are believed.
+    """
 
     address: str
     protocol: str
@@ -220,6 +224,7 @@ class Banner(Struct, frozen=True, kw_only=True):
     service: str | None = None
     product: str | None = None
     version: str | None = None
+    rank: FactRank = FactRank.PROBE
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
@@ -253,6 +258,7 @@ class Facts(Struct, frozen=True, kw_only=True, gc=False):
     locations: list[Location] = []
     hostnames: list[Hostname] = []
     banners: list[Banner] = []
+    hardware_addresses: list[HardwareAddress] = []
     certificates: list[Certificate] = []
     sightings: list[Sighting] = []
 

@@ -8,7 +8,16 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Table, func, select
 from sqlalchemy.sql.selectable import Select
 
-from cobalt_tasks.db.tables import banners, certificates, findings, hostnames, jobs, ports, sightings
+from cobalt_tasks.db.tables import (
+    banners,
+    certificates,
+    findings,
+    hardware_addresses,
+    hostnames,
+    jobs,
+    ports,
+    sightings,
+)
 from cobalt_tasks.threat.rules import Finding, score
 
 Row = dict[str, Any]
@@ -29,7 +38,9 @@ class Page(Struct, frozen=True, kw_only=True):
 WHOLE: Final = Page()
 
 _BANNER = ("protocol", "port", "source", "service", "product", "version", "text", "first_seen", "last_seen")
-_PORT = ("protocol", "port", "service", "product", "version", "banner", "first_seen", "last_seen")
+_PORT = (
+    *("protocol", "port", "service", "product", "version", "banner", "seen_in_traffic", "first_seen", "last_seen"),
+)
 _JOB = (
     "id",
     "kind",
@@ -43,6 +54,7 @@ _JOB = (
     "outcome",
     "detail",
 )
+_HARDWARE = ("mac", "vendor", "source", "first_seen", "last_seen")
 _NAME = ("name", "source", "confirmed", "first_seen", "last_seen")
 
 
@@ -151,6 +163,7 @@ def _columns(table: Table, names: Sequence[str]) -> list[ColumnElement[Any]]:
 PARTS: Final[Mapping[str, Callable[[Connection, str, Page], list[Row]]]] = {
     "evidence": _findings,
     "hostnames": _latest_of(hostnames, _NAME),
+    "hardware_addresses": _latest_of(hardware_addresses, _HARDWARE),
     "ports": _ports,
     "banners": _latest_of(banners, _BANNER),
     "certificates": _certificates,
@@ -161,6 +174,7 @@ PARTS: Final[Mapping[str, Callable[[Connection, str, Page], list[Row]]]] = {
 _TABLES: Final = {
     "evidence": findings,
     "hostnames": hostnames,
+    "hardware_addresses": hardware_addresses,
     "ports": ports,
     "banners": banners,
     "certificates": sightings,

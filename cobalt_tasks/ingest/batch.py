@@ -45,8 +45,8 @@ class Batch:
         observations: rows of connections without an identity.
         identified: connections with one, by the key of their identity.
         joined: how many lines joined a connection of this batch.
-        seen: address, protocol and port of the discoveries that a sensor made, not a scan.
         banners: discoveries with a banner, or with a service.
+        in_traffic: ports that only traffic shows, as (address, protocol, port).
         evidence: banners that report something about a port without naming its service (a page's title).
 
     """
@@ -63,12 +63,12 @@ class Batch:
         "hosts",
         "identified",
         "ignored",
+        "in_traffic",
         "jobs",
         "joined",
         "observations",
         "ports",
         "rejects",
-        "seen",
         "sightings",
         "source_id",
         "tool",
@@ -83,10 +83,10 @@ class Batch:
         self.identified: dict[int, IdentifiedConnection] = {}
         self.joined = 0
         self.discoveries: Rows = []
-        self.seen: set[tuple[str, str, int]] = set()
         self.rejects: Rows = []
         self.ignored = 0
         self.banners: list[Discovery] = []
+        self.in_traffic: set[tuple[str, str, int]] = set()
         self.hostnames: list[Hostname] = []
         self.hardware_addresses: list[HardwareAddress] = []
         self.certificates: list[Certificate] = []
@@ -137,7 +137,7 @@ class Batch:
             if found.banner is not None or found.service is not None:
                 self.banners.append(found)
         if found.seen_in_traffic:
-            self.seen.add((found.address, found.protocol, found.port))
+            self.in_traffic.add((found.address, found.protocol, found.port))
         self.discoveries.append(
             (
                 self.source_id,
@@ -168,6 +168,7 @@ class Batch:
     def serve(self, found: Discovery) -> None:
         """Add a service that a record of traffic reports beside its connection: it is no record of its own."""
         self.banners.append(found)
+        self.in_traffic.add((found.address, found.protocol, found.port))
 
     def name(self, address: str, name: object, source: str, when: float | None) -> None:
         """Add a name met for a host, if it is a host name at all.

@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from cobalt_tasks.core import catalog
 from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.kinds import Disclosure, Origin
-from cobalt_tasks.core.records import Banner, Discovery, Facts, NewJob
+from cobalt_tasks.core.records import Banner, Discovery, FactRank, Facts, HardwareAddress, NewJob
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.protocols import printable, recognise
@@ -81,7 +83,7 @@ class Planner:
         now = time.time()
         batch.hosts = sorted(_hosts(batch, now))
         batch.ports = sorted(_ports(batch, now))
-        if batch.banners or batch.hostnames or batch.certificates or batch.sightings:
+        if batch.banners or batch.hostnames or batch.certificates or batch.sightings or batch.hardware_addresses:
             _collect_facts(batch, now)
         batch.jobs = self._jobs(batch, now)
         return batch
@@ -90,25 +92,26 @@ class Planner:
         """Remember which jobs a batch requested, once it is in the ledger."""
         now = time.time()
         self._requested.remember((address for address, *_ in batch.hosts), now)
-        self._requested.remember((target[:3] for target in batch.ports), now)
+        scanned = (
+            (address, protocol, port) for address, protocol, port, *_, in_traffic in batch.ports if not in_traffic
+        )
+        self._requested.remember(scanned, now)
 
     def _jobs(self, batch: Batch, now: float) -> list[NewJob]:
         has = self._requested.has
         made = [job for address, *_ in batch.hosts if not has(address, now) for job in self._for_host(address)]
-        for address, protocol, port, *_ in batch.ports:
+        for address, protocol, port, *_, in_traffic in batch.ports:
             target = (address, protocol, port)
-            if target in batch.seen:
-                # Seen is not scanned: only the scope gives leave to probe it.
+            if has(target, now) or not _is_probed(protocol, port):
                 continue
-            if _is_probed(protocol, port) and not has(target, now) and self._scope.allows(address, discovered=True):
+            # What only traffic shows is no leave to probe: the scope has to allow it.
+            if self._scope.allows(address, discovered=not in_traffic):
                 made.extend(_for_port(target))
         encrypted = {
-            (each.address, each.protocol, each.port)
-            for each in batch.banners
-            if each.service in _TLS_SERVICES and not each.seen_in_traffic
+            (each.address, each.protocol, each.port) for each in batch.banners if each.service in _TLS_SERVICES
         }
         for target in sorted(encrypted):
-            if self._scope.allows(target[0], discovered=True):
+            if self._scope.allows(target[0], discovered=target not in batch.in_traffic):
                 made.extend(_for_tls(target))
         if self._scans_traffic:
             made.extend(self._jobs_for_traffic(batch, now))
@@ -138,7 +141,6 @@ class Planner:
         """Return the probes of hosts merely seen in traffic: only inside the scope the user has set."""
         peers = {(dst_ip, protocol, dst_port) for *_, dst_ip, dst_port, protocol, _, _, _ in batch.observations}
         peers |= {(each.dst_ip, each.protocol, each.dst_port) for each in batch.identified.values()}
-        peers |= batch.seen
         targets = [
             target
             for target in peers
@@ -186,8 +188,11 @@ def _hosts(batch: Batch, now: float) -> list[tuple[str, float, float, bool]]:
         if each.first_at != each.last_at:
             pairs += [(each.src_ip, each.first_at), (each.dst_ip, each.first_at)]
     pairs += [(address, at) for _, address, _, _, _, at, *_ in batch.discoveries]
+    pairs += [(each.address, each.observed_at) for each in batch.hardware_addresses]
     discovered = {
-        address for _, address, protocol, port, *_ in batch.discoveries if (address, protocol, port) not in batch.seen
+        address
+        for _, address, protocol, port, *_ in batch.discoveries
+        if (address, protocol, port) not in batch.in_traffic
     }
     last = dict(pairs)
     first = last
@@ -207,15 +212,21 @@ def _when(pair: tuple[str, float]) -> float:
     return pair[1]
 
 
-def _ports(batch: Batch, now: float) -> list[tuple[str, str, int, float, float]]:
+def _ports(batch: Batch, now: float) -> list[tuple[str, str, int, float, float, bool]]:
     spans: dict[Key, tuple[float, float]] = {}
-    for _, address, protocol, port, _, when, *_ in batch.discoveries:
+    found = [(address, protocol, port, when) for _, address, protocol, port, _, when, *_ in batch.discoveries]
+    if batch.in_traffic:
+        found += [
+            (each.address, each.protocol, each.port, batch.arrived_at if each.observed_at is None else each.observed_at)
+            for each in batch.banners
+        ]
+    for address, protocol, port, when in found:
         if port and protocol in _WITH_PORTS:
             key = (address, protocol, port)
             seen = min(when, now)
             first, last = spans.get(key, (seen, seen))
             spans[key] = (min(first, seen), max(last, seen))
-    return [(*key, *span) for key, span in spans.items()]
+    return [(*key, *span, key in batch.in_traffic) for key, span in spans.items()]
 
 
 def _collect_facts(batch: Batch, now: float) -> None:
@@ -233,8 +244,18 @@ def _collect_facts(batch: Batch, now: float) -> None:
         certificates=batch.certificates,
         sightings=batch.sightings,
         banners=banners,
+        hardware_addresses=[_with_vendor(each) for each in batch.hardware_addresses if not is_sent_out(each.address)],
         locations=[],
     )
+
+
+def _with_vendor(found: HardwareAddress) -> HardwareAddress:
+    """Return a MAC address with its vendor, by the list of the IEEE where the tool names none."""
+    if found.vendor is not None:
+        return found
+    from cobalt_tasks.hosts.vendors import vendor_of  # noqa: PLC0415  # the list is large, and few inputs have such addresses
+
+    return replace(found, vendor=vendor_of(found.mac))
 
 
 def _add_certificate(batch: Batch, found: Discovery, when: float) -> bool:
@@ -262,4 +283,5 @@ def _banner(found: Discovery, tool: str, when: float) -> Banner:
         service=known.service or found.service,
         product=found.product or known.product,
         version=found.version or known.version,
+        rank=FactRank.TRAFFIC if found.seen_in_traffic else found.rank,
     )

@@ -86,6 +86,7 @@ def print_host(host: Mapping[str, Any]) -> None:
         ("Banners", ("Port", "From", "Said"), [_banner_row(banner) for banner in host["banners"]]),
         ("Certificates", ("Port", "Subject, issuer, names", "Valid until"), list(map(_cert_row, host["certificates"]))),
         ("Names", ("Name", "From", "Confirmed"), [_name_row(name) for name in host["hostnames"]]),
+        ("MAC addresses", ("Address", "Vendor", "From"), [_hardware_row(row) for row in host["hardware_addresses"]]),
         ("Not checked", ("What", "Why"), [[each.check, each.reason] for each in host["not_checked"]]),
         ("Jobs", ("Id", "Kind", "State", "Outcome", "Detail"), [_job_row(job) for job in host["jobs"]]),
         ("Connections", ("Arrived", "From", "To", "Process"), [_connection_row(row) for row in host["connections"]]),
@@ -300,6 +301,8 @@ def _evidence_row(row: Mapping[str, Any]) -> list[str]:
 def _port_row(port: Mapping[str, Any]) -> list[str]:
     product = " ".join(part for part in (port["product"], port["version"]) if part)
     service = " ".join(part for part in (port["service"], f"({product})" if product else "") if part)
+    if port.get("seen_in_traffic"):
+        service = f"{service} (seen in traffic)".strip()
     return [f"{port['port']}/{port['protocol']}", service, (port["banner"] or "").partition("\n")[0]]
 
 
@@ -316,6 +319,10 @@ def _cert_row(certificate: Mapping[str, Any]) -> list[str]:
 
 def _name_row(name: Mapping[str, Any]) -> list[str]:
     return [name["name"], name["source"], {True: "yes", False: "no", None: "not asked"}[name["confirmed"]]]
+
+
+def _hardware_row(row: Mapping[str, Any]) -> list[str]:
+    return [row["mac"], row["vendor"] or "", row["source"]]
 
 
 def _job_row(job: Mapping[str, Any]) -> list[str]:

@@ -12,10 +12,12 @@ from cobalt_tasks.db.tables.hosts import (
     NAMED,
     banners,
     certificates,
+    hardware_addresses,
     hostnames,
     hosts,
     locations,
     ports,
+    services,
     sightings,
 )
 from cobalt_tasks.db.tables.ingest import discoveries, identities, observations, rejects, sources
@@ -56,6 +58,7 @@ __all__ = [
     "discoveries",
     "findings",
     "freshness",
+    "hardware_addresses",
     "hostnames",
     "hosts",
     "identities",
@@ -71,6 +74,7 @@ __all__ = [
     "rejects",
     "rounds",
     "scores",
+    "services",
     "sightings",
     "sources",
     "starts",

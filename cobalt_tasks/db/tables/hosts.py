@@ -9,8 +9,10 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -43,9 +45,43 @@ ports = Table(
     Column("product", Text),
     Column("version", Text),
     Column("banner", Text),
+    # Known from traffic, and so never probed for that alone; false once a scan reports it.
+    Column("seen_in_traffic", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("address", "protocol", "port"),
     Index("ix_ports_port_address", "port", "address"),
     Index("ix_ports_service_address", "service", "address", sqlite_where=text(NAMED), postgresql_where=text(NAMED)),
+)
+
+# What each source reports of a port; the best of those still fresh stands in `ports` (hosts/services.py).
+services = Table(
+    "services",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("port", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("rank", SmallInteger, nullable=False),
+    Column("service", Text),
+    Column("product", Text),
+    Column("version", Text),
+    Column("banner", Text),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    PrimaryKeyConstraint("address", "protocol", "port", "source", "rank"),
+)
+
+# MAC addresses of hosts on the user's own networks.
+hardware_addresses = Table(
+    "hardware_addresses",
+    metadata,
+    Column("address", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("vendor", Text),
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),
+    PrimaryKeyConstraint("address", "mac", "source"),
+    Index("ix_hardware_addresses_mac", "mac"),
 )
 
 locations = Table(

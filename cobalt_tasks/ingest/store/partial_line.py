@@ -13,6 +13,7 @@ from cobalt_tasks.db.tables import (
     banners,
     discoveries,
     freshness,
+    hardware_addresses,
     hostnames,
     hosts,
     identities,
@@ -20,6 +21,7 @@ from cobalt_tasks.db.tables import (
     observations,
     ports,
     rejects,
+    services,
     sightings,
 )
 from cobalt_tasks.ingest.batch import Batch
@@ -27,7 +29,7 @@ from cobalt_tasks.ingest.store.identities import rows_of
 from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Tally, advance
 from cobalt_tasks.ingest.store.write_batch import write
 
-_KNOWN = (hosts, ports, banners, hostnames, sightings)
+_KNOWN = (hosts, ports, services, banners, hostnames, hardware_addresses, sightings)
 """The tables that a line changes beside its own row; each has the column `address`."""
 
 _Values = list[Any]

@@ -28,7 +28,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "rejects": ("source_id", "position", "reason", "line", "arrived_at"),
     "hosts": ("address", "first_seen", "last_seen", "discovered"),
-    "ports": ("address", "protocol", "port", "first_seen", "last_seen"),
+    "ports": ("address", "protocol", "port", "first_seen", "last_seen", "seen_in_traffic"),
 }
 """The columns of each table that input writes, in the order of the rows' values."""
 
@@ -46,8 +46,9 @@ _UPDATE: Final = {
     + " OR excluded.discovered > hosts.discovered",
     "ports": "ON CONFLICT (address, protocol, port) DO UPDATE SET "
     + _SPAN.format("ports")
-    + " "
-    + _WIDER.format("ports"),
+    + ", seen_in_traffic = (ports.seen_in_traffic AND excluded.seen_in_traffic) "
+    + _WIDER.format("ports")
+    + " OR ports.seen_in_traffic > excluded.seen_in_traffic",
 }
 _TYPES: Final = {
     "source_id": "bigint",
@@ -60,6 +61,7 @@ _TYPES: Final = {
     "first_seen": "double precision",
     "last_seen": "double precision",
     "discovered": "boolean",
+    "seen_in_traffic": "boolean",
 }
 
 _CACHE: Final = "PRAGMA cache_size=-16384"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cobalt_tasks.core import settings
 from cobalt_tasks.core.addresses import is_public
-from cobalt_tasks.core.records import Discovery, Observation
+from cobalt_tasks.core.records import Discovery, FactRank, Observation
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.derive import Planner, is_sent_out
 
@@ -67,7 +67,7 @@ def test_a_host_is_seen_from_its_first_to_its_last_record() -> None:
     assert (first, discovered) == (10, True)
     assert 1e9 < last < 1e10
     assert rows["10.0.0.1"] == (20, 90, False)
-    assert batch.ports == [("8.8.8.8", "tcp", 443, 10, last)]
+    assert batch.ports == [("8.8.8.8", "tcp", 443, 10, last, False)]
 
 
 def test_a_discovery_is_probed_and_a_peer_is_not() -> None:
@@ -127,3 +127,48 @@ def test_jobs_are_asked_for_once_and_only_a_commit_counts() -> None:
 def test_an_excluded_host_is_not_even_looked_up() -> None:
     """Exclusions bind DNS and geolocation as they bind probes."""
     assert jobs(plan(opened("8.8.8.8", 443), seen("8.8.4.4"), exclude=("8.8.0.0/16", "10.0.0.0/8"))) == set()
+
+
+def test_what_only_traffic_shows_is_no_leave_to_probe() -> None:
+    """A service that a sensor reports is a port, and its host is none of a scan: only the scope allows to probe it.
+
+    Break: `discovered=not in_traffic`, or the exception of `_hosts`, in ingest/derive.py.
+    """
+    known = Discovery(
+        address="8.8.8.8", protocol="tcp", port=443, service="ssl", seen_in_traffic=True, rank=FactRank.TRAFFIC
+    )
+    planner = make()
+    batch = plan(known, planner=planner)
+    assert jobs(batch) == {("geolocation", "8.8.8.8", 0), ("domain", "8.8.8.8", 0)}
+    assert [(row[:3], row[5]) for row in batch.ports] == [(("8.8.8.8", "tcp", 443), True)]
+    assert [row[3] for row in batch.hosts] == [False]
+    planner.committed(batch)
+    assert ("banner", "8.8.8.8", 443) in jobs(plan(opened(), planner=planner))
+    assert ("certificate", "8.8.8.8", 443) in jobs(plan(known, scope=("8.8.8.0/24",)))
+    assert ("banner", "8.8.8.8", 443) not in jobs(plan(known, scope=("192.0.2.0/24",)))
+
+
+def test_a_service_beside_a_connection_is_a_port_and_no_record() -> None:
+    """What a line of traffic shows of a server counts once, as the connection that it is."""
+    batch = Batch(1, 1000.0, "zeek")
+    batch.observe(seen())
+    batch.serve(Discovery(address="8.8.8.8", protocol="tcp", port=443, service="ssl", seen_in_traffic=True))
+    assert batch.records == 1
+    assert [row[:3] for row in make().plan(batch).ports] == [("8.8.8.8", "tcp", 443)]
+    assert [(each.service, each.rank) for each in batch.facts.banners] == [("tls", FactRank.TRAFFIC)]
+
+
+def test_own_hosts_have_mac_addresses_with_their_vendor() -> None:
+    """The tool's name of the vendor, else the IEEE's; not for hosts elsewhere: that would be a router's."""
+    batch = Batch(1, 1000.0, "nmap")
+    batch.hardware("192.168.1.2", "B8:27:EB:00:00:01", None, 10.0)
+    batch.hardware("192.168.1.3", "02:42:ac:11:00:02", "Docker", 10.0)
+    batch.hardware("192.168.1.4", "02:42:ac:11:00:03", None, 10.0)
+    batch.hardware("8.8.8.8", "B8:27:EB:00:00:01", None, 10.0)
+    make().plan(batch)
+    assert [(each.address, each.mac, each.vendor) for each in batch.facts.hardware_addresses] == [
+        ("192.168.1.2", "b8:27:eb:00:00:01", "Raspberry Pi Foundation"),
+        ("192.168.1.3", "02:42:ac:11:00:02", "Docker"),
+        ("192.168.1.4", "02:42:ac:11:00:03", None),
+    ]
+    assert "192.168.1.2" in {row[0] for row in batch.hosts}

@@ -94,6 +94,7 @@ function inFull(host) {
     list,
     ...reasons(host),
     ...section(titled("Names", host, "hostnames"), ["Name", "From", "Confirmed"], host.hostnames.map((name) => [name.name, name.source, { true: "yes", false: "no" }[name.confirmed] ?? "not asked"])),
+    ...section(titled("MAC addresses", host, "hardware_addresses"), ["Address", "Vendor", "From"], host.hardware_addresses.map((each) => [each.mac, each.vendor ?? "", each.source])),
     ...section(titled("Ports", host, "ports"), ["Port", "Service", "Says"], host.ports.map((port) => [`${port.port}/${port.protocol}`, [port.service, port.product, port.version].filter(Boolean).join(" "), port.banner ?? ""])),
     ...section(titled("Certificates", host, "certificates"), ["Port", "Subject", "Names", "Until"], host.certificates.map((seen) => [`${seen.port}/${seen.protocol}`, seen.subject, seen.names.join(", "), words.moment(seen.not_after) + (seen.self_signed ? " (self-signed)" : "")])),
     ...section("Not checked", ["What", "Why"], host.not_checked.map((each) => [words.rule(each.check), each.reason])),
