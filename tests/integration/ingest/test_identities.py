@@ -21,6 +21,7 @@ from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.connections import identified
 from cobalt_tasks.ingest.store import sources, write_batch
 from tests.integration.ingest.conftest import commands
+from tests.support.waiting import wait_until
 
 Ingest = Callable[..., Any]
 START = 1760000000.0
@@ -223,22 +224,21 @@ def zeek_logs(folder: Path, connections: int) -> list[Path]:
     return files
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
-def test_logs_and_copies_are_one_with_kills_in_between(
-    database: Database, home: Path, tmp_path: Path, order: Any
-) -> None:
-    """conn.log, its rotated and compressed copy, and ssl.log, each killed once: one row for each connection."""
-    files = zeek_logs(tmp_path, 3000)
+def test_logs_and_copies_are_one_with_kills_in_between(database: Database, home: Path, tmp_path: Path) -> None:
+    """ssl.log, then conn.log's rotated and compressed copy, then conn.log, killed twice: one row for each connection."""
+    conn, rotated, ssl = map(str, zeek_logs(tmp_path, 3000))
     with commands() as begin:
-        for number in order:
-            process = begin(str(files[number]), "--json")
-            assert process.stdin is not None
-            while process.poll() is None and not stored_any(database, number):
-                pass
+        for seen in (1, 3001):
+            process = begin(ssl, rotated, conn, "--json")
+            wait_until(
+                lambda seen=seen, process=process: process.poll() is not None or read_so_far(database) >= seen,
+                "lines are stored",
+            )
             process.kill()
             process.wait()
-            done = begin(str(files[number]), "--json")
-            assert done.wait(120) == 0
+        done = begin(ssl, rotated, conn, "--json")
+        done.communicate()
+        assert done.returncode == 0
     rows = stored(database)
     assert len(rows) == 3000
     for row in rows:
@@ -250,10 +250,10 @@ def test_logs_and_copies_are_one_with_kills_in_between(
     assert tuple(counted) == (7500, 3000, 4500)
 
 
-def stored_any(database: Database, source: int) -> bool:
-    """Return whether a batch of the newest source is stored."""
+def read_so_far(database: Database) -> int:
+    """Return how many lines are read."""
     with database.reading() as connection:
-        return bool(connection.execute(text("SELECT count(*) FROM sources WHERE position > 0")).scalar_one() > source)
+        return int(connection.execute(text("SELECT coalesce(sum(read), 0) FROM sources")).scalar_one())
 
 
 def test_a_partial_line_that_joined_is_undone(database: Database, ingest: Ingest, tmp_path: Path) -> None:
@@ -261,19 +261,21 @@ def test_a_partial_line_that_joined_is_undone(database: Database, ingest: Ingest
 
     Break: `_separate` in ingest/store/partial_line.py.
     """
-    ends = {"id.orig_h": "192.0.2.2", "id.orig_p": 1, "id.resp_h": "203.0.113.80", "id.resp_p": 443}
+    head = "#separator \\x09\n#path\t{}\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\t{}\n"
+    row = f"{START}\t{{}}\t192.0.2.2\t1024\t203.0.113.80\t443\t{{}}"
     conn = tmp_path / "conn.log"
-    conn.write_text(json.dumps({"ts": START, "uid": "C1", **ends, "proto": "tcp"}) + "\n")
+    conn.write_text(head.format("conn", "proto") + row.format("C1", "tcp") + "\n")
     ingest(conn)
-    before = stored(database)
     for uid, number in (("C1", 1), ("C2", 2)):
         ssl = tmp_path / f"{uid}.log"
-        ssl.write_text(json.dumps({"ts": START, "uid": uid, **ends, "server_name": "www.example"}))
+        ssl.write_text(head.format("ssl", "server_name") + row.format(uid, "www.example"))
         ingest(ssl)
-        assert len(stored(database)) == number
-        assert stored(database)[-1]["details"]["server_name"] == "www.example"
-        ssl.write_text(ssl.read_text() + " no JSON\n")
-        assert ingest(ssl).rejected == 1
-        assert stored(database) == before
+        ingest(ssl)
+        assert [each["details"].get("server_name") for each in stored(database)][-1] == "www.example"
+        with ssl.open("a") as grown:
+            grown.write(".com\n")
+        source = ingest(ssl)
+        assert (source.read, source.accepted, source.duplicates) == (1, number - 1, 2 - number)
+        assert [each["details"].get("server_name") for each in stored(database)] == ["www.example.com"] * number
     with database.reading() as connection:
-        assert len(connection.execute(select(models.identities)).all()) == 1
+        assert len(connection.execute(select(models.identities)).all()) == 2
