@@ -5,6 +5,7 @@ What the network does comes back as a ConnectionStatus, never as an exception.
 
 import asyncio
 import errno
+import ipaddress
 import ssl
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -152,10 +153,16 @@ class Datagrams:
     certificate: bytes | None = None
     reason: str | None = None
 
-    def __init__(self, deadline: float) -> None:
-        """Not open yet; `deadline` is by the event loop's clock."""
+    def __init__(self, deadline: float, *, any_port: bool = False) -> None:
+        """Not open yet.
+
+        deadline: by the event loop's clock. any_port: answers from every port of the host are received; that the host
+        refuses the port is then not noticed.
+        """
         self._loop = asyncio.get_running_loop()
         self._deadline = deadline
+        self._any_port = any_port
+        self._peer: tuple[str, int] | None = None
         self._inbox = _DatagramInbox()
         self._transport: asyncio.DatagramTransport | None = None
         self._failed: ConnectionStatus | None = ConnectionStatus.CLOSED
@@ -166,10 +173,15 @@ class Datagrams:
         return self._failed or self._inbox.ended or ConnectionStatus.OPEN
 
     async def open(self, address: str, port: int) -> None:
-        """Take a socket for that port alone: datagrams from elsewhere are not received."""
+        """Take a socket for that host, or that port alone: datagrams from elsewhere are not received."""
+        remote: tuple[str, int] | None = (address, port)
+        local = None
+        if self._any_port:
+            self._inbox.only_from = ipaddress.ip_address(address)
+            self._peer, remote, local = remote, None, ("::" if ":" in address else "0.0.0.0", 0)  # noqa: S104  # to send from
         try:
             self._transport, _ = await self._loop.create_datagram_endpoint(
-                lambda: self._inbox, remote_addr=(address, port)
+                lambda: self._inbox, local_addr=local, remote_addr=remote
             )
         except OSError as error:
             self._failed = status_of(error)
@@ -179,7 +191,7 @@ class Datagrams:
     def send(self, data: bytes) -> None:
         """Send one datagram."""
         if data and self.status is ConnectionStatus.OPEN and self._transport is not None:
-            self._transport.sendto(data)
+            self._transport.sendto(data, self._peer)
 
     async def receive(self, limit: int, *, wait: float, complete: Callable[[bytes], bool] | None = None) -> bytes:
         """Return the first datagram that comes within `wait` seconds, or all until `complete` returns True, up to `limit`."""
@@ -213,8 +225,11 @@ class _DatagramInbox(asyncio.DatagramProtocol):
         self.bytes = bytearray()
         self.ended: ConnectionStatus | None = None
         self.news = asyncio.Event()
+        self.only_from: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
 
-    def datagram_received(self, data: bytes, _: object) -> None:
+    def datagram_received(self, data: bytes, source: tuple[str, int]) -> None:
+        if self.only_from and ipaddress.ip_address(source[0].partition("%")[0]) != self.only_from:
+            return
         self.bytes += data[: MOST_BYTES - len(self.bytes)]
         self.news.set()
 

@@ -7,7 +7,7 @@ Answer, never as an exception.
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final, Self
 
 import dns.name
@@ -90,11 +90,12 @@ class Net:
 
     @asynccontextmanager
     async def connect(
-        self, address: str, port: int, *, deadline: float, transport: str = "tcp"
+        self, address: str, port: int, *, deadline: float, transport: str = "tcp", any_port: bool = False
     ) -> AsyncIterator[Connection | Datagrams]:
         """Connect, and close for sure. Whether it worked is the connection's status.
 
         deadline: by the event loop's clock; transport: `tcp` or `udp`.
+        any_port: over UDP, answers from every port of the host are received.
 
         Raises:
             OutOfScopeError: the address must not receive a packet; it has not.
@@ -102,7 +103,10 @@ class Net:
         """
         if not self.scope.allows(address, discovered=True):
             raise OutOfScopeError(f"{address} is outside the scope or excluded")
-        connection = Datagrams(deadline) if transport == "udp" else Connection(deadline, self._context)
+        if transport == "udp":
+            connection: Connection | Datagrams = Datagrams(deadline, any_port=any_port)
+        else:
+            connection = Connection(deadline, self._context)
         try:
             await connection.open(address, port)
             yield connection
@@ -126,9 +130,7 @@ class Net:
                 while True:
                     if isinstance(step, Connect):
                         await stack.aclose()
-                        connection = await stack.enter_async_context(
-                            self.connect(target.address, target.port, deadline=deadline, transport=target.transport)
-                        )
+                        connection = await stack.enter_async_context(self._connect(target, step, deadline))
                         reply = StepResult(status=connection.status)
                     elif connection is None:
                         reply = StepResult(status=ConnectionStatus.CLOSED)
@@ -138,6 +140,13 @@ class Net:
             except StopIteration as end:
                 result: T = end.value
                 return result
+
+    def _connect(
+        self, target: Target, step: Connect, deadline: float
+    ) -> AbstractAsyncContextManager[Connection | Datagrams]:
+        return self.connect(
+            target.address, target.port, deadline=deadline, transport=target.transport, any_port=step.any_port
+        )
 
     async def ask(
         self, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, about: str, deadline: float

@@ -58,7 +58,12 @@ class Target(Struct, frozen=True):
 
 
 class Connect(Struct, frozen=True):
-    """Open a fresh connection; the one before it is closed. The reply has its status."""
+    """Open a fresh connection; the one before it is closed. The reply has its status.
+
+    any_port: over UDP, answers from every port of the host are received.
+    """
+
+    any_port: bool = False
 
 
 class Send(Struct, frozen=True):
@@ -125,6 +130,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     starttls: a conversation that asks for TLS, after the greeting if there is one; returns True if TLS may start.
     likelihood: place among the words that are tried on any port, smallest first; None tries it on its own ports only.
     udp_likelihood: the same for UDP.
+    answers_elsewhere: over UDP, its server answers from another port than it was asked on.
     exclusive: on its ports no other protocol's words are sent: a printer prints them, a controller may act on them.
     aliases: what scanners call it. parts: recognisers of services that scanners report for a part of an answer.
     industrial: only spoken if the user has switched that on.
@@ -145,6 +151,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     starttls: Callable[[], Steps[bool]] | None = None
     likelihood: int | None = None
     udp_likelihood: int | None = None
+    answers_elsewhere: bool = False
     exclusive: bool = False
     aliases: tuple[str, ...] = ()
     parts: Mapping[str, Recogniser] = {}

@@ -148,7 +148,7 @@ class _Search:
         words = registry.udp_words_at(target.port, industrial=target.industrial)
         # A datagram may be lost: what lives on the port is asked once more.
         own = [each for each in words if target.port in each.udp_ports]
-        status = yield from self._speak([*words, *own])
+        status = yield from self._speak([*words, *own], is_used=True)
         if status is not ConnectionStatus.REFUSED:
             self._tried.append("asked over UDP")
         return status
@@ -170,7 +170,7 @@ class _Search:
         status = ConnectionStatus.OPEN
         while pending:
             protocol = pending.pop(0)
-            if is_used and (status := (yield from self._reconnect())) in _HOPELESS:
+            if is_used and (status := (yield from self._reconnect(protocol))) in _HOPELESS:
                 self._tried.append(f"{protocol.name}: {status}")
                 break
             is_used = True
@@ -204,8 +204,8 @@ class _Search:
         self._keep(Fingerprint(), b"")
         return (yield from self._converse())
 
-    def _reconnect(self) -> Steps[ConnectionStatus]:
-        reply = yield Connect()
+    def _reconnect(self, protocol: Protocol | None = None) -> Steps[ConnectionStatus]:
+        reply = yield Connect(any_port=protocol is not None and protocol.answers_elsewhere)
         if self._in_tls and reply.status is ConnectionStatus.OPEN:
             reply = yield StartTls(self._target.name)
         return reply.status

@@ -35,6 +35,7 @@ _IN_TLS: Final = "ssl/"
 
 _MODULES: Final = (
     "ssh",
+    "ssdp",
     "web",
     "tls",
     "smtp",
@@ -59,6 +60,7 @@ _MODULES: Final = (
     "mongodb",
     "mqtt",
     "smb",
+    "mdns",
     "dns",
     "mssql",
     "rpcbind",
@@ -72,6 +74,16 @@ _MODULES: Final = (
     "docker",
     "kubernetes",
     "modbus",
+    "ntp",
+    "snmp",
+    "stun",
+    "openvpn",
+    "quic",
+    "netbios_ns",
+    "kerberos",
+    "radius",
+    "ike",
+    "tftp",
 )
 
 

@@ -83,7 +83,7 @@ def _recorded(steps: Steps[T], log: dict[str, list[list[str]]]) -> Steps[T]:
 
 
 async def _converse(spoken_to: Target, log: dict[str, list[list[str]]]) -> Result:
-    net = Net(Scope(["127.0.0.0/8", "::1"]), 10.0)
+    net = Net(Scope(["127.0.0.0/8", "::1", "10.99.0.0/24"]), 10.0)
     deadline = asyncio.get_running_loop().time() + 10
     return await net.drive(_recorded(identify(spoken_to), log), spoken_to, deadline=deadline)
 

@@ -1,23 +1,29 @@
 """The banner probe against UDP servers on sockets of this machine."""
 
 import asyncio
+import socket
 from collections.abc import Callable
+
+import pytest
 
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import Job, Outcome
+from cobalt_tasks.protocols import registry
 from cobalt_tasks.protocols.base import LIMIT
 from tests.support import conversations
 from workers.net import Net
 from workers.probes import banner
 
 Answer = Callable[[bytes], list[bytes]]
+Also = Callable[[bytes, tuple[str, int]], None]
 
 
 class _Server(asyncio.DatagramProtocol):
     """Answers by a function, and remembers the datagrams it received."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, also: Also | None) -> None:
         self.answer = answer
+        self.also = also
         self.received: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -27,14 +33,23 @@ class _Server(asyncio.DatagramProtocol):
         self.received.append(data)
         for each in self.answer(data):
             self.transport.sendto(each, addr)  # type: ignore[attr-defined]
+        if self.also:
+            self.also(data, addr)
 
 
-def ask(answer: Answer, make_job: Callable[..., Job], scope: Scope | None = None) -> tuple[Outcome, list[bytes]]:
-    """Return the outcome for a server that answers so, and the datagrams it received."""
+def ask(
+    answer: Answer, make_job: Callable[..., Job], scope: Scope | None = None, also: Also | None = None
+) -> tuple[Outcome, list[bytes]]:
+    """Return the outcome for a server that answers so, and the datagrams it received.
+
+    also: is called with each datagram and where it came from.
+    """
 
     async def main() -> tuple[Outcome, list[bytes]]:
         loop = asyncio.get_running_loop()
-        transport, server = await loop.create_datagram_endpoint(lambda: _Server(answer), local_addr=("127.0.0.1", 0))
+        transport, server = await loop.create_datagram_endpoint(
+            lambda: _Server(answer, also), local_addr=("127.0.0.1", 0)
+        )
         port = transport.get_extra_info("sockname")[1]
         outcome = await banner.probe(make_job("127.0.0.1", port, "udp"), Net(scope or Scope(), 5.0))
         transport.close()
@@ -64,6 +79,25 @@ def test_a_silent_server(make_job: Callable[..., Job]) -> None:
     assert received
     assert all(len(each) <= 1200 and received.count(each) <= 2 for each in received)
     assert len(received) <= 10
+
+
+def test_an_answer_from_another_port(make_job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A TFTP server answers from a port of its own: it is heard there, and no other host is."""
+    tftp = registry.BY_NAME["tftp"]
+    monkeypatch.setattr(registry, "udp_words_at", lambda *_, **__: [tftp])
+    error = b"\x00\x05\x00\x01File not found\x00"
+
+    def elsewhere(source: str, answer: bytes) -> Callable[[bytes, tuple[str, int]], None]:
+        def send(_: bytes, client: tuple[str, int]) -> None:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.bind((source, 0))
+                other.sendto(answer, client)
+
+        return send
+
+    for source, code in (("127.0.0.1", "open"), ("127.0.0.9", "silent")):
+        outcome, _ = ask(lambda _: [], make_job, also=elsewhere(source, error))
+        assert outcome.code == code
 
 
 def test_a_flood_of_answers(make_job: Callable[..., Job]) -> None:
