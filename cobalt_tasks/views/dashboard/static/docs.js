@@ -1,12 +1,12 @@
 // The API's own description (/openapi.json), as plain text.
 
-import { byId, make, say } from "/static/dom.js";
+import { byId, make, setText } from "/static/dom.js";
 
 async function show() {
   const answer = await fetch("/openapi.json");
   if (!answer.ok) throw new Error(`the server answers ${answer.status}`);
   const api = await answer.json();
-  say(byId("about"), api.info.description);
+  setText(byId("about"), api.info.description);
   for (const [path, methods] of Object.entries(api.paths)) {
     for (const [method, operation] of Object.entries(methods)) byId("operations").append(describe(path, method, operation, api.components.schemas));
   }
@@ -26,8 +26,8 @@ function describe(path, method, operation, schemas) {
 }
 
 function bounds(schema, schemas) {
-  const said = (schema.anyOf ?? [schema]).find((option) => option.type !== "null") ?? schema;
-  const one = schemas[said.$ref?.split("/").pop()] ?? said;
+  const found = (schema.anyOf ?? [schema]).find((option) => option.type !== "null") ?? schema;
+  const one = schemas[found.$ref?.split("/").pop()] ?? found;
   const words = [one.type];
   if (one.enum) words.push(one.enum.join(" | "));
   if (one.pattern) words.push(one.pattern);
@@ -39,6 +39,6 @@ function bounds(schema, schemas) {
 }
 
 show().catch((error) => {
-  say(byId("trouble"), `The description cannot be loaded: ${error.message}`);
+  setText(byId("trouble"), `The description cannot be loaded: ${error.message}`);
   byId("trouble").hidden = false;
 });

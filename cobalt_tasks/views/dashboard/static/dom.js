@@ -11,7 +11,7 @@ export function make(tag, className = "", ...children) {
 }
 
 /** Set an element's text, when it is another than it was. */
-export function say(element, text) {
+export function setText(element, text) {
   const wanted = text === null || text === undefined ? "" : String(text);
   if (element.textContent !== wanted) element.textContent = wanted;
 }
@@ -60,13 +60,13 @@ function fillCell(element, cell) {
   dress(element, className);
   if (title && element.title !== title) element.title = title;
   if (since !== undefined) element.dataset.since = since;
-  if (!click) return say(element, text);
+  if (!click) return setText(element, text);
   let button = element.firstElementChild;
   if (!button) {
     button = make("button", "link");
     button.type = "button";
     element.replaceChildren(button);
   }
-  say(button, text);
+  setText(button, text);
   button.onclick = click;
 }

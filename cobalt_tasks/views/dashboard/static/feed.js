@@ -3,7 +3,7 @@
 const POLL_MILLISECONDS = 5000;
 const SILENCE_MILLISECONDS = 12000;
 
-/** Call `onData(document, how)` with each document, and `onTrouble(text)` when there is none and why. */
+/** Call `onData(document, how)` with each document, and `onTrouble(text)` with the reason when it cannot be loaded. */
 export function follow(onData, onTrouble) {
   let source = null;
   let heard = Date.now();
@@ -56,7 +56,7 @@ export function follow(onData, onTrouble) {
     if (document.hidden) return;
     if (streaming && Date.now() - heard < SILENCE_MILLISECONDS) return;
     streaming = false;
-    // A browser gives a stream up for good after an answer that is none; one that is silent hangs.
+    // A browser does not reconnect after an answer that is not a stream; a silent stream hangs.
     if (!source || source.readyState === EventSource.CLOSED || Date.now() - heard > SILENCE_MILLISECONDS) {
       open();
     }

@@ -1,6 +1,6 @@
 // Hosts: the list with its filter, and one in full.
 
-import { byId, fillRows, make, say } from "/static/dom.js";
+import { byId, fillRows, make, setText } from "/static/dom.js";
 import * as words from "/static/words.js";
 
 const REFRESH_MILLISECONDS = 10000;
@@ -19,7 +19,7 @@ export function startHosts(serverNow) {
     const page = await ask(`/api/hosts?${query}`);
     if (!page) return;
     byId("hosts-empty").hidden = page.items.length > 0;
-    say(byId("hosts-empty"), page.note ?? "");
+    setText(byId("hosts-empty"), page.note ?? "");
     fillRows(byId("host-rows"), page.items.map(row));
   }
 
@@ -39,7 +39,7 @@ export function startHosts(serverNow) {
   async function open(address) {
     const host = await ask(`/api/hosts/${encodeURIComponent(address)}`);
     if (!host) return;
-    say(byId("host-title"), host.address);
+    setText(byId("host-title"), host.address);
     byId("host-body").replaceChildren(...inFull(host));
     if (!byId("host").open) byId("host").showModal();
   }
@@ -68,7 +68,7 @@ async function ask(url) {
     const answer = await fetch(url);
     return answer.ok ? await answer.json() : null;
   } catch {
-    // The feed says that the server is gone.
+    // The feed reports that the server is gone.
     return null;
   }
 }
@@ -128,7 +128,7 @@ function reasons(host) {
   return [title, make("ul", "evidence", ...items)];
 }
 
-/** A heading that says how many rows there are, where not all are shown, with a link to the rest. */
+/** A heading with the number of rows, where not all are shown, with a link to the rest. */
 function titled(name, host, list) {
   const shown = host[list].length;
   const total = host.totals[list];

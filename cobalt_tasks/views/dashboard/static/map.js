@@ -1,6 +1,6 @@
 // Dots where connections go, larger where more do; rings around threat zones, heavier where the score is higher.
 
-import { byId, keep, say } from "/static/dom.js";
+import { byId, keep, setText } from "/static/dom.js";
 import { count, country, place, roughly } from "/static/words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -25,12 +25,12 @@ export function showMap(connections, zones) {
   const notes = [];
   if (connections.length) notes.push(`${count(places.size)} ${places.size === 1 ? "place" : "places"}`);
   if (zones.length) notes.push(`${count(zones.length)} threat ${zones.length === 1 ? "zone (ring, with its risk)" : "zones (rings, with their risk)"}`);
-  say(byId("map-note"), notes.join(", "));
+  setText(byId("map-note"), notes.join(", "));
   keep(byId("dots"), largest, (dot) => dot.key, buildDot, (circle, { row, count: number }) => {
     circle.setAttribute("cx", row.dst_lon);
     circle.setAttribute("cy", -row.dst_lat);
     circle.setAttribute("r", Math.min(6, 1.3 + Math.sqrt(number) * 0.6).toFixed(2));
-    say(circle.firstElementChild, `${place(row.dst_city, row.dst_country_name ?? row.dst_country)}: ${count(number)}`);
+    setText(circle.firstElementChild, `${place(row.dst_city, row.dst_country_name ?? row.dst_country)}: ${count(number)}`);
   });
 }
 
@@ -45,9 +45,9 @@ function showZones(zones) {
     write(circle, { cx: x, cy: y, r, "stroke-width": 1 + 3 * zone.threat_score, "fill-opacity": 0.05 + 0.3 * zone.threat_score });
     const box = beside(x, y, r, pixel).find((place) => !taken.some((other) => overlap(place, other)));
     if (box) taken.push(box);
-    say(label, box ? score : "");
+    setText(label, box ? score : "");
     if (box) write(label, { x: box.x + box.width / 2, y: box.y + 0.8 * box.height, "font-size": 12 * pixel, "stroke-width": 3 * pixel });
-    say(title, `${score}: ${count(zone.connection_count)} to ${zone.countries.map(country).join(", ") || "unknown"}, around ${where(zone)}`);
+    setText(title, `${score}: ${count(zone.connection_count)} to ${zone.countries.map(country).join(", ") || "unknown"}, around ${where(zone)}`);
   });
 }
 

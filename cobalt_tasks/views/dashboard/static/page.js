@@ -1,6 +1,6 @@
 // The page: what arrives is put in its place.
 
-import { byId, dress, fillRows, keep, make, say } from "/static/dom.js";
+import { byId, dress, fillRows, keep, make, setText } from "/static/dom.js";
 import { follow } from "/static/feed.js";
 import { startHosts } from "/static/hosts.js";
 import { showMap, where } from "/static/map.js";
@@ -34,12 +34,12 @@ const hosts = startHosts(serverNow);
 
 follow(show, (trouble) => {
   const since = shown ? `What you see is of ${new Date(receivedAt).toLocaleTimeString()} and no longer kept up to date.` : "Nothing can be shown.";
-  say(byId("trouble"), `${trouble.replace(/\.?$/, ".")} ${since}`);
+  setText(byId("trouble"), `${trouble.replace(/\.?$/, ".")} ${since}`);
   byId("trouble").hidden = false;
-  say(byId("overall"), "health unknown");
+  setText(byId("overall"), "health unknown");
   dress(byId("overall"), "badge bad");
   document.body.classList.add("old");
-  say(byId("link"), "");
+  setText(byId("link"), "");
 });
 
 setInterval(tick, 1000);
@@ -50,7 +50,7 @@ function show(data, how) {
   clockOffset = data.timestamp - Date.now() / 1000;
   byId("trouble").hidden = true;
   document.body.classList.remove("old");
-  say(byId("link"), how);
+  setText(byId("link"), how);
   showTiles(data);
   showConnections(data);
   showThreats(data.geo_intelligence.threat_zones);
@@ -69,12 +69,12 @@ function tick() {
   if (shown) {
     const grown = (Date.now() - receivedAt) / 1000;
     const age = words.age(shown.metrics.buffer_age === null ? null : shown.metrics.buffer_age + grown);
-    say(byId("age"), age.text);
+    setText(byId("age"), age.text);
     dress(byId("age"), `badge ${age.level}`);
   }
   const now = serverNow();
   for (const cell of document.querySelectorAll("[data-since]")) {
-    say(cell, words.length(now - Number(cell.dataset.since)));
+    setText(cell, words.length(now - Number(cell.dataset.since)));
   }
 }
 
@@ -90,7 +90,7 @@ function showTiles(data) {
     domains: words.count(status.domains),
     certificates: words.count(status.certificates),
   };
-  for (const [name, text] of Object.entries(figures)) say(document.querySelector(`[data-figure="${name}"]`), text);
+  for (const [name, text] of Object.entries(figures)) setText(document.querySelector(`[data-figure="${name}"]`), text);
 }
 
 function showConnections(data) {
@@ -102,7 +102,7 @@ function showConnections(data) {
     : rows.length
       ? "none in the last minute; the latest before that"
       : "";
-  say(byId("connections-note"), note);
+  setText(byId("connections-note"), note);
   byId("connections-empty").hidden = rows.length > 0;
   showMap(rows, data.geo_intelligence.threat_zones);
   fillRows(byId("connection-rows"), rows.map(connectionRow));
@@ -145,15 +145,15 @@ function showQueues(queues) {
   keep(byId("queues"), Object.entries(queues), ([name]) => name, buildQueue, (item, [name, queue]) => {
     const level = words.behind(queue.jobs, queue.minutes_behind);
     const [head, bar, foot] = item.children;
-    say(head.children[0], name);
-    say(head.children[1], words.count(queue.jobs));
-    say(head.children[2], level.text);
+    setText(head.children[0], name);
+    setText(head.children[1], words.count(queue.jobs));
+    setText(head.children[2], level.text);
     dress(head.children[2], `badge ${level.level}`);
     dress(bar, `bar ${level.level}`);
     bar.firstElementChild.style.setProperty("--part", Math.min(1, Math.log10(1 + queue.jobs) / 5));
     const messages = queue.messages === null ? "messages unknown" : `${words.count(queue.messages)} ${queue.messages === 1 ? "message" : "messages"}`;
     const behind = ` · ${words.length(queue.minutes_behind * 60)} behind`;
-    say(foot, `${messages} · oldest ${words.length(queue.oldest_seconds)} · ${words.count(queue.finished_per_minute)}/min${queue.jobs ? behind : ""}`);
+    setText(foot, `${messages} · oldest ${words.length(queue.oldest_seconds)} · ${words.count(queue.finished_per_minute)}/min${queue.jobs ? behind : ""}`);
   });
 }
 
@@ -164,19 +164,19 @@ function buildQueue() {
 
 function showHealth(system) {
   const level = system.overall > 0.9 && system.reasons.length === 0 ? "good" : system.overall > 0.5 ? "fair" : "bad";
-  say(byId("overall"), `health ${words.share(system.overall)}`);
+  setText(byId("overall"), `health ${words.share(system.overall)}`);
   dress(byId("overall"), `badge ${level}`);
-  keep(byId("reasons"), system.reasons, (reason) => reason, () => make("li"), say);
+  keep(byId("reasons"), system.reasons, (reason) => reason, () => make("li"), setText);
   const order = [...Object.keys(COMPONENTS), ...Object.keys(system.components)];
   const items = [...new Set(order)].filter((name) => name in system.components);
   keep(byId("health"), items, (name) => name, () => make("li", "", make("span", "dot"), make("strong"), make("span"), make("span", "quiet small")), (item, name) => {
     const component = system.components[name];
     const isInput = name === "connection_monitor";
     dress(item.children[0], `dot ${isInput && component.status === "DEAD" ? "none" : words.health(component.status)}`);
-    say(item.children[1], COMPONENTS[name] ?? name);
-    say(item.children[2], isInput ? INPUT_WORDS[component.status] : component.status.toLowerCase());
+    setText(item.children[1], COMPONENTS[name] ?? name);
+    setText(item.children[2], isInput ? INPUT_WORDS[component.status] : component.status.toLowerCase());
     const beat = component.last_beat_age;
-    say(item.children[3], beat === null ? "no sign yet" : beat < 1 ? "now" : `${words.length(beat)} ago`);
+    setText(item.children[3], beat === null ? "no sign yet" : beat < 1 ? "now" : `${words.length(beat)} ago`);
   });
 }
 
@@ -198,7 +198,7 @@ function showJobs(status) {
   const behind = seconds > LATE_SECONDS
     ? ` · scoring is ${words.length(seconds)} behind, ${words.count(observations)} connections`
     : "";
-  say(byId("jobs-note"), (waiting ? `${words.count(waiting)} to do` : "nothing left to do") + behind);
+  setText(byId("jobs-note"), (waiting ? `${words.count(waiting)} to do` : "nothing left to do") + behind);
 }
 
 function showProviders(providers) {
@@ -218,7 +218,7 @@ function showProviders(providers) {
 function showWorkers(status) {
   const empty = byId("workers-empty");
   empty.hidden = status.workers.length > 0 && status.broker === null;
-  say(empty, status.broker ?? "No worker answers; jobs wait in the ledger.");
+  setText(empty, status.broker ?? "No worker answers; jobs wait in the ledger.");
   fillRows(byId("worker-rows"), status.workers.map((worker) => ({
     key: worker.name,
     cells: [
@@ -242,9 +242,9 @@ function showInput(status) {
   const { sources, rejected } = status.ledger;
   const bytes = status.journals.reduce((sum, journal) => sum + journal.bytes, 0);
   const left = bytes ? ` · ${words.count(bytes)} bytes wait in journals: cobalt ingest --resume` : "";
-  say(byId("input-note"), sources ? `${words.count(sources)} ${sources === 1 ? "source" : "sources"}${left}` : `nothing was read yet${left}`);
+  setText(byId("input-note"), sources ? `${words.count(sources)} ${sources === 1 ? "source" : "sources"}${left}` : `nothing was read yet${left}`);
   byId("rejects").hidden = !status.rejects.length;
-  say(byId("rejects-summary"), `${words.count(rejected)} ${rejected === 1 ? "line was" : "lines were"} refused; the latest`);
+  setText(byId("rejects-summary"), `${words.count(rejected)} ${rejected === 1 ? "line was" : "lines were"} refused; the latest`);
   fillRows(byId("reject-rows"), status.rejects.map((reject) => ({
     key: `${reject.source}\n${reject.position}\n${reject.arrived_at}`,
     cells: [
@@ -259,5 +259,5 @@ function showInput(status) {
 function showGeodb(status) {
   const databases = status.geodb.map((each) => `${each.title}, ${words.length(each.age_days * 86400)} old${each.old ? " (too old)" : ""}`);
   const owed = new Set(status.geodb.map((each) => each.attribution).filter(Boolean));
-  say(byId("geodb"), [...databases, ...owed].join(" · ") || (status.geodb_trouble ?? ""));
+  setText(byId("geodb"), [...databases, ...owed].join(" · ") || (status.geodb_trouble ?? ""));
 }

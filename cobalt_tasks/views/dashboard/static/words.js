@@ -60,7 +60,7 @@ const RULES = {
 
 export const rule = (name) => RULES[name] ?? name.replaceAll("_", " ");
 
-/** A country's name by its code, or what was said in place of one. */
+/** A country's name by its code, or the text in place of one. */
 export function country(code) {
   try {
     return regions.of(code);
