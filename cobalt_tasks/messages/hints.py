@@ -14,7 +14,7 @@ import msgspec
 from cobalt_tasks.core.durations import DAY
 
 SENT_AT = "cobalt_sent_at"
-"""The message header that says when its jobs were marked as sent, by the database's clock."""
+"""The message header with the time at which its jobs were marked as sent, by the database's clock."""
 
 _LONGEST_NUMBER = 32
 _LONGEST_NAME = 200
@@ -46,7 +46,7 @@ def number(raw: object, low: float, high: float) -> float | None:
 def sent_at(message: bytes | None) -> float | None:
     """Return when the jobs of a waiting message were marked as sent, in epoch seconds; None where no message waits.
 
-    A message that does not say so, or is none of ours, counts as sent at 0: nothing is older, so nothing is taken for
+    A message without that header, or none of ours, counts as sent at 0: nothing is older, so nothing is taken for
     lost because of it.
     """
     if message is None:
@@ -61,7 +61,7 @@ def sent_at(message: bytes | None) -> float | None:
 
 
 class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker said of itself; None: it did not, or nothing that makes sense.
+    """What a worker reported of itself; None: it did not, or the value is not plausible.
 
     Attributes:
         queues: those it takes from.
@@ -80,7 +80,7 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def worker_reports(answers: object) -> dict[str, WorkerReport]:
-    """Return what each worker said of itself, by name; answers of another shape are left out.
+    """Return what each worker reported of itself, by name; answers of another shape are left out.
 
     `answers`: a list of objects with one key each, the worker's name, as a broadcast brings them.
     """

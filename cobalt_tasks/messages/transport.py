@@ -51,7 +51,7 @@ class CarefulChannel(Channel):
     _queue_cycle: Any
 
     def _update_queue_cycle(self) -> None:
-        """Look at queues in the catalog's order, whatever the order of `-Q`: it decides between messages of one level."""
+        """Sort the queues by the catalog, not by `-Q`: their order decides between messages of one level."""
         self._queue_cycle.update(sorted(self.active_queues, key=_rank))
 
     def _create_client(self, *args: Any, **options: Any) -> Any:

@@ -72,7 +72,7 @@ _Stamp = tuple[int, int, int]
 class Finding(Struct, frozen=True, kw_only=True):
     """One finding about a host: a rule that matched.
 
-    `subject` tells findings of one rule apart: an open port ("tcp/23"), one that connections went to ("to tcp/23"), the
+    `subject` distinguishes findings of one rule: an open port ("tcp/23"), one that connections went to ("to tcp/23"), the
     name of a list, or ''. `source` is what it was
     read from, `observed_at` when that was so, `detail` one line for people.
     """
@@ -259,7 +259,7 @@ def load(home: Path) -> Rules:
 
 
 def _stamp(file: Path) -> _Stamp | None:
-    """Return what changes whenever a file does; None while there is none."""
+    """Return what changes whenever a file does; None while the file is missing."""
     try:
         found = file.stat()
     except OSError:

@@ -32,7 +32,7 @@ class Lag(Struct, frozen=True, kw_only=True):
     """How far scoring is behind.
 
     `observations`: how many, by their ids: an upper bound where ids have gaps. `seconds`: for how long the oldest of them,
-    or of the jobs that ended, has waited; 0 when there is none.
+    or of the jobs that ended, has waited; 0 if none waits.
     """
 
     observations: int
@@ -55,7 +55,7 @@ def lag(connection: Connection) -> Lag:
 
 
 def last_settled(connection: Connection) -> int:
-    """Return the id of the newest observation that may be read now, 0 when there is none."""
+    """Return the id of the newest observation that may be read now, 0 if there is no such row."""
     statement = (
         select(observations.c.id)
         .where(observations.c.arrived_at < statement_now() - _SETTLED_SECONDS)

@@ -13,7 +13,7 @@ quotas = Table(
     Column("window", Double, nullable=False),
     Column("calls", Integer, nullable=False),
     Column("used", Integer, nullable=False),
-    # Tells one window from the next, so that a late answer corrects only the window its call was counted in.
+    # Distinguishes one window from the next, so that a late answer corrects only the window its call was counted in.
     Column("started_at", Double, nullable=False),
     Column("resets_at", Double, nullable=False),
     PrimaryKeyConstraint("provider", "window"),

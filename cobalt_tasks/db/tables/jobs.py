@@ -118,7 +118,7 @@ def written(state: State) -> ColumnElement[str]:
 
 
 def is_in(state: State) -> ColumnElement[bool]:
-    """Tell whether a job is in a state, so that the index of that state serves."""
+    """Return the condition that a job is in a state, in the form that uses the index of that state."""
     return jobs.c.state == written(state)
 
 

@@ -285,7 +285,7 @@ def test_waiting_for_something_shared_is_no_attempt(database: Database) -> None:
     waits = [outcome(claim.jobs[0], Verdict.WAIT, waits_for="quota")]
     database.write(jobs.finish, claim.token, waits)
     (row,) = rows(database)
-    assert (row["state"], row["waits_for"], row["attempts"]) == ("pending", "budget", 0)
+    assert (row["state"], row["waits_for"], row["attempts"]) == ("pending", "quota", 0)
     assert database.write(jobs.mark_sent, "geolocation", 3, 10) == []
     assert database.write(jobs.claim, "geolocation", [sent.id], LEASE).jobs == []
     assert len(database.write(jobs.claim_waiting, "geolocation", "quota", 10, LEASE).jobs) == 1

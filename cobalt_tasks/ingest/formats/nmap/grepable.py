@@ -28,7 +28,7 @@ class _Grepable(KnownLineFormat):
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
-        """Recognise the comment the tool begins with, or a line as it writes them."""
+        """Recognise the comment that the tool writes first, or a line as it writes them."""
         return line.startswith(cls.comment) or cls.sign.match(line) is not None
 
     def line(self, line: bytes, batch: Batch) -> None:

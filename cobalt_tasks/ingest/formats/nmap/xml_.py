@@ -44,8 +44,8 @@ class _XmlHosts(Format):
         return found + len(_END) if found >= 0 else 0
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read each host; what stands between them says nothing about hosts."""
-        # One pattern for a whole host would look for the end again from every beginning.
+        """Read each host; what stands between them is not about hosts."""
+        # One pattern for a whole host would look for the end again from every start.
         at = 0
         while (found := data.find(_END, at)) >= 0:
             end = found + len(_END)
