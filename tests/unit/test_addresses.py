@@ -191,3 +191,21 @@ def test_a_scope_in_words() -> None:
     assert Scope(["127.0.0.0/8"], ["127.0.0.9"]).in_words() == (
         "probes: only 127.0.0.0/8; hosts only seen in traffic: probed if in there; never, not even looked up: 127.0.0.9"
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "is_allowed"),
+    [
+        ("2002:c000:204::", False),
+        ("2002:c000:300::", True),
+        ("2002:c000:3ff:ffff:ffff:ffff:ffff:ffff", True),
+        ("2002:c000:400::", False),
+    ],
+)
+def test_a_network_that_names_a_form_allows_what_lies_in_it(address: str, *, is_allowed: bool) -> None:
+    """A 6to4 network in the scope allows its own addresses, to the first and the last, whatever wider network is there too.
+
+    Break: either comparison, or the last address, in Scope._allows_inside.
+    """
+    scope = Scope(["2000::/3", "2002:c000:300::/40"])
+    assert scope.allows(address, discovered=True) is is_allowed
