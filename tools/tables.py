@@ -1,6 +1,7 @@
 """Write the tables of the documentation that are made from declarations in the code; `--check` only compares them.
 
-docs/settings.md: the settings. docs/geolocation.md: the geolocation providers.
+docs/settings.md: the settings. docs/geolocation.md: the geolocation providers. docs/search.md:
+the fields of the search language.
 """
 
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from cobalt_tasks.core import providers, settings
 from cobalt_tasks.core.providers import LOCAL
+from cobalt_tasks.hosts.search.fields import FIELDS, Searchable
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +38,26 @@ def providers_table() -> str:
     return table(("name", "needs", "calls", "base URL"), *rows)
 
 
-TABLES = {"docs/settings.md": settings_table, "docs/geolocation.md": providers_table}
+def fields_table() -> str:
+    """Return the table of the fields of the search language."""
+    rows = [
+        (
+            f"`{each.name}`",
+            each.kind.word,
+            "all" if len(each.places) == len(Searchable) else ", ".join(each.places),
+            each.meaning,
+            f"`{each.example}`",
+        )
+        for each in FIELDS
+    ]
+    return table(("field", "values", "of", "meaning", "example"), *rows)
+
+
+TABLES = {
+    "docs/settings.md": settings_table,
+    "docs/geolocation.md": providers_table,
+    "docs/search.md": fields_table,
+}
 
 
 def with_table(text: str, new: str) -> str:

@@ -10,6 +10,7 @@ from cobalt_tasks.core.catalog import SWEEP_TASK
 from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS
+from cobalt_tasks.hosts.search import texts
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.jobs.reaper import sweep, upkeep
 from cobalt_tasks.threat import scoring
@@ -27,7 +28,11 @@ def control(*_arguments: object, **_named: object) -> None:
     """Do one round of the sweep, and one of what may wait: a process that does the second leaves the first to others."""
     own = worker_context()
     _do(rounds.SWEEP, partial(sweep, own.database, own.dispatcher, partial(_wake, own)))
-    others = (partial(_score, own), partial(own.geolocator.expire_older_builds, own.database))
+    others = (
+        partial(_score, own),
+        partial(own.geolocator.expire_older_builds, own.database),
+        partial(texts.index, own.database),
+    )
     _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))
 
 

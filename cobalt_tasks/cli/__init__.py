@@ -19,6 +19,7 @@ COMMANDS = {
     "jobs": "jobs:jobs",
     "status": "status:status",
     "hosts": "hosts:hosts",
+    "search": "search:search",
     "export": "export:export",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",

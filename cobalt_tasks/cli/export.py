@@ -24,8 +24,9 @@ _FORMATS = ("csv", "ndjson")
     "--format", "form", type=click.Choice(_FORMATS), default="ndjson", show_default=True, help="How to write it."
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; else standard output.")
-def export(table: str, form: str, output: Path | None) -> None:
-    """Write a whole table, streamed: memory stays the same however many rows there are.
+@click.option("--query", help="Only rows that match, as `cobalt search` finds them.")
+def export(table: str, form: str, output: Path | None, query: str | None) -> None:
+    """Write a whole table, or the rows that match a query, streamed: memory stays the same however many rows there are.
 
     Times are ISO 8601 in UTC. NDJSON holds text as it was seen, numbers as numbers and lists as lists. CSV is safe to
     open in a spreadsheet: text that a spreadsheet would run as a formula gets an apostrophe in front, control
@@ -34,6 +35,7 @@ def export(table: str, form: str, output: Path | None) -> None:
     \b
     Example:
       cobalt export --table ports --format csv --output ports.csv
+      cobalt export --table hosts --query 'port:22 country:DE' --format csv
       cobalt export --table hosts | jq -r .country_code | sort | uniq -c
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.core.settings import load
@@ -43,7 +45,7 @@ def export(table: str, form: str, output: Path | None) -> None:
     database = existing_ledger(load())
     try:
         with _opened(output) as target:
-            written = write(database, table, form, target)
+            written = write(database, table, form, target, query)
             target.flush()
     finally:
         database.dispose()

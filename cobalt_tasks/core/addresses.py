@@ -57,6 +57,20 @@ def is_public(address: str) -> bool:
     return _is_global(IPV6, number) and all(_is_global(IPV4, inside) for inside, _ in ipv4_inside(number))
 
 
+def sort_key(address: str) -> str:
+    """Return a text in whose order addresses (canonical) of a network stand together: the version, and the number in
+    hexadecimal digits.
+    """
+    if ":" in address:
+        return "6" + inet_pton(AF_INET6, address).hex()
+    return "4" + inet_pton(AF_INET, address).hex()
+
+
+def sort_keys(network: Network) -> tuple[str, str]:
+    """Return the sort keys of the first and of the last address of a network."""
+    return sort_key(str(network[0])), sort_key(str(network[-1]))
+
+
 class Scope:
     """The networks that may be probed actively. Exclusions always win.
 

@@ -1,12 +1,12 @@
 """Connections and jobs as the views list them: the newest first, enriched with what is known by now."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, or_, select, tuple_
 
 from cobalt_tasks.core.records import State
-from cobalt_tasks.db.bulk import one_of
+from cobalt_tasks.db.bulk import among, one_of
 from cobalt_tasks.db.tables import jobs, locations, observations, scores, sources
 from cobalt_tasks.hosts.queries import LOCATION, names_of
 
@@ -41,6 +41,12 @@ def connections(
         # That row may be gone with its source; what arrived before it is then unknown, and the page ends.
         mark = (-1.0 if arrived is None else arrived, before)
         chosen = chosen.where(tuple_(observations.c.arrived_at, observations.c.id) < tuple_(*mark))
+    return _enriched(connection, [dict(row) for row in connection.execute(chosen).mappings()])
+
+
+def by_ids(connection: Connection, ids: Sequence[int]) -> list[Row]:
+    """Return observations by their ids, the newest first, each with the location, name and score of its far end."""
+    chosen = _connections().where(among(connection, observations.c.id, ids)).order_by(observations.c.id.desc())
     return _enriched(connection, [dict(row) for row in connection.execute(chosen).mappings()])
 
 

@@ -21,6 +21,9 @@ from cobalt_tasks.db.tables import (
     sources,
 )
 from cobalt_tasks.hosts.queries import LOCATION
+from cobalt_tasks.hosts.search import find
+from cobalt_tasks.hosts.search.find import Search
+from cobalt_tasks.hosts.search.rows import TARGETS
 
 Row = dict[str, Any]
 Key = Sequence[Column[Any]]
@@ -38,8 +41,13 @@ class Stream(msgspec.Struct, frozen=True):
     lists: frozenset[str]
 
 
-def stream(database: Database, table: str) -> Stream:
+def stream(database: Database, table: str, search: Search | None = None) -> Stream:
     """Return a stream of one of `TABLES`, in the order of its key. A page of rows is read when it is asked for.
+
+    Args:
+        database: the ledger.
+        table: one of `TABLES`.
+        search: only the rows that match, in the order of the search; its target is the table. None: all rows.
 
     Each page has a transaction of its own: a reader that pauses holds nothing open. Rows that come or change meanwhile
     may or may not be in it; none is in it twice, and none that stays is left out.
@@ -52,7 +60,9 @@ def stream(database: Database, table: str) -> Stream:
     dialect = database.engine.dialect.name
     columns = tuple(column.name for column in select_rows(dialect).selected_columns)
     lists = _LISTS & set(columns)
-    rows = (_plain(row, lists) for row in _paged(database, select_rows(dialect), key))
+    chosen = select_rows(dialect)
+    found = _paged(database, chosen, key) if search is None else _matching(database, chosen, key, search)
+    rows = (_plain(row, lists) for row in found)
     return Stream(columns, rows, _TIMES & set(columns), frozenset(lists))
 
 
@@ -71,6 +81,24 @@ def _paged(database: Database, chosen: Select[Any], key: Key) -> Iterator[Row]:
             yield row
         if len(rows) < _ROWS_AT_ONCE:
             return
+
+
+def _matching(database: Database, chosen: Select[Any], key: Key, search: Search) -> Iterator[Row]:
+    """Yield the rows that match, in the order of the search."""
+    order = TARGETS[search.target].order
+    places = [order.index(column.name) for column in key]
+    labelled = chosen.add_columns(*(column.label(f"key_{number}") for number, column in enumerate(key)))
+    for keys in find.all_keys(database, search):
+        for start in range(0, len(keys), _ROWS_AT_ONCE):
+            some = [tuple(each[place] for place in places) for each in keys[start : start + _ROWS_AT_ONCE]]
+            with database.reading() as connection:
+                rows = [dict(row) for row in connection.execute(labelled.where(_is_one_of(key, some))).mappings()]
+            by_key = {tuple(row.pop(f"key_{number}") for number in range(len(key))): row for row in rows}
+            yield from (by_key[each] for each in some if each in by_key)
+
+
+def _is_one_of(key: Key, keys: Sequence[tuple[Any, ...]]) -> ColumnElement[bool]:
+    return key[0].in_([each[0] for each in keys]) if len(key) == 1 else tuple_(*key).in_(keys)
 
 
 def _is_behind(key: Key, last: Sequence[Any]) -> ColumnElement[bool]:

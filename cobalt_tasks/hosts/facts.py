@@ -9,8 +9,10 @@ from sqlalchemy import Connection
 from cobalt_tasks.core.records import Banner, Certificate, Facts, HardwareAddress, Hostname, Location, Sighting
 from cobalt_tasks.db.bulk import insert_into
 from cobalt_tasks.db.tables import banners, certificates, hardware_addresses, hostnames, locations, sightings
+from cobalt_tasks.db.tables.base import backwards
 from cobalt_tasks.db.upserts import upsert
 from cobalt_tasks.hosts import services
+from cobalt_tasks.hosts.search import texts
 
 Row = dict[str, object]
 
@@ -18,15 +20,16 @@ Row = dict[str, object]
 def write(connection: Connection, facts: Facts) -> None:
     """Store `facts`; what is known already only changes its times. Rows go in by key, so that writers cannot deadlock."""
     _write_locations(connection, facts.locations)
-    upsert(
-        connection, hostnames, _latest(map(_seen, facts.hostnames), ("address", "name", "source")), keep=("confirmed",)
-    )
+    _write_hostnames(connection, facts.hostnames)
     write_banners(connection, [fact for fact in facts.banners if fact.raw])
     services.write(connection, facts.banners)
+    texts.add_versions(connection, (fact.version for fact in facts.banners))
     _write_hardware_addresses(connection, facts.hardware_addresses)
     _write_certificates(connection, facts.certificates)
     key = ("address", "protocol", "port", "fingerprint", "source")
     upsert(connection, sightings, _latest(map(_seen, facts.sightings), key))
+    changed = (facts.locations, facts.hostnames, facts.banners, facts.sightings)
+    texts.enqueue(connection, {fact.address for each in changed for fact in each})
 
 
 def banner_digest(service: str | None, raw: bytes) -> str:
@@ -48,6 +51,11 @@ def _write_locations(connection: Connection, facts: Sequence[Location]) -> None:
     upsert(connection, locations, rows, replace=[column.name for column in locations.c if column.name != "address"])
 
 
+def _write_hostnames(connection: Connection, facts: Sequence[Hostname]) -> None:
+    rows = ({**_seen(fact), "reversed": backwards(fact.name)} for fact in facts)
+    upsert(connection, hostnames, _latest(rows, ("address", "name", "source")), keep=("confirmed",))
+
+
 def _write_hardware_addresses(connection: Connection, facts: Sequence[HardwareAddress]) -> None:
     upsert(connection, hardware_addresses, _latest(map(_seen, facts), ("address", "mac", "source")), keep=("vendor",))
 
@@ -59,6 +67,7 @@ def _write_certificates(connection: Connection, facts: Sequence[Certificate]) ->
     )
     if rows:
         connection.execute(insert_into(connection, certificates).on_conflict_do_nothing(), rows)
+        texts.add_certificate_names(connection, facts)
 
 
 def _seen(fact: Hostname | Banner | Sighting | HardwareAddress) -> Row:

@@ -46,7 +46,11 @@ def page(
 
     A host shows at most 20 names and 50 ports here; host_parts has more.
     """
-    addresses = host_lists.find(connection, limit, only, order, after)
+    return rows_of(connection, host_lists.find(connection, limit, only, order, after))
+
+
+def rows_of(connection: Connection, addresses: Sequence[str]) -> list[Row]:
+    """Return what a list shows of hosts, in the order of their addresses here; unknown addresses are left out."""
     chosen = (
         select(*_listed())
         .select_from(hosts)

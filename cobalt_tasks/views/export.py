@@ -11,8 +11,11 @@ from typing import IO, Any
 
 import msgspec
 
+from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.exports import TABLES, Stream, stream
+from cobalt_tasks.hosts.search import find
+from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views.text import iso, printable
 
 __all__ = ["FORMATS", "TABLES", "export"]
@@ -20,20 +23,26 @@ __all__ = ["FORMATS", "TABLES", "export"]
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
-def export(database: Database, table: str, form: str, output: IO[str]) -> int:
-    """Write a table; return the number of rows. Memory does not grow with the table.
+def export(database: Database, table: str, form: str, output: IO[str], query: str | None = None) -> int:
+    """Write a table, or the rows of it that match; return their number. Memory does not grow with the table.
 
     Args:
         database: the ledger.
         table: one of `TABLES`.
         form: one of `FORMATS`.
         output: where to write.
+        query: of hosts, ports, connections or certificates, only the rows that match this search; None: all rows.
 
     Raises:
+        ConfigurationError: rows of this table cannot be searched, or the query cannot be used.
         DatabaseUnavailableError: the database does not answer.
 
     """
-    return FORMATS[form](stream(database, table), output)
+    if query is None:
+        return FORMATS[form](stream(database, table), output)
+    if table not in set(Searchable):
+        raise ConfigurationError(f"--query: {table} cannot be searched; {', '.join(Searchable)} can")
+    return FORMATS[form](stream(database, table, find.read(database, query, Searchable(table))), output)
 
 
 def _csv(source: Stream, output: IO[str]) -> int:

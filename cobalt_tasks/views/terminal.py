@@ -1,12 +1,10 @@
 """Status and hosts as tables for people: coloured on a terminal, plain elsewhere, within 80 columns."""
 
-import io
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,12 +12,14 @@ from rich.text import Text
 from cobalt_tasks.core.records import State
 from cobalt_tasks.ingest.streams.leftover import summary
 from cobalt_tasks.views.status import SystemStatus
+from cobalt_tasks.views.tables import console as _console
+from cobalt_tasks.views.tables import table as _table
+from cobalt_tasks.views.tables import text as _text
 from cobalt_tasks.views.text import ago, iso, printable
 
 _SOURCES_SHOWN = 15
 _NAMES_SHOWN = 3
 _PORTS_SHOWN = 6
-_WIDEST = 140
 _LATE_SECONDS = 30.0
 """Scoring leaves the newest seconds to its next round."""
 
@@ -98,25 +98,6 @@ def print_host(host: Mapping[str, Any]) -> None:
                 table.add_row(*map(_text, row))
             console.print(Text(title, style="bold"))
             console.print(Padding(table, (0, 0, 1, 2), expand=False))
-
-
-def _console() -> Console:
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    console = Console(highlight=False)
-    console.width = min(console.width, _WIDEST)
-    return console
-
-
-def _table(*columns: tuple[str, str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for name, justify in columns:
-        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
-    return table
-
-
-def _text(value: object, style: str = "") -> Text:
-    return Text(printable(value, keep="\n"), style=style)
 
 
 def _number(value: int | None, style: str = "") -> Text:

@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from cobalt_tasks.db.tables import metadata
+from cobalt_tasks.db import tables
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=tables.hosts.metadata,
     transactional_ddl=True,
     compare_type=True,
     compare_server_default=True,

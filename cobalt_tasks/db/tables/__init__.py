@@ -36,6 +36,7 @@ from cobalt_tasks.db.tables.jobs import (
     written,
 )
 from cobalt_tasks.db.tables.machinery import clocks, counts, cursors, locks, rounds, starts
+from cobalt_tasks.db.tables.search import add_indexes, certificate_names, search_queue, search_texts, versions
 from cobalt_tasks.db.tables.threat import findings, scores
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "RowId",
     "banners",
     "breakers",
+    "certificate_names",
     "certificates",
     "clocks",
     "counts",
@@ -74,11 +76,24 @@ __all__ = [
     "rejects",
     "rounds",
     "scores",
+    "search_queue",
+    "search_texts",
     "services",
     "sightings",
     "sources",
     "starts",
+    "versions",
     "written",
 ]
 
 triggers.attach(metadata)
+add_indexes(
+    (hostnames, "name"),
+    (ports, "product"),
+    (ports, "version"),
+    (locations, "organisation"),
+    (locations, "city"),
+    (certificates, "subject"),
+    (certificates, "issuer"),
+    (observations, "process"),
+)

@@ -1,6 +1,9 @@
 """What every table uses: the metadata with the names of keys and indexes, and the type of row ids."""
 
-from sqlalchemy import BigInteger, Integer, MetaData
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import BigInteger, Integer, MetaData, Text
 
 metadata = MetaData(
     naming_convention={
@@ -13,3 +16,20 @@ metadata = MetaData(
 
 # SQLite counts rows by itself only in a column of this very type.
 RowId = BigInteger().with_variant(Integer, "sqlite")
+
+ByteOrder = Text().with_variant(Text(collation="C"), "postgresql")
+"""Text that is compared byte by byte, so that an index serves for the beginning of a text, whatever the database's collation."""
+
+
+def from_column(column: str, derive: Callable[[str], str]) -> Callable[[Any], str]:
+    """Return a default that `derive` makes from another `column` of the new row."""
+    return lambda context: derive(context.get_current_parameters()[column])
+
+
+def backwards(name: str) -> str:
+    """Return a name backwards, in lower case."""
+    return name.lower()[::-1]
+
+
+NOT_TCP = "protocol <> 'tcp'"
+"""Nearly every port is one of TCP: the indexes of the protocol hold the others only."""

@@ -16,7 +16,8 @@ from sqlalchemy import (
     text,
 )
 
-from cobalt_tasks.db.tables.base import metadata
+from cobalt_tasks.core.addresses import sort_key
+from cobalt_tasks.db.tables.base import NOT_TCP, ByteOrder, backwards, from_column, metadata
 
 NAMED = "service IS NOT NULL"
 
@@ -30,7 +31,10 @@ hosts = Table(
     Column("last_seen", Double, nullable=False),
     # Reported by a scan of the user's own, and so in scope as long as no scope is set.
     Column("discovered", Boolean, nullable=False),
+    # The address in an order in which the hosts of a network stand together.
+    Column("address_key", Text, nullable=False, server_default="", default=from_column("address", sort_key)),
     Index("ix_hosts_last_seen_address", "last_seen", "address"),
+    Index("ix_hosts_address_key", "address_key"),
 )
 
 ports = Table(
@@ -49,6 +53,8 @@ ports = Table(
     Column("seen_in_traffic", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("address", "protocol", "port"),
     Index("ix_ports_port_address", "port", "address"),
+    Index("ix_ports_first_seen", "first_seen"),
+    Index("ix_ports_other_protocol", "protocol", sqlite_where=text(NOT_TCP), postgresql_where=text(NOT_TCP)),
     Index("ix_ports_service_address", "service", "address", sqlite_where=text(NAMED), postgresql_where=text(NAMED)),
 )
 
@@ -104,6 +110,7 @@ locations = Table(
     Column("database_built", Double),
     Column("raw", Text),
     Index("ix_locations_fetched_at", "fetched_at"),
+    Index("ix_locations_asn", "asn"),
     Index(
         "ix_locations_country_code_address",
         "country_code",
@@ -122,7 +129,10 @@ hostnames = Table(
     Column("confirmed", Boolean),
     Column("first_seen", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
+    # The name backwards in lower case: the names of one domain stand together.
+    Column("reversed", ByteOrder, nullable=False, server_default="", default=from_column("name", backwards)),
     PrimaryKeyConstraint("address", "name", "source"),
+    Index("ix_hostnames_reversed", "reversed"),
     Index("ix_hostnames_name", "name"),
 )
 
@@ -157,6 +167,9 @@ certificates = Table(
     Column("not_after", Double, nullable=False),
     Column("self_signed", Boolean, nullable=False),
     Column("names", Text, nullable=False),
+    Index("ix_certificates_not_after", "not_after"),
+    Index("ix_certificates_serial", "serial"),
+    Index("ix_certificates_self_signed", "self_signed"),
 )
 
 sightings = Table(
@@ -171,5 +184,7 @@ sightings = Table(
     Column("last_seen", Double, nullable=False),
     PrimaryKeyConstraint("address", "protocol", "port", "fingerprint", "source"),
     Index("ix_sightings_fingerprint", "fingerprint"),
+    Index("ix_sightings_port", "port"),
+    Index("ix_sightings_other_protocol", "protocol", sqlite_where=text(NOT_TCP), postgresql_where=text(NOT_TCP)),
     Index("ix_sightings_last_seen", "last_seen"),
 )

@@ -12,9 +12,10 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    text,
 )
 
-from cobalt_tasks.db.tables.base import RowId, metadata
+from cobalt_tasks.db.tables.base import NOT_TCP, RowId, metadata
 
 sources = Table(
     "sources",
@@ -72,6 +73,12 @@ observations = Table(
     Column("identity", Text),
     Column("details", Text),
     Index("ix_observations_arrived_at", "arrived_at"),
+    Index("ix_observations_src_ip_id", "src_ip", "id"),
+    Index("ix_observations_dst_ip_id", "dst_ip", "id"),
+    Index("ix_observations_dst_port_id", "dst_port", "id"),
+    Index(
+        "ix_observations_other_protocol", "protocol", "id", sqlite_where=text(NOT_TCP), postgresql_where=text(NOT_TCP)
+    ),
 )
 
 # Leads from a connection's identity to its row, for the lines of it that are still to come.

@@ -17,6 +17,7 @@ findings = Table(
     Column("detail", Text, nullable=False),
     Column("rule_version", Text, nullable=False),
     PrimaryKeyConstraint("address", "rule", "subject"),
+    Index("ix_findings_rule_address", "rule", "address"),
 )
 
 scores = Table(

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Table
 
+from cobalt_tasks.core.addresses import sort_key
 from cobalt_tasks.db import counts, pg_copy
 from cobalt_tasks.db.tables import hosts, observations, ports
 from cobalt_tasks.hosts import facts
@@ -27,7 +28,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
         *("reason", "ttl", "details"),
     ),
     "rejects": ("source_id", "position", "reason", "line", "arrived_at"),
-    "hosts": ("address", "first_seen", "last_seen", "discovered"),
+    "hosts": ("address", "first_seen", "last_seen", "discovered", "address_key"),
     "ports": ("address", "protocol", "port", "first_seen", "last_seen", "seen_in_traffic"),
 }
 """The columns of each table that input writes, in the order of the rows' values."""
@@ -89,7 +90,7 @@ def write(connection: Connection, batch: Batch) -> Tally:
     counts.add(connection, observations, len(batch.observations) + new)
     new += _many(connection, "discoveries", batch.discoveries, _IGNORE_REPEATED)
     _insert(connection, "rejects", batch.rejects)
-    _upsert(connection, hosts, batch.hosts)
+    _upsert(connection, hosts, [(*row, sort_key(row[0])) for row in batch.hosts])
     _upsert(connection, ports, batch.ports)
     facts.write(connection, batch.facts)
     facts.write_banners(connection, batch.evidence)

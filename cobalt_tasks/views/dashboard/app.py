@@ -22,10 +22,12 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.parts import PARTS, Page
 from cobalt_tasks.hosts.queries import After, Filter, Order
+from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.jobs.lists import JobFilter
 from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.live import Live
+from cobalt_tasks.views.dashboard.search_routes import Mark, OptionalText, add_search, found
 from cobalt_tasks.views.dashboard.security import (
     Admission,
     BasicAuthentication,
@@ -82,8 +84,10 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.streams = streams
     _add_documents(app, login)
-    _add_hosts(app, settings)
+    _add_hosts(app)
+    _add_host(app, settings)
     _add_lists(app)
+    add_search(app)
     _add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
@@ -147,10 +151,11 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
         return Response(body, media_type=media_type)
 
 
-def _add_hosts(app: FastAPI, settings: Settings) -> None:
+def _add_hosts(app: FastAPI) -> None:
     @app.get("/api/hosts", tags=["lists"])
     def host_list(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
+        q: OptionalText = None,
         limit: Limit = 100,
         country: Annotated[str | None, Query(pattern="^[A-Za-z]{2}$", description="Two letters, such as NL.")] = None,
         port: Annotated[int | None, Query(ge=0, le=65535)] = None,
@@ -159,16 +164,21 @@ def _add_hosts(app: FastAPI, settings: Settings) -> None:
             Order, Query(description="The last seen first; or the highest score, and only hosts above 0.")
         ] = Order.LAST_SEEN,
         after: Annotated[
-            str | None, Query(max_length=100, description="The `next` of the page before, in the same order.")
+            str | None, Query(max_length=1000, description="The `next` of the page before, in the same order.")
         ] = None,
     ) -> Response:
         """Return hosts: score from 0 to 1 (null: not made yet), location, names, ports with their services.
 
-        `note` is the reason why the list is empty: nothing is known yet, nothing is scored yet, or nothing matches.
+        `note` is the reason why the list is empty: nothing is known yet, nothing is scored yet, or nothing matches. `q`
+        searches; the other parameters but `limit` and `after` then have no effect.
         """
+        if q:
+            return found(_live(request).database, q, Searchable.HOSTS, limit, after)
         only = Filter(country=country.upper() if country else None, port=port, service=service)
         return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
 
+
+def _add_host(app: FastAPI, settings: Settings) -> None:
     @app.get("/api/hosts/{ip}", tags=["lists"])
     def host(request: Request, ip: str, limit: Limit = 100) -> Response:
         """Return what is known about one address: score, evidence, location, names, ports, certificates, jobs.
@@ -199,13 +209,20 @@ def _add_hosts(app: FastAPI, settings: Settings) -> None:
 
 def _add_lists(app: FastAPI) -> None:
     @app.get("/api/connections", tags=["lists"])
-    def connections(
+    def connections(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
+        q: OptionalText = None,
         limit: Limit = 100,
+        after: Mark = None,
         before: Id = None,
         seconds: Annotated[float | None, Query(gt=0, le=86400, description="Only what arrived of late.")] = None,
     ) -> Response:
-        """Return connections, the newest first, with what is known of their far ends by now."""
+        """Return connections, the newest first, with what is known of their far ends by now.
+
+        `q` searches; `before` and `seconds` then have no effect, and `after` is the `next` of the page before.
+        """
+        if q:
+            return found(_live(request).database, q, Searchable.CONNECTIONS, limit, after)
         return _json(lists.connections(_live(request).database, limit, before, seconds))
 
     @app.get("/api/jobs", tags=["lists"])

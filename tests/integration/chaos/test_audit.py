@@ -88,7 +88,7 @@ def test_a_sound_ledger_has_no_problem(sound: tuple[TriggerLog, dict[str, Expect
          "1 targets were worked on twice"),
         ("UPDATE jobs SET state = 'dead', outcome = 'fault'", "1 jobs died of a fault in the program"),
         ("UPDATE jobs SET port = 7", "jobs were made that no input calls for"),
-        ("INSERT INTO hostnames VALUES ('192.0.2.1', 'n1', 'ptr', true, 0, 0), ('192.0.2.1', 'n2', 'ptr', true, 0, 0)",
+        ("INSERT INTO hostnames (address, name, source, confirmed, first_seen, last_seen) VALUES ('192.0.2.1', 'n1', 'ptr', true, 0, 0), ('192.0.2.1', 'n2', 'ptr', true, 0, 0)",
          "names were written twice"),
         (("INSERT INTO locations (address, provider, fetched_at) VALUES ('192.0.2.1', 'ip-api', 0) "
          "ON CONFLICT (address) DO UPDATE SET fetched_at = 1"), None),

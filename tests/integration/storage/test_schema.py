@@ -48,7 +48,14 @@ def test_the_migrations_make_the_indexes_and_triggers_of_the_models(database_url
 
 
 def _is_plain(_object: object, name: str | None, *_rest: object) -> bool:
-    return name not in {"ix_jobs_kind_state_id", "ix_freshness_kind_due"}
+    # SQLite's full text index keeps tables of its own.
+    is_ours = not (name or "").startswith("search_index")
+    is_expression = "_folded_" in (name or "") or name in {
+        "ix_jobs_kind_state_id",
+        "ix_freshness_kind_due",
+        "ix_search_texts_words",
+    }
+    return is_ours and not is_expression
 
 
 def _words(database: Database) -> dict[str, str]:

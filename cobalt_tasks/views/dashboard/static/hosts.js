@@ -18,8 +18,13 @@ export function startHosts(serverNow) {
     for (const [name, value] of new FormData(form)) if (value.trim()) query.set(name, value.trim());
     const page = await ask(`/api/hosts?${query}`);
     if (!page) return;
+    if (page.error) {
+      byId("hosts-empty").hidden = false;
+      setText(byId("hosts-empty"), page.error);
+      return;
+    }
     byId("hosts-empty").hidden = page.items.length > 0;
-    setText(byId("hosts-empty"), page.note ?? "");
+    setText(byId("hosts-empty"), page.note ?? "No host matches.");
     fillRows(byId("host-rows"), page.items.map(row));
   }
 
@@ -38,12 +43,19 @@ export function startHosts(serverNow) {
 
   async function open(address) {
     const host = await ask(`/api/hosts/${encodeURIComponent(address)}`);
-    if (!host) return;
+    if (!host || host.error) return;
     setText(byId("host-title"), host.address);
     byId("host-body").replaceChildren(...inFull(host));
     if (!byId("host").open) byId("host").showModal();
   }
 
+  ask("/api/search/fields").then((fields) => {
+    for (const field of fields?.items ?? []) {
+      const option = make("option", "", field.meaning);
+      option.value = `${field.name}:`;
+      byId("search-fields").append(option);
+    }
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     load();
@@ -66,12 +78,16 @@ export function startHosts(serverNow) {
 async function ask(url) {
   try {
     const answer = await fetch(url);
-    return answer.ok ? await answer.json() : null;
+    if (answer.ok) return await answer.json();
+    // A query that cannot be used: the message names the column.
+    return answer.status === 422 ? { error: detail(await answer.json()) } : null;
   } catch {
     // The feed reports that the server is gone.
     return null;
   }
 }
+
+const detail = (answer) => (typeof answer.detail === "string" ? answer.detail : "This filter cannot be used.");
 
 const service = (port) => `${port.port}${port.protocol === "tcp" ? "" : `/${port.protocol}`}${port.service ? ` ${port.service}` : ""}`;
 

@@ -1,0 +1,111 @@
+"""How many rows match, and how they are spread over the values of fields: exact up to 50,000 matches."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Connection, FromClause, Select, Text, and_, cast, distinct, func, literal, select, union_all
+
+from cobalt_tasks.hosts.search.fields import ALIASES, BY_NAME, FIELDS, Field, Searchable
+from cobalt_tasks.hosts.search.find import Search, matching
+from cobalt_tasks.hosts.search.language import SearchError
+from cobalt_tasks.hosts.search.rows import HOMES, TARGETS, holder, linked, links
+
+EXACT: Final = 50_000
+"""Matches up to which counts are exact; beyond it they are those of this many matches, and mean "at least"."""
+
+_VALUES: Final = 20
+
+
+class Count(Struct, frozen=True, kw_only=True):
+    """How many rows match; not `exact`: at least so many."""
+
+    count: int
+    exact: bool
+
+
+class FacetValue(Struct, frozen=True, kw_only=True):
+    """One value of a field, and how many rows have it."""
+
+    value: str
+    count: int
+
+
+class Facets(Struct, frozen=True, kw_only=True):
+    """The most frequent values of each field, and the rows that match."""
+
+    total: Count
+    facets: dict[str, list[FacetValue]]
+
+
+def fields(names: Sequence[str], target: Searchable) -> list[Field]:
+    """Return the fields for a list of `names`; `target` is the sort of rows.
+
+    Raises:
+        SearchError: a field is unknown, has no facet, or is none of the target's; the column is its place in the list.
+
+    """
+    found = []
+    for place, name in enumerate(names, 1):
+        field = BY_NAME.get(ALIASES.get(name.lower(), name.lower()))
+        if field is None or not field.facet or target not in field.places:
+            known = ", ".join(each.name for each in FIELDS if each.facet and target in each.places)
+            raise SearchError(f"there are no facets of {name!r} for {target.value}; there are {known}", place)
+        found.append(field)
+    return found
+
+
+def count(connection: Connection, search: Search) -> Count:
+    """Count the rows that match `search`, exactly up to 50,000."""
+    few = matching(connection, search).limit(EXACT + 1).subquery()
+    found = connection.execute(select(func.count()).select_from(few)).scalar_one()
+    return Count(count=min(found, EXACT), exact=found <= EXACT)
+
+
+def facets(connection: Connection, search: Search, wanted: Sequence[Field]) -> Facets:
+    """Count the rows that match `search`, in all and for the most frequent values of the `wanted` fields."""
+    matches = matching(connection, search).limit(EXACT + 1).cte("matches").prefix_with("MATERIALIZED")
+    total = select(literal("", Text()).label("field"), literal("", Text()).label("value"), func.count().label("number"))
+    parts = [total.select_from(matches), *(_counted(field, search.target, matches) for field in wanted)]
+    found: dict[str, list[FacetValue]] = {field.name: [] for field in wanted}
+    rows = connection.execute(union_all(*parts)).all()
+    for row in sorted(rows, key=lambda row: (-row.number, row.value)):
+        if row.field:
+            found[row.field].append(FacetValue(value=row.value, count=row.number))
+    every = next(row.number for row in rows if not row.field)
+    total_count = Count(count=min(every, EXACT), exact=every <= EXACT)
+    return Facets(total=total_count, facets={name: each[:_VALUES] for name, each in found.items()})
+
+
+def _counted(field: Field, target: Searchable, matches: FromClause) -> Select[Any]:
+    """Return (field, value, number) for the values of a field among the matches."""
+    searched, place = TARGETS[target], field.places[target]
+    found = HOMES[searched.home]()
+    same = and_(*(found.c[name] == matches.c[name] for name in searched.key))
+    if place.home is searched.home:
+        row = found
+        joined = matches.join(row, same)
+    else:
+        row = HOMES[place.home]()
+        link = links(target, place.home, place.end)[0]
+        if set(link.values()) <= set(searched.order):
+            joined = matches.join(row, linked(row, matches, link))
+        else:
+            joined = matches.join(found, same).join(row, linked(row, found, link))
+    # A host may have several ports with one value; it counts once.
+    number = func.count(distinct(matches.c.address)) if target is Searchable.HOSTS else func.count()
+    if place.column not in row.c:
+        kept = holder(place)
+        joined = joined.join(kept, kept.c.fingerprint == row.c.fingerprint)
+        row = kept
+    value = row.c[place.column]
+    counted = (
+        select(literal(field.name, Text()).label("field"), cast(value, Text).label("value"), number.label("number"))
+        .select_from(joined)
+        .where(value.is_not(None))
+        .group_by(value)
+        .order_by(number.desc())
+        .limit(_VALUES)
+        .subquery()
+    )
+    return select(counted.c.field, counted.c.value, counted.c.number)

@@ -1,0 +1,191 @@
+"""Pages of what matches: the first rows of the order that do, or all that an index finds, whichever costs less."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import Connection, FromClause, Select, func, literal, select, tuple_
+
+from cobalt_tasks.core.errors import CobaltError, OutOfTimeError
+from cobalt_tasks.core.special_networks import Network
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts.search import compiler, language
+from cobalt_tasks.hosts.search.compiler import AllOf, AnyOf, Condition, FactTest, NoneOf
+from cobalt_tasks.hosts.search.fields import Searchable
+from cobalt_tasks.hosts.search.rows import HOMES, TARGETS
+from cobalt_tasks.hosts.search.values import Context
+
+Key = tuple[Any, ...]
+"""The values of a row in the columns of its order."""
+
+SECONDS: Final = 10.0
+"""How long a search may take."""
+
+_FEW: Final = 2_000
+"""Rows that an index finds, up to which it is followed at once."""
+
+_WALKED: Final = 5_000
+"""Rows of the order that are looked at before more than a few are gathered by an index."""
+
+
+_KEYS_AT_ONCE: Final = 5_000
+"""Keys of an export that are found together."""
+
+
+class SearchTooLongError(CobaltError):
+    """The search took too long: add a term that fewer match, such as net:, name: or seen:<1d."""
+
+
+class Search(Struct, frozen=True, kw_only=True):
+    """A query that was read, for one sort of rows. `asked` is None where everything matches."""
+
+    target: Searchable
+    asked: Condition | None
+    is_sqlite: bool
+
+
+def read(
+    database: Database,
+    text: str,
+    target: Searchable,
+    labels: Mapping[str, Mapping[str, Sequence[Network]]] | None = None,
+) -> Search:
+    """Return the search that a query asks for.
+
+    Args:
+        database: the ledger.
+        text: the query; an empty one matches everything.
+        target: the sort of rows.
+        labels: the own networks: "site" and "tag" → name → networks.
+
+    Raises:
+        SearchError: the query cannot be used; the message names the column.
+
+    """
+    node = language.parse(text)
+    context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels or {})
+    asked = None if node is None else compiler.resolve(node, target, context)
+    return Search(target=target, asked=asked, is_sqlite=database.is_sqlite)
+
+
+@contextmanager
+def searching(database: Database, seconds: float = SECONDS) -> Iterator[Connection]:
+    """Open a connection to `database` for searches that take at most `seconds` together.
+
+    Raises:
+        SearchTooLongError: they took longer.
+
+    """
+    try:
+        with database.deadline(seconds), database.reading() as connection:
+            if not database.is_sqlite:
+                # Compiling a statement costs more than most of them take.
+                connection.exec_driver_sql("SET LOCAL jit = off")
+                connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+            yield connection
+    except OutOfTimeError:
+        raise SearchTooLongError from None
+
+
+def keys(connection: Connection, search: Search, limit: int, after: Key | None = None) -> list[Key]:
+    """Return the keys of up to `limit` rows that match `search`, in order, behind the key `after` (None: from the first)."""
+    asked = search.asked
+    if asked is None:
+        return _fetch(connection, _walk(search, after).limit(limit))
+    asked, few = _rarest_first(connection, asked, search)
+    chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
+    if chosen is None:
+        return _fetch(connection, _walk(search, after, asked).limit(limit))
+    if few >= _FEW:
+        first = _walk(search, after, columns=None).limit(_WALKED).subquery()
+        some = select(*(first.c[name] for name in TARGETS[search.target].order))
+        some = some.where(compiler.condition(asked, first, search.target))
+        found = _fetch(connection, _sorted(some, first, search, None).limit(limit))
+        if len(found) == limit:
+            return found
+    # Gathered before they are sorted: else a planner may walk through the order in the hope of meeting them early.
+    gathered = chosen.cte("gathered").prefix_with("MATERIALIZED")
+    columns = [gathered.c[name] for name in TARGETS[search.target].order]
+    return _fetch(connection, _sorted(select(*columns), gathered, search, after).limit(limit))
+
+
+def matching(connection: Connection, search: Search) -> Select[Any]:
+    """Return a select of the keys of all rows that match `search`, in no order."""
+    found = HOMES[TARGETS[search.target].home]()
+    plain = select(*(found.c[name] for name in TARGETS[search.target].order))
+    if search.asked is None:
+        return plain
+    asked, _ = _rarest_first(connection, search.asked, search)
+    chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
+    return plain.where(compiler.condition(asked, found, search.target)) if chosen is None else chosen
+
+
+def all_keys(database: Database, search: Search) -> Iterator[list[Key]]:
+    """Yield the keys of all rows of `database` that match `search`, in parts. Each part has a transaction of its own.
+
+    Raises:
+        SearchTooLongError: one part took too long.
+
+    """
+    after: Key | None = None
+    while True:
+        with searching(database) as connection:
+            found = keys(connection, search, _KEYS_AT_ONCE, after)
+        if found:
+            yield found
+            after = found[-1]
+        if len(found) < _KEYS_AT_ONCE:
+            return
+
+
+def _walk(
+    search: Search, after: Key | None, asked: Condition | None = None, columns: Sequence[str] | None = ()
+) -> Select[Any]:
+    """Return a select of rows in order; of their keys only, or of all columns (`columns` None)."""
+    found = HOMES[TARGETS[search.target].home]()
+    names = TARGETS[search.target].order
+    chosen = select(*found.c) if columns is None else select(*(found.c[name] for name in names))
+    if asked is not None:
+        chosen = chosen.where(compiler.condition(asked, found, search.target))
+    return _sorted(chosen, found, search, after)
+
+
+def _sorted(chosen: Select[Any], found: FromClause, search: Search, after: Key | None) -> Select[Any]:
+    searched = TARGETS[search.target]
+    columns = [found.c[name] for name in searched.order]
+    if after is not None:
+        mark = tuple_(*(literal(value, column.type) for column, value in zip(columns, after, strict=True)))
+        chosen = chosen.where(tuple_(*columns) < mark if searched.descending else tuple_(*columns) > mark)
+    return chosen.order_by(*(column.desc() if searched.descending else column for column in columns))
+
+
+def _fetch(connection: Connection, chosen: Select[Any]) -> list[Key]:
+    return [tuple(row) for row in connection.execute(chosen)]
+
+
+def _rarest_first(connection: Connection, asked: Condition, search: Search) -> tuple[Condition, int]:
+    """Return (asked, rows): the condition with the rarest of its parts first, and how many rows an index finds for it.
+
+    Rows are counted up to `_FEW`; a part that no index finds counts as many.
+    """
+    match asked:
+        case NoneOf():
+            return asked, _FEW
+        case FactTest():
+            return asked, _count(connection, asked, search)
+        case AnyOf(parts):
+            each = [_rarest_first(connection, part, search) for part in parts]
+            return AnyOf(tuple(part for part, _ in each)), sum(rows for _, rows in each)
+        case AllOf(parts):
+            each = sorted((_rarest_first(connection, part, search) for part in parts), key=lambda found: found[1])
+            return AllOf(tuple(part for part, _ in each)), each[0][1]
+
+
+def _count(connection: Connection, asked: FactTest, search: Search) -> int:
+    chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
+    if chosen is None:
+        return _FEW
+    few = chosen.limit(_FEW).subquery()
+    return connection.execute(select(func.count()).select_from(few)).scalar_one()

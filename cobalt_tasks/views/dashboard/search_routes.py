@@ -1,0 +1,121 @@
+"""The routes that search: ports and certificates, counts and facets, and what may follow in a query."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import FastAPI, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts.search import completion, find
+from cobalt_tasks.hosts.search.fields import FIELDS, Field, Searchable
+from cobalt_tasks.hosts.search.find import SearchTooLongError
+from cobalt_tasks.hosts.search.language import LONGEST, SearchError
+from cobalt_tasks.views import search as views
+
+Text = Annotated[
+    str,
+    Query(max_length=LONGEST, description="A query, such as `port:22 country:DE`; docs/search.md lists the fields."),
+]
+OptionalText = Annotated[str | None, Query(max_length=LONGEST, description="A query; see docs/search.md.")]
+Mark = Annotated[str | None, Query(max_length=1000, description="The `next` of the page before, of the same query.")]
+Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
+
+_COMPLETION_SECONDS = 1.0
+
+
+def found(database: Database, query: str, target: Searchable, limit: int, after: str | None) -> Response:
+    """Return a page of what matches a query, as JSON.
+
+    Args:
+        database: the ledger.
+        query: the query.
+        target: what to find.
+        limit: rows at most.
+        after: the `next` of the page before; None for the first page.
+
+    """
+    return _json(views.page(database, find.read(database, query, target), limit, after))
+
+
+def add_search(app: FastAPI) -> None:
+    """Add the routes that search to `app`."""
+
+    @app.get("/api/ports", tags=["lists"])
+    def ports(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
+        """Return ports by address and number, with their services; `q` chooses among them."""
+        return found(_database(request), q, Searchable.PORTS, limit, after)
+
+    @app.get("/api/certificates", tags=["lists"])
+    def certificates(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
+        """Return certificates, once for each port they were seen on; `q` chooses among them."""
+        return found(_database(request), q, Searchable.CERTIFICATES, limit, after)
+
+    @app.get("/api/search/count", tags=["search"])
+    def count(request: Request, q: Text = "", of: Searchable = Searchable.HOSTS) -> Response:
+        """Return how many rows match: exactly up to 50,000, else `exact` is false and there are more."""
+        database = _database(request)
+        return _json(views.count(database, find.read(database, q, of)))
+
+    @app.get("/api/search/facets", tags=["search"])
+    def facets(
+        request: Request,
+        fields: Annotated[str, Query(max_length=200, description="Such as country,port,product.")],
+        q: Text = "",
+        of: Searchable = Searchable.HOSTS,
+    ) -> Response:
+        """Return how many rows match, and the most frequent values of fields among them."""
+        database = _database(request)
+        return _json(views.facets(database, find.read(database, q, of), fields.split(",")))
+
+    @app.get("/api/search/fields", tags=["search"])
+    def field_list() -> Response:
+        """Return the fields of the search language: name, type, meaning, example, and what they apply to."""
+        return _json({"items": [_described(field) for field in FIELDS]})
+
+    @app.get("/api/search/values", tags=["search"])
+    def values(
+        request: Request,
+        field: Annotated[str, Query(max_length=50)],
+        prefix: Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")] = "",
+    ) -> Response:
+        """Return values of a field that start so, to complete what is written."""
+        with find.searching(_database(request), _COMPLETION_SECONDS) as connection:
+            return _json({"items": completion.values(connection, field, prefix, 20)})
+
+    app.add_exception_handler(SearchError, _answer_search_error)
+    app.add_exception_handler(views.PageMarkError, _answer_mark_error)
+    app.add_exception_handler(SearchTooLongError, _answer_slow_search)
+
+
+def _described(field: Field) -> dict[str, object]:
+    return {
+        "name": field.name,
+        "type": field.kind.word,
+        "meaning": field.meaning,
+        "example": field.example,
+        "applies_to": [target.value for target in field.places],
+        "facet": field.facet,
+        "listed": field.listed,
+    }
+
+
+def _answer_search_error(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error), "column": getattr(error, "column", None)}, 422)
+
+
+def _answer_mark_error(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 422)
+
+
+def _answer_slow_search(_request: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": str(error)}, 503)
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.live.database
+    return database
+
+
+def _json(document: object) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json")

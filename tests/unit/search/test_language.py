@@ -1,0 +1,145 @@
+"""The search language by itself: what parses, and what is said where it does not."""
+
+import time
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from sqlalchemy.dialects import postgresql, sqlite
+
+from cobalt_tasks.hosts.search import compiler, language
+from cobalt_tasks.hosts.search.fields import FIELDS, WORDS, Searchable
+from cobalt_tasks.hosts.search.language import LONGEST, SearchError
+from cobalt_tasks.hosts.search.rows import HOMES, TARGETS
+from cobalt_tasks.hosts.search.texts import version_key
+from cobalt_tasks.hosts.search.values import Context
+
+PIECES = st.sampled_from(
+    [
+        *(f"{field.name}:" for field in FIELDS),
+        *(field.example for field in FIELDS),
+        *(
+            "(",
+            ")",
+            "-",
+            "NOT ",
+            " OR ",
+            " AND ",
+            '"',
+            ",",
+            ":",
+            "..",
+            "<",
+            ">=",
+            "*",
+            " ",
+            "22",
+            "7d",
+            "é",
+            "'",
+            ";--",
+            "%",
+        ),
+        *("' OR 1=1 --", "\\", "\0", "\ud800", "10.0.0.0/8", "fe80::1", "2026-11-01", "$1", ":x", "nosuch:1"),
+    ]
+)
+QUERIES = st.one_of(st.text(max_size=80), st.lists(PIECES, max_size=12).map("".join))
+
+
+def context(*, is_sqlite: bool) -> Context:
+    """A context at a fixed time, with one site and one tag."""
+    return Context(is_sqlite=is_sqlite, now=1_700_000_000.0, labels={"site": {"office": []}, "tag": {"lab": []}})
+
+
+@given(QUERIES)
+@example("(" * 1900)
+@example("-" * 1900 + "a")
+@example("a " * 900)
+@example("(a" * 600 + ")" * 600)
+def test_any_text_parses_or_points_at_where_it_fails(text: str) -> None:
+    """A query is read, or refused by one error that names a column of it."""
+    column = 1
+    try:
+        language.parse(text)
+    except SearchError as error:
+        column = error.column
+    assert 1 <= column <= len(text) + 1
+
+
+@given(QUERIES, st.sampled_from(Searchable), st.booleans())
+def test_no_query_makes_sql_of_its_own(text: str, target: Searchable, is_sqlite: bool) -> None:
+    """What is written in a query reaches the database as bound values only: the statement has no piece of it.
+
+    Break: build a test from `text(f"…{value}…")`.
+    """
+    marked = text.replace("22", "31337")
+    try:
+        node = language.parse(marked)
+        if node is None:
+            return
+        asked = compiler.resolve(node, target, context(is_sqlite=is_sqlite))
+    except SearchError:
+        return
+    found = HOMES[TARGETS[target].home]()
+    dialect = sqlite.dialect() if is_sqlite else postgresql.dialect()
+    statements = [compiler.condition(asked, found, target)]
+    if (chosen := compiler.candidates(asked, target, is_sqlite=is_sqlite)) is not None:
+        statements.append(chosen)
+    for statement in statements:
+        sql = str(statement.compile(dialect=dialect))
+        assert "31337" not in sql
+        assert "1=1" not in sql
+        assert ";" not in sql
+        assert "--" not in sql
+
+
+@pytest.mark.parametrize(
+    ("query", "message", "column"),
+    [
+        ("prot:22", "there is no field 'prot', perhaps port; the fields are net, src,", 1),
+        ("a  port:x", "'x' is no number", 9),
+        ("port:70000", "70000 is not between 0 and 65,535", 6),
+        ("port:22 (a OR", "the query ends too early", 14),
+        ('port:22 "abc', 'this " has no other', 9),
+        ("seen:soon", "'soon' is no time: write an age such as 12h", 6),
+        ("net:nowhere", "'nowhere' is no address and no network", 5),
+        ("src:10.0.0.1", "src: is a field of connections, not of hosts", 1),
+        ("service:>a", "service: has no order", 10),
+        ("product:a*b", "* stands at the end only", 9),
+        ("site:nosuch", "there is no site 'nosuch'; there are office", 6),
+        ("cert.selfsigned:perhaps", "write yes or no", 17),
+        ("...", "there is no letter and no digit", 1),
+        ("a)", "')' is not expected here", 2),
+        ("-", "'-' is not expected here", 1),
+        ("x" * (LONGEST + 1), "at most 2,000 characters", LONGEST + 1),
+        (" ".join(["a"] * 60), "at most 50 terms", 119),
+    ],
+)
+def test_errors_name_what_is_wrong_and_where(query: str, message: str, column: int) -> None:
+    """An unknown field names the known ones, a value its column, a field of other rows those rows."""
+    with pytest.raises(SearchError) as caught:
+        compiler.resolve(language.parse(query), Searchable.HOSTS, context(is_sqlite=True))  # type: ignore[arg-type]
+    assert str(caught.value).startswith(message) or message in str(caught.value)
+    assert caught.value.column == column
+
+
+def test_versions_are_compared_part_by_part() -> None:
+    """Numbers by value, words before numbers, more parts after fewer."""
+    versions = ["1.9", "1.10", "6.6p1", "8.9", "8.9p1", "8.10", "9", "9.0", "10.0.1", "2024.81"]
+    assert sorted(versions, key=version_key) == versions
+
+
+def test_every_field_says_what_it_needs_to() -> None:
+    """Each example is a term that parses for what the field applies to."""
+    for field in (*FIELDS, WORDS):
+        for target in field.places:
+            node = language.parse(field.example)
+            assert node is not None
+            compiler.resolve(node, target, context(is_sqlite=False))
+
+
+def test_a_query_is_read_in_no_time() -> None:
+    """The longest query that is allowed costs less than a second of this process."""
+    began = time.process_time()
+    language.parse("(" * 20 + " OR ".join(["port:22"] * 50) + ")" * 20)
+    assert time.process_time() - began < 1
