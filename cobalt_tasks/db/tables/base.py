@@ -18,7 +18,7 @@ metadata = MetaData(
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 ByteOrder = Text().with_variant(Text(collation="C"), "postgresql")
-"""Text that is compared byte by byte, so that an index serves for the beginning of a text, whatever the database's collation."""
+"""Text that is compared byte by byte, so that an index serves for the start of a text, whatever the database's collation."""
 
 
 def from_column(column: str, derive: Callable[[str], str]) -> Callable[[Any], str]:

@@ -1,6 +1,6 @@
 """What the search needs beside the tables of facts: indexes of folded text, texts to search in, and values taken apart.
 
-Text is compared in lower case and byte by byte (PostgreSQL's collation "C"), so that an index serves for the beginning of a
+Text is compared in lower case and byte by byte (PostgreSQL's collation "C"), so that an index serves for the start of a
 text as well, whatever the collation of the database.
 """
 
