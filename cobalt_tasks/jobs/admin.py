@@ -69,7 +69,7 @@ def _page_by_page(
     states: Sequence[State],
     change: Callable[[Connection, store.Targets], int],
 ) -> int:
-    """Change jobs from the newest to the oldest, some in each transaction: nobody else is to wait long for the ledger."""
+    """Change jobs from the newest to the oldest, some in each transaction, so that no other process waits long."""
     wanted = [state for state in states if selection.state in {None, state}]
     if not wanted:
         return 0

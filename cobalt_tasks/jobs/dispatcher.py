@@ -37,7 +37,7 @@ BATCH_SECONDS = 1.0
 """How long a batch of a flood is to take. An urgent job waits for what is under way, and that varies: about two seconds."""
 
 _MARKED_AT_ONCE = 2000
-"""Jobs marked as sent in one transaction: SQLite has one writer, and nobody is to wait long for it."""
+"""Jobs marked as sent in one transaction: SQLite has one writer, and other processes must not wait long for it."""
 
 WAKE_UPS = 16
 """Wake-up messages that may wait besides: a full queue must not keep a provider's quota from being used."""
@@ -134,7 +134,7 @@ class Dispatcher:
 def batch_size(kind: Kind, seconds_per_job: float | None) -> int:
     """Return how many jobs of a flood travel together: as many as are done in `BATCH_SECONDS`, as far as the catalog allows.
 
-    `seconds_per_job` is what they took lately, None when nobody knows.
+    `seconds_per_job` is what they took recently, None when that is unknown.
     """
     if not seconds_per_job:
         return kind.batch

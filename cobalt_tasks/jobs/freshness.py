@@ -44,12 +44,12 @@ _COLUMNS: Columns = {
 
 
 def is_fresh(target: Any, now: float) -> ColumnElement[bool]:
-    """Tell whether the fact of a row with kind, address, protocol and port is still good at `now`."""
+    """Return the condition that the fact of a row with kind, address, protocol and port is still good at `now`."""
     return exists().where(_same(freshness, target), freshness.c.fresh_until > now)
 
 
 def is_paused(target: Any, now: float) -> ColumnElement[bool]:
-    """Tell whether no job is to be made for the target yet at `now`, after a failure."""
+    """Return the condition that no job is to be made for the target yet at `now`, after a failure."""
     return exists().where(_same(freshness, target), _pauses(now))
 
 
@@ -80,7 +80,7 @@ def stale(kind: str, limit: int, now: float) -> Select[str, str, int]:
 
 
 def _pauses(now: float | ColumnElement[float]) -> ColumnElement[bool]:
-    """Tell whether a pause is under way; one that lasts longer than its kind's was begun by a clock that was wrong."""
+    """Return the condition that a pause is under way; one longer than its kind's was started by a clock that was wrong."""
     longest = case(*((freshness.c.kind == kind.name, kind.pause) for kind in KINDS), else_=0.0)
     return freshness.c.paused_until.between(now, longest + now)
 

@@ -1,4 +1,4 @@
-"""What beat asks for every few seconds: find what was lost, take back what was abandoned, refresh what went stale, and
+"""What beat sends for every few seconds: find lost messages, reap abandoned claims, refresh stale facts, and
 send what is waiting. Harmless when several run at once.
 """
 

@@ -52,7 +52,7 @@ def _pause(outcome: Outcome) -> float:
     after = outcome.after or 0.0
     match outcome.verdict:
         case Verdict.FAULT:
-            # The first lone run tells whether it was this job at all; what troubles us then may take a while to pass.
+            # The first isolated run shows whether it was this job at all; what fails then may last a while.
             after = _FAULT_SECONDS * 4**outcome.job.attempts if outcome.job.isolated else 0.0
         case Verdict.DONE | Verdict.FAILED | Verdict.WAIT:
             return after
