@@ -3,10 +3,10 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+from cobalt_tasks.core import settings
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
-from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.hosts.names import MOST_NAMES, names_of
@@ -66,7 +66,7 @@ def test_jobs_of_active_kinds_know_the_names(database: Database, tmp_path: Path)
         seen.append(net.target(job).names)
         return Outcome(job=job, verdict=Verdict.DONE, code="open")
 
-    context = SimpleNamespace(settings=Settings(home=tmp_path), scope=Scope(), database=database)
+    context = SimpleNamespace(settings=settings.load({"COBALT_HOME": str(tmp_path)}), scope=Scope(), database=database)
     for kind in ("certificate", "domain"):
         probes(BY_NAME[kind], probe)(context, [job])  # type: ignore[arg-type]
     assert seen == [("www.example.com",), ()]
