@@ -211,7 +211,8 @@ class Banner(Struct, frozen=True, kw_only=True):
     """What a port sent, or what a source reports about its service.
 
     `raw` is the evidence, `text` its printable form without NUL; both are empty where only the service is known.
-    `rank` is how far service, product and version are believed.
+    `rank` is how far service, product and version are believed. `details` is what else is known of the service, as JSON
+    text: CPE, operating system, device, a page's title.
     """
 
     address: str
@@ -225,6 +226,7 @@ class Banner(Struct, frozen=True, kw_only=True):
     product: str | None = None
     version: str | None = None
     rank: FactRank = FactRank.PROBE
+    details: str | None = None
 
 
 class Certificate(Struct, frozen=True, kw_only=True):

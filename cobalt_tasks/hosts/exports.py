@@ -148,7 +148,7 @@ def _json_list(dialect: str, table: Any, column: str, label: str) -> Any:
 
 
 def _ports(_dialect: str) -> Select[Any]:
-    names = ("address", "protocol", "port", "service", "product", "version", "banner")
+    names = ("address", "protocol", "port", "service", "product", "version", "banner", "details")
     times = ("seen_in_traffic", "first_seen", "last_seen")
     return select(*(ports.c[name] for name in (*names, *times)))
 

@@ -42,7 +42,8 @@ def write_banners(connection: Connection, found: Sequence[Banner]) -> None:
     key = ("address", "protocol", "port", "source", "digest")
     rows = [{**_seen(fact), "digest": banner_digest(fact.service, fact.raw)} for fact in found]
     for row in rows:
-        del row["rank"]
+        # They belong to the service, not to what was sent.
+        del row["rank"], row["details"]
     upsert(connection, banners, _latest(rows, key), keep=("product", "version"))
 
 

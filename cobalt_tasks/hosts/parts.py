@@ -39,7 +39,18 @@ WHOLE: Final = Page()
 
 _BANNER = ("protocol", "port", "source", "service", "product", "version", "text", "first_seen", "last_seen")
 _PORT = (
-    *("protocol", "port", "service", "product", "version", "banner", "seen_in_traffic", "first_seen", "last_seen"),
+    *(
+        "protocol",
+        "port",
+        "service",
+        "product",
+        "version",
+        "banner",
+        "details",
+        "seen_in_traffic",
+        "first_seen",
+        "last_seen",
+    ),
 )
 _JOB = (
     "id",

@@ -20,7 +20,7 @@ _FRESH_SECONDS: Final = 30 * DAY
 """By how much a report may be older than the latest of its port and still be shown."""
 
 _KEY: Final[bulk.Columns] = {"address": Text(), "protocol": Text(), "port": BigInteger()}
-_SHOWN: Final = ("service", "product", "version", "banner")
+_SHOWN: Final = ("service", "product", "version", "banner", "details")
 
 Target = tuple[str, str, int]
 """Address, protocol, port."""
@@ -38,6 +38,7 @@ class _Report(Struct, kw_only=True):
     product: str | None
     version: str | None
     banner: str | None
+    details: str | None
     first_seen: float
     last_seen: float
 
@@ -46,6 +47,7 @@ class _Report(Struct, kw_only=True):
         is_same = newer.service is None or self.service in {None, newer.service}
         is_same_product = is_same and newer.product in {None, self.product}
         self.version = newer.version or (self.version if is_same_product else None)
+        self.details = newer.details or (self.details if is_same_product else None)
         self.product = newer.product or (self.product if is_same else None)
         self.banner = newer.banner or (self.banner if is_same else None)
         self.service = newer.service or self.service
@@ -108,6 +110,7 @@ def _shown(reports: Sequence[_Report]) -> dict[str, object]:
         "service": service,
         "product": described.product if described else None,
         "version": described.version if described else None,
+        "details": described.details if described else next((each.details for each in same if each.details), None),
         "banner": next((each.banner for each in fresh if each.banner), None),
     }
 
@@ -123,6 +126,7 @@ def _report(fact: Banner) -> _Report:
         product=fact.product,
         version=fact.version,
         banner=fact.text or None,
+        details=fact.details,
         first_seen=fact.observed_at,
         last_seen=fact.observed_at,
     )

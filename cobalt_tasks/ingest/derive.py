@@ -16,6 +16,7 @@ from cobalt_tasks.core.records import Banner, Discovery, FactRank, Facts, Hardwa
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.protocols import printable, recognise
+from cobalt_tasks.protocols.details import details_of
 from cobalt_tasks.protocols.registry import TLS_PORTS, udp_words_at
 
 _TLS_SERVICES: Final = frozenset({"ssl", "X509", "X509CA"})
@@ -284,4 +285,5 @@ def _banner(found: Discovery, tool: str, when: float) -> Banner:
         product=found.product or known.product,
         version=found.version or known.version,
         rank=FactRank.TRAFFIC if found.seen_in_traffic else found.rank,
+        details=found.details or details_of(known),
     )

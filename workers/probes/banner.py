@@ -8,6 +8,7 @@ from cobalt_tasks.core.records import Banner, Facts, Hostname, Job, NewJob, Outc
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.protocols import registry
 from cobalt_tasks.protocols.base import Protocol, Target
+from cobalt_tasks.protocols.details import details_of
 from cobalt_tasks.protocols.identify import Result, identify
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
@@ -68,6 +69,7 @@ def _facts(job: Job, result: Result) -> Facts:
         service=result.service,
         product=fingerprint.product,
         version=fingerprint.version,
+        details=details_of(fingerprint, result.tls),
     )
     met = "redirect" if fingerprint.service == "http" else "greeting"
     names = [Hostname(address=job.address, name=name, source=met, observed_at=now) for name in fingerprint.names]

@@ -49,6 +49,7 @@ ports = Table(
     Column("product", Text),
     Column("version", Text),
     Column("banner", Text),
+    Column("details", Text),
     # Known from traffic, and so never probed for that alone; false once a scan reports it.
     Column("seen_in_traffic", Boolean, nullable=False, server_default=false()),
     PrimaryKeyConstraint("address", "protocol", "port"),
@@ -71,6 +72,7 @@ services = Table(
     Column("product", Text),
     Column("version", Text),
     Column("banner", Text),
+    Column("details", Text),
     Column("first_seen", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
     PrimaryKeyConstraint("address", "protocol", "port", "source", "rank"),

@@ -151,3 +151,34 @@ def test_mac_addresses_are_shown_with_their_host(sqlite_database: Database, home
     assert "Raspberry Pi Foundation" in printed.output
     as_json = CliRunner().invoke(cobalt, ["hosts", "192.168.1.2", "--json"])
     assert '"vendor":"Raspberry Pi Foundation"' in as_json.output.replace(": ", ":")
+
+
+def test_details_belong_to_the_product(database: Database) -> None:
+    """What else is known of a service is shown with the product it was reported with, and goes with it."""
+
+    def port() -> tuple[str | None, str | None]:
+        with database.reading() as connection:
+            row = connection.execute(text("SELECT product, details FROM ports WHERE address = '192.0.2.77'")).one()
+            return row.product, row.details
+
+    def seen(when: float, product: str | None, details: str | None) -> None:
+        found = Banner(
+            address="192.0.2.77",
+            protocol="tcp",
+            port=22,
+            source="probe",
+            observed_at=when,
+            text="x",
+            raw=b"x",
+            service="ssh",
+            product=product,
+            details=details,
+        )
+        database.write(facts.write, Facts(banners=[found]))
+
+    seen(1.0, "OpenSSH", '{"os":"Debian"}')
+    assert port() == ("OpenSSH", '{"os":"Debian"}')
+    seen(2.0, "OpenSSH", None)
+    assert port() == ("OpenSSH", '{"os":"Debian"}')
+    seen(3.0, "dropbear", None)
+    assert port() == ("dropbear", None)
