@@ -6,7 +6,7 @@ from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
-_HEADER = re.compile(rb"AMQP[\x00-\x03]([\x00-\x09])([\x00-\x09])([\x00-\x09])")
+_HEADER = re.compile(rb"AMQP(?![\x00\x02\x03]\x01\x00\x00)[\x00-\x03]([\x00-\x09])([\x00-\x09])([\x00-\x09])")
 _START = re.compile(rb"\x01\x00\x00.{4}\x00\x0a\x00\x0a([\x00-\x09])([\x00-\x09])", re.DOTALL)
 _FRAME = 8
 

@@ -47,6 +47,9 @@ _MORE: Final = 0.7
 """The wait for answers of a server that has already answered."""
 
 _TLS: Final = "tls"
+_ECHO: Final = "echo"
+"""A server that sends back what it receives (RFC 862), which must not be taken for a speaker of what it was sent."""
+
 _HTTP: Final = "http"
 _GENERIC: Final = frozenset({_HTTP, _TLS})
 _LAST_LINE: Final = re.compile(rb"(?:\A|\n)(?!\d{3}-)[^\n]*\n\Z")
@@ -179,8 +182,12 @@ class _Search:
                 if self._in_tls:
                     break
             else:
-                reply = yield self._words(protocol)
+                said = self._words(protocol)
+                reply = yield said
                 status = reply.status
+                if reply.data and reply.data == said.data:
+                    self._keep(Fingerprint(_ECHO), reply.data)
+                    break
                 known = yield from self._understand(reply, protocol)
                 if known and _is_tls(known) and not self._in_tls:
                     pending = [each for each in pending if each.name == _TLS]

@@ -1,0 +1,98 @@
+"""Protocols of servers that the tests cannot run: answers put together from their documents."""
+
+import struct
+
+import pytest
+
+from cobalt_tasks.protocols import Fingerprint, recognise, registry
+from cobalt_tasks.protocols.base import Target
+from cobalt_tasks.protocols.identify import identify
+from tests.support.peers import Peer
+
+
+def shown(name: str, answer: bytes) -> Fingerprint:
+    """Return what is found out about a server on a protocol's own port that answers its words, and nothing else, so."""
+    protocol = registry.BY_NAME[name]
+    port = next(iter((*protocol.ports, 31337)))
+    target = Target("192.0.2.1", port, industrial=True)
+    assert protocol.words
+    return Peer({protocol.words(target): answer}).run(identify(target)).fingerprint
+
+
+def tns(kind: int, text: bytes) -> bytes:
+    """Return a TNS packet: length, checksum, type, flags, checksum of the head, two reasons, length of the text, the text."""
+    body = struct.pack(">BBH", 34, 0, len(text)) + text
+    return struct.pack(">HHBBH", len(body) + 8, 0, kind, 0, 0) + body
+
+
+@pytest.mark.parametrize(
+    ("number", "version"), [(186647040, "11.2.0.2.0"), (202375680, "12.1.0.2.0"), (318767104, "19.0.0.0.0")]
+)
+def test_oracle(number: int, version: str) -> None:
+    """A listener's refusal holds the version as one number, with other widths from 18c on."""
+    text = b"(DESCRIPTION=(TMP=)(VSNNUM=%d)(ERR=1189)(ERROR_STACK=(ERROR=(CODE=1189)(EMFI=4))))" % number
+    found = shown("oracle-tns", tns(4, text))
+    assert (found.product, found.version) == ("Oracle TNS listener", version)
+
+
+def cql(body: bytes, *, kind: int = 6) -> bytes:
+    """Return a response frame of version 4 of the native protocol."""
+    return bytes((0x84, 0, 0, 0, kind)) + len(body).to_bytes(4, "big") + body
+
+
+def cql_map(options: dict[bytes, list[bytes]]) -> bytes:
+    """Return a string multimap."""
+    rows = [struct.pack(">H", len(key)) + key + struct.pack(">H", len(values)) for key, values in options.items()]
+    texts = [b"".join(struct.pack(">H", len(value)) + value for value in values) for values in options.values()]
+    return struct.pack(">H", len(options)) + b"".join(row + text for row, text in zip(rows, texts, strict=True))
+
+
+def test_cassandra() -> None:
+    """The options name the language's version, which is not the product's; Scylla's own options tell it apart."""
+    options = {b"COMPRESSION": [b"snappy", b"lz4"], b"CQL_VERSION": [b"3.4.6"]}
+    found = shown("cassandra", cql(cql_map(options)))
+    assert (found.product, found.version, found.info) == ("Apache Cassandra", None, "CQL 3.4.6")
+    assert shown("cassandra", cql(cql_map({**options, b"SCYLLA_SHARD": [b"0"]}))).product == "ScyllaDB"
+    refusal = struct.pack(">IH", 10, 36) + b"Invalid or unsupported protocol version (4)"
+    assert shown("cassandra", cql(refusal, kind=0)).service == "cassandra"
+
+
+def test_kafka() -> None:
+    """The kinds of request a broker knows, for our request."""
+    protocol = registry.BY_NAME["kafka"]
+    assert protocol.words
+    correlation = protocol.words(Target("192.0.2.1", 9092))[8:12]
+    rows = b"".join(struct.pack(">hhh", key, 0, 3) for key in range(18))
+    body = correlation + struct.pack(">hI", 0, 18) + rows
+    answer = len(body).to_bytes(4, "big") + body
+    assert shown("kafka", answer).service == "kafka"
+    assert recognise(b"\x00\x00\x00\x70" + answer[4:]).service is None
+
+
+def test_a_printer() -> None:
+    """A printer names its model; whatever it says, it is sent nothing that it would print."""
+    answer = b'@PJL INFO ID\r\n"HP LaserJet 4250"\r\n\x0c'
+    found = shown("jetdirect", answer)
+    assert (found.product, found.device) == ("HP LaserJet 4250", "printer")
+    peer = Peer()
+    peer.run(identify(Target("192.0.2.1", 9100)))
+    assert all(sent.startswith(b"\x1b%-12345X@PJL") for sent in peer.sent)
+
+
+def test_amqp_1() -> None:
+    """A broker of version 1.0 alone answers the older version with its own header, and is asked again in it."""
+    sasl = bytes.fromhex("0000003b02010000005340c02e01e02b03a309") + b"ANONYMOUS\x05PLAIN\x08EXTERNAL"
+    header = b"AMQP\x03\x01\x00\x00"
+    found = Peer({b"AMQP\x00\x00\x09\x01": header, header: header + sasl}).run(identify(Target("192.0.2.1", 5672)))
+    assert (found.service, found.fingerprint.version, found.fingerprint.info) == ("amqp", None, "AMQP 1.0")
+    assert "PLAIN" in found.fingerprint.extras["logins"]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_an_echo_is_no_answer(transport: str) -> None:
+    """A server that sends back what it receives speaks none of the protocols, whatever port it is on."""
+    used = {port for each in registry.PROTOCOLS for port in (each.udp_ports if transport == "udp" else each.ports)}
+    for port in sorted(used | {31337}):
+        target = Target("192.0.2.1", port, transport, industrial=True, community="public")
+        result = Peer(lambda data: data).run(identify(target))
+        assert result.service in {"echo", None}, (port, result.service)
