@@ -184,10 +184,10 @@ def _hosts(batch: Batch, now: float) -> list[tuple[str, float, float, bool]]:
     """Return a row for each host met: both ends of a connection, and what a scan found."""
     pairs = [(src_ip, at) for _, at, _, src_ip, *_ in batch.observations]
     pairs += [(dst_ip, at) for _, at, _, _, _, dst_ip, *_ in batch.observations]
-    for each in batch.identified.values():
-        pairs += [(each.src_ip, each.last_at), (each.dst_ip, each.last_at)]
-        if each.first_at != each.last_at:
-            pairs += [(each.src_ip, each.first_at), (each.dst_ip, each.first_at)]
+    lines = batch.identified.values()
+    pairs += [(each.src_ip, each.last_at) for each in lines] + [(each.dst_ip, each.last_at) for each in lines]
+    if batch.joined:
+        pairs += [(each.src_ip, each.first_at) for each in lines] + [(each.dst_ip, each.first_at) for each in lines]
     pairs += [(address, at) for _, address, _, _, _, at, *_ in batch.discoveries]
     pairs += [(each.address, each.observed_at) for each in batch.hardware_addresses]
     discovered = {

@@ -8,6 +8,7 @@ in order, so that two writers cannot wait for each other.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from msgspec.structs import astuple
 from sqlalchemy import Connection, Row, bindparam, select, update
 
 from cobalt_tasks.core.durations import DAY
@@ -23,7 +24,10 @@ _AT_ONCE: Final = 500
 _CHANGED: Final = ("observed_at", "src_ip", "src_port", "dst_ip", "dst_port", "protocol", "process", "details")
 """The columns of a connection that a line which joins may change."""
 
-_COLUMNS: Final = ("id", "source_id", "arrived_at", "identity", *_CHANGED)
+_LINE: Final = (*_CHANGED[:-1], "identity", "details")
+"""The columns that are the first fields of `IdentifiedConnection`."""
+
+_COLUMNS: Final = ("id", "source_id", "arrived_at", *_LINE)
 
 
 def write(connection: Connection, batch: Batch) -> int:
@@ -99,23 +103,8 @@ def _point_to(connection: Connection, key: int, row: int, authority: int) -> Non
 
 def _insert(connection: Connection, batch: Batch, new: Mapping[int, IdentifiedConnection]) -> None:
     source, arrived_at = batch.source_id, batch.arrived_at
-    rows = [
-        (
-            row,
-            source,
-            arrived_at,
-            each.identity,
-            each.observed_at,
-            each.src_ip,
-            each.src_port,
-            each.dst_ip,
-            each.dst_port,
-            each.protocol,
-            each.process,
-            each.details,
-        )
-        for row, each in new.items()
-    ]
+    length = len(_COLUMNS)
+    rows = [(row, source, arrived_at, *astuple(each))[:length] for row, each in new.items()]
     if not rows:
         return
     if connection.dialect.name == "postgresql":

@@ -307,7 +307,7 @@ def seen(numbers: range) -> Batch:
         batch.observe(Observation(src_ip=address(0), dst_ip=address(n), dst_port=443))
         batch.observe(Observation(src_ip=address(0), dst_ip=address(n), dst_port=80, identity=f"flow {n}"))
     batch.hosts = [(address(n), PAST, PAST + n, False) for n in numbers]
-    batch.ports = [(address(n), "tcp", 443, PAST, PAST + n) for n in numbers]
+    batch.ports = [(address(n), "tcp", 443, PAST, PAST + n, False) for n in numbers]
     batch.facts = Facts(banners=[Banner(address=address(n), port=25, service="smtp", **banner) for n in numbers])
     batch.jobs = [NewJob(kind=kind, address=address(n)) for n in numbers for kind in ("domain", "geolocation")]
     return batch
