@@ -4,16 +4,19 @@ Of the lines that are joined, the one that knows the connection best decides its
 (`IdentifiedConnection.precedes`); the details of all are kept. The result does not depend on the order of the lines.
 """
 
-from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from xxhash import xxh3_64_intdigest
 
 from cobalt_tasks.core.records import Authority, Observation
 
 _NAMED_BY_IDENTITY_ALONE: Final = frozenset({"zeek"})
 """Tools whose identity occurs once; another's (Suricata's flow_id) names a connection only together with its two ends."""
+
+_HALF: Final = 1 << 63
+"""Databases have signed integers."""
 
 _LONGEST: Final = 16 * 1024
 """Characters of the details of one connection; what would make them longer is left out, and `cut` is set."""
@@ -84,7 +87,7 @@ def identified(seen: Observation, observed_at: float) -> IdentifiedConnection:
         seen.process,
         seen.identity or "",
         seen.details,
-        seen.authority,
+        int(seen.authority),
         observed_at,
         observed_at,
     )
@@ -99,7 +102,8 @@ def key_of(tool: str, seen: Observation) -> int:
     if tool not in _NAMED_BY_IDENTITY_ALONE:
         one, other = f"{seen.src_ip} {seen.src_port or 0}", f"{seen.dst_ip} {seen.dst_port}"
         name += f"\0{one}\0{other}" if one < other else f"\0{other}\0{one}"
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+    # Not cryptographic, and need not be: the tool makes the identity up, and rows are compared by it (store/identities.py).
+    return xxh3_64_intdigest(name.encode()) - _HALF
 
 
 def _order(line: IdentifiedConnection) -> tuple[float, str, int, str, int, str]:

@@ -68,10 +68,9 @@ def _reserve(connection: Connection, number: int) -> Sequence[int]:
 def _claim(connection: Connection, batch: Batch, reserved: Mapping[int, int]) -> dict[int, Row[Any]]:
     """Insert the keys of a batch; return the rows of those that were there already."""
     day = int(batch.arrived_at // DAY)
-    rows = [(key, reserved[key], day, int(each.authority)) for key, each in batch.identified.items()]
-    rows.sort()
+    rows = [(key, reserved[key], day, each.authority) for key, each in batch.identified.items()]
     if connection.dialect.name == "postgresql":
-        columns = [list(column) for column in zip(*rows, strict=True)]
+        columns = [list(column) for column in zip(*sorted(rows), strict=True)]
         inserted = connection.exec_driver_sql(
             "INSERT INTO identities (key, observation_id, day, authority) "
             "SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::smallint[]) ON CONFLICT DO NOTHING",

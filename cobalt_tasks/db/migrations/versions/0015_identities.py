@@ -1,9 +1,8 @@
 """the identity of a connection leads to its row, whichever sources its lines come from."""
 
-from hashlib import blake2b
-
 import sqlalchemy as sa
 from alembic import op
+from xxhash import xxh3_64_intdigest
 
 revision = "0015"
 down_revision = "0014"
@@ -55,4 +54,4 @@ def _key(row: sa.Row[tuple[object, ...]]) -> int:
     if tool != "zeek":
         one, other = f"{row.src_ip} {row.src_port or 0}", f"{row.dst_ip} {row.dst_port}"
         name += f"\0{one}\0{other}" if one < other else f"\0{other}\0{one}"
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+    return xxh3_64_intdigest(name.encode()) - (1 << 63)
