@@ -13,6 +13,8 @@ _LONGEST_MAC: Final = 18
 _MAC_SEPARATORS: Final = str.maketrans("", "", ":-.")
 _is_mac: Final = re.compile(r"[0-9a-f]{12}").fullmatch
 
+_TOP: Final = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LOCALHOST: Final = "localhost"
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 
 
@@ -32,10 +34,18 @@ def hostname(text: str, *, wildcard: bool = False) -> str | None:
     """
     name = text[: _LONGEST_NAME + 2].lower().removesuffix(".")
     labels = name.removeprefix("*.").split(".") if wildcard else name.split(".")
-    # A last label of digits only would be an address written badly.
-    if len(name) > _LONGEST_NAME or len(labels) < 2 or labels[-1].isdigit():  # noqa: PLR2004  # a name has a dot
+    # A last label of digits only would be an address written badly; one with other signs is a product's own name for itself.
+    if len(name) > _LONGEST_NAME or len(labels) < 2 or not _TOP.fullmatch(labels[-1]):  # noqa: PLR2004  # a name has a dot
+        return None
+    if labels[0] == _LOCALHOST or labels[-1] == _LOCALHOST:
         return None
     return name if all(_LABEL.fullmatch(label) for label in labels) else None
+
+
+def local_name(text: str) -> str | None:
+    """Return a name of one label, as hosts of a local network have, in lower case; None when it is none."""
+    name = text[:_LONGEST_NAME].lower().removesuffix(".")
+    return name if name != _LOCALHOST and _TOP.fullmatch(name) else None
 
 
 def mac_address(text: str) -> str | None:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from cobalt_tasks.core import x509
+from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.records import (
     Banner,
     Certificate,
@@ -14,13 +15,16 @@ from cobalt_tasks.core.records import (
     Observation,
     Sighting,
 )
-from cobalt_tasks.core.text import hostname, mac_address, printable
+from cobalt_tasks.core.text import hostname, local_name, mac_address, printable
 from cobalt_tasks.hosts.facts import banner_digest
 from cobalt_tasks.ingest.connections import IdentifiedConnection, identified, key_of
 from cobalt_tasks.ingest.store.rejects import KEPT_BYTES
 
 LONGEST_TEXT: Final = 4096
 """Characters of any text of a line that are stored."""
+
+_LOCAL_SOURCES: Final = frozenset({"ptr", "dhcp"})
+"""Sources of names that may have one label only, on a local network."""
 
 _LONGEST_REASON: Final = 300
 _LONGEST_VENDOR: Final = 128
@@ -176,7 +180,10 @@ class Batch:
         address: the host, canonical; name: what the input has there; source: see `records.Hostname`;
         when: epoch seconds, None for the arrival.
         """
-        if isinstance(name, str) and (checked := hostname(name)):
+        checked = hostname(name) if isinstance(name, str) else None
+        if checked is None and isinstance(name, str) and source in _LOCAL_SOURCES and not is_public(address):
+            checked = local_name(name)
+        if checked:
             self.hostnames.append(
                 Hostname(address=address, name=checked, source=source, observed_at=self._not_later(when))
             )

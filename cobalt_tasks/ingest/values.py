@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,6 +28,11 @@ _is_ipv4: Final = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}").fullmatch
 known_addresses: Final[dict[str, str]] = {}
 """Spellings met lately, and the one spelling of each."""
 
+_LONGEST_DETAIL: Final = 512
+_DEEPEST: Final = 5
+_MOST: Final = 32
+_MOST_KEYS: Final = 64
+
 _OFFSET: Final = re.compile(r"([+-]\d{2})(\d{2})$")
 
 
@@ -49,6 +55,11 @@ def address(text: Any, name: str) -> str:
         known_addresses.clear()
     known_addresses[text] = known
     return known
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an address, in any spelling."""
+    return text in known_addresses or canonical(text) is not None
 
 
 def port(value: Any, name: str) -> int:
@@ -125,6 +136,35 @@ def text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
     if not isinstance(value, str) or not value:
         return None
     return value[:longest].replace("\x00", "\\x00")
+
+
+def bounded(value: Any, depth: int = 0) -> Any:
+    """Return a value of JSON with texts, lists and objects cut to a length.
+
+    value: as it was decoded; depth: how deep it lies; what lies deeper than some levels is left out.
+    """
+    if isinstance(value, str):
+        return value[:_LONGEST_DETAIL]
+    if isinstance(value, list | dict) and depth >= _DEEPEST:
+        return None
+    if isinstance(value, list):
+        return [bounded(each, depth + 1) for each in value[:_MOST]]
+    if isinstance(value, dict):
+        return {name[:_LONGEST_DETAIL]: bounded(each, depth + 1) for name, each in list(value.items())[:_MOST_KEYS]}
+    return value
+
+
+def rest(record: dict[str, Any], used: Collection[str]) -> str | None:
+    """Return what else a record reports, as JSON text for the details; None when that is nothing.
+
+    record: the record; used: the keys that are facts or content.
+    """
+    kept = {
+        name: value
+        for name, each in record.items()
+        if name not in used and (value := bounded(each, 1)) not in (None, "", [], {})
+    }
+    return details(kept)
 
 
 def details(said: dict[str, Any]) -> str | None:

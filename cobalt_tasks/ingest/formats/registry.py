@@ -13,16 +13,30 @@ from typing import Final
 
 from cobalt_tasks.core import plugins
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.ingest.formats.arp_scan import ArpScan
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.capture import Capture
+from cobalt_tasks.ingest.formats.firewalls.linux import FirewallLog
+from cobalt_tasks.ingest.formats.firewalls.pfsense import PfsenseLog
+from cobalt_tasks.ingest.formats.flows.argus import ArgusCsv
+from cobalt_tasks.ingest.formats.flows.nfdump import NfdumpCsv, NfdumpJson
+from cobalt_tasks.ingest.formats.flows.vpc import VpcFlowLog
 from cobalt_tasks.ingest.formats.masscan.binary import MasscanBinary
 from cobalt_tasks.ingest.formats.masscan.json_ import MasscanJson
 from cobalt_tasks.ingest.formats.masscan.list_ import MasscanList
 from cobalt_tasks.ingest.formats.masscan.text import MasscanText
 from cobalt_tasks.ingest.formats.nmap.grepable import MasscanGrepable, NmapGrepable
+from cobalt_tasks.ingest.formats.nmap.normal import NmapNormal
 from cobalt_tasks.ingest.formats.nmap.xml_ import MasscanXml, NmapXml
-from cobalt_tasks.ingest.formats.projectdiscovery.naabu import NaabuJson, NaabuText
-from cobalt_tasks.ingest.formats.projectdiscovery.tools import Fingerprintx, Httpx, Tlsx
+from cobalt_tasks.ingest.formats.projectdiscovery.dnsx import Dnsx
+from cobalt_tasks.ingest.formats.projectdiscovery.fingerprintx import Fingerprintx
+from cobalt_tasks.ingest.formats.projectdiscovery.httpx import Httpx
+from cobalt_tasks.ingest.formats.projectdiscovery.naabu import NaabuCsv, NaabuJson, NaabuText
+from cobalt_tasks.ingest.formats.projectdiscovery.tlsx import Tlsx
+from cobalt_tasks.ingest.formats.reports.nessus import Nessus
+from cobalt_tasks.ingest.formats.reports.openvas import OpenVas
+from cobalt_tasks.ingest.formats.rustscan import Rustscan
+from cobalt_tasks.ingest.formats.shodan import Shodan
 from cobalt_tasks.ingest.formats.sockets.conntrack import Conntrack
 from cobalt_tasks.ingest.formats.sockets.lsof import Lsof
 from cobalt_tasks.ingest.formats.sockets.netstat import Netstat
@@ -33,7 +47,7 @@ from cobalt_tasks.ingest.formats.tshark.json_ import TsharkEk, TsharkJson
 from cobalt_tasks.ingest.formats.tshark.text import TsharkText
 from cobalt_tasks.ingest.formats.zeek.json_ import ZeekJson
 from cobalt_tasks.ingest.formats.zeek.tsv import ZeekTsv
-from cobalt_tasks.ingest.formats.zgrab2 import Zgrab2
+from cobalt_tasks.ingest.formats.zgrab2.modules import Zgrab2
 from cobalt_tasks.ingest.formats.zmap import ZmapCsv, ZmapJson
 
 FORMATS: Final[Sequence[type[Format]]] = (
@@ -46,15 +60,23 @@ FORMATS: Final[Sequence[type[Format]]] = (
     MasscanXml,
     MasscanBinary,
     NmapXml,
+    NmapNormal,
     NmapGrepable,
+    Rustscan,
     # An IPv6 address with a port behind it is an address too.
     NaabuText,
+    NaabuCsv,
     ZmapCsv,
     ZmapJson,
     Zgrab2,
+    Shodan,
+    Nessus,
+    OpenVas,
+    ArpScan,
     Tlsx,
     Httpx,
     Fingerprintx,
+    Dnsx,
     NaabuJson,
     ZeekTsv,
     ZeekJson,
@@ -67,6 +89,12 @@ FORMATS: Final[Sequence[type[Format]]] = (
     Netstat,
     Lsof,
     Conntrack,
+    NfdumpCsv,
+    NfdumpJson,
+    ArgusCsv,
+    VpcFlowLog,
+    FirewallLog,
+    PfsenseLog,
 )
 """The formats of this project. When an input looks equally like two, the first of them counts."""
 

@@ -12,6 +12,11 @@ from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 _is_column: Final = re.compile(r"[a-z][a-z0-9_-]*").fullmatch
 """Tells a column's name: each probe module of zmap has its own."""
 
+_ANSWERS: Final = frozenset({
+    *("classification", "success", "repeat", "cooldown", "timestamp_ts", "timestamp_str", "app_success", "icmp_responder"),
+})  # fmt: skip
+"""Columns of which zmap writes at least one with its answers."""
+
 _HEADERLESS: Final = ("saddr", "sport")
 _FALSE: Final = frozenset({"0", "false", "False"})
 _UDP: Final = frozenset({"udp"})
@@ -70,7 +75,7 @@ class ZmapJson(JsonFormat):
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
         """Recognise by zmap's name for an address."""
-        return "saddr" in record
+        return "saddr" in record and ("daddr" not in record or not _ANSWERS.isdisjoint(record))
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
         """Read one answer."""
@@ -103,7 +108,9 @@ def _cells(line: bytes) -> list[str]:
 
 
 def _is_header(cells: list[str]) -> bool:
-    return "saddr" in cells and all(map(_is_column, cells))
+    # A list of flows has both ends: zmap writes the other one only beside what it found out.
+    is_flow = "daddr" in cells and _ANSWERS.isdisjoint(cells)
+    return "saddr" in cells and not is_flow and all(map(_is_column, cells))
 
 
 def _is_plain(line: bytes) -> bool:

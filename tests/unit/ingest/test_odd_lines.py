@@ -112,10 +112,12 @@ def test_a_version_with_a_comma_is_one_port() -> None:
 
 
 def test_a_host_without_ports_is_counted() -> None:
-    """A ping scan has a host and nothing else; nothing is lost without a word."""
+    """A ping scan has hosts and nothing else: one that is up is a host."""
     host = '<host><status state="up"/><address addr="192.0.2.10" addrtype="ipv4"/></host>'
     batch = read("nmap-xml", f'<nmaprun scanner="nmap">\n{host}\n</nmaprun>')
-    assert (batch.ignored, batch.records) == (1, 1)
+    assert [row[1:4] for row in batch.discoveries] == [("192.0.2.10", "ip", 0)]
+    down = read("nmap-xml", f'<nmaprun scanner="nmap">\n{host.replace("up", "down")}\n</nmaprun>')
+    assert (down.ignored, down.records) == (1, 1)
 
 
 @pytest.mark.parametrize(

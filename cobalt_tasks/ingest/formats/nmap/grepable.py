@@ -7,33 +7,50 @@ their own, without one.
 import re
 from typing import ClassVar, Final
 
-from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.masscan.banner import from_escapes
+from cobalt_tasks.ingest.formats.nmap.services import scan_time, service_name, version_parts
 
 _HOST: Final = re.compile(rb"(?:Timestamp: (\d+)\t)?Host: (\S+) \(([^)]*)\)\t(.*)", re.DOTALL)
 _SPOKEN: Final = re.compile(rb"Port: (\d+)\tService: (\S*)\tBanner: ?(.*)", re.DOTALL)
 _NEXT: Final = re.compile(rb", (?=\d+/[a-z|]+/\w+/)")
 """Between two ports: a version may hold a comma too."""
 
+_STARTED: Final = re.compile(rb"# (?:Nmap|Masscan) \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})")
 _ENTRY_FIELDS: Final = 7
 _LONGEST: Final = 128
 
 
 class _Grepable(KnownLineFormat):
-    comment: ClassVar[bytes]
+    comment: ClassVar[re.Pattern[bytes]]
     sign: ClassVar[re.Pattern[bytes]]
+
+    def __init__(self) -> None:
+        """Start without the time of a scan."""
+        self._when: float | None = None
+
+    @property
+    def state(self) -> str | None:
+        """When the scan started, which only its first line has."""
+        return None if self._when is None else repr(self._when)
+
+    @state.setter
+    def state(self, text: str | None) -> None:
+        self._when = float(text) if text else None
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
         """Recognise the comment that the tool writes first, or a line as it writes them."""
-        return line.startswith(cls.comment) or cls.sign.match(line) is not None
+        return cls.comment.match(line) is not None or cls.sign.match(line) is not None
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one host's line."""
         if line.startswith(b"#"):
+            if started := _STARTED.match(line):
+                self._when = scan_time(started[1].decode())
             return
         found = _HOST.fullmatch(line)
         if found is None:
@@ -44,6 +61,7 @@ class _Grepable(KnownLineFormat):
         if spoken := _SPOKEN.fullmatch(rest):
             self._banner(address, spoken, batch)
             return
+        at = self._when if at is None else at
         if rest.startswith(b"Ports: "):
             entries = _NEXT.split(rest[len(b"Ports: ") :].split(b"\t", 1)[0])
             discoveries = [self._entry(address, at, entry) for entry in entries if entry.strip()]
@@ -53,6 +71,10 @@ class _Grepable(KnownLineFormat):
                     batch.ignore()
                 else:
                     batch.discover(each)
+            self._about(address, at, rest, batch)
+        elif rest.startswith(b"Status: Up"):
+            batch.name(address, name.decode("utf-8", "replace"), "ptr", at)
+            batch.discover(Discovery(address=address, protocol="ip", port=0, observed_at=at))
         elif rest.startswith(b"Status: "):
             batch.ignore()
         else:
@@ -74,23 +96,42 @@ class _Grepable(KnownLineFormat):
         fields = [_word(field) for field in entry.strip().split(b"/", _ENTRY_FIELDS)]
         if len(fields) < _ENTRY_FIELDS - 1:
             raise RefusedError(f"no port entry: {entry[:64].decode('utf-8', 'replace')!r}")
-        port, state, protocol, _, service, _, *others = fields
-        version = others[0] if others else None
+        port, state, protocol, owner, name_of_service, rpc, *others = fields
+        text = others[0] if others else None
         if state not in {"open", "open|filtered", "closed", "filtered", "unfiltered", "closed|filtered"}:
             raise RefusedError(f"state is none: {state!r}")
         number, name = values.port(port, "port"), values.protocol(protocol)
         if state != "open":
             return None
+        # nmap writes | for the / that separates.
+        plain = text.replace("|", "/") if text else None
+        product, version, extra = version_parts(plain) if plain else (None, None, None)
+        service = service_name(name_of_service)
+        details = {"owner": owner, "rpc": rpc, "extrainfo": extra}
+        if plain is None:
+            # Without a version it may be only the port's name.
+            details["service_by_port"] = service
         return Discovery(
             address=address,
             protocol=name,
             port=number,
             observed_at=when,
-            service=service if version else None,
-            product=version,
-            # nmap writes | for the / that separates.
-            banner=version.replace("|", "/").encode() if version else None,
+            service=service if plain else None,
+            product=product,
+            version=version,
+            banner=plain.encode() if plain else None,
+            rank=FactRank.VERSION_SCAN,
+            details=values.details({key: value for key, value in details.items() if value}),
         )
+
+    def _about(self, address: str, when: float | None, rest: bytes, batch: Batch) -> None:
+        """Add what the line has about the host behind its ports: the system, as far as nmap recognised it."""
+        pairs = [each.decode("utf-8", "replace").split(": ", 1) for each in rest.split(b"\t")[1:]]
+        about = {pair[0].lower().replace(" ", "_")[:_LONGEST]: pair[1][:_LONGEST] for pair in pairs if len(pair) == 2}  # noqa: PLR2004
+        about.pop("ignored_state", None)
+        if about:
+            details = values.details(about)
+            batch.discover(Discovery(address=address, protocol="ip", port=0, observed_at=when, details=details))
 
 
 class MasscanGrepable(_Grepable):
@@ -100,7 +141,7 @@ class MasscanGrepable(_Grepable):
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
     summary: ClassVar = "-oG"
-    comment: ClassVar = b"# Masscan "
+    comment: ClassVar = re.compile(rb"# Masscan ")
     sign: ClassVar = re.compile(rb"Timestamp: \d+\tHost: |Host: \S+ \(\)\tPort(?:: |s: \d+/\w+/\w+//[^/]*//$)")
     """Old versions have no time stamp; nmap's entries end in one slash more."""
 
@@ -112,7 +153,7 @@ class NmapGrepable(_Grepable):
     family: ClassVar = "nmap"
     tool: ClassVar = "nmap"
     summary: ClassVar = "-oG"
-    comment: ClassVar = b"# Nmap "
+    comment: ClassVar = re.compile(rb"# Nmap \S+ scan initiated .*-o[GA]")
     sign: ClassVar = re.compile(rb"Host: \S+ \([^)]*\)\t(?:Ports|Status): ")
 
 

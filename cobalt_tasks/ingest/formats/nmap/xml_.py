@@ -8,12 +8,14 @@ import re
 import xml.etree.ElementTree as ET
 from typing import ClassVar, Final
 
-from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.masscan.banner import from_escapes
+from cobalt_tasks.ingest.formats.nmap.services import secured
+from cobalt_tasks.ingest.formats.nmap.xml_details import host_details, port_details
 
 _END: Final = b"</host>"
 _BEGIN: Final = re.compile(rb"<host[\s>]")
@@ -73,14 +75,36 @@ class _XmlHosts(Format):
         for each in host.findall("hostnames/hostname"):
             batch.name(address, each.get("name"), "ptr" if each.get("type") == "PTR" else self.tool, when)
         ports = host.findall("ports/port")
-        if not ports:
-            # A ping scan's, or one with nothing open: counted, as the grepable form's status is.
-            batch.ignore()
+        self._about(host, address, when, batch, has_ports=bool(ports))
         for port in ports:
             try:
                 self._port(port, address, when, batch)
             except RefusedError as refused:
                 batch.reject(position, str(refused), ET.tostring(port))
+
+    def _about(  # what is known of the host so far
+        self, host: ET.Element, address: str, when: float | None, batch: Batch, *, has_ports: bool
+    ) -> None:
+        """Add the host itself: that it is up, its MAC address, its system, the output of scripts."""
+        status = host.find("status")
+        if status is not None and status.get("state") != "up":
+            if not has_ports:
+                batch.ignore()
+            return
+        details = host_details(host)
+        batch.hardware(address, details.get("mac"), details.get("vendor"), when)
+        if details or not has_ports:
+            batch.discover(
+                Discovery(
+                    address=address,
+                    protocol="ip",
+                    port=0,
+                    observed_at=when,
+                    reason=None if status is None else values.text(status.get("reason"), _LONGEST_WORD),
+                    ttl=None if status is None else _ttl(status.get("reason_ttl")),
+                    details=values.details(details),
+                ),
+            )
 
     def _port(self, port: ET.Element, address: str, when: float | None, batch: Batch) -> None:
         state = port.find("state")
@@ -106,6 +130,8 @@ class _XmlHosts(Format):
                 product=product,
                 version=version,
                 banner=banner,
+                rank=FactRank.VERSION_SCAN if self.tool == "nmap" else FactRank.BANNER,
+                details=values.details(port_details(port, service)),
             ),
         )
         for script in port.findall("script"):
@@ -148,7 +174,7 @@ def _service(service: ET.Element | None) -> tuple[str | None, str | None, str | 
     )
     evidence = " ".join(each for each in (product, version, f"({extra})" if extra else None) if each)
     if service.get("tunnel") == "ssl" and name:
-        name = "https" if name == "http" else f"{name}s"
+        name = secured(name)
     return name, product, version, (evidence or name or "").encode()
 
 

@@ -1,20 +1,28 @@
-"""naabu: JSON of all three shapes it has had, and `host:port` text."""
+"""naabu: JSON of all the shapes it has had, CSV, and `host:port` text."""
 
 import re
 from typing import Any, ClassVar, Final
 
-from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
+from cobalt_tasks.ingest.formats.csv_table import CsvTable
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+from cobalt_tasks.ingest.formats.nmap.services import service_name
 
 _PROTOCOLS: Final = {0: "tcp", 1: "udp"}
-_KEYS: Final = frozenset({"host", "ip", "timestamp", "port", "protocol", "tls", "cdn", "cdn-name", "mac_address", "os"})
+_KEYS: Final = frozenset({
+    *("host", "ip", "timestamp", "port", "protocol", "tls", "cdn", "cdn-name", "mac_address", "os", "name", "product"),
+    *("version", "service", "confidence", "cpes", "extra_info", "device_type", "method", "os_type", "tunnel"),
+})  # fmt: skip
 _OWN: Final = frozenset({"ip", "port", "protocol", "tls"})
 """What every newer version writes, whatever it writes beside it."""
 
+_USED: Final = frozenset({"ip", "host", "port", "protocol", "timestamp", "name", "product", "version", "service"})
+_CSV: Final = frozenset({"host", "ip", "port"})
 _CDN: Final = re.compile(r" \[[^\]]{0,64}\]$")
+_LONGEST: Final = 128
 
 
 class NaabuJson(JsonFormat):
@@ -23,29 +31,35 @@ class NaabuJson(JsonFormat):
     name: ClassVar = "naabu-json"
     family: ClassVar = "naabu"
     tool: ClassVar = "naabu"
-    summary: ClassVar = "-json of all its versions"
+    summary: ClassVar = "-json of all its versions, with the services of -sV"
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
         """Recognise by what it always writes, or by an address, a port, and nothing that naabu does not write."""
-        return record.keys() >= _OWN or ("ip" in record and "port" in record and _KEYS.issuperset(record))
+        is_port = "ip" in record and "port" in record
+        return is_port and "transport" not in record and (record.keys() >= _OWN or _KEYS.issuperset(record))
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Read one port."""
-        said = record.get("port")
-        if isinstance(said, dict):
-            number, protocol = said.get("Port"), _PROTOCOLS.get(said.get("Protocol", 0), "tcp")
-        else:
-            number, protocol = said, record.get("protocol") or "tcp"
-        when = values.timestamp(record.get("timestamp"))
-        found = Discovery(
-            address=values.address(record.get("ip") or record.get("host"), "ip"),
-            protocol=values.protocol(protocol),
-            port=values.port(number, "port"),
-            observed_at=when,
-        )
-        batch.discover(found)
-        batch.name(found.address, record.get("host"), self.tool, when)
+        """Read one port, a `record`, into `batch`."""
+        _add(record, batch)
+
+
+class NaabuCsv(CsvTable):
+    """Columns by the header."""
+
+    name: ClassVar = "naabu-csv"
+    family: ClassVar = "naabu"
+    tool: ClassVar = "naabu"
+    summary: ClassVar = "-csv"
+
+    @classmethod
+    def is_header(cls, columns: list[str]) -> bool:
+        """Return whether these are naabu's columns."""
+        return set(columns) >= _CSV and ("protocol" in columns or "tls" in columns or "cdn" in columns)
+
+    def row(self, record: dict[str, str], batch: Batch) -> None:
+        """Read one port, a `record`, into `batch`."""
+        _add(dict(record), batch)
 
 
 class NaabuText(KnownLineFormat):
@@ -66,9 +80,39 @@ class NaabuText(KnownLineFormat):
         return True
 
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read one port; a name without an address says nothing about a host."""
+        """Read one port, a `line`, into `batch`; a name without an address is about no host."""
         address, port = _split(line)
         batch.discover(Discovery(address=address, protocol="tcp", port=port))
+
+
+def _add(record: dict[str, Any], batch: Batch) -> None:
+    given = record.get("port")
+    if isinstance(given, dict):
+        number, protocol = given.get("Port"), _PROTOCOLS.get(given.get("Protocol", 0), "tcp")
+    else:
+        number, protocol = given, record.get("protocol") or "tcp"
+    when = values.timestamp(record.get("timestamp"))
+    nested = record.get("service")
+    about = nested if isinstance(nested, dict) else record
+    name = service_name(about.get("name") or (nested if isinstance(nested, str) else None))
+    product, version = (values.text(about.get(each), _LONGEST) for each in ("product", "version"))
+    words = " ".join(each for each in (product, version) if each)
+    details = values.rest({**record, **(nested if isinstance(nested, dict) else {})}, _USED)
+    found = Discovery(
+        address=values.address(record.get("ip") or record.get("host"), "ip"),
+        protocol=values.protocol(protocol),
+        port=values.port(number, "port"),
+        observed_at=when,
+        service=name,
+        product=product,
+        version=version,
+        banner=words.encode() if name else None,
+        rank=FactRank.VERSION_SCAN,
+        details=details,
+    )
+    batch.discover(found)
+    batch.name(found.address, record.get("host"), "naabu", when)
+    batch.hardware(found.address, record.get("mac_address"), None, when)
 
 
 def _split(line: bytes) -> tuple[str, int]:

@@ -34,10 +34,7 @@ _NAMES: Final = {"app_proto": "service"}
 _LONG: Final = frozenset({"certificate", "chain", "http_response_body", "http_request_body", "grouped"})
 """Values that are facts of their own, or content."""
 
-_LONGEST: Final = 512
 _LONGEST_IDENTITY: Final = 64
-_DEEPEST: Final = 4
-_MOST: Final = 32
 
 
 class SuricataEve(JsonFormat):
@@ -115,22 +112,10 @@ def _details(kind: str, event: Record) -> Record:
     details: Record = {"event": kind}
     for name in _BESIDE:
         if name in event:
-            details[_NAMES.get(name, name)] = _bounded(event[name], 1)
+            details[_NAMES.get(name, name)] = values.bounded(event[name], 1)
     for name in {kind, "flow", "tls"} if kind != "fileinfo" else (kind,):
         about = event.get(name)
         if isinstance(about, dict):
-            found = {each: _bounded(value, 2) for each, value in about.items() if each not in _LONG}
+            found = {each: values.bounded(value, 2) for each, value in about.items() if each not in _LONG}
             details.update(found if name in _FLATTENED else {name: [found]})
     return details
-
-
-def _bounded(value: Any, depth: int) -> Any:
-    if isinstance(value, str):
-        return value[:_LONGEST]
-    if isinstance(value, list | dict) and depth >= _DEEPEST:
-        return None
-    if isinstance(value, list):
-        return [_bounded(each, depth + 1) for each in value[:_MOST]]
-    if isinstance(value, dict):
-        return {name[:_LONGEST]: _bounded(each, depth + 1) for name, each in list(value.items())[:_MOST]}
-    return value

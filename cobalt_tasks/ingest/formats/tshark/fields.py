@@ -8,19 +8,13 @@ import msgspec
 
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import LineFormat
+from cobalt_tasks.ingest.formats.csv_table import Columns
 from cobalt_tasks.ingest.formats.tshark import packets
 
 _is_field: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII).fullmatch
 _FIELD: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _HEADER_LINES: Final = 8
 _COMMA: Final = ","
-
-
-class _Columns(msgspec.Struct):
-    """The header: names of fields, and what stands between two."""
-
-    separator: str = "\t"
-    names: list[str] = []
 
 
 class TsharkFields(LineFormat):
@@ -35,7 +29,7 @@ class TsharkFields(LineFormat):
 
     def __init__(self) -> None:
         """Start without a header."""
-        self._columns = _Columns()
+        self._columns = Columns()
 
     @classmethod
     def score(cls, sample: bytes) -> int:
@@ -50,12 +44,12 @@ class TsharkFields(LineFormat):
     @state.setter
     def state(self, text: str | None) -> None:
         if text is None:
-            self._columns = _Columns()
+            self._columns = Columns()
         elif text.startswith("{"):
-            self._columns = msgspec.json.decode(text, type=_Columns)
+            self._columns = msgspec.json.decode(text, type=Columns)
         else:
             # As an earlier version kept it.
-            self._columns = _Columns(names=text.split("\t"))
+            self._columns = Columns(separator="\t", names=text.split("\t"))
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read the header, or one packet, from a `line` into `batch`."""
@@ -72,7 +66,7 @@ class TsharkFields(LineFormat):
         packets.read({name: cell.split(_COMMA) for name, cell in named if cell}, batch)
 
 
-def _header(line: bytes) -> _Columns | None:
+def _header(line: bytes) -> Columns | None:
     """Return the columns of a header; None if the line is none."""
     text = line.strip(b"\r").decode("utf-8", "replace").replace('"', "")
     first = _FIELD.match(text)
@@ -85,7 +79,7 @@ def _header(line: bytes) -> _Columns | None:
     plain = [name.replace(".", "_") for name in found]
     # A column with a dot: `ip.src` is a field of tshark, other tools have headers too.
     is_ours = not packets.ADDRESSES.isdisjoint(plain) and any("." in name for name in found)
-    return _Columns(separator=separator, names=plain) if is_ours else None
+    return Columns(separator=separator, names=plain) if is_ours else None
 
 
 def _cells(text: str, separator: str) -> list[str]:

@@ -8,40 +8,20 @@ from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
-from cobalt_tasks.protocols.registry import default_port
+from cobalt_tasks.ingest.formats.names import host_of
+from cobalt_tasks.ingest.formats.zgrab2 import results
+from cobalt_tasks.ingest.formats.zgrab2.ports import UDP, default_port
 
-_PORTS: Final = {
-    "ntp": 123,
-    "smb": 445,
-    "mssql": 1433,
-    "oracle": 1521,
-    "mongodb": 27017,
-    "ipp": 631,
-    "modbus": 502,
-    "bacnet": 47808,
-    "dnp3": 20000,
-    "fox": 1911,
-    "siemens": 102,
-}
-"""Where modules go by default whose protocol is not in the registry: older output has no port at all."""
-
-_UDP: Final = frozenset({"ntp", "bacnet"})
 _ANSWERED: Final = frozenset({"success", "application-error", "protocol-error", "post-tls-application-error"})
 _UNANSWERED: Final = frozenset({
     *("connection-refused", "connection-timeout", "connection-closed", "handshake-error", "io-timeout"),
     *("invalid-inputs", "blocklisted-target", "unknown-error"),
 })  # fmt: skip
-_BANNERS: Final = (
-    *(("banner",), ("server_id", "raw"), ("server_version",), ("info_response",), ("version",)),
-    *(("build_info", "version"), ("native_os",), ("supported_versions",)),
-)
 _CERTIFICATES: Final = (
     ("handshake_log", "server_certificates", "certificate", "raw"),
     ("tls", "handshake_log", "server_certificates", "certificate", "raw"),
     ("response", "request", "tls_log", "handshake_log", "server_certificates", "certificate", "raw"),
 )
-_HEADERS: Final = ("server", "location", "x_powered_by", "www_authenticate", "content_type")
-_LONGEST: Final = 16 * 1024
 
 
 class Zgrab2(JsonFormat):
@@ -64,7 +44,12 @@ class Zgrab2(JsonFormat):
         )
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Read every module of one target; a target that cannot be read is one refused record."""
+        """Read every module of one target, a `record`, into `batch`; a target that cannot be read is one refused record."""
+        name = record.get("domain")
+        if record.get("ip") is None and isinstance(name, str):
+            raise RefusedError(
+                f"it has a name ({name[:64]}) and no address: resolve the names, and feed zgrab2 lines of ADDRESS,NAME"
+            )
         address = values.address(record.get("ip"), "ip")
         modules = record.get("data")
         if not isinstance(modules, dict) or not modules:
@@ -88,22 +73,35 @@ class Zgrab2(JsonFormat):
         status = part(said, "status")
         if status not in _ANSWERED | _UNANSWERED:
             raise RefusedError(f"status of {name[:32]} is none: {str(status)[:32]!r}")
+        result = part(said, "result")
         protocol = part(said, "protocol")
         service = protocol if isinstance(protocol, str) and protocol else name
-        port = next((each for each in (part(said, "port"), record.get("port"), self.port) if each is not None), None)
-        number = values.port(_default_port(service) if port is None else port, "port")
+        url_service, url_port = results.url(result)
+        named = url_service or service
+        given = (
+            part(said, "port"),
+            record.get("port"),
+            self.port,
+            url_port,
+            default_port(named) or default_port(service),
+        )
+        number = values.port(next((each for each in given if each is not None), None), "port")
         when = values.timestamp(part(said, "timestamp"))
         if status in _UNANSWERED:
             return said, None
         # A module that succeeded names the service, whether it has words to show for it or not.
-        banner = _banner(part(said, "result")) or (b"" if status == "success" else None)
+        banner = results.banner(service, result) or (b"" if status == "success" else None)
+        product, version = results.software(service, result)
         return said, Discovery(
             address=address,
-            protocol="udp" if service in _UDP else "tcp",
+            protocol="udp" if service in UDP else "tcp",
             port=number,
             observed_at=when,
-            service=None if banner is None else values.text(service, 64),
+            service=None if banner is None else values.text(named, 64),
+            product=product,
+            version=version,
             banner=banner,
+            details=results.details(result),
         )
 
     def _facts(self, module: dict[str, Any], found: Discovery, batch: Batch) -> None:
@@ -118,34 +116,6 @@ class Zgrab2(JsonFormat):
         for response in responses:
             for location in _list(part(response, "headers", "location")):
                 batch.name(found.address, host_of(location), "redirect", found.observed_at)
-
-
-def _default_port(module: str) -> int | None:
-    return default_port(module) or _PORTS.get(module)
-
-
-def host_of(url: object) -> str | None:
-    """Return the host a URL names, without its port."""
-    if not isinstance(url, str) or "://" not in url[:16]:
-        return None
-    return url.split("://", 1)[1].split("/", 1)[0].rsplit("@", 1)[-1].split(":", 1)[0]
-
-
-def _banner(result: Any) -> bytes | None:
-    for path in _BANNERS:
-        if isinstance(text := part(result, *path), str) and text:
-            return text.encode()[:_LONGEST]
-    response = part(result, "response")
-    if (code := part(response, "status_code")) is None:
-        return None
-    line = part(response, "status_line")
-    headers = "".join(
-        f"{name.replace('_', '-').title()}: {value}\r\n"
-        for name in _HEADERS
-        for value in _list(part(response, "headers", name))
-        if isinstance(value, str)
-    )
-    return f"HTTP/1.1 {line if isinstance(line, str) else code}\r\n{headers}\r\n".encode()[:_LONGEST]
 
 
 def _list(value: Any) -> list[Any]:

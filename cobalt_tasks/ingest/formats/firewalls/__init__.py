@@ -1,0 +1,1 @@
+"""Logs of packet filters: Linux (iptables, nftables, UFW) and pfSense."""

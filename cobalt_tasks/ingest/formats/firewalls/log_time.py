@@ -1,0 +1,34 @@
+"""The time at the start of a line of syslog."""
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+_ISO: Final = re.compile(r"(?:<\d+>\d? ?)?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
+_OLD: Final = re.compile(r"(?:<\d+>)?([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_DAY: Final = 86400.0
+_YEARS: Final = (0, 1)
+
+
+def time_of(line: str, arrived_at: float) -> float | None:
+    """Return when a line was written, in epoch seconds; None if it has no time.
+
+    line: the line, which may start with a priority; arrived_at: epoch seconds: the old form has no year, and its times are
+    of the year before that.
+    """
+    try:
+        if found := _ISO.match(line):
+            text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", found[1].replace(",", "."))
+            return datetime.fromisoformat(text).timestamp()
+        if (old := _OLD.match(line)) and old[1] in _MONTHS:
+            month = _MONTHS.index(old[1]) + 1
+            day, hour, minute, second = (int(each) for each in old.groups()[1:])
+            year = datetime.fromtimestamp(arrived_at, UTC).year
+            for back in _YEARS:
+                when = datetime(year - back, month, day, hour, minute, second).timestamp()  # noqa: DTZ001  # syslog writes local time
+                if when <= arrived_at + _DAY:
+                    return when
+    except (ValueError, OverflowError, OSError):
+        return None
+    return None

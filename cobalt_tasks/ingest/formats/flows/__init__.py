@@ -1,0 +1,1 @@
+"""Records of flows: nfdump, argus, AWS VPC flow logs."""

@@ -1,0 +1,58 @@
+"""argus: what `ra -c ,` prints, with its header."""
+
+import re
+from typing import ClassVar, Final
+
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.formats.csv_table import CsvTable
+from cobalt_tasks.ingest.formats.flows import table
+
+_COLUMNS: Final = {"source": "saddr", "target": "daddr"}
+_ENDS: Final = frozenset({"saddr", "daddr"})
+_ALIASES: Final = {"srcaddr": "saddr", "dstaddr": "daddr", "starttime": "stime"}
+_OWN: Final = frozenset({"proto", "dir", "state", "stime", "flgs", "starttime", "srcid"})
+_NO_IP: Final = frozenset({"arp", "rarp", "man", "llc"})
+_is_mac: Final = re.compile(r"(?:[0-9a-f]{1,2}:){5}[0-9a-f]{1,2}").fullmatch
+_ZMAP: Final = frozenset({"classification", "success", "repeat", "cooldown", "timestamp_ts", "timestamp_str"})
+
+
+class ArgusCsv(CsvTable):
+    """Flows of both directions: the source spoke first, unless the arrow points back or is not known."""
+
+    name: ClassVar = "argus-csv"
+    family: ClassVar = "argus"
+    tool: ClassVar = "argus"
+    summary: ClassVar = "ra -c ,"
+    is_traffic: ClassVar = True
+    separators: ClassVar = ",\t;|"
+
+    @classmethod
+    def is_header(cls, columns: list[str]) -> bool:
+        """Return whether these are argus's columns."""
+        named = {_ALIASES.get(each, each) for each in columns}
+        return named >= _ENDS and not _OWN.isdisjoint(named) and _ZMAP.isdisjoint(named) and "firstseen" not in named
+
+    def row(self, record: dict[str, str], batch: Batch) -> None:
+        """Read one flow, a `record`, into `batch`."""
+        flow = {_ALIASES.get(name, name): value for name, value in record.items()}
+        direction = flow.get("dir", "->").strip()
+        protocol = flow.get("proto", "ip")
+        if protocol in _NO_IP or _is_mac(flow.get("saddr", "")):
+            batch.ignore()
+            return
+        columns = {**_COLUMNS, "source_port": "sport", "target_port": "dport", "protocol": "proto", "start": "stime"}
+        start = flow.get("stime")
+        table.add(
+            batch,
+            {**flow, "proto": protocol},
+            columns,
+            start=values.timestamp(start) if start and _is_time(start) else None,
+            is_directed="?" not in direction or "sport" not in flow,
+            is_back=direction.startswith("<") and ">" not in direction,
+        )
+
+
+def _is_time(text: str) -> bool:
+    """Return whether a start is a whole time: ra's default has no date."""
+    return text.replace(".", "", 1).isdigit() or "-" in text

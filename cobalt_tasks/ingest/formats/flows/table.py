@@ -1,0 +1,86 @@
+"""What the tables of flows share: two ends, a protocol, a start, counts, whatever their columns are called."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from cobalt_tasks.core.records import Authority, Observation
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch
+
+_DAY: Final = 86400
+_NO_PORTS: Final = ("icmp", "icmp6", "igmp", "gre", "esp")
+
+
+def add(  # noqa: PLR0913  # what a flow consists of
+    batch: Batch,
+    record: Mapping[str, Any],
+    columns: Mapping[str, str],
+    *,
+    start: float | None,
+    is_directed: bool,
+    is_back: bool = False,
+) -> None:
+    """Add one flow.
+
+    Args:
+        batch: what it is added to.
+        record: its cells by column.
+        columns: the column of each core value: source, source_port, target, target_port, protocol.
+        start: epoch seconds; None for the arrival.
+        is_directed: whether it is known which end spoke first. If not, the lower port is the server's.
+        is_back: whether that is the target.
+
+    Raises:
+        RefusedError: one of the values is none.
+
+    """
+    protocol = values.protocol(_number(record.get(columns["protocol"], "ip")))
+    ends = [
+        (
+            values.address(record.get(columns[end]), columns[end]),
+            0 if protocol in _NO_PORTS else _port(record.get(columns[f"{end}_port"]), columns[f"{end}_port"]),
+        )
+        for end in ("source", "target")
+    ]
+    note = {"icmp": record.get(columns["target_port"])} if protocol.startswith("icmp") else {}
+    if not is_directed:
+        note["direction"] = values.BY_PORT
+        is_back = values.is_from_server(ends[0][1], ends[1][1])
+    (source, source_port), (target, target_port) = ends[::-1] if is_back else ends
+    at = batch.arrived_at if start is None else start
+    batch.observe(
+        Observation(
+            src_ip=source,
+            src_port=source_port,
+            dst_ip=target,
+            dst_port=target_port,
+            protocol=protocol,
+            observed_at=start,
+            identity=None if is_directed else f"{protocol} {int(at // _DAY)}",
+            authority=Authority.FLOW if is_directed else Authority.PACKET,
+            details=_details(record, columns, note),
+        )
+    )
+
+
+def _details(record: Mapping[str, Any], columns: Mapping[str, str], note: Mapping[str, Any]) -> str | None:
+    used = set(columns.values())
+    kept = {name: value for name, value in record.items() if name not in used} | dict(note)
+    return values.rest(kept, ())
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3 else value  # noqa: PLR2004
+
+
+def _port(value: Any, name: str) -> int:
+    """Return a port; ICMP has `8.0` there, argus hexadecimal numbers."""
+    if value in (None, "", "*", "-"):
+        return 0
+    if isinstance(value, str) and value[:2].lower() == "0x" and len(value) <= 6:  # noqa: PLR2004
+        try:
+            return int(value, 16)
+        except ValueError:
+            return 0
+    text = value.partition(".")[0] if isinstance(value, str) else value
+    return values.port(text, name)

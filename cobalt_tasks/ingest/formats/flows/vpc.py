@@ -1,0 +1,69 @@
+"""AWS VPC flow logs: files of S3 with their header, and lines of CloudWatch in the default form."""
+
+from typing import ClassVar, Final
+
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.csv_table import CsvTable, cells
+from cobalt_tasks.ingest.formats.flows import table
+
+_DEFAULT: Final = (
+    *("version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets"),
+    *("bytes", "start", "end", "action", "log-status"),
+)
+_COLUMNS: Final = {
+    "source": "srcaddr",
+    "source_port": "srcport",
+    "target": "dstaddr",
+    "target_port": "dstport",
+    "protocol": "protocol",
+    "start": "start",
+}
+_NO_DATA: Final = frozenset({"NODATA", "SKIPDATA"})
+
+
+class VpcFlowLog(CsvTable):
+    """Flows have one direction each: the two of a connection are joined. Windows without data are ignored."""
+
+    name: ClassVar = "vpc-flow-log"
+    family: ClassVar = "vpc"
+    tool: ClassVar = "vpc"
+    summary: ClassVar = "AWS VPC flow logs, with their header or in the default form"
+    is_traffic: ClassVar = True
+    separators: ClassVar = " \t,"
+
+    @classmethod
+    def is_header(cls, columns: list[str]) -> bool:
+        """Return whether these are the columns of a flow log."""
+        return {"srcaddr", "dstaddr"} <= set(columns) and ("log-status" in columns or "interface-id" in columns)
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Recognise by the header, or by lines in the default form."""
+        return super().score(sample) or sum(map(_is_default, sample.split(b"\n")))
+
+    def headless(self, line: bytes, batch: Batch) -> None:
+        """Read a `line` in the default form into `batch`."""
+        if not _is_default(line):
+            raise RefusedError("no header before it, and not in the default form")
+        self.row(dict(zip(_DEFAULT, _default_cells(line), strict=True)), batch)
+
+    def row(self, record: dict[str, str], batch: Batch) -> None:
+        """Read one flow, a `record`, into `batch`."""
+        flow = {name: value for name, value in record.items() if value != "-"}
+        if record.get("log-status") in _NO_DATA or ("srcaddr" not in flow and "pkt-srcaddr" not in flow):
+            batch.ignore()
+            return
+        start = values.timestamp(flow.get("start"))
+        table.add(batch, {"protocol": "ip", **flow}, _COLUMNS, start=start, is_directed=False)
+
+
+def _default_cells(line: bytes) -> list[str]:
+    found = cells(line, " ")
+    # CloudWatch writes its own time before the line.
+    return found[1:] if len(found) == len(_DEFAULT) + 1 and "T" in found[0] else found
+
+
+def _is_default(line: bytes) -> bool:
+    found = _default_cells(line)
+    return len(found) == len(_DEFAULT) and found[0].isdigit() and found[2].startswith("eni-") and found[-1].isupper()

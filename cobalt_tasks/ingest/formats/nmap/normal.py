@@ -1,0 +1,236 @@
+"""nmap's normal output: what a terminal shows, and what -oN and -oA write. A record is a line; a host is read as a whole."""
+
+import re
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+from cobalt_tasks.core.records import Discovery, FactRank
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import BLANK, Format
+from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
+from cobalt_tasks.ingest.formats.nmap.services import service_name, version_parts
+
+REPORT: Final = b"Nmap scan report for "
+_STARTS: Final = re.compile(rb"(?m)^Nmap scan report for ")
+_DONE: Final = re.compile(rb"(?m)^(?:# )?Nmap done(?: at|:).*\n")
+_TARGET: Final = re.compile(r"Nmap scan report for (?:(\S+) \((\S+)\)|(\S+))(?: \[host down.*\])?$")
+_PORT: Final = re.compile(r"(\d+)/(\w+)\s+([a-z|]+)\s+(\S+)(.*)$")
+_HEADER: Final = re.compile(r"PORT\s+STATE\s+SERVICE")
+_DISCOVERED: Final = re.compile(r"Discovered open port (\d+)/(\w+) on (\S+)$")
+_MAC: Final = re.compile(r"MAC Address: (\S+)(?: \((.*)\))?$")
+_ABOUT: Final = re.compile(
+    r"(Device type|Running|Running \(JUST GUESSING\)|OS CPE|OS details|Aggressive OS guesses|Service Info|Network Distance"
+    r"|Uptime guess|Other addresses for [^:]*|rDNS record for [^:]*|Not shown|TCP Sequence Prediction|Too many fingerprints"
+    r"[^:]*|No exact OS matches[^:]*|Host script results|IP ID Sequence Generation): ?(.*)$"
+)
+_TIME: Final = re.compile(
+    r"(?:# Nmap \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})|Starting Nmap .* at (\d{4}-\d\d-\d\d \d\d:\d\d) (\S+)"
+    r"|Scanned at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (\S+))"
+)
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_SCRIPT: Final = re.compile(r"\|[ _]([a-z0-9][\w.-]*): ?(.*)$")
+_STATES: Final = frozenset({"open", "closed", "filtered", "unfiltered", "open|filtered", "closed|filtered"})
+_LONGEST_TEXT: Final = 1024
+_LONGEST: Final = 128
+_MOST_SCRIPTS: Final = 64
+
+
+class _Host:
+    """One host, while its lines are read."""
+
+    def __init__(self, address: str, when: float | None) -> None:
+        self.address = address
+        self.when = when
+        self.is_up = True
+        self.about: dict[str, Any] = {}
+        self.ports: list[tuple[Discovery | None, dict[str, Any], list[str]]] = []
+        self.scripts: list[str] = []
+
+
+class NmapNormal(Format):
+    """Hosts, ports, services with versions, MAC addresses, guesses about the system, and the output of scripts."""
+
+    name: ClassVar = "nmap-normal"
+    family: ClassVar = "nmap"
+    tool: ClassVar = "nmap"
+    summary: ClassVar = "what it prints, -oN, and the .nmap file of -oA"
+    longest: ClassVar[int] = 16 << 20
+
+    def __init__(self) -> None:
+        """Start without a scan."""
+        self._when: float | None = None
+        self._host: _Host | None = None
+        self._columns = ""
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Count the lines that only this output has."""
+        lines = [line.strip(BLANK) for line in sample.split(b"\n")]
+        signs = (REPORT, b"Starting Nmap ", b"Nmap done", b"# Nmap done", b"Host is up", b"Not shown: ")
+        found = sum(10 for line in lines if line.startswith(signs) or (line[:4] == b"PORT" and b"STATE" in line))
+        found += sum(1 for line in lines if line.startswith((b"# Nmap ", b"Discovered open port ")))
+        return found if b"\tPorts: " not in sample and b"\tStatus: " not in sample else 0
+
+    @property
+    def state(self) -> str | None:
+        """When the scan started."""
+        return None if self._when is None else repr(self._when)
+
+    @state.setter
+    def state(self, text: str | None) -> None:
+        self._when = float(text) if text else None
+
+    def split(self, data: bytes) -> int:
+        """Cut where the last host starts, or behind the end of a scan."""
+        ends = [found.end() for found in _DONE.finditer(data)]
+        starts = [found.start() for found in _STARTS.finditer(data)]
+        return max([0, *ends[-1:], *starts[-1:]])
+
+    def resume(self, data: bytes) -> int:
+        """Go on at the next host."""
+        found = _STARTS.search(data)
+        return found.start() if found else 0
+
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read the lines of `data`, which starts at byte `position`, into `batch`."""
+        for line in data.split(b"\n"):
+            text = line.rpartition(b"\r")[2] if not line.endswith(b"\r") else line
+            if text.strip(BLANK):
+                try:
+                    self._line(text.decode("utf-8", "replace").strip("\r\t "), batch)
+                except RefusedError as refused:
+                    batch.reject(position, str(refused), line)
+            position += len(line) + 1
+        self._flush(batch)
+
+    def _line(self, text: str, batch: Batch) -> None:
+        if found := _TARGET.fullmatch(text):
+            self._flush(batch)
+            self._start(found, text, batch)
+        elif found := _DISCOVERED.fullmatch(text):
+            batch.discover(
+                Discovery(
+                    address=values.address(found[3], "address"),
+                    protocol=values.protocol(found[2]),
+                    port=values.port(found[1], "port"),
+                    observed_at=self._when,
+                )
+            )
+        elif found := _TIME.match(text):
+            self._read_time(found)
+        elif self._host is not None:
+            self._about_host(self._host, text, batch)
+
+    def _start(self, found: re.Match[str], text: str, batch: Batch) -> None:
+        name, address, alone = found.groups()
+        self._host = _Host(values.address(address or alone, "address"), self._when)
+        self._columns = ""
+        self._host.is_up = "[host down" not in text
+        batch.name(self._host.address, name, "ptr", self._when)
+
+    def _read_time(self, found: re.Match[str]) -> None:
+        text, zone = (found[1], "") if found[1] else (found[2] or found[4], found[3] or found[5])
+        form = "%a %b %d %H:%M:%S %Y" if found[1] else "%Y-%m-%d %H:%M:%S" if found[4] else "%Y-%m-%d %H:%M"
+        try:
+            when = datetime.strptime(text, form)  # noqa: DTZ007  # nmap writes the local time of its machine
+        except ValueError:
+            return
+        seconds = values.timestamp(f"{when.isoformat()}Z" if zone in {"UTC", "GMT"} else when.isoformat())
+        if self._host is None:
+            self._when = seconds
+        else:
+            self._host.when = seconds
+
+    def _about_host(self, host: _Host, text: str, batch: Batch) -> None:
+        if _HEADER.match(text):
+            self._columns = text
+        elif text.startswith(("|", "SF")):
+            (host.ports[-1][2] if host.ports and not host.scripts else host.scripts).append(text)
+        elif text == "Host script results:":
+            host.scripts.append(text)
+        elif found := _PORT.match(text):
+            self._port(host, found, text)
+        elif found := _MAC.fullmatch(text):
+            host.about |= {"mac": found[1], **({"vendor": found[2]} if found[2] not in (None, "Unknown") else {})}
+        elif found := _ABOUT.fullmatch(text):
+            host.about[found[1].lower().replace(" ", "_")[:_LONGEST]] = found[2][:_LONGEST_TEXT]
+            if found[1].startswith("rDNS record for"):
+                batch.name(host.address, found[2], "ptr", host.when)
+
+    def _port(self, host: _Host, found: re.Match[str], text: str) -> None:
+        number, protocol, state, service, _ = found.groups()
+        if state not in _STATES:
+            raise RefusedError(f"state is none: {state[:32]!r}")
+        port, name = values.port(number, "port"), values.protocol(protocol)
+        if state != "open":
+            host.ports.append((None, {}, []))
+            return
+        version_at, reason_at = self._columns.find("VERSION"), self._columns.find("REASON")
+        version = text[version_at:].strip() if version_at > 0 else ""
+        reason = text[reason_at : version_at if version_at > 0 else None].strip() if reason_at > 0 else None
+        details: dict[str, Any] = {}
+        is_guess = service.endswith("?") or version_at < 0
+        product, number_text, extra = version_parts(version) if version else (None, None, None)
+        if extra:
+            details["extrainfo"] = extra
+        if is_guess and not version:
+            details["service_by_port"] = service.rstrip("?")
+        known = None if is_guess and not version else service_name(service)
+        discovery = Discovery(
+            address=host.address,
+            protocol=name,
+            port=port,
+            observed_at=host.when,
+            reason=values.text(reason, _LONGEST),
+            service=known,
+            product=product,
+            version=number_text,
+            banner=(version or known or "").encode() if known else None,
+            rank=FactRank.VERSION_SCAN,
+        )
+        host.ports.append((discovery, details, []))
+
+    def _flush(self, batch: Batch) -> None:
+        """Add the host that was read."""
+        host, self._host = self._host, None
+        if host is None:
+            return
+        if not host.is_up:
+            batch.ignore()
+            return
+        for found, details, output in host.ports:
+            if found is None:
+                batch.ignore()
+                continue
+            scripts = _scripts(output)
+            kept = {**details, **({"scripts": scripts} if scripts else {})}
+            batch.discover(_with(found, kept))
+            for pem in _PEM.findall("\n".join(each.lstrip("|_ ") for each in output)):
+                batch.certificate(found.address, found.protocol, found.port, base64_or_nothing(pem), host.when)
+        scripts = _scripts(host.scripts)
+        kept = {**host.about, **({"scripts": scripts} if scripts else {})}
+        batch.hardware(host.address, kept.get("mac"), kept.get("vendor"), host.when)
+        kept.pop("not_shown", None)
+        if kept or not host.ports:
+            up = Discovery(address=host.address, protocol="ip", port=0, observed_at=host.when)
+            batch.discover(_with(up, kept))
+
+
+def _with(found: Discovery, details: dict[str, Any]) -> Discovery:
+    return msgspec.structs.replace(found, details=values.details(details))
+
+
+def _scripts(output: list[str]) -> dict[str, str]:
+    """Return the output of each script by its name."""
+    found: dict[str, str] = {}
+    name = ""
+    for line in output:
+        if (start := _SCRIPT.match(line)) and len(found) < _MOST_SCRIPTS:
+            name = start[1]
+            found[name] = start[2]
+        elif name:
+            found[name] = f"{found[name]}\n{line.lstrip('|_ ')}"[:_LONGEST_TEXT]
+    return {each: text.strip() for each, text in found.items()}

@@ -1,0 +1,58 @@
+"""httpx -json: one web server a line, with its title, technologies and redirect."""
+
+from typing import Any, ClassVar, Final
+
+from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+from cobalt_tasks.ingest.formats.names import host_of
+
+_USED: Final = frozenset(
+    {"timestamp", "host_ip", "host", "port", "failed", "body", "raw_header", "request", "response"}
+)
+_LONGEST: Final = 128
+
+
+class Httpx(JsonFormat):
+    """No answer is ignored."""
+
+    name: ClassVar = "httpx"
+    family: ClassVar = "httpx"
+    tool: ClassVar = "httpx"
+    summary: ClassVar = "-json: web servers, titles, technologies and redirects"
+
+    @classmethod
+    def owns(cls, record: dict[str, Any]) -> bool:
+        """Recognise by a URL and how it was answered."""
+        is_answered = "status_code" in record or "status-code" in record or "failed" in record
+        return "url" in record and "input" in record and is_answered
+
+    def record(self, record: dict[str, Any], batch: Batch) -> None:
+        """Read one answer, a `record`, into `batch`."""
+        if record.get("failed") is True:
+            batch.ignore()
+            return
+        resolved = record.get("a")
+        first = resolved[0] if isinstance(resolved, list) and resolved else None
+        address = values.address(record.get("host_ip") or first or record.get("host"), "host_ip")
+        when = values.timestamp(record.get("timestamp"))
+        server = values.text(record.get("webserver"), _LONGEST)
+        batch.discover(
+            Discovery(
+                address=address,
+                protocol="tcp",
+                port=values.port(record.get("port"), "port"),
+                observed_at=when,
+                service="https" if record.get("scheme") == "https" else "http",
+                banner=(f"HTTP/1.1 {_status(record)}\r\nServer: {server}\r\n\r\n" if server else "").encode(),
+                details=values.rest(record, _USED),
+            ),
+        )
+        batch.name(address, host_of(record.get("location")), "redirect", when)
+        batch.name(address, host_of(record.get("url")) or record.get("input"), self.tool, when)
+
+
+def _status(record: dict[str, Any]) -> int:
+    code = record.get("status_code", record.get("status-code"))
+    return code if isinstance(code, int) else 200

@@ -1,0 +1,58 @@
+"""tlsx -json: one TLS port a line, with its certificate's names and fingerprints."""
+
+import re
+from typing import Any, ClassVar, Final
+
+from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
+from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+
+_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_USED: Final = frozenset({"timestamp", "host", "ip", "port", "probe_status", "certificate", "chain"})
+_LONGEST: Final = 128
+
+
+class Tlsx(JsonFormat):
+    """A port that speaks no TLS is ignored."""
+
+    name: ClassVar = "tlsx"
+    family: ClassVar = "tlsx"
+    tool: ClassVar = "tlsx"
+    summary: ClassVar = "-json: certificates and their names, JARM, JA3"
+
+    @classmethod
+    def owns(cls, record: dict[str, Any]) -> bool:
+        """Recognise by the outcome of a TLS probe."""
+        return "probe_status" in record and "port" in record and ("host" in record or "ip" in record)
+
+    def record(self, record: dict[str, Any], batch: Batch) -> None:
+        """Read one port, a `record`, into `batch`."""
+        if record.get("probe_status") is not True:
+            batch.ignore()
+            return
+        host = record.get("host")
+        if record.get("ip") is None and isinstance(host, str) and not values.is_address(host):
+            raise RefusedError(f"it has a name ({host[:64]}) and no address: a newer tlsx writes both")
+        address = values.address(record.get("ip") or host, "ip")
+        port = values.port(record.get("port"), "port")
+        when = values.timestamp(record.get("timestamp"))
+        words = (values.text(record.get(name), _LONGEST) for name in ("tls_version", "cipher"))
+        batch.discover(
+            Discovery(
+                address=address,
+                protocol="tcp",
+                port=port,
+                observed_at=when,
+                service="ssl",
+                banner=" ".join(each for each in words if each).encode(),
+                details=values.rest(record, _USED),
+            ),
+        )
+        alternatives = record.get("subject_an")
+        for name in (record.get("subject_cn"), *(alternatives if isinstance(alternatives, list) else ())):
+            batch.name(address, name, "certificate", when)
+        batch.name(address, host, self.tool, when)
+        if isinstance(pem := record.get("certificate"), str) and (found := _PEM.search(pem)):
+            batch.certificate(address, "tcp", port, base64_or_nothing(found[1]), when)

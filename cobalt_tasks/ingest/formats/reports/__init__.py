@@ -1,0 +1,1 @@
+"""Reports of vulnerability scanners: their hosts, ports and services."""

@@ -1,0 +1,81 @@
+"""OpenVAS and Greenbone: the XML report: hosts, ports, CPE; findings are not read."""
+
+import re
+import xml.etree.ElementTree as ET
+from typing import Any, ClassVar, Final
+
+from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.xml_elements import XmlElements
+
+_ROOT: Final = re.compile(rb"<(?:report|get_reports_response)[\s>]")
+_SIGNS: Final = (b"<nvt oid=", b"<results", b"<report_format", b"<gmp>", b"<omp>", b"content_type=", b"<scan_start>")
+_PORT: Final = re.compile(r"(?:(\d+)/(\w+)|\S+ \((\d+)/(\w+)\))$")
+_DETAILS: Final = ("best_os_txt", "best_os_cpe", "OS", "App", "MAC", "hostname", "traceroute", "Auth-SSH-Success")
+_LONGEST: Final = 256
+_MOST: Final = 64
+
+
+class OpenVas(XmlElements):
+    """Elements are results, with host and port, and hosts with what was found out about them."""
+
+    name: ClassVar = "openvas"
+    family: ClassVar = "openvas"
+    tool: ClassVar = "openvas"
+    summary: ClassVar = "the XML report of OpenVAS and Greenbone: hosts, ports and CPE; no findings"
+    tag: ClassVar = b"result|host"
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Recognise by the root, and by what is in it."""
+        return 1000 * (_ROOT.search(sample) is not None and any(sign in sample for sign in _SIGNS))
+
+    def element(self, element: ET.Element, batch: Batch) -> None:
+        """Read one result or one host, an `element`, into `batch`."""
+        if element.tag == "host":
+            self._host(element, batch)
+            return
+        host, port = element.find("host"), _PORT.match((element.findtext("port") or "").strip())
+        address = (host.text or "").strip() if host is not None else ""
+        if port is None:
+            batch.ignore()
+            return
+        when = _time(element.findtext("modification_time") or element.findtext("creation_time"))
+        number, protocol = (port[1], port[2]) if port[1] else (port[3], port[4])
+        batch.discover(
+            Discovery(
+                address=values.address(address, "host"),
+                protocol=values.protocol(protocol),
+                port=values.port(number, "port"),
+                observed_at=when,
+            )
+        )
+        batch.name(address, host.findtext("hostname") if host is not None else None, "ptr", when)
+
+    def _host(self, element: ET.Element, batch: Batch) -> None:
+        address = element.findtext("ip")
+        if address is None:
+            # A mention of a host inside another element.
+            batch.ignore()
+            return
+        when = _time(element.findtext("end") or element.findtext("start"))
+        kept: dict[str, Any] = {}
+        for each in element.iterfind("detail"):
+            name, value = each.findtext("name") or "", (each.findtext("value") or "").strip()
+            if name in _DETAILS and value:
+                kept.setdefault(name.lower(), []).append(value[:_LONGEST])
+        details = values.details({name: several[:_MOST] for name, several in kept.items()})
+        known = values.address(address.strip(), "ip")
+        batch.discover(Discovery(address=known, protocol="ip", port=0, observed_at=when, details=details))
+        for mac in kept.get("mac", [])[:1]:
+            batch.hardware(known, mac, None, when)
+        for name in kept.get("hostname", [])[:_MOST]:
+            batch.name(known, name, "ptr", when)
+
+
+def _time(text: str | None) -> float | None:
+    try:
+        return values.timestamp(text.strip()) if text else None
+    except RefusedError:
+        return None

@@ -1,0 +1,47 @@
+"""RustScan: its own lines, and nmap's output behind them."""
+
+import re
+from typing import ClassVar, Final
+
+from cobalt_tasks.core.records import Discovery
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.formats.base import BLANK
+from cobalt_tasks.ingest.formats.nmap.normal import NmapNormal
+
+_OPEN: Final = re.compile(r"(?:\x1b\[[\d;]*m)*Open (?:\x1b\[[\d;]*m)*(\S+?):(\d+)(?:\x1b\[[\d;]*m)*")
+_LIST: Final = re.compile(r"(\S+) -> \[([\d, ]+)\]")
+
+
+class Rustscan(NmapNormal):
+    """`Open 192.0.2.1:22`, or `192.0.2.1 -> [22,80]` of -g."""
+
+    name: ClassVar = "rustscan"
+    family: ClassVar = "rustscan"
+    tool: ClassVar = "rustscan"
+    summary: ClassVar = "what it prints with the output of nmap, and -g"
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Count the lines that only RustScan prints; nmap's behind them count too."""
+        texts = [line.strip(BLANK).decode("utf-8", "replace") for line in sample.split(b"\n")]
+        own = sum(1 for text in texts if _OPEN.fullmatch(text) or _LIST.fullmatch(text))
+        return own and own * 10 + super().score(sample) + 1
+
+    def split(self, data: bytes) -> int:
+        """Cut where nmap's output would be cut, or behind the last line of RustScan's own."""
+        if b"Nmap scan report for " in data:
+            return super().split(data)
+        return data.rfind(b"\n") + 1
+
+    def _line(self, text: str, batch: Batch) -> None:
+        if found := _OPEN.fullmatch(text):
+            pairs = [(found[1], found[2])]
+        elif listed := _LIST.fullmatch(text):
+            pairs = [(listed[1], port.strip()) for port in listed[2].split(",") if port.strip()]
+        else:
+            super()._line(text, batch)
+            return
+        for host, port in pairs:
+            address, number = values.address(host, "address"), values.port(port, "port")
+            batch.discover(Discovery(address=address, protocol="tcp", port=number))

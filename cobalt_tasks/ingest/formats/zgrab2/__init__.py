@@ -1,0 +1,1 @@
+"""The output format of zgrab2."""
