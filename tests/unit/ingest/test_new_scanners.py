@@ -182,7 +182,7 @@ def test_shodan() -> None:
         "2ad2ad",
         ["cpe:/a:f5:nginx:1.18.0"],
     )
-    assert batch.seen == {("192.0.2.10", "tcp", 443)}
+    assert batch.in_traffic == {("192.0.2.10", "tcp", 443)}
     banner = {name: value for name, value in SHODAN.items() if name not in {"ip_str", "ip"}}
     host = {"ip_str": "192.0.2.10", "ports": [443], "hostnames": [], "data": [banner]}
     assert services(read("shodan", json.dumps(host, indent=2))) == expected
@@ -267,7 +267,7 @@ def test_dnsx_names_addresses() -> None:
     line = {"host": "www.example.com", "resolver": ["192.0.2.53:53"], "a": ["203.0.113.80"], "aaaa": ["2001:db8::80"]}
     batch = read("dnsx", json.dumps({**line, "status_code": "NOERROR", "timestamp": "2026-01-02T03:04:05Z"}) + "\n")
     assert names(batch) == {("203.0.113.80", "www.example.com", "dns"), ("2001:db8::80", "www.example.com", "dns")}
-    assert {row[1:4] for row in batch.discoveries} == batch.seen
+    assert {row[1:4] for row in batch.discoveries} == batch.in_traffic
     nothing = {"host": "x.example.com", "resolver": ["192.0.2.53:53"], "status_code": "NXDOMAIN"}
     assert read("dnsx", json.dumps(nothing) + "\n").ignored == 1
 
