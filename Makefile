@@ -95,6 +95,10 @@ bench-scale: setup-dev  ## every periodic statement, page and command in a ledge
 	@tools/postgres.sh
 	@$(BIN)/python benchmarks/scale.py $(ARGS)
 
+bench-search: setup-dev  ## twenty searches and facets in a ledger of millions, with their plans (ARGS="--share 0.1 --plans")
+	@tools/postgres.sh
+	@$(BIN)/python benchmarks/search.py $(ARGS)
+
 bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, memory, and scoring beside ingest
 	@tools/postgres.sh
 	@$(BIN)/python benchmarks/ingest.py $(ARGS)

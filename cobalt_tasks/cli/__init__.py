@@ -20,6 +20,7 @@ COMMANDS = {
     "status": "status:status",
     "hosts": "hosts:hosts",
     "search": "search:search",
+    "networks": "networks:networks",
     "export": "export:export",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",

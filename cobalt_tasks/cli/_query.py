@@ -65,10 +65,11 @@ def _values(field: str, prefix: str) -> list[str]:
     from cobalt_tasks.hosts.search import completion, find
 
     try:
-        database = existing_ledger(load())
+        settings = load()
+        database = existing_ledger(settings)
         try:
             with find.searching(database, _SECONDS) as connection:
-                return completion.values(connection, field.removeprefix("-"), prefix, _MOST)
+                return completion.values(connection, field.removeprefix("-"), prefix, _MOST, settings.home)
         finally:
             database.dispose()
     except CobaltError:

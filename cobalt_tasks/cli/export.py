@@ -40,12 +40,18 @@ def export(table: str, form: str, output: Path | None, query: str | None) -> Non
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.core.settings import load
     from cobalt_tasks.db.schema import existing_ledger
+    from cobalt_tasks.hosts.search import find
+    from cobalt_tasks.hosts.search.fields import Searchable
     from cobalt_tasks.views.export import export as write
 
-    database = existing_ledger(load())
+    if query is not None and table not in set(Searchable):
+        raise ConfigurationError(f"--query: {table} cannot be searched; {', '.join(Searchable)} can")
+    settings = load()
+    database = existing_ledger(settings)
     try:
+        search = None if query is None else find.read(database, query, Searchable(table), settings.home)
         with _opened(output) as target:
-            written = write(database, table, form, target, query)
+            written = write(database, table, form, target, search)
             target.flush()
     finally:
         database.dispose()

@@ -48,9 +48,10 @@ def search(
     from cobalt_tasks.hosts.search.fields import Searchable
     from cobalt_tasks.views import search as views
 
-    database = existing_ledger(load())
+    settings = load()
+    database = existing_ledger(settings)
     try:
-        asked = find.read(database, " ".join(query), Searchable(target))
+        asked = find.read(database, " ".join(query), Searchable(target), settings.home)
         if only_count:
             _print_count(views.count(database, asked), as_json=as_json)
         elif facets is not None:

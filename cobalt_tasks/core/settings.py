@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from cobalt_tasks.core import checked_values, private_files, providers, service_urls, variables
+from cobalt_tasks.core import checked_values, own_networks, private_files, providers, service_urls, variables
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.providers import LOCAL, ProviderSettings
@@ -70,7 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[str, ...],
         Variable(
             name="COBALT_SCOPE",
-            value=_NETWORKS,
+            value=_NETWORKS + "; `own`: those of networks.toml",
             meaning="if set, only hosts in these networks are ever probed, whatever a scan found. Set and empty is an"
             " error, as is a network with bits behind its prefix (`10.0.0.1/8`)",
         ),
@@ -255,6 +255,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     if "COBALT_SCOPE" in environ and not values.get("scope"):
         # To read it as "no scope" would probe everything a scan reported.
         raise ConfigurationError("COBALT_SCOPE is set and empty: name the networks that may be probed, or unset it")
+    if isinstance(named := values.get("scope"), list):
+        values["scope"] = own_networks.scope(Path(str(values["home"])), named)
     names = values.get("geo_providers", ())
     values["providers"] = [_provider(environ, entry) for entry in _providers(names if isinstance(names, list) else [])]
     try:

@@ -13,9 +13,11 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
+from cobalt_tasks.core import own_networks
 from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.own_networks import OwnNetworks
 from cobalt_tasks.threat.blocklists import Blocklist, read
 
 Points = Annotated[float, Meta(ge=0, le=1)]
@@ -131,10 +133,16 @@ class Rules:
     """The rules in force."""
 
     def __init__(
-        self, document: _Document, lists: Sequence[Blocklist], version: str, read_from: dict[Path, _Stamp | None]
+        self,
+        document: _Document,
+        lists: Sequence[Blocklist],
+        networks: OwnNetworks,
+        version: str,
+        read_from: dict[Path, _Stamp | None],
     ) -> None:
         """Hold what `load` has read."""
         self._rules = document
+        self._networks = networks
         self._lists = lists
         self._read_from = read_from
         self.version = version
@@ -167,7 +175,7 @@ class Rules:
         found = [*self._of_place(known), *self._of_lists(known.address, now)]
         for port in known.ports:
             found += self._of_port(known.address, port, now)
-        return [each for each in found if each.points > 0]
+        return self._weighed(found)
 
     def of_contact(self, contact: Contact) -> list[Finding]:
         """Return the findings from connections to a host."""
@@ -176,7 +184,8 @@ class Rules:
             return []
         subject = f"to {contact.protocol}/{contact.port}"
         detail = f"a connection to {contact.protocol}/{contact.port} was seen"
-        return [_finding(contact.address, "risky_port", subject, rule.points, "traffic", contact.observed_at, detail)]
+        at = contact.observed_at
+        return self._weighed([_finding(contact.address, "risky_port", subject, rule.points, "traffic", at, detail)])
 
     def of_talker(self, talker: Talker) -> list[Finding]:
         """Return the findings from connections of a host that also has an open port."""
@@ -184,7 +193,17 @@ class Rules:
         if not rule.points or talker.observed_at - talker.listens_since > rule.days * DAY:
             return []
         detail = "a port was opened recently, and the host connects to others"
-        return [_finding(talker.address, "new_listener_talks", "", rule.points, "traffic", talker.observed_at, detail)]
+        at = talker.observed_at
+        return self._weighed([_finding(talker.address, "new_listener_talks", "", rule.points, "traffic", at, detail)])
+
+    def _weighed(self, found: Iterable[Finding]) -> list[Finding]:
+        """Return findings with their points times the importance of the own network of their host, at most 1."""
+        weighed = []
+        for each in found:
+            importance = self._networks.importance(each.address)
+            points = each.points if importance == 1 else round(min(1.0, each.points * importance), 4)
+            weighed.append(msgspec.structs.replace(each, points=points))
+        return [each for each in weighed if each.points > 0]
 
     def _of_place(self, known: Known) -> Iterable[Finding]:
         rules, at = self._rules, known.looked_up_at
@@ -249,13 +268,17 @@ def load(home: Path) -> Rules:
         document = msgspec.convert(tables, _Document)
     except msgspec.ValidationError as error:
         raise ConfigurationError(f"{own}: {error}") from None
+    read_from[home / own_networks.FILE] = _stamp(home / own_networks.FILE)
+    networks = own_networks.load(home)
     files = [home / each.file for each in document.blocklist]
     read_from |= {file: _stamp(file) for file in files}
     read_lists = [read(each.name, each.points, file) for each, file in zip(document.blocklist, files, strict=True)]
     digest = hashlib.sha256(msgspec.json.encode(document, order="deterministic"))
     for _, content in read_lists:
         digest.update(content.encode())
-    return Rules(document, [each for each, _ in read_lists], digest.hexdigest()[:12], read_from)
+    for network, description in networks.described.items():
+        digest.update(f"{network} {description.importance}".encode())
+    return Rules(document, [each for each, _ in read_lists], networks, digest.hexdigest()[:12], read_from)
 
 
 def _stamp(file: Path) -> _Stamp | None:

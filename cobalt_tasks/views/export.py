@@ -11,11 +11,9 @@ from typing import IO, Any
 
 import msgspec
 
-from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.exports import TABLES, Stream, stream
-from cobalt_tasks.hosts.search import find
-from cobalt_tasks.hosts.search.fields import Searchable
+from cobalt_tasks.hosts.search.find import Search
 from cobalt_tasks.views.text import iso, printable
 
 __all__ = ["FORMATS", "TABLES", "export"]
@@ -23,7 +21,7 @@ __all__ = ["FORMATS", "TABLES", "export"]
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 
 
-def export(database: Database, table: str, form: str, output: IO[str], query: str | None = None) -> int:
+def export(database: Database, table: str, form: str, output: IO[str], search: Search | None = None) -> int:
     """Write a table, or the rows of it that match; return their number. Memory does not grow with the table.
 
     Args:
@@ -31,18 +29,13 @@ def export(database: Database, table: str, form: str, output: IO[str], query: st
         table: one of `TABLES`.
         form: one of `FORMATS`.
         output: where to write.
-        query: of hosts, ports, connections or certificates, only the rows that match this search; None: all rows.
+        search: only the rows that match; its target is the table. None: all rows.
 
     Raises:
-        ConfigurationError: rows of this table cannot be searched, or the query cannot be used.
         DatabaseUnavailableError: the database does not answer.
 
     """
-    if query is None:
-        return FORMATS[form](stream(database, table), output)
-    if table not in set(Searchable):
-        raise ConfigurationError(f"--query: {table} cannot be searched; {', '.join(Searchable)} can")
-    return FORMATS[form](stream(database, table, find.read(database, query, Searchable(table))), output)
+    return FORMATS[form](stream(database, table, search), output)
 
 
 def _csv(source: Stream, output: IO[str]) -> int:

@@ -1,11 +1,11 @@
 """Values of fields that start as the user has written, for shells and pages."""
 
-from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
-from cobalt_tasks.core.special_networks import Network
+from cobalt_tasks.core import own_networks
 from cobalt_tasks.hosts.search.fields import ALIASES, BY_NAME, Field
 from cobalt_tasks.hosts.search.rows import holder
 from cobalt_tasks.hosts.search.values import Context, Exact, Label, begins, fold, lower
@@ -16,7 +16,7 @@ def values(
     name: str,
     prefix: str,
     limit: int,
-    labels: Mapping[str, Mapping[str, Sequence[Network]]] | None = None,
+    home: Path | None = None,
 ) -> list[str]:
     """Return up to `limit` different values of a field, in order; none of a field whose values are not listed.
 
@@ -25,14 +25,14 @@ def values(
         name: the field, or an alias of one.
         prefix: how the values start, in any case.
         limit: values at most.
-        labels: the own networks: "site" and "tag" → name → networks.
+        home: the folder of networks.toml; None: there are no own networks.
 
     """
     field = BY_NAME.get(ALIASES.get(name.lower(), name.lower()))
     if field is None or not field.listed or "\0" in prefix:
         return []
     if isinstance(field.kind, Label):
-        known = (labels or {}).get(field.name, {})
+        known = own_networks.load(home).labels()[field.name] if home else {}
         return sorted(each for each in known if each.startswith(prefix.lower()))[:limit]
     found = _distinct(connection, field, prefix, limit)
     return [f'"{value}"' if set(value) & set(" ,()") else value for value in found]

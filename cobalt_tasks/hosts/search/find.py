@@ -1,15 +1,17 @@
 """Pages of what matches: the first rows of the order that do, or all that an index finds, whichever costs less."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import Connection, FromClause, Select, func, literal, select, tuple_
 
+from cobalt_tasks.core import own_networks
 from cobalt_tasks.core.errors import CobaltError, OutOfTimeError
-from cobalt_tasks.core.special_networks import Network
+from cobalt_tasks.core.own_networks import Labels
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import compiler, language
 from cobalt_tasks.hosts.search.compiler import AllOf, AnyOf, Condition, FactTest, NoneOf
@@ -46,26 +48,25 @@ class Search(Struct, frozen=True, kw_only=True):
     is_sqlite: bool
 
 
-def read(
-    database: Database,
-    text: str,
-    target: Searchable,
-    labels: Mapping[str, Mapping[str, Sequence[Network]]] | None = None,
-) -> Search:
+def read(database: Database, text: str, target: Searchable, home: Path | None = None) -> Search:
     """Return the search that a query asks for.
 
     Args:
         database: the ledger.
         text: the query; an empty one matches everything.
         target: the sort of rows.
-        labels: the own networks: "site" and "tag" → name → networks.
+        home: the folder of networks.toml, for `site:` and `tag:`; None: there are no own networks.
 
     Raises:
         SearchError: the query cannot be used; the message names the column.
 
     """
     node = language.parse(text)
-    context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels or {})
+
+    def labels() -> Labels:
+        return own_networks.load(home).labels() if home else {}
+
+    context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels)
     asked = None if node is None else compiler.resolve(node, target, context)
     return Search(target=target, asked=asked, is_sqlite=database.is_sqlite)
 

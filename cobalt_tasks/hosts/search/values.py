@@ -14,6 +14,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, and_, column, func, literal_column, or_, select, table
 
 from cobalt_tasks.core.addresses import canonical, sort_keys
+from cobalt_tasks.core.own_networks import Labels
 from cobalt_tasks.core.special_networks import Network
 from cobalt_tasks.db.tables import certificates
 from cobalt_tasks.db.tables.search import certificate_names, versions
@@ -44,12 +45,12 @@ _LAST: Final = "\U0010ffff"
 class Context(Struct, frozen=True, kw_only=True):
     """What the meaning of values depends on: the database, the time (epoch seconds), and the own networks by label.
 
-    `labels`: "site" and "tag" → each name in lower case → its networks.
+    `labels`: returns them.
     """
 
     is_sqlite: bool
     now: float
-    labels: Mapping[str, Mapping[str, Sequence[Network]]] = {}
+    labels: Callable[[], Labels] = dict
 
 
 class ValueKind:
@@ -263,7 +264,7 @@ class Label(ValueKind):
         self._label = label
 
     def _test(self, column: str, compare: str, value: Value, context: Context) -> Test:  # noqa: ARG002
-        known = context.labels.get(self._label, {})
+        known = context.labels().get(self._label, {})
         if value.text.lower() not in known:
             names = ", ".join(sorted(known)) or "none: networks.toml names them"
             raise SearchError(f"there is no {self._label} {value.text!r}; there are {names}", value.column)

@@ -82,6 +82,7 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Cobalt", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan, version="1"
     )
+    app.state.home = settings.home
     app.state.streams = streams
     _add_documents(app, login)
     _add_hosts(app)
@@ -173,7 +174,7 @@ def _add_hosts(app: FastAPI) -> None:
         searches; the other parameters but `limit` and `after` then have no effect.
         """
         if q:
-            return found(_live(request).database, q, Searchable.HOSTS, limit, after)
+            return found(request, q, Searchable.HOSTS, limit, after)
         only = Filter(country=country.upper() if country else None, port=port, service=service)
         return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
 
@@ -222,7 +223,7 @@ def _add_lists(app: FastAPI) -> None:
         `q` searches; `before` and `seconds` then have no effect, and `after` is the `next` of the page before.
         """
         if q:
-            return found(_live(request).database, q, Searchable.CONNECTIONS, limit, after)
+            return found(request, q, Searchable.CONNECTIONS, limit, after)
         return _json(lists.connections(_live(request).database, limit, before, seconds))
 
     @app.get("/api/jobs", tags=["lists"])

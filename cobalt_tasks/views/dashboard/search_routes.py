@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import completion, find
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Searchable
-from cobalt_tasks.hosts.search.find import SearchTooLongError
+from cobalt_tasks.hosts.search.find import Search, SearchTooLongError
 from cobalt_tasks.hosts.search.language import LONGEST, SearchError
 from cobalt_tasks.views import search as views
 
@@ -24,18 +24,18 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 _COMPLETION_SECONDS = 1.0
 
 
-def found(database: Database, query: str, target: Searchable, limit: int, after: str | None) -> Response:
+def found(request: Request, query: str, target: Searchable, limit: int, after: str | None) -> Response:
     """Return a page of what matches a query, as JSON.
 
     Args:
-        database: the ledger.
+        request: the request; its application has the ledger and the folder of networks.toml.
         query: the query.
         target: what to find.
         limit: rows at most.
         after: the `next` of the page before; None for the first page.
 
     """
-    return _json(views.page(database, find.read(database, query, target), limit, after))
+    return _json(views.page(_database(request), _read(request, query, target), limit, after))
 
 
 def add_search(app: FastAPI) -> None:
@@ -44,18 +44,17 @@ def add_search(app: FastAPI) -> None:
     @app.get("/api/ports", tags=["lists"])
     def ports(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
         """Return ports by address and number, with their services; `q` chooses among them."""
-        return found(_database(request), q, Searchable.PORTS, limit, after)
+        return found(request, q, Searchable.PORTS, limit, after)
 
     @app.get("/api/certificates", tags=["lists"])
     def certificates(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
         """Return certificates, once for each port they were seen on; `q` chooses among them."""
-        return found(_database(request), q, Searchable.CERTIFICATES, limit, after)
+        return found(request, q, Searchable.CERTIFICATES, limit, after)
 
     @app.get("/api/search/count", tags=["search"])
     def count(request: Request, q: Text = "", of: Searchable = Searchable.HOSTS) -> Response:
         """Return how many rows match: exactly up to 50,000, else `exact` is false and there are more."""
-        database = _database(request)
-        return _json(views.count(database, find.read(database, q, of)))
+        return _json(views.count(_database(request), _read(request, q, of)))
 
     @app.get("/api/search/facets", tags=["search"])
     def facets(
@@ -65,8 +64,7 @@ def add_search(app: FastAPI) -> None:
         of: Searchable = Searchable.HOSTS,
     ) -> Response:
         """Return how many rows match, and the most frequent values of fields among them."""
-        database = _database(request)
-        return _json(views.facets(database, find.read(database, q, of), fields.split(",")))
+        return _json(views.facets(_database(request), _read(request, q, of), fields.split(",")))
 
     @app.get("/api/search/fields", tags=["search"])
     def field_list() -> Response:
@@ -81,7 +79,7 @@ def add_search(app: FastAPI) -> None:
     ) -> Response:
         """Return values of a field that start so, to complete what is written."""
         with find.searching(_database(request), _COMPLETION_SECONDS) as connection:
-            return _json({"items": completion.values(connection, field, prefix, 20)})
+            return _json({"items": completion.values(connection, field, prefix, 20, request.app.state.home)})
 
     app.add_exception_handler(SearchError, _answer_search_error)
     app.add_exception_handler(views.PageMarkError, _answer_mark_error)
@@ -110,6 +108,10 @@ def _answer_mark_error(_request: Request, error: Exception) -> Response:
 
 def _answer_slow_search(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503)
+
+
+def _read(request: Request, query: str, target: Searchable) -> Search:
+    return find.read(_database(request), query, target, request.app.state.home)
 
 
 def _database(request: Request) -> Database:

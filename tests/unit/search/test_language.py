@@ -1,6 +1,7 @@
 """The search language by itself: what parses, and what is said where it does not."""
 
 import time
+from ipaddress import ip_network
 
 import pytest
 from hypothesis import example, given
@@ -48,7 +49,9 @@ QUERIES = st.one_of(st.text(max_size=80), st.lists(PIECES, max_size=12).map("".j
 
 def context(*, is_sqlite: bool) -> Context:
     """A context at a fixed time, with one site and one tag."""
-    return Context(is_sqlite=is_sqlite, now=1_700_000_000.0, labels={"site": {"office": []}, "tag": {"lab": []}})
+    some = [ip_network("10.0.0.0/8")]
+    labels = {"site": {"office": some}, "tag": {"lab": some}}
+    return Context(is_sqlite=is_sqlite, now=1_700_000_000.0, labels=lambda: labels)
 
 
 @given(QUERIES)
