@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from cobalt_tasks.protocols import Fingerprint, recognise, registry
+from cobalt_tasks.protocols import Fingerprint, dnp3, recognise, registry
 from cobalt_tasks.protocols.base import Target
 from cobalt_tasks.protocols.identify import identify
 from tests.support.peers import Peer
@@ -67,6 +67,33 @@ def test_kafka() -> None:
     answer = len(body).to_bytes(4, "big") + body
     assert shown("kafka", answer).service == "kafka"
     assert recognise(b"\x00\x00\x00\x70" + answer[4:]).service is None
+
+
+def test_bacnet() -> None:
+    """What a device of BACpypes answered about itself, asked by its number."""
+    bacnet = registry.BY_NAME["bacnet"]
+    answers = {
+        0x46: "810a0017010030460c0c020003e719463e74004e2f413f",
+        0x79: "810a001d010030790c0c020003e719793e7509004241437079706573 3f",
+        0x2C: "810a00170100302c0c0c020003e7192c3e74004e2f413f",
+        0x4D: "810a00170100304d0c0c020003e7194d3e74004c61623f",
+    }
+    peer = Peer(lambda sent: bytes.fromhex(answers[sent[-1]]))
+    found = peer.run(identify(Target("192.0.2.1", 47808, "udp", industrial=True))).fingerprint
+    assert (found.service, found.product, found.version, found.device) == ("bacnet", "N/A", "N/A", "controller")
+    assert found.extras == {"vendor": "BACpypes", "firmware": "N/A", "name": "Lab"}
+    assert bacnet.recognise(bytes.fromhex(answers[0x4D])[:-1]) is None
+
+
+def test_dnp3() -> None:
+    """The status of a link, by address; a frame whose checksum is wrong is none."""
+    question = registry.BY_NAME["dnp3"].words
+    assert question
+    assert question(Target("192.0.2.1", 20000))[:10].hex() == "056405c900000000364c"
+    head = bytes.fromhex("0564050b00000a00")
+    answer = head + dnp3._checksum(head)
+    assert shown("dnp3", answer).info == "address 10"
+    assert recognise(answer[:-1] + b"\x00").service is None
 
 
 def test_a_printer() -> None:
