@@ -65,12 +65,15 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: reference formats-table fuzz mutate bench-scale bench-ingest bench-jobs bench-latency bench-geolocation
+.PHONY: reference formats-table protocols-table fuzz mutate bench-scale bench-ingest bench-jobs bench-latency bench-geolocation
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 
 formats-table: setup-dev  ## write the table of input formats into docs/ingest.md
 	@$(BIN)/python tools/formats_table.py
+
+protocols-table: setup-dev  ## write docs/protocols.md from the registry of protocols
+	@$(BIN)/python tools/protocols_table.py
 
 FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)

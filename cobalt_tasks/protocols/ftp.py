@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
+from cobalt_tasks.protocols.products import system_of
 
 _GREETING = re.compile(rb"(?:220|421|530)[ -]+([^\r\n]{0,500})")
 _PRODUCTS = (
@@ -28,7 +29,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     product, version = first_product(raw, _PRODUCTS)
     if not found or (not product and b"FTP" not in raw.upper()):
         return None
-    return Fingerprint("ftp", product, version, dotted_name(found[1]))
+    return Fingerprint("ftp", product, version, dotted_name(found[1]), os=system_of(found[1]))
 
 
 def starttls() -> Steps[bool]:

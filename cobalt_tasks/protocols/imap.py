@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean, dotted_name, first_product
+from cobalt_tasks.protocols.products import system_of
 
 _GREETING = re.compile(rb"\* (?:OK|PREAUTH|BYE)\b ?(?:\[[^\]\r\n]{0,1000}\] ?)?([^\r\n]{0,500})")
 _PRODUCTS = (
@@ -28,7 +29,9 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if not found:
         return None
     product, version = first_product(found[1], _PRODUCTS)
-    return Fingerprint("imap", product, version, dotted_name(found[1]), offers_tls=b"STARTTLS" in raw)
+    return Fingerprint(
+        "imap", product, version, dotted_name(found[1]), offers_tls=b"STARTTLS" in raw, os=system_of(found[1])
+    )
 
 
 def starttls() -> Steps[bool]:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
-from cobalt_tasks.protocols.products import product_of
+from cobalt_tasks.protocols.products import product_of, system_of
 
 _GREETING = re.compile(rb"(?:\+OK|-ERR)\b([^\r\n]{0,500})")
 _STAMP = re.compile(rb"<[^@<>\s]{1,200}@([^@<>\s]{1,253})>")
@@ -28,7 +28,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
         return None
     product, version = first_product(found[1], _PRODUCTS)
     stamp = _STAMP.search(found[1])
-    return Fingerprint("pop3", product, version, dotted_name(stamp[1]) if stamp else ())
+    return Fingerprint("pop3", product, version, dotted_name(stamp[1]) if stamp else (), os=system_of(found[1]))
 
 
 def starttls() -> Steps[bool]:

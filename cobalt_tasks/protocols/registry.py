@@ -36,6 +36,10 @@ _IN_TLS: Final = "ssl/"
 _MODULES: Final = (
     "ssh",
     "ssdp",
+    # Programs that speak HTTP, before HTTP in general.
+    "etcd",
+    "docker",
+    "kubernetes",
     "web",
     "tls",
     "smtp",
@@ -71,9 +75,6 @@ _MODULES: Final = (
     "git",
     "nntp",
     "ident",
-    "etcd",
-    "docker",
-    "kubernetes",
     "modbus",
     "enip",
     "s7",

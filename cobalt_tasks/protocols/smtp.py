@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
+from cobalt_tasks.protocols.products import system_of
 
 _GREETING = re.compile(rb"(?:220|421|554)[ -]([^\r\n]{0,500})")
 _PRODUCTS = (
@@ -28,7 +29,9 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if not found or b"SMTP" not in raw.upper():
         return None
     product, version = first_product(found[1], _PRODUCTS)
-    return Fingerprint("smtp", product, version, dotted_name(found[1]), offers_tls=b"STARTTLS" in raw)
+    return Fingerprint(
+        "smtp", product, version, dotted_name(found[1]), offers_tls=b"STARTTLS" in raw, os=system_of(found[1])
+    )
 
 
 def starttls() -> Steps[bool]:

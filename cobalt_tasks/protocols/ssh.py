@@ -4,8 +4,9 @@ import re
 
 from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
+from cobalt_tasks.protocols.products import system_of
 
-_IDENTIFICATION = re.compile(rb"^SSH-[0-9.]{1,8}-([^\s]{1,200})", re.MULTILINE)
+_IDENTIFICATION = re.compile(rb"^SSH-[0-9.]{1,8}-([^\s]{1,200})([^\r\n]{0,200})", re.MULTILINE)
 _VERSIONED = re.compile(rb"([A-Za-z][A-Za-z. ]*?)[_-]([0-9].*)")
 
 
@@ -14,10 +15,11 @@ def recognise(raw: bytes) -> Fingerprint | None:
     found = _IDENTIFICATION.search(raw)
     if not found:
         return None
+    system = system_of(found[2])
     parts = _VERSIONED.fullmatch(found[1])
     if not parts:
-        return Fingerprint("ssh", clean(found[1]))
-    return Fingerprint("ssh", clean(parts[1]), clean(parts[2]))
+        return Fingerprint("ssh", clean(found[1]), os=system)
+    return Fingerprint("ssh", clean(parts[1]), clean(parts[2]), os=system)
 
 
 PROTOCOL = Protocol(name="ssh", recognise=recognise, ports=(22, 2222), greets=True)

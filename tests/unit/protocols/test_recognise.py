@@ -74,6 +74,45 @@ GREETINGS = [
     (b"AMQP\x00\x00\x09\x01", Fingerprint("amqp")),
     (b"VERSION 1.6.18\r\n", Fingerprint("memcached", "memcached", "1.6.18")),
     (b":irc.example.com NOTICE * :*** Looking up your hostname...\r\n", Fingerprint("irc", names=("irc.example.com",))),
+    (b'INFO {"server_id":"NA","version":"2.9.10","proto":1}\r\n', Fingerprint("nats", "NATS server", "2.9.10")),
+    (
+        b"200 news.example.com InterNetNews server INN 2.7.0 ready (posting ok)\r\n",
+        Fingerprint("nntp", "INN", "2.7.0", ("news.example.com",)),
+    ),
+    (
+        bytes.fromhex("0401002000000100 00000b0006 0100110001 ff 0f0007d00000 00").ljust(32, b"\0"),
+        Fingerprint("mssql", "Microsoft SQL Server", "15.0.2000"),
+    ),
+    (
+        b"<?xml version='1.0'?><stream:stream from='chat.example.com' xmlns='jabber:client'><stream:features>",
+        Fingerprint("xmpp", names=("chat.example.com",)),
+    ),
+    (b"\x00\x16\x0b\x00\x00\x00\x06\x00No protocol specified\n", Fingerprint("x11")),
+    (
+        b"\x01\x00\x0b\x00\x00\x00\xff\x00"
+        + (12101007).to_bytes(4, "little")
+        + bytes(12)
+        + b"\x14\x00"
+        + bytes(14)
+        + b"The X.Org Foundation",
+        Fingerprint("x11", "X.Org", "1.21.1"),
+    ),
+    (
+        b'HTTP/1.1 200 OK\r\n\r\n{"Version":"24.0.7","ApiVersion":"1.43","MinAPIVersion":"1.12"}',
+        Fingerprint("http", "Docker Engine", "24.0.7"),
+    ),
+    (
+        b'HTTP/1.1 200 OK\r\n\r\n{"major": "1", "gitVersion": "v1.28.4+k3s2"}',
+        Fingerprint("http", "Kubernetes", "1.28.4+k3s2"),
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nServer: Debian/11 DLNADOC/1.50 UPnP/1.0 MiniDLNA/1.3.0\r\n\r\n",
+        Fingerprint("http", "MiniDLNA", "1.3.0"),
+    ),
+    (
+        b"HTTP/1.1 401 x\r\nX-Jenkins: 2.426.1\r\nServer: Jetty(10.0.18)\r\n\r\n",
+        Fingerprint("http", "Eclipse Jetty", "10.0.18"),
+    ),
 ]
 
 

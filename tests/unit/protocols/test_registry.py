@@ -1,5 +1,7 @@
 """The registry is the only list of protocols, and what is in it is sound."""
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
@@ -77,3 +79,10 @@ def test_names_of_scanners() -> None:
         110,
         None,
     )
+
+
+def test_the_page_of_protocols_is_up_to_date() -> None:
+    """docs/protocols.md is what `make protocols-table` writes."""
+    command = [sys.executable, "tools/protocols_table.py", "--check"]
+    ran = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, f"run make protocols-table\n{ran.stderr}"
