@@ -217,7 +217,7 @@ def child(role: str, url: str, file: Path) -> None:
         from cobalt_tasks.ingest.pipeline import Pipeline
         from cobalt_tasks.ingest.streams.files import FileStream
 
-        pipeline = Pipeline(Database(url), settings.load(), say=lambda text: print(text, file=sys.stderr))
+        pipeline = Pipeline(Database(url), settings.load(), report=lambda text: print(text, file=sys.stderr))
         pipeline.run(FileStream(file))
         pipeline.close()
     seconds = time.perf_counter() - began

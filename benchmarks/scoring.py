@@ -57,7 +57,7 @@ def follow(name: str, database: Database, folder: Path, feed: str, lines: int) -
     file = folder / "feed"
     file.write_text("".join(line + "\n" for line in FEEDS[feed](lines)))
     rules = threat.load(folder)
-    pipeline = Pipeline(database, settings.load(), say=lambda _: None)
+    pipeline = Pipeline(database, settings.load(), report=lambda _: None)
     stored = timed(lambda: pipeline.run(FileStream(file)))
     pipeline.close()
     with database.writing() as connection:

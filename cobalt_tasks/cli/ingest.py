@@ -72,12 +72,12 @@ def ingest(
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.core import settings
     from cobalt_tasks.ingest import formats
-    from cobalt_tasks.ingest.run import Wishes, run
+    from cobalt_tasks.ingest.run import Options, run
 
     known = {formats.AUTO, *formats.families()}
     family, files = (arguments[0], arguments[1:]) if arguments and arguments[0] in known else (formats.AUTO, arguments)
     _require_sense(files, name=name, resume=resume, follow=follow, listen=listen, dry_run=dry_run)
-    wishes = Wishes(
+    options = Options(
         files=files,
         family=None if family == formats.AUTO else family,
         format=format_name,
@@ -91,7 +91,7 @@ def ingest(
         as_json=as_json,
         journal_limit=journal_limit * _MEBIBYTE,
     )
-    return run(settings.load(), wishes)
+    return run(settings.load(), options)
 
 
 def _require_sense(

@@ -48,14 +48,14 @@ def retry(journal: str, format_name: str | None) -> int:
     """Read JOURNAL into the ledger, from where its reading stopped."""
     from cobalt_tasks.core import settings
     from cobalt_tasks.ingest import formats
-    from cobalt_tasks.ingest.run import Wishes, run
+    from cobalt_tasks.ingest.run import Options, run
     from cobalt_tasks.ingest.streams import leftover
 
     loaded = settings.load()
     if format_name:
         formats.named(format_name)
     leftover.named(loaded.journal_folder, journal)
-    return run(loaded, Wishes(files=(), resume=True, only_journal=journal, format=format_name))
+    return run(loaded, Options(files=(), resume=True, only_journal=journal, format=format_name))
 
 
 @journals.command(epilog="Example: cobalt sources journals forget 20260102T030405-0123456789ab")

@@ -58,7 +58,7 @@ def retry(source: str | None, port: int | None) -> None:
 
     from cobalt_tasks.core import settings
     from cobalt_tasks.db.schema import existing_ledger
-    from cobalt_tasks.ingest.retry import retry as try_again
+    from cobalt_tasks.ingest.retry_rejects import retry_rejects
     from cobalt_tasks.ingest.store import rejects as storage
 
     loaded = settings.load()
@@ -66,5 +66,5 @@ def retry(source: str | None, port: int | None) -> None:
     with database.reading() as connection:
         if source and not storage.listing(connection, source=source, limit=1):
             source = str(Path(source).absolute())
-    tried, taken = try_again(database, loaded, source, port)
+    tried, taken = retry_rejects(database, loaded, source, port)
     click.echo(f"{tried} tried, {taken} accepted now")

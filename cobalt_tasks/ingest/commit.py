@@ -20,10 +20,10 @@ def _never(_error: DatabaseUnavailableError) -> bool:
     return False
 
 
-def persist(
+def retry_while_unavailable(
     work: Callable[[], T],
     *,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     stopping: Callable[[], bool],
     hopeless: Callable[[DatabaseUnavailableError], bool] = _never,
 ) -> T:
@@ -31,7 +31,7 @@ def persist(
 
     Args:
         work: what to do; it may be done again from its start.
-        say: prints what is waited for, and that it is over.
+        report: prints what is waited for, and that it is over.
         stopping: returns whether to give up.
         hopeless: returns whether waiting is of no use with this error.
 
@@ -47,27 +47,27 @@ def persist(
             if stopping() or hopeless(error):
                 raise
             if not pause:
-                say(f"{error}; waiting for it")
+                report(f"{error}; waiting for it")
             pause = min(max(_FIRST_PAUSE, 2 * pause), _LONGEST_PAUSE)
             time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311
         else:
             if pause:
-                say("the database answers again")
+                report("the database answers again")
             return done
 
 
 class Committer:
     """Commits batches, each exactly once, whatever happens to the connection meanwhile."""
 
-    def __init__(self, database: Database, say: Callable[[str], None], stopping: Callable[[], bool]) -> None:
-        """Remember what it works with."""
+    def __init__(self, database: Database, report: Callable[[str], None], stopping: Callable[[], bool]) -> None:
+        """Work on `database`; `report` prints a line for people, `stopping` returns whether to give up waiting."""
         self._database = database
         self.is_exclusive = database.is_sqlite
-        self._say = say
+        self._report = report
         self._stopping = stopping
 
     def commit(self, source: Source, target: int, work: Work) -> Source:
-        """Do a batch's work in one transaction that moves the checkpoint of `source` to the position `target`.
+        """Do the `work` of a batch in one transaction that moves the checkpoint of `source` to the position `target`.
 
         Raises:
             CheckpointMovedError: another process moved it.
@@ -90,7 +90,7 @@ class Committer:
                     raise
                 return landed
 
-        return persist(attempt, say=self._say, stopping=self._stopping)
+        return retry_while_unavailable(attempt, report=self._report, stopping=self._stopping)
 
     def _now(self, source_id: int) -> Source | None:
         with self._database.reading() as connection:

@@ -25,7 +25,7 @@ _MOST: Final = 32
 """Entries of a list in the details."""
 
 _GUESS: Final = "direction"
-"""The key of the details that explains how the ends were told apart by a line that did not know."""
+"""The key of the details that explains how a line that did not know distinguished the ends."""
 
 Details = dict[str, Any]
 

@@ -49,7 +49,7 @@ def forecast(  # noqa: PLR0913  # what `cobalt ingest` takes
     settings: Settings,
     files: Sequence[Path],
     *,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     stopping: Callable[[], bool],
     format_name: str | None = None,
     family: str | None = None,
@@ -58,12 +58,22 @@ def forecast(  # noqa: PLR0913  # what `cobalt ingest` takes
     """Read files and count; nothing is sent, and nothing is stored where it would stay.
 
     A file that cannot be read does not keep the others from being counted.
+
+    Args:
+        settings: those of the ledger that would be written.
+        files: what to read.
+        report: prints a line for people.
+        stopping: returns whether to end early.
+        format_name: the format of all files, None to recognise each.
+        family: the only family of formats to consider, None for all.
+        port: the port that was scanned, None if the input names it.
+
     """
     with tempfile.TemporaryDirectory(prefix="cobalt-dry-run-") as folder:
         aside = msgspec.structs.replace(settings, database_url=f"sqlite:///{folder}/ledger.db")
         database = open_ledger(aside)
         try:
-            pipeline = Pipeline(database, aside, say=say, stopping=stopping, sends=False)
+            pipeline = Pipeline(database, aside, report=report, stopping=stopping, sends=False)
             found: list[Source] = []
             unread: list[str] = []
             for file in files:
@@ -71,7 +81,7 @@ def forecast(  # noqa: PLR0913  # what `cobalt ingest` takes
                     with closing(FileStream(file)) as stream:
                         found.append(pipeline.run(stream, format_name=format_name, family=family, port=port))
                 except ConfigurationError as error:
-                    say(str(error))
+                    report(str(error))
                     unread.append(str(error))
             with database.reading() as connection:
                 totals = row_counts.count(connection)
@@ -82,7 +92,7 @@ def forecast(  # noqa: PLR0913  # what `cobalt ingest` takes
 
 
 def lasting(seconds: float) -> str:
-    """Say in words how long something takes."""
+    """Return in words how long something takes."""
     for unit, name in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
         if seconds >= 2 * unit:
             return f"about {seconds / unit:.0f} {name}"
@@ -90,7 +100,7 @@ def lasting(seconds: float) -> str:
 
 
 def needed(terms: Terms, lookups: int) -> float:
-    """Return the seconds a provider needs for so many addresses, the first window being open."""
+    """Return the seconds a provider of these `terms` needs for so many `lookups`, the first window being open."""
     per_call = 1 if terms.counts_addresses else terms.batch
     waits = (
         max(0, math.ceil(lookups / (limit.calls * per_call)) - 1) * limit.window

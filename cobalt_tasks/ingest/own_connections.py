@@ -19,26 +19,26 @@ Key = tuple[str, int, str, int, str]
 
 
 class Watcher:
-    """Sees connections come. One that stays is told once; one that ends and comes again is new again."""
+    """Sees connections come. One that stays is reported once; one that ends and comes again is new again."""
 
     def __init__(self, *, loopback: bool = False) -> None:
-        """Begin with nothing known. Connections of this machine with itself are left out unless `loopback`."""
+        """Start with nothing known. Connections of this machine with itself are left out unless `loopback`."""
         self._loopback = loopback
         self._known: set[Key] = set()
         self._names: dict[int, str | None] = {}
         self._scans = 0
 
     def look(self) -> Iterator[bytes]:
-        """Give a line for each connection that was not there at the last look.
+        """Yield a line for each connection that was not there at the last look.
 
         Raises:
-            CobaltError: the system does not tell.
+            CobaltError: the system does not show connections.
 
         """
         try:
             sockets = psutil.net_connections(kind="inet")
         except psutil.AccessDenied:
-            raise CobaltError("the system tells connections only to root here: run it with sudo") from None
+            raise CobaltError("the system shows connections only to root here: run it with sudo") from None
         now, seen = time.time(), set()
         for each in sockets:
             if not each.raddr or not each.laddr or each.status == psutil.CONN_LISTEN:
@@ -54,7 +54,7 @@ class Watcher:
         self._scans += 1
 
     def heartbeat(self) -> bytes:
-        """Give the line that says that nobody died."""
+        """Return the line that shows that the capture still runs."""
         beat = {
             "type": "heartbeat",
             "timestamp": time.time(),
@@ -77,19 +77,22 @@ class Watcher:
 
 
 def watch(write: Callable[[bytes], Any], *, interval: float, loopback: bool, stopping: Callable[[float], bool]) -> None:
-    """Write lines until `stopping`, which is given the seconds to wait, says so.
+    """Write lines until it is to end.
+
+    write: called with each line; interval: seconds between two looks; loopback: whether connections of this machine with
+    itself count; stopping: called with the seconds to wait, returns whether to end.
 
     Raises:
-        CobaltError: the system does not tell.
+        CobaltError: the system does not show connections.
 
     """
     watcher = Watcher(loopback=loopback)
-    beaten = time.monotonic()
+    last_beat = time.monotonic()
     while True:
         for line in watcher.look():
             write(line)
-        if time.monotonic() - beaten >= HEARTBEAT_SECONDS:
-            beaten = time.monotonic()
+        if time.monotonic() - last_beat >= HEARTBEAT_SECONDS:
+            last_beat = time.monotonic()
             write(watcher.heartbeat())
         if stopping(interval):
             return

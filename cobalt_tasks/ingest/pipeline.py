@@ -6,14 +6,13 @@ from typing import Final, TypeVar
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.ingest import formats
-from cobalt_tasks.ingest import source_identity as identity
+from cobalt_tasks.ingest import formats, source_identity
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.commit import Committer, persist
+from cobalt_tasks.ingest.commit import Committer, retry_while_unavailable
 from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.ingest.formats.base import BLANK, Format
 from cobalt_tasks.ingest.reading import Reading
-from cobalt_tasks.ingest.sender import Postman
+from cobalt_tasks.ingest.sender import JobSender
 from cobalt_tasks.ingest.store.sources import Source
 from cobalt_tasks.ingest.streams.files import Stream
 from cobalt_tasks.jobs.dispatcher import Dispatcher
@@ -26,36 +25,38 @@ _WAIT_SECONDS: Final = 0.5
 class Pipeline:
     """Ingests streams, one after the other."""
 
-    def __init__(  # noqa: PLR0913  # what it works with, and who is told
+    def __init__(  # noqa: PLR0913  # what it works with, and what it calls
         self,
         database: Database,
         settings: Settings,
         *,
-        say: Callable[[str], None],
+        report: Callable[[str], None],
         stopping: Callable[[], bool] = lambda: False,
         moved: Callable[[Source, Source], None] = lambda *_: None,
         sends: bool = True,
     ) -> None:
         """Prepare; nothing is read yet.
 
-        `say` gets lines for people, `stopping` is asked between batches, `moved` is told the source before and after each commit. Without `sends`, jobs stay in the ledger.
+        database, settings: the ledger, and how it is filled; report: prints a line for people; stopping: returns whether to
+        end early, called between batches; moved: called after each commit with the source before and after; sends:
+        whether jobs are sent, or stay in the ledger.
 
         Raises:
             ConfigurationError: the scope cannot be read.
 
         """
         self._database = database
-        self._say = say
+        self._report = report
         self._stopping = stopping
-        self._told = moved
+        self._on_commit = moved
         self._planner = Planner(settings)
-        self._committer = Committer(database, say, stopping)
-        self._postman = Postman(Dispatcher(database, settings), say) if sends else None
+        self._committer = Committer(database, report, stopping)
+        self._sender = JobSender(Dispatcher(database, settings), report) if sends else None
 
     def close(self) -> None:
         """Send what was committed last."""
-        if self._postman is not None:
-            self._postman.close()
+        if self._sender is not None:
+            self._sender.close()
 
     def run(
         self,
@@ -68,19 +69,20 @@ class Pipeline:
     ) -> Source:
         """Read a stream to its end, or until asked to stop; return its source as the ledger has it.
 
-        `port` is the one that was scanned, for input that does not say; without `scans`, only traffic is read.
+        stream: its bytes; format_name, family: the format, or the only family to consider, None to recognise it;
+        port: the one that was scanned, None if the input names it; scans: whether scans are read too, or only traffic.
 
         Raises:
             ConfigurationError: its format is not recognised, or it is not the one it was read with before.
             CheckpointMovedError: another process is reading it.
 
         """
-        source = self._persist(lambda: identity.find(self._database, stream))
+        source = self._retry(lambda: source_identity.find(self._database, stream))
         chosen = self._choose(stream, source, format_name, family)
         if chosen and not scans and not chosen.is_traffic:
             raise ConfigurationError(f"{stream.name}: {formats.NO_SCANS}")
         if source is None:
-            source = self._persist(lambda: identity.make(self._database, stream))
+            source = self._retry(lambda: source_identity.make(self._database, stream))
         if chosen is None:
             return source
         reading = Reading(
@@ -97,12 +99,12 @@ class Pipeline:
 
     def _moved(self, before: Source, source: Source, batch: Batch) -> None:
         self._planner.committed(batch)
-        if batch.jobs and self._postman is not None:
-            self._postman.notify({job.kind for job in batch.jobs})
-        self._told(before, source)
+        if batch.jobs and self._sender is not None:
+            self._sender.notify({job.kind for job in batch.jobs})
+        self._on_commit(before, source)
 
-    def _persist(self, work: Callable[[], T]) -> T:
-        return persist(work, say=self._say, stopping=self._stopping)
+    def _retry(self, work: Callable[[], T]) -> T:
+        return retry_while_unavailable(work, report=self._report, stopping=self._stopping)
 
     def _choose(
         self,
@@ -111,7 +113,7 @@ class Pipeline:
         format_name: str | None,
         family: str | None,
     ) -> type[Format] | None:
-        """Fix the format of a source: the one it was read with, else what the user says or its content looks like."""
+        """Fix the format of a source: the one it was read with, else what the user names or its content looks like."""
         if source is None or source.format is None:
             return formats.named(format_name) if format_name else self._recognise(stream, family)
         if format_name and format_name != source.format:
@@ -120,7 +122,7 @@ class Pipeline:
         return formats.named(source.format)
 
     def _recognise(self, stream: Stream, family: str | None) -> type[Format] | None:
-        """Look at the beginning; a pipe is waited for until it has said enough.
+        """Recognise the format by the start; a pipe is waited for until enough has come.
 
         Raises:
             ConfigurationError: it looks like no format.

@@ -20,7 +20,7 @@ class Progress:
     """Shows rate, position and time left of one stream at a time. Names are shown as data."""
 
     def __init__(self) -> None:
-        """Look whether anybody watches."""
+        """Show a bar if standard error is a terminal."""
         self._bar: Bar | None = None
         self._task: TaskID | None = None
         self._stream: Stream | None = None
@@ -30,7 +30,7 @@ class Progress:
             self._bar = _bar()
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start to show."""
         if self._bar is not None:
             self._bar.start()
         return self
@@ -42,7 +42,7 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def begin(self, stream: Stream) -> None:
+    def start(self, stream: Stream) -> None:
         """Show another stream."""
         self._stream, self._first, self._shown = stream, None, 0.0
         if self._bar is not None:
@@ -51,7 +51,7 @@ class Progress:
             self._task = self._bar.add_task(_safe(stream.name), total=stream.size, records="0")
 
     def moved(self, before: Source, source: Source) -> None:
-        """A batch was committed."""
+        """Show that a batch was committed: `before` and `source` are the source before and after it."""
         if self._first is None:
             self._first = before
         now = time.monotonic()
@@ -66,8 +66,8 @@ class Progress:
         tally.add(self._first.tally if self._first is not None else tally, -1)
         return tally
 
-    def say(self, text: str) -> None:
-        """Tell people something, beside the bar."""
+    def report(self, text: str) -> None:
+        """Print a line for people, beside the bar."""
         line = f"cobalt: {_safe(text)}"
         if self._bar is not None and self._bar.live.is_started:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -86,7 +86,7 @@ class Progress:
 
 
 def _bar() -> "Bar":
-    from rich.console import Console  # noqa: PLC0415  # only where somebody watches
+    from rich.console import Console  # noqa: PLC0415  # only on a terminal
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
     from rich.progress import Progress as Bar  # noqa: PLC0415
 

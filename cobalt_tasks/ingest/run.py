@@ -1,4 +1,4 @@
-"""One call of `cobalt ingest`: which streams, in which order, and what is said about them."""
+"""One call of `cobalt ingest`: which streams, in which order, and what is printed about them."""
 
 import glob
 import os
@@ -25,7 +25,7 @@ from cobalt_tasks.core.errors import (
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.ingest import formats
-from cobalt_tasks.ingest.commit import persist
+from cobalt_tasks.ingest.commit import retry_while_unavailable
 from cobalt_tasks.ingest.pipeline import Pipeline
 from cobalt_tasks.ingest.progress import Progress
 from cobalt_tasks.ingest.store.sources import Source
@@ -42,7 +42,7 @@ _WAIT_SECONDS: Final = 600.0
 _WILD: Final = frozenset("*?[")
 
 
-class Wishes(Struct, frozen=True, kw_only=True):
+class Options(Struct, frozen=True, kw_only=True):
     """What the user asked for."""
 
     files: tuple[str, ...] = ()
@@ -62,25 +62,25 @@ class Wishes(Struct, frozen=True, kw_only=True):
 
 
 class Stop:
-    """Remembers that a signal asked for a clean end."""
+    """Whether a signal has requested a clean end."""
 
     def __init__(self) -> None:
-        """Begin unasked."""
+        """Start without a signal."""
         self.signal = 0
 
     def __call__(self) -> bool:
-        """Tell whether to stop."""
+        """Return whether to stop."""
         return self.signal != 0
 
-    def _asked(self, number: int, _frame: FrameType | None) -> None:
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
         self.signal = number
         # A second one ends the process where it stands: nothing is lost by that either.
         signal.signal(number, signal.SIG_DFL)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM as a wish to stop at the next checkpoint."""
-        before = {number: signal.signal(number, self._asked) for number in (signal.SIGINT, signal.SIGTERM)}
+        """Within the block, SIGINT and SIGTERM request a stop at the next checkpoint."""
+        before = {number: signal.signal(number, self._receive) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield
         finally:
@@ -88,36 +88,36 @@ class Stop:
                 signal.signal(number, handler)
 
 
-def run(settings: Settings, wishes: Wishes) -> int:
-    """Ingest what was asked for; return the exit code.
+def run(settings: Settings, options: Options) -> int:
+    """Ingest what `options` name, with these `settings`; return the exit code.
 
     Raises:
-        CobaltError: nothing could be begun, or one source could not be read; the others were.
+        CobaltError: nothing could be started, or one source could not be read; the others were.
 
     """
-    if wishes.format:
-        formats.named(wishes.format)
+    if options.format:
+        formats.named(options.format)
     stop = Stop()
     with stop.listening():
-        return _look(settings, wishes, stop) if wishes.dry_run else _Session(settings, wishes, stop).run()
+        return _dry_run(settings, options, stop) if options.dry_run else _Session(settings, options, stop).run()
 
 
-def _look(settings: Settings, wishes: Wishes, stop: Stop) -> int:
-    """Say what files hold."""
+def _dry_run(settings: Settings, options: Options, stop: Stop) -> int:
+    """Print what files hold."""
     from cobalt_tasks.ingest.dryrun import forecast, lasting  # noqa: PLC0415  # only this needs the providers
 
     progress = Progress()
     found = forecast(
         settings,
-        [Path(file) for file in _expanded(wishes.files)],
-        say=progress.say,
+        [Path(file) for file in _expanded(options.files)],
+        report=progress.report,
         stopping=stop,
-        format_name=wishes.format,
-        family=wishes.family,
-        port=wishes.port,
+        format_name=options.format,
+        family=options.family,
+        port=options.port,
     )
     code = ConfigurationError.exit_code if found.unread else 0
-    if wishes.as_json:
+    if options.as_json:
         ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in found.sources]
         sys.stdout.write(msgspec.json.encode({**msgspec.to_builtins(found), "sources": ledgers}).decode() + "\n")
         return code
@@ -145,28 +145,28 @@ def _expanded(names: tuple[str, ...]) -> list[str]:
     """Return file names, each once; a pattern the shell left alone stands for the files it matches, in order."""
     found: dict[str, None] = {}
     for name in names:
-        matches = [] if Path(name).exists() or not _WILD.intersection(name) else sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # may begin with /
+        matches = [] if Path(name).exists() or not _WILD.intersection(name) else sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # may be absolute
         found.update(dict.fromkeys(matches or [name]))
     return list(found)
 
 
 class _Session:
-    def __init__(self, settings: Settings, wishes: Wishes, stop: Stop) -> None:
+    def __init__(self, settings: Settings, options: Options, stop: Stop) -> None:
         self._settings = settings
-        self._wishes = wishes
+        self._options = options
         self._stop = stop
         self._progress = Progress()
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._done: list[Source] = []
         self._errors: list[CobaltError] = []
 
     def run(self) -> int:
         # A pipe is journaled before anything else can go wrong.
-        piped = self._open_pipe() if "-" in self._wishes.files or self._wishes.listen else None
+        piped = self._open_pipe() if "-" in self._options.files or self._options.listen else None
         try:
-            database = persist(
+            database = retry_while_unavailable(
                 lambda: open_ledger(self._settings),
-                say=self._progress.say,
+                report=self._progress.report,
                 stopping=self._stop,
                 hopeless=lambda error: self._is_hopeless(error, is_pipe=piped is not None),
             )
@@ -177,7 +177,7 @@ class _Session:
         pipeline = Pipeline(
             database,
             self._settings,
-            say=self._progress.say,
+            report=self._progress.report,
             stopping=self._stop,
             moved=self._progress.moved,
         )
@@ -200,62 +200,62 @@ class _Session:
         """
         if is_pipe:
             return isinstance(error, DatabaseRefusedError)
-        return not isinstance(error, DatabaseBusyError) or time.monotonic() - self._began > _WAIT_SECONDS
+        return not isinstance(error, DatabaseBusyError) or time.monotonic() - self._started > _WAIT_SECONDS
 
     def _open_pipe(self) -> journal.JournalStream:
         """Start the journal; it and the program that writes into it go before the reading."""
         about = journal.About(
-            name=storable(self._wishes.name or self._wishes.listen or "stdin"),
-            format=self._wishes.format,
-            family=self._wishes.family,
-            port=self._wishes.port,
-            is_from_network=self._wishes.listen.startswith("tcp://"),
+            name=storable(self._options.name or self._options.listen or "stdin"),
+            format=self._options.format,
+            family=self._options.family,
+            port=self._options.port,
+            is_from_network=self._options.listen.startswith("tcp://"),
         )
         self._require_safe_listening()
-        limit, address = self._wishes.journal_limit, self._wishes.listen
+        limit, address = self._options.journal_limit, self._options.listen
         stream = journal.start(self._settings.journal_folder, about, limit, listen=address)
         os.nice(_NICER)
         return stream
 
     def _require_safe_listening(self) -> None:
         """Raise ConfigurationError for a scan from a TCP port without a scope; warn of a port others can reach."""
-        if not self._wishes.listen.startswith("tcp://"):
+        if not self._options.listen.startswith("tcp://"):
             return
-        if formats.may_scan(self._wishes.format, self._wishes.family) and not self._settings.scope:
+        if formats.may_scan(self._options.format, self._options.family) and not self._settings.scope:
             raise ConfigurationError(formats.NO_SCANS)
-        host = self._wishes.listen.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+        host = self._options.listen.removeprefix("tcp://").rpartition(":")[0].strip("[]")
         if not access.is_loopback(host):
-            self._progress.say(
+            self._progress.report(
                 f"every machine that reaches {host or 'this machine'} can write into the ledger: listen on 127.0.0.1 "
                 "or unix:PATH, and let senders come through ssh or TLS"
             )
 
     def _openings(self, piped: journal.JournalStream | None) -> Iterator[Callable[[], Stream]]:
-        if self._wishes.resume:
+        if self._options.resume:
             waiting = list(journal.abandoned(self._settings.journal_folder))
-            if not waiting and not self._wishes.files and not self._wishes.listen:
+            if not waiting and not self._options.files and not self._options.listen:
                 self._progress.show("no journal waits: nothing to resume")
             for folder in waiting:
-                if self._wishes.only_journal not in {None, folder.name}:
+                if self._options.only_journal not in {None, folder.name}:
                     continue
                 yield lambda folder=folder: journal.JournalStream(folder)  # type: ignore[misc]
-        for file in _expanded(self._wishes.files):
+        for file in _expanded(self._options.files):
             if file == "-":
                 continue
-            if self._wishes.follow:
+            if self._options.follow:
                 yield from self._followed(Path(file))
             else:
-                yield lambda file=file: FileStream(Path(file), self._wishes.name)  # type: ignore[misc]
+                yield lambda file=file: FileStream(Path(file), self._options.name)  # type: ignore[misc]
         if piped is not None:
             yield lambda: piped
 
     def _followed(self, path: Path) -> Iterator[Callable[[], Stream]]:
-        """Give a file again and again, whenever another has taken its name."""
+        """Yield a file again and again, whenever another has its name."""
         if not path.exists():
-            self._progress.say(f"{path}: not there yet; waiting for it")
+            self._progress.report(f"{path}: not there yet; waiting for it")
         while not self._stop():
             if path.exists():
-                yield lambda: FollowedFile(path, self._wishes.name)
+                yield lambda: FollowedFile(path, self._options.name)
                 if self._errors:
                     return
             else:
@@ -266,21 +266,21 @@ class _Session:
         is_unreadable = False
         try:
             stream = opening()
-            began = time.monotonic()
-            self._progress.begin(stream)
+            started = time.monotonic()
+            self._progress.start(stream)
             about = stream.about if isinstance(stream, journal.JournalStream) else journal.About(name="")
             source = pipeline.run(
                 stream,
-                format_name=self._wishes.format or about.format,
-                family=self._wishes.family or about.family,
-                port=about.port if self._wishes.port is None else self._wishes.port,
+                format_name=self._options.format or about.format,
+                family=self._options.family or about.family,
+                port=about.port if self._options.port is None else self._options.port,
                 # A scan makes us probe what it names: a stranger's must not, without a scope that bounds it.
                 scans=not about.is_from_network or bool(self._settings.scope),
             )
             self._done.append(source)
-            self._tell(source, time.monotonic() - began)
+            self._print_ledger(source, time.monotonic() - started)
         except CobaltError as error:
-            self._progress.say(str(error))
+            self._progress.report(str(error))
             self._errors.append(error)
             is_unreadable = isinstance(error, ConfigurationError)
         finally:
@@ -288,31 +288,31 @@ class _Session:
                 self._leave(stream, is_unreadable=is_unreadable)
 
     def _leave(self, stream: Stream, *, is_unreadable: bool) -> None:
-        """Close a stream; of a journal that is not stored, say where it is, and what to do if its format is unknown."""
+        """Close a stream; of a journal that is not stored, print where it is, and what to do if its format is unknown."""
         stream.close()
         if isinstance(stream, journal.JournalStream):
             if stream.is_stored():
                 stream.discard()
             else:
                 waiting = f"{stream.name}: some bytes wait in the journal {stream.folder.name}"
-                self._progress.say(f"{waiting}; cobalt ingest --resume stores them")
+                self._progress.report(f"{waiting}; cobalt ingest --resume stores them")
                 if is_unreadable:
                     command = f"cobalt sources journals retry {stream.folder.name} --format F"
-                    self._progress.say(f"name its format with {command}, or delete it with … forget")
+                    self._progress.report(f"name its format with {command}, or delete it with … forget")
 
-    def _tell(self, source: Source, seconds: float) -> None:
-        if self._wishes.as_json:
+    def _print_ledger(self, source: Source, seconds: float) -> None:
+        if self._options.as_json:
             return
         change = self._progress.change(source)
         rate = f"{change.read / seconds:,.0f}/s" if change.read and seconds else "nothing new"
         self._progress.show(f"{_ledger(source)} ({source.format or 'empty'}; {rate})")
 
     def _end(self) -> int:
-        if self._wishes.as_json:
+        if self._options.as_json:
             ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in self._done]
             sys.stdout.write(msgspec.json.encode(ledgers).decode() + "\n")
         if self._errors:
             return max(error.exit_code for error in self._errors)
         if self._stop.signal == signal.SIGINT:
             return INTERRUPTED_EXIT
-        return REJECTED_EXIT if self._wishes.strict and any(each.rejected for each in self._done) else 0
+        return REJECTED_EXIT if self._options.strict and any(each.rejected for each in self._done) else 0

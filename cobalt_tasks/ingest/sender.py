@@ -17,17 +17,17 @@ _SPACING: Final = 0.25
 _LAST_SECONDS: Final = 10.0
 
 
-class Postman:
-    """Tops up the queues of the kinds it is told about. What cannot be sent waits in the ledger for the sweep."""
+class JobSender:
+    """Fills the queues of the kinds that it is notified of. What cannot be sent waits in the ledger for the sweep."""
 
-    def __init__(self, dispatcher: Dispatcher, say: Callable[[str], None]) -> None:
-        """Start its thread; `say` gets a line for people when the broker does not answer."""
+    def __init__(self, dispatcher: Dispatcher, report: Callable[[str], None]) -> None:
+        """Start its thread; `dispatcher` sends, `report` prints a line for people when the broker does not answer."""
         self._dispatcher = dispatcher
-        self._say = say
+        self._report = report
         self._kinds: set[str] = set()
         self._stopping = False
         self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
         self._thread.start()
 
     def notify(self, kinds: Iterable[str]) -> None:
@@ -37,7 +37,7 @@ class Postman:
             self._changed.notify()
 
     def close(self) -> None:
-        """Send what was told so far and end; a broker that does not answer is not waited for."""
+        """Send the rest and end; a broker that does not answer is not waited for."""
         with self._changed:
             self._stopping = True
             self._changed.notify()
@@ -61,15 +61,15 @@ class Postman:
 
     def _send(self, kinds: set[str], pause: float) -> float:
         """Send; return how long to leave the broker alone afterwards."""
-        began = time.monotonic()
+        started = time.monotonic()
         try:
             self._dispatcher.dispatch(kinds)
         except (BrokerUnavailableError, DatabaseUnavailableError) as error:
             if pause <= _SPACING:
-                self._say(f"{error}; jobs wait in the ledger and are sent when it is back")
+                self._report(f"{error}; jobs wait in the ledger and are sent when it is back")
             with self._changed:
                 self._kinds |= kinds
             longer = max(_FIRST_PAUSE, min(2 * pause, _LONGEST_PAUSE))
             return longer * random.uniform(0.8, 1.2)  # noqa: S311
         # Alone at once; in a flood, a quarter of the time at most.
-        return min(_SPACING, 3 * (time.monotonic() - began))
+        return min(_SPACING, 3 * (time.monotonic() - started))

@@ -7,7 +7,7 @@ from cobalt_tasks.ingest.streams.files import PRINT, FileStream, Stream, fingerp
 
 
 def find(database: Database, stream: Stream) -> Source | None:
-    """Return the source a stream is, as far as it was read before."""
+    """Return the source of `stream` in the ledger of `database`; None if it was never read."""
     with database.reading() as connection:
         if not isinstance(stream, FileStream):
             return sources.find_journal(connection, stream.key)
@@ -16,7 +16,7 @@ def find(database: Database, stream: Stream) -> Source | None:
 
 
 def make(database: Database, stream: Stream) -> Source:
-    """Make a source for a stream that was not read before: the next generation, where its name or file is known.
+    """Make a source in `database` for a `stream` that was not read before: the next generation of a known name or file.
 
     Raises:
         CheckpointMovedError: another process made it at this moment.
@@ -40,7 +40,7 @@ def make(database: Database, stream: Stream) -> Source:
 
 
 def _is_same(stream: FileStream, known: Source) -> bool:
-    """Compare a file with what is known of it: its head, the bytes before the checkpoint, and a provisional line."""
+    """Compare a file with what is known of it: its head, the bytes before the checkpoint, and a partial line."""
     if known.head_length and fingerprint(stream.peek(0, known.head_length)) != known.head:
         return False
     before = min(PRINT, known.position)

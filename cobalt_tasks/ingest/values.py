@@ -23,10 +23,10 @@ _PROTOCOLS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "
 
 _BYTE: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _is_ipv4: Final = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}").fullmatch
-"""Tells the one spelling of IPv4 addresses: what it takes needs no parsing."""
+"""Matches the one spelling of IPv4 addresses: what matches needs no parsing."""
 
 known_addresses: Final[dict[str, str]] = {}
-"""Spellings met lately, and the one spelling of each."""
+"""Spellings met recently, and the one spelling of each."""
 
 _LONGEST_DETAIL: Final = 512
 _DEEPEST: Final = 5
@@ -37,7 +37,9 @@ _OFFSET: Final = re.compile(r"([+-]\d{2})(\d{2})$")
 
 
 def address(text: Any, name: str) -> str:
-    """Return an address in its one spelling; the spelling of addresses seen before is remembered, to a bound.
+    """Return the address in `text` in its one spelling; the spelling of addresses seen before is remembered, to a bound.
+
+    text: what the input has; name: what it is called there, for the reason of a reject.
 
     Raises:
         RefusedError: it is no address.
@@ -63,7 +65,9 @@ def is_address(text: str) -> bool:
 
 
 def port(value: Any, name: str) -> int:
-    """Return a port number; 0 stands for protocols without ports.
+    """Return a port number from 0 to 65535; 0 stands for protocols without ports.
+
+    value: a number or its text; name: what it is called in the input, for the reason of a reject.
 
     Raises:
         RefusedError: it is none.
@@ -132,7 +136,7 @@ def timestamp(value: Any) -> float | None:
 
 
 def text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
-    """Return text that every database can store, cut to a length; None from anything empty or not text."""
+    """Return `value` as text that every database can store, at most `longest` characters; None if empty or not text."""
     if not isinstance(value, str) or not value:
         return None
     return value[:longest].replace("\x00", "\\x00")
@@ -167,19 +171,19 @@ def rest(record: dict[str, Any], used: Collection[str]) -> str | None:
     return details(kept)
 
 
-def details(said: dict[str, Any]) -> str | None:
-    """Return what else a line said as JSON text that every database can store; None when that is nothing.
+def details(found: dict[str, Any]) -> str | None:
+    """Return what else a line reports as JSON text that every database can store; None when that is nothing.
 
-    What would make it too long is left out, and the text says so: `"cut": true`.
+    What would make it too long is left out, and the text has `"cut": true`.
     """
-    if not said:
+    if not found:
         return None
-    encoded = msgspec.json.encode(said).decode()
+    encoded = msgspec.json.encode(found).decode()
     if len(encoded) <= LONGEST_TEXT:
         return encoded
     kept: dict[str, Any] = {"cut": True}
     length = len(msgspec.json.encode(kept))
-    for name, value in said.items():
+    for name, value in found.items():
         length += len(msgspec.json.encode({name: value}))
         if length > LONGEST_TEXT:
             break

@@ -85,7 +85,7 @@ def test_lines_are_committed_in_batches(database: Database, home: Path, tmp_path
         nonlocal commits
         commits += 1
 
-    pipeline = Pipeline(database, settings.load(), say=lambda _: None)
+    pipeline = Pipeline(database, settings.load(), report=lambda _: None)
     stream = FileStream(file)
     assert pipeline.run(stream).accepted == 4000
     stream.close()

@@ -1,7 +1,7 @@
 """Connections with an identity: each is one row, whichever sources its lines come from.
 
-The table `identities` leads from the key of an identity to the row of its connection. It is written first: whoever
-inserts a key owns the new row, and what was there already leads to the row that the line joins. Keys and rows are locked
+The table `identities` leads from the key of an identity to the row of its connection. It is written first: the
+writer that inserts a key owns the new row, and what was there already leads to the row that the line joins. Keys and rows are locked
 in order, so that two writers cannot wait for each other.
 """
 

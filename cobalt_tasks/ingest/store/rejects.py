@@ -37,7 +37,7 @@ def listing(
     after: int = 0,
     limit: int = 100,
 ) -> list[Rejected]:
-    """Return up to `limit` refused lines with an id above `after`, the oldest first."""
+    """Return up to `limit` refused lines of `source` (None: of all) with an id above `after`, the oldest first."""
     statement = (
         select(
             rejects.c.id,
@@ -56,7 +56,7 @@ def listing(
         .limit(limit)
     )
     if source is not None:
-        # By their ids, which the index of rejects begins with.
+        # By their ids, the first column of the index of rejects.
         named = list(connection.execute(select(sources.c.id).where(sources.c.name == source)).scalars())
         statement = statement.where(rejects.c.source_id.in_(named))
     return [Rejected(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001  # its public name
@@ -68,5 +68,5 @@ def count(connection: Connection) -> int:
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> set[int]:
-    """Take refused lines away; return those that were still there."""
+    """Delete the refused lines with these `ids`; return those that were still there."""
     return set(connection.execute(delete(rejects).where(rejects.c.id.in_(ids)).returning(rejects.c.id)).scalars())

@@ -13,7 +13,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import discoveries, identities, observations, rejects, sources
 
 _CHUNK = 5_000
-"""Rows deleted at once, so that nobody waits long for the lock."""
+"""Rows deleted at once, so that no process waits long for the lock."""
 
 _LOOKED_THROUGH = 10_000
 """Ids of observations that are looked through at once for those of a source."""
@@ -29,7 +29,7 @@ class Tally(Struct, kw_only=True):
     ignored: int = 0
 
     def add(self, other: "Tally", sign: int = 1) -> None:
-        """Add another ledger, or take it away again with `sign=-1`."""
+        """Add the `other` ledger, or subtract it with `sign` -1."""
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + sign * getattr(other, name))
 
@@ -85,19 +85,22 @@ class Checkpoint(Struct, frozen=True, kw_only=True):
 
 
 def find_file(connection: Connection, name: str, device: int, inode: int) -> Source | None:
-    """Return the latest source that was this file. A device number may change with a reboot; name and inode stay."""
+    """Return the latest source that was the file with this `inode` and `device`, or `inode` and `name`.
+
+    A device number may change with a reboot; name and inode stay.
+    """
     same = and_(sources.c.inode == inode, or_(sources.c.device == device, sources.c.name == name))
     return _one(connection.execute(select(sources).where(same).order_by(sources.c.id.desc()).limit(1)).first())
 
 
 def find_journal(connection: Connection, head: str) -> Source | None:
-    """Return the source of a journal."""
+    """Return the source of the journal whose name is `head`."""
     same = and_(sources.c.inode.is_(None), sources.c.head == head)
     return _one(connection.execute(select(sources).where(same)).first())
 
 
 def get(connection: Connection, source_id: int) -> Source | None:
-    """Return one source."""
+    """Return the source with the id `source_id`."""
     return _one(connection.execute(select(sources).where(sources.c.id == source_id)).first())
 
 
@@ -115,7 +118,9 @@ def create(  # noqa: PLR0913  # the parts of an identity
     head: str | None = None,
     replaces: int | None = None,
 ) -> Source:
-    """Make a source, or the next generation of its name. `replaces` is the source that `find_…` gave, or None.
+    """Make a source, or the next generation of its name. `replaces` is the id that `find_…` returned, or None.
+
+    name, device, inode: of a file; head: the name of a journal. Each is None for the other.
 
     Raises:
         CheckpointMovedError: another process made it meanwhile.
@@ -143,7 +148,9 @@ def create(  # noqa: PLR0913  # the parts of an identity
 
 
 def advance(connection: Connection, source: Source, checkpoint: Checkpoint, change: Tally) -> Source:
-    """Move the checkpoint from where `source` says it is, and add to its ledger; return the source as it is now.
+    """Move the checkpoint of `source`, which was read before, and add `change` to its ledger; return it as it is now.
+
+    checkpoint: where it is to be.
 
     Raises:
         CheckpointMovedError: it was somewhere else: nothing of this transaction may be kept.
@@ -169,7 +176,7 @@ def advance(connection: Connection, source: Source, checkpoint: Checkpoint, chan
 
 
 def adjust(connection: Connection, source_id: int, change: Tally) -> None:
-    """Add to the ledger of a source without moving its checkpoint."""
+    """Add `change` to the ledger of the source `source_id` without moving its checkpoint."""
     changes = {name: sources.c[name] + getattr(change, name) for name in Tally.__struct_fields__}
     connection.execute(update(sources).where(sources.c.id == source_id).values(changes))
 

@@ -53,7 +53,7 @@ def ingest(database: Database, home: Path, said: list[str]) -> Iterator[Ingest]:
     pipelines = []
 
     def run(path: Path, **wishes: Any) -> Source:
-        pipeline = Pipeline(database, settings.load(), say=said.append)
+        pipeline = Pipeline(database, settings.load(), report=said.append)
         pipelines.append(pipeline)
         stream = FileStream(path)
         try:

@@ -70,7 +70,7 @@ class Ingester:
 
     def __call__(self, path: Path, format_name: str | None = None) -> Source:
         """Ingest a file, as a process of its own would: nothing is remembered from before."""
-        pipeline = Pipeline(self.database, settings.load(), say=lambda _: None)
+        pipeline = Pipeline(self.database, settings.load(), report=lambda _: None)
         stream = FileStream(path, "sample")
         try:
             return pipeline.run(stream, format_name=format_name)

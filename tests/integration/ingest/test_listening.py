@@ -17,7 +17,7 @@ from sqlalchemy import text
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.settings import load
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.ingest.run import Wishes, run
+from cobalt_tasks.ingest.run import Options, run
 from cobalt_tasks.ingest.streams import listener as journal_listener
 from cobalt_tasks.ingest.streams.journal_writer import Writer, data_file
 from tests.conftest import free_port
@@ -232,9 +232,9 @@ def test_with_a_scope_scans_are_taken(sqlite_database: Database, home: Path, mon
 
 def test_a_scan_from_a_port_is_refused_at_once(sqlite_database: Database, home: Path) -> None:
     """Asked for by its format or family, it is wrong usage without a scope."""
-    for wishes in ({"format": "masscan-list"}, {"family": "nmap"}):
+    for options in ({"format": "masscan-list"}, {"family": "nmap"}):
         with pytest.raises(ConfigurationError, match="COBALT_SCOPE"):
-            run(load(), Wishes(listen="tcp://127.0.0.1:1", **wishes))
+            run(load(), Options(listen="tcp://127.0.0.1:1", **options))
 
 
 def test_a_port_that_others_reach_is_warned_of(sqlite_database: Database, home: Path) -> None:

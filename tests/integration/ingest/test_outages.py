@@ -50,7 +50,7 @@ def test_jobs_are_sent_when_a_broker_answers(
     """After the commit the queues are topped up."""
     file = tmp_path / "scan"
     file.write_text("open tcp 22 8.8.8.8 1760000000\n")
-    pipeline = Pipeline(sqlite_database, settings.load(), say=pytest.fail)
+    pipeline = Pipeline(sqlite_database, settings.load(), report=pytest.fail)
     stream = FileStream(file)
     pipeline.run(stream)
     pipeline.close()

@@ -143,7 +143,7 @@ def test_a_compressed_sample_gives_its_ledger(
     file = tmp_path / "sample.gz"
     file.write_bytes(gzip.compress((SAMPLES / name).read_bytes()))
     stream = FileStream(file)
-    pipeline = Pipeline(sqlite_database, settings.load(), say=pytest.fail, sends=False)
+    pipeline = Pipeline(sqlite_database, settings.load(), report=pytest.fail, sends=False)
     assert ledger(pipeline.run(stream)) == numbers
     stream.close()
 
@@ -166,7 +166,7 @@ def test_a_piped_sample_gives_its_ledger(
         os.dup2(before, 0)
         os.close(before)
     feeder.stdout.close()
-    pipeline = Pipeline(sqlite_database, settings.load(), say=pytest.fail, sends=False)
+    pipeline = Pipeline(sqlite_database, settings.load(), report=pytest.fail, sends=False)
     assert ledger(pipeline.run(stream)) == numbers
     stream.close()
     feeder.wait()

@@ -49,7 +49,7 @@ def test_a_provider_that_never_answers_hides_no_traffic(
 def read(ledger: Ledger, file: Path, network: int) -> None:
     """Ingest a hundred connections, as `cobalt ingest` does."""
     file.write_text("".join(LINE % (network, host) for host in range(1, 101)))
-    pipeline = Pipeline(ledger.database, environment.load(), say=pytest.fail)
+    pipeline = Pipeline(ledger.database, environment.load(), report=pytest.fail)
     stream = FileStream(file)
     pipeline.run(stream)
     pipeline.close()

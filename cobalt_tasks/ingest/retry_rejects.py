@@ -17,12 +17,13 @@ from cobalt_tasks.jobs.dispatcher import Dispatcher
 _AT_ONCE = 500
 
 
-def retry(
+def retry_rejects(
     database: Database, settings: Settings, source: str | None = None, port: int | None = None
 ) -> tuple[int, int]:
     """Read refused lines again; return how many were tried and how many became records.
 
-    `port` is the one that was scanned, for input that does not say.
+    database, settings: the ledger, and the scope; source: only lines of this source, None for all; port: the one that
+    was scanned, None if the input names it.
     """
     planner = Planner(settings)
     tried = taken = after = 0
