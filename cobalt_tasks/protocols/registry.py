@@ -111,6 +111,12 @@ _MODULES: Final = (
     "oracle",
     "openwire",
     "distcc",
+    "munin",
+    "gpsd",
+    "nut",
+    "spamd",
+    "clamd",
+    "managesieve",
 )
 
 
