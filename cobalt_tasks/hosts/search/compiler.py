@@ -9,7 +9,20 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, literal, literal_column, or_, select, union
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    union,
+)
 
 from cobalt_tasks.hosts.search import language
 from cobalt_tasks.hosts.search.fields import ALIASES, BY_NAME, FIELDS, WORDS, Field, Home, Place, Searchable
@@ -18,6 +31,7 @@ from cobalt_tasks.hosts.search.rows import HOMES, TARGETS, linked, links
 from cobalt_tasks.hosts.search.values import Context, Test
 
 _TCP: Final[ColumnElement[Any]] = literal_column("'tcp'")
+_LONG: Final = frozenset({"banner", "details"})
 _JOINED: Final = frozenset({Home.PORT, Home.CERTIFICATE})
 """Homes whose terms mean one row where they stand side by side: a port, a certificate."""
 
@@ -126,36 +140,39 @@ def _joined(parts: Iterable[Condition]) -> Condition:
 # As SQL ------------------------------------------------------------------------------------------------------------
 
 
-def condition(asked: Condition, found: FromClause, target: Searchable) -> ColumnElement[bool]:
+def condition(asked: Condition, found: FromClause, target: Searchable, *, joins: bool = False) -> ColumnElement[bool]:
     """Return the condition that a searched row must meet, with a look-up for each fact of another home.
 
     Args:
         asked: what is asked.
         found: the searched rows.
         target: what they are.
+        joins: let the planner turn look-ups into joins: where all rows are wanted, not the first ones of an order.
 
     """
     match asked:
         case AllOf(parts):
-            return and_(*(condition(part, found, target) for part in parts))
+            return and_(*(condition(part, found, target, joins=joins) for part in parts))
         case AnyOf(parts):
-            return or_(*(condition(part, found, target) for part in parts))
+            return or_(*(condition(part, found, target, joins=joins) for part in parts))
+        case NoneOf(FactTest() as part) if joins and part.home is not TARGETS[target].home:
+            return not_(or_(*_look_ups(part, found, target, joins=True)))
         case NoneOf(part):
             # Unknown is not so: a port without a service does not run http.
-            return case((condition(part, found, target), 0), else_=1) == 1
+            return case((condition(part, found, target, joins=joins), 0), else_=1) == 1
         case FactTest():
             if asked.home is TARGETS[target].home:
                 return and_(*(test(found.c) for test in asked.tests))
-            return or_(*_look_ups(asked, found, target))
+            return or_(*_look_ups(asked, found, target, joins=joins))
 
 
-def _look_ups(asked: FactTest, found: FromClause, target: Searchable) -> Iterable[ColumnElement[bool]]:
+def _look_ups(asked: FactTest, found: FromClause, target: Searchable, *, joins: bool) -> Iterable[ColumnElement[bool]]:
     for link in links(target, asked.home, asked.end):
         row = HOMES[asked.home]()
         tests = [test(row.c) for test in asked.tests]
-        one = select(literal(1)).select_from(row).where(linked(row, found, link), *tests).limit(1)
-        # Not EXISTS, which a planner may turn into a join of whole tables.
-        yield func.coalesce(one.correlate(found).scalar_subquery(), 0) == 1
+        one = select(literal(1)).select_from(row).where(linked(row, found, link), *tests).correlate(found)
+        # Not EXISTS where the first rows are wanted: a planner may turn it into a join of whole tables.
+        yield one.exists() if joins else func.coalesce(one.limit(1).scalar_subquery(), 0) == 1
 
 
 def candidates(asked: Condition, target: Searchable, *, is_sqlite: bool) -> Select[Any] | None:
@@ -214,19 +231,41 @@ def _of_facts(asked: FactTest, target: Searchable, rest: Sequence[Condition], *,
     home = TARGETS[target].home
     if asked.home is home:
         found = HOMES[home]()
-        return _ordered(found, target).where(
-            *(test(found.c) for test in asked.tests), *(condition(each, found, target) for each in rest)
-        )
+        others = [condition(each, found, target, joins=not is_sqlite) for each in rest]
+        return _ordered(found, target).where(*(test(found.c) for test in asked.tests), *others)
+    if not is_sqlite:
+        return _joined_first(asked, target, rest)
     selects = []
     for link in links(target, asked.home, asked.end):
         row, found = HOMES[asked.home](), HOMES[home]()
-        selects.append(
-            _ordered(found, target)
-            .distinct()
-            .select_from(row.join(found, linked(row, found, link, outer=is_sqlite)))
-            .where(*(test(row.c) for test in asked.tests), *(condition(each, found, target) for each in rest))
-        )
+        joined = row.join(found, linked(row, found, link, outer=True))
+        others = [condition(each, found, target) for each in rest]
+        tests = (test(row.c) for test in asked.tests)
+        selects.append(_ordered(found, target).distinct().select_from(joined).where(*tests, *others))
     return _united(selects)
+
+
+def _joined_first(asked: FactTest, target: Searchable, rest: Sequence[Condition]) -> Select[Any]:
+    """Return the rows that belong to some facts, and among them those that meet the rest: PostgreSQL's planner would
+    rather look the rest up for every row of the table.
+    """
+    selects = []
+    for link in links(target, asked.home, asked.end):
+        row, found = HOMES[asked.home](), HOMES[TARGETS[target].home]()
+        fits = (
+            select(literal(1)).select_from(row).where(linked(row, found, link), *(test(row.c) for test in asked.tests))
+        )
+        selects.append(select(*_narrow(found)).where(fits.correlate(found).exists()))
+    some = selects[0] if len(selects) == 1 else union(*selects).subquery().select()
+    if not rest:
+        return _ordered(some.subquery(), target)
+    gathered = some.cte().prefix_with("MATERIALIZED")
+    return _ordered(gathered, target).where(*(condition(each, gathered, target, joins=True) for each in rest))
+
+
+def _narrow(found: FromClause) -> list[Any]:
+    """Return the columns of a row without long texts."""
+    return [column for column in found.c if column.name not in _LONG]
 
 
 def _ordered(found: FromClause, target: Searchable) -> Select[Any]:

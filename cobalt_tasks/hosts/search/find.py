@@ -28,8 +28,8 @@ SECONDS: Final = 10.0
 _FEW: Final = 2_000
 """Rows that an index finds, up to which it is followed at once."""
 
-_WALKED: Final = 5_000
-"""Rows of the order that are looked at before more than a few are gathered by an index."""
+_WALKED: Final = (500, 4_000)
+"""Rows of the order that are looked at before more than a few are gathered by an index: first these, then those."""
 
 
 _KEYS_AT_ONCE: Final = 5_000
@@ -85,6 +85,8 @@ def searching(database: Database, seconds: float = SECONDS) -> Iterator[Connecti
                 # Compiling a statement costs more than most of them take.
                 connection.exec_driver_sql("SET LOCAL jit = off")
                 connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+                # Few rows are wanted, by look-ups; at the usual price of one, a planner would rather read whole tables.
+                connection.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
             yield connection
     except OutOfTimeError:
         raise SearchTooLongError from None
@@ -99,8 +101,8 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     if chosen is None:
         return _fetch(connection, _walk(search, after, asked).limit(limit))
-    if few >= _FEW:
-        first = _walk(search, after, columns=None).limit(_WALKED).subquery()
+    for walked in _WALKED if few >= _FEW else ():
+        first = _walk(search, after, columns=None).limit(walked).subquery()
         some = select(*(first.c[name] for name in TARGETS[search.target].order))
         some = some.where(compiler.condition(asked, first, search.target))
         found = _fetch(connection, _sorted(some, first, search, None).limit(limit))

@@ -158,7 +158,7 @@ def test_twenty_queries_give_what_the_exported_tables_say(ledger: Database, monk
             assert len(wanted) < len(tables.rows[target]), f"{query} finds everything"
             for few in (0, 10**9):
                 monkeypatch.setattr(find, "_FEW", few)
-                monkeypatch.setattr(find, "_WALKED", 50)
+                monkeypatch.setattr(find, "_WALKED", (10, 50))
                 rows = [tuple(row[name] for name in KEYS[target]) for row in found(ledger, query, target)]
                 assert sorted(rows) == sorted(wanted), f"{target}: {query}"
             with find.searching(ledger) as connection:
