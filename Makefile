@@ -123,6 +123,7 @@ check: setup-dev  ## ruff, mypy --strict, import contracts, and a lint of ours f
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/lint
+	@! ls cobalt_tasks/db/migrations/versions | grep -oE '^[0-9]{4}' | sort | uniq -d | grep . || { echo "two migrations have this number"; exit 1; }
 	@$(BIN)/python -m pytest -q -p no:xdist -p no:cacheprovider tests/unit/test_architecture.py tests/unit/test_faults_table.py
 
 # requirements-dev.lock comes first: it holds the packages of the others, which keep to its versions.
