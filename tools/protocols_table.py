@@ -10,7 +10,7 @@ from cobalt_tasks.protocols.registry import PROTOCOLS
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "docs" / "protocols.md"
-SAMPLES: Final = ROOT / "tests" / "samples" / "conversations"
+SAMPLES: Final = ROOT / "tests" / "conversations"
 
 HEAD: Final = """# Protocols
 
@@ -21,7 +21,7 @@ A TCP port is listened to first. A silent one is asked in the protocols that liv
 protocols marked "any port"; what speaks inside TLS is found in the same way. A UDP port is sent one small question each.
 A protocol is recognised by its answer wherever it is met: on any port, inside TLS, and in the output of other tools.
 
-Each row is tested with real servers' answers (`tests/samples/conversations`) where the last column names some, by
+Each row is tested with real servers' answers (`tests/conversations`) where the last column names some, by
 `tests/unit/protocols/test_conversations.py`; with tables of greetings in `tests/unit/protocols/test_recognise.py`;
 and by `make fuzz`, which has a target for each.
 

@@ -1,4 +1,4 @@
-"""Conversations with real servers: recorded into tests/samples/conversations, and played back as a peer made of bytes.
+"""Conversations with real servers: recorded into tests/conversations, and played back as a peer made of bytes.
 
 To record one, start the server on a port of this machine, then::
 
@@ -20,7 +20,7 @@ from cobalt_tasks.protocols.identify import Result, identify
 from tests.support.peers import Peer
 from workers.net import Net
 
-FOLDER = Path(__file__).parents[1] / "samples" / "conversations"
+FOLDER = Path(__file__).parents[1] / "conversations"
 FIELDS = ("product", "version", "names", "info", "cpe", "os", "device")
 
 
