@@ -164,7 +164,7 @@ def is_sent_out(address: str) -> bool:
 
 def _is_probed(protocol: str, port: int) -> bool:
     """Return whether there is something to send to a port."""
-    return protocol == "tcp" or (protocol == "udp" and bool(udp_words_at(port)))
+    return protocol == "tcp" or (protocol == "udp" and bool(udp_words_at(port, industrial=True)))
 
 
 def _for_port(target: Key) -> list[NewJob]:

@@ -76,8 +76,12 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def is_silent(self) -> bool:
-        """Whether words were sent and nothing came back: a final answer of its own, whatever became of the connection."""
-        return not self.is_answered and len(self.tried) > 1 and self.status is not ConnectionStatus.EXHAUSTED
+        """Whether nothing came back to what was sent, or from a port that may be sent nothing: a final answer of its own.
+
+        What became of the connection after words were sent does not matter.
+        """
+        is_heard_out = len(self.tried) > 1 or self.status is ConnectionStatus.OPEN
+        return not self.is_answered and is_heard_out and self.status is not ConnectionStatus.EXHAUSTED
 
     @property
     def has_certificate(self) -> bool:

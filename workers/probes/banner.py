@@ -24,13 +24,19 @@ async def probe(job: Job, net: Net) -> Outcome:
     """
     target = net.target(job)
     if job.protocol not in _TRANSPORTS or (job.protocol == "udp" and not _udp_words(target)):
-        return Outcome(job=job, verdict=Verdict.FAILED, code="unsupported", detail=f"no words for {job.protocol} ports")
+        return Outcome(job=job, verdict=Verdict.FAILED, code="unsupported", detail=_why_unsupported(job))
     try:
         async with net.turn() as deadline:
             result = await net.drive(identify(target), target, deadline=deadline)
     except OutOfScopeError:
         return out_of_scope(job)
     return _answered(job, result) if result.is_answered else _unanswered(job, result)
+
+
+def _why_unsupported(job: Job) -> str:
+    if job.protocol == "udp" and registry.udp_words_at(job.port, industrial=True):
+        return "an industrial port, and COBALT_INDUSTRIAL is not true"
+    return f"no words for {job.protocol} ports"
 
 
 def _udp_words(target: Target) -> list[Protocol]:

@@ -108,6 +108,13 @@ def test_a_flood_of_answers(make_job: Callable[..., Job]) -> None:
     assert len(received) <= 10
 
 
+def test_a_controller_is_asked_only_if_allowed(make_job: Callable[..., Job]) -> None:
+    """The port of BACnet gets no datagram unless the user allows it, and the outcome names the setting."""
+    outcome = asyncio.run(banner.probe(make_job("127.0.0.1", 47808, "udp"), Net(Scope(), 5.0)))
+    assert outcome.code == "unsupported"
+    assert "COBALT_INDUSTRIAL" in (outcome.detail or "")
+
+
 def test_out_of_scope(make_job: Callable[..., Job]) -> None:
     """No datagram leaves for a host outside the scope."""
     outcome, received = ask(lambda data: [data], make_job, Scope(["192.0.2.0/24"]))

@@ -115,6 +115,14 @@ def test_only_ports_that_can_be_connected_to_are_probed() -> None:
     assert [row[:3] for row in batch.ports] == [("8.8.8.8", "udp", 53)]
 
 
+@pytest.mark.parametrize("port", [47808, 31337])
+def test_every_udp_port_of_a_scan_is_asked(port: int) -> None:
+    """A controller's port has its job, too: whether it is asked is decided by the worker, which has the setting."""
+    assert ("banner", "udp", port) in {
+        (job.kind, job.protocol, job.port) for job in plan(opened(port=port, protocol="udp")).jobs
+    }
+
+
 def test_jobs_are_asked_for_once_and_only_a_commit_counts() -> None:
     """What was not committed is asked for again."""
     planner = make()

@@ -69,6 +69,15 @@ def test_silence_and_refusal() -> None:
     assert (end.value.value.status, end.value.value.is_silent) == (ConnectionStatus.REFUSED, False)
 
 
+def test_a_controller_is_sent_nothing_unasked() -> None:
+    """The port of a controller is listened to alone, unless the user allows more; it is silent then."""
+    peer = Peer()
+    found = peer.run(identify(target(502)))
+    assert (found.is_silent, peer.sent) == (True, [])
+    Peer.run(peer, identify(Target("192.0.2.1", 502, industrial=True)))
+    assert len(peer.sent) == 1
+
+
 @pytest.mark.parametrize("status", [ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT])
 def test_what_is_hopeless_ends_it(status: ConnectionStatus) -> None:
     """No further connection is tried after one that this machine could not open or that did not come up in time."""
