@@ -40,16 +40,24 @@ class Watcher:
         except psutil.AccessDenied:
             raise CobaltError("the system shows connections only to root here: run it with sudo") from None
         now, seen = time.time(), set()
+        listening = {
+            (int(each.type), each.laddr.port)
+            for each in sockets
+            if each.laddr and (each.status == psutil.CONN_LISTEN or not each.raddr)
+        }
         for each in sockets:
             if not each.raddr or not each.laddr or each.status == psutil.CONN_LISTEN:
                 continue
             transport = _TRANSPORTS.get(int(each.type), "IP")
-            key = (each.laddr.ip, each.laddr.port, each.raddr.ip, each.raddr.port, transport)
+            client, server = each.laddr, each.raddr
+            if is_server := (int(each.type), each.laddr.port) in listening:
+                client, server = server, client
+            key = (client.ip, client.port, server.ip, server.port, transport)
             if not self._loopback and _is_loopback(each.raddr.ip):
                 continue
+            if key not in self._known and key not in seen:
+                yield _line(key, each.status, self._name(each.pid), now, is_server=is_server)
             seen.add(key)
-            if key not in self._known:
-                yield _line(key, each.status, self._name(each.pid), now)
         self._known = seen
         self._scans += 1
 
@@ -98,9 +106,12 @@ def watch(write: Callable[[bytes], Any], *, interval: float, loopback: bool, sto
             return
 
 
-def _line(key: Key, state: str, process: str | None, now: float) -> bytes:
+def _line(key: Key, state: str, process: str | None, now: float, *, is_server: bool) -> bytes:
+    """Return a connection, from its client to its server, as a line; this machine is the server if it listens there."""
     src_ip, src_port, dst_ip, dst_port, transport = key
     metadata = {"protocol": transport, "state": state, **({"process": process} if process else {})}
+    if is_server:
+        metadata["direction"] = "this machine listens on the port"
     seen = {
         "type": "connection",
         "event": "new",

@@ -48,6 +48,23 @@ def test_a_connection_is_told_once(connection: tuple[socket.socket, int]) -> Non
     assert told(watcher, port) == []
 
 
+def test_the_side_that_listens_is_the_server() -> None:
+    """Of a connection that another machine opened to a port of this one, that machine is the source.
+
+    Break: `listening` in own_connections.look.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        code = f"import socket; s = socket.create_connection(('127.0.0.1', {port}), source_address=('127.0.0.9', 0)); input()"
+        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as other:
+            accepted, peer = server.accept()
+            with accepted:
+                lines = [json.loads(each) for each in Watcher(loopback=True).look()]
+            other.communicate(b"\n")
+    (line,) = [each for each in lines if port in {each["src_port"], each["dst_port"]}]
+    assert (line["src_ip"], line["src_port"], line["dst_ip"], line["dst_port"]) == (*peer, "127.0.0.1", port)
+
+
 def test_connections_with_itself_are_left_out(connection: tuple[socket.socket, int]) -> None:
     """Loopback connections show no peers."""
     assert told(Watcher(), connection[1]) == []
