@@ -230,7 +230,10 @@ class Banner(Struct, frozen=True, kw_only=True):
 
 
 class Certificate(Struct, frozen=True, kw_only=True):
-    """An X.509 certificate, parsed from its DER (RFC 5280). `names` are its DNS names and IP addresses, sorted."""
+    """An X.509 certificate, parsed from its DER (RFC 5280). `names` are its DNS names and IP addresses, sorted.
+
+    `der` is empty where only a sensor's log describes it.
+    """
 
     fingerprint: str
     der: bytes

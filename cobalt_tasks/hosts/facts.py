@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_, func
 
 from cobalt_tasks.core.records import Banner, Certificate, Facts, HardwareAddress, Hostname, Location, Sighting
 from cobalt_tasks.db.bulk import insert_into
@@ -12,6 +12,7 @@ from cobalt_tasks.db.tables import banners, certificates, hardware_addresses, ho
 from cobalt_tasks.db.tables.base import backwards
 from cobalt_tasks.db.upserts import upsert
 from cobalt_tasks.hosts import services
+from cobalt_tasks.hosts.certificate_names import names_from
 from cobalt_tasks.hosts.search import texts
 
 Row = dict[str, object]
@@ -28,6 +29,7 @@ def write(connection: Connection, facts: Facts) -> None:
     _write_certificates(connection, facts.certificates)
     key = ("address", "protocol", "port", "fingerprint", "source")
     upsert(connection, sightings, _latest(map(_seen, facts.sightings), key))
+    _write_hostnames(connection, names_from(connection, facts.certificates, facts.sightings))
     changed = (facts.locations, facts.hostnames, facts.banners, facts.sightings)
     texts.enqueue(connection, {fact.address for each in changed for fact in each})
 
@@ -67,7 +69,16 @@ def _write_certificates(connection: Connection, facts: Sequence[Certificate]) ->
         ("fingerprint",),
     )
     if rows:
-        connection.execute(insert_into(connection, certificates).on_conflict_do_nothing(), rows)
+        insert = insert_into(connection, certificates)
+        # A sensor's description is replaced by the certificate itself; nothing replaces that.
+        connection.execute(
+            insert.on_conflict_do_update(
+                index_elements=["fingerprint"],
+                set_={name: insert.excluded[name] for name in rows[0] if name != "fingerprint"},
+                where=and_(func.length(certificates.c.der) == 0, func.length(insert.excluded.der) > 0),
+            ),
+            rows,
+        )
         texts.add_certificate_names(connection, facts)
 
 

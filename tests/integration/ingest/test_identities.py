@@ -279,3 +279,54 @@ def test_a_partial_line_that_joined_is_undone(database: Database, ingest: Ingest
         assert [each["details"].get("server_name") for each in stored(database)] == ["www.example.com"] * number
     with database.reading() as connection:
         assert len(connection.execute(select(models.identities)).all()) == 2
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_certificates_of_zeek_join_in_any_order(database: Database, ingest: Ingest, tmp_path: Path, old: bool) -> None:
+    """ssl.log names what a server showed, x509.log describes it: the server's certificate and its names, in any order.
+
+    Break: either half of `keys` in hosts/certificate_names.py.
+    """
+    chain, key = ("cert_chain_fuids", "id") if old else ("cert_chain_fps", "fingerprint")
+    ends = {"id.orig_h": "192.0.2.2", "id.orig_p": 1024, "id.resp_p": 443}
+    for number, first in enumerate(("ssl", "x509")):
+        server, name = f"203.0.113.{80 + number}", f"h{number}.example.com"
+        fingerprint = f"F{number}abc" if old else f"{number}" * 64
+        lines = {
+            "ssl": {
+                "ts": START,
+                "uid": f"C{number}",
+                **ends,
+                "id.resp_h": server,
+                "version": "TLSv12",
+                chain: [fingerprint],
+            },
+            "x509": {
+                "ts": START,
+                key: fingerprint,
+                "certificate.subject": f"CN={name}",
+                "certificate.issuer": "CN=CA",
+                "certificate.serial": "0A",
+                "certificate.not_valid_before": START - 1,
+                "certificate.not_valid_after": START + 1,
+                "san.dns": [name, f"*.{name}"],
+            },
+        }
+        for log in (first, *({"ssl", "x509"} - {first})):
+            file = tmp_path / f"{number}-{log}.log"
+            file.write_text(json.dumps(lines[log]) + "\n")
+            ingest(file)
+        with database.reading() as connection:
+            joined = connection.execute(
+                text(
+                    "SELECT s.port, c.subject, c.serial FROM sightings s JOIN certificates c ON c.fingerprint = s.fingerprint "
+                    "WHERE s.address = :address"
+                ),
+                {"address": server},
+            )
+            assert [tuple(row) for row in joined] == [(443, f"CN={name}", "0a")]
+            names = connection.execute(
+                text("SELECT name, source FROM hostnames WHERE address = :address"), {"address": server}
+            )
+            assert set(map(tuple, names)) == {(name, "certificate")}
+    assert len(stored(database)) == 2

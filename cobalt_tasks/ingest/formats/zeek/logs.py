@@ -2,13 +2,11 @@
 
 from typing import Any, Final
 
-from cobalt_tasks.core import x509
 from cobalt_tasks.core.records import Authority, Discovery, FactRank, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats import names
-from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
-from cobalt_tasks.ingest.formats.zeek import known
+from cobalt_tasks.ingest.formats.zeek import certificates, known
 
 Record = dict[str, Any]
 
@@ -97,7 +95,7 @@ def read(path: str | None, record: Record, batch: Batch) -> None:
     if "id.orig_h" in record and "id.resp_h" in record:
         _connection(path, record, batch)
     elif path == "x509":
-        _certificate(record, batch)
+        certificates.describe(record, batch)
     elif reader := known.READERS.get(path):
         reader(record, batch)
     elif not path or path in _WITH_ENDS or not _ENDS.isdisjoint(record):
@@ -171,6 +169,8 @@ def _details(path: str, record: Record) -> Record:
 
 def _facts(path: str, record: Record, batch: Batch, server: tuple[str, str, int], when: float | None) -> None:
     address, protocol, port = server
+    if "cert_chain_fps" in record or "cert_chain_fuids" in record:
+        certificates.show(record, batch, server, when)
     if "server_name" in record or "subject" in record:
         batch.name(address, record.get("server_name"), "zeek", when)
         batch.name(address, names.common_name(record.get("subject")), "certificate", when)
@@ -192,10 +192,3 @@ def _facts(path: str, record: Record, batch: Batch, server: tuple[str, str, int]
                 seen_in_traffic=True,
             )
         )
-
-
-def _certificate(record: Record, batch: Batch) -> None:
-    """Read a line of x509.log. Which host showed the certificate is in ssl.log: here only its bytes, if logged, are facts."""
-    if isinstance(encoded := record.get("cert"), str) and (parsed := x509.parse(base64_or_nothing(encoded))):
-        batch.certificates.append(parsed)
-    batch.ignore()
