@@ -97,7 +97,7 @@ def test_refused_lines_are_read_again(  # noqa: PLR0917
 def test_lines_that_were_cut_are_not_read_again(run: Run, ingest: Callable[..., Source], tmp_path: Path) -> None:
     """Of a long line only the beginning was kept: it would be read as something else."""
     file = tmp_path / "capture"
-    file.write_text('{"type": "heartbeat"}\n' + '{"type": "connection"' + " " * rejects.KEPT_BYTES + "\n")
+    file.write_text('{"type": "heartbeat"}\n' + '{"type": "connection", "note": "' + "a" * rejects.KEPT_BYTES + "\n")
     assert ingest(file).rejected == 1
     assert run("rejects", "retry").stdout == "0 tried, 0 accepted now\n"
 
