@@ -21,6 +21,7 @@ COMMANDS = {
     "hosts": "hosts:hosts",
     "search": "search:search",
     "networks": "networks:networks",
+    "forget": "forget:forget",
     "export": "export:export",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",

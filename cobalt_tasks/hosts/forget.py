@@ -1,0 +1,184 @@
+"""Deletes all that is known about some hosts, or all that one source brought, in small transactions.
+
+What is stopped in the middle can be done again. The counts of sources stay: they say what was read, not what is kept.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Final
+
+from sqlalchemy import Connection, Table, delete, func, or_, select, tuple_
+
+from cobalt_tasks.core.addresses import canonical, sort_keys
+from cobalt_tasks.core.special_networks import Network
+from cobalt_tasks.db.bulk import among, one_of
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import (
+    banners,
+    certificate_names,
+    certificates,
+    discoveries,
+    findings,
+    freshness,
+    hardware_addresses,
+    hostnames,
+    hosts,
+    jobs,
+    locations,
+    observations,
+    ports,
+    rejects,
+    scores,
+    search_queue,
+    search_texts,
+    services,
+    sightings,
+    sources,
+)
+
+_HOSTS_AT_ONCE: Final = 100
+_ROWS_AT_ONCE: Final = 2_000
+_LOOKED_THROUGH: Final = 50_000
+
+_BY_ADDRESS: Final[tuple[Table, ...]] = (
+    *(jobs, freshness, findings, scores, ports, services, banners, sightings, hostnames, locations, hardware_addresses),
+    *(search_texts, search_queue),
+)
+_ADDRESS: Final = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+")
+
+
+def forget_network(database: Database, network: Network) -> Counter[str]:
+    """Delete the hosts of a network, all that is known about them, their connections, and rejects that name them.
+
+    Args:
+        database: the ledger.
+        network: the network, or one address.
+
+    Returns:
+        How many rows of each table went.
+
+    """
+    gone: Counter[str] = Counter()
+    while True:
+        with database.reading() as connection:
+            within = hosts.c.address_key.between(*sort_keys(network))
+            some = list(connection.execute(select(hosts.c.address).where(within).limit(_HOSTS_AT_ONCE)).scalars())
+        if not some:
+            break
+        while removed := database.write(_forget_connections, some):
+            gone["observations"] += removed
+        gone += database.write(_forget_hosts, some)
+    gone += _forget_unseen_certificates(database)
+    return gone + _forget_rejects(database, network)
+
+
+def forget_source(database: Database, source_id: int) -> Counter[str]:
+    """Delete the records and rejects of a source; the source, its checkpoint and its counts stay.
+
+    Args:
+        database: the ledger.
+        source_id: the source.
+
+    Returns:
+        How many rows of each table went.
+
+    """
+    gone: Counter[str] = Counter()
+    with database.reading() as connection:
+        ends = select(func.coalesce(func.min(observations.c.id), 0), func.coalesce(func.max(observations.c.id), -1))
+        first, last = connection.execute(ends).one()
+    for start in range(first, last + 1, _LOOKED_THROUGH):
+        gone["observations"] += database.write(_forget_span, source_id, start)
+    for table in (discoveries, rejects):
+        while removed := database.write(_forget_some, table, source_id):
+            gone[table.name] += removed
+    return +gone
+
+
+def sources_named(database: Database, name: str) -> list[int]:
+    """Return the ids of the generations of the source called `name` in `database`."""
+    with database.reading() as connection:
+        return list(connection.execute(select(sources.c.id).where(sources.c.name == name)).scalars())
+
+
+def _forget_connections(connection: Connection, addresses: Sequence[str]) -> int:
+    either = or_(
+        one_of(connection, observations.c.src_ip, addresses), one_of(connection, observations.c.dst_ip, addresses)
+    )
+    ids = list(connection.execute(select(observations.c.id).where(either).limit(_ROWS_AT_ONCE)).scalars())
+    if ids:
+        connection.execute(delete(observations).where(among(connection, observations.c.id, ids)))
+    return len(ids)
+
+
+def _forget_hosts(connection: Connection, addresses: Sequence[str]) -> Counter[str]:
+    gone: Counter[str] = Counter()
+    for table in (*_BY_ADDRESS, hosts):
+        done = connection.execute(delete(table).where(one_of(connection, table.c.address, addresses)))
+        gone[table.name] += done.rowcount
+    # Their key begins with the source.
+    of_all = discoveries.c.source_id.in_(select(sources.c.id))
+    done = connection.execute(delete(discoveries).where(of_all, one_of(connection, discoveries.c.address, addresses)))
+    gone["discoveries"] += done.rowcount
+    return +gone
+
+
+def _forget_unseen_certificates(database: Database) -> Counter[str]:
+    """Delete certificates that are seen on no port any more."""
+    unseen = ~select(sightings.c.fingerprint).where(sightings.c.fingerprint == certificates.c.fingerprint).exists()
+    gone: Counter[str] = Counter()
+    while True:
+        with database.reading() as connection:
+            some = list(
+                connection.execute(select(certificates.c.fingerprint).where(unseen).limit(_ROWS_AT_ONCE)).scalars()
+            )
+        if not some:
+            return gone
+        gone["certificates"] += database.write(_forget_certificates, some)
+
+
+def _forget_certificates(connection: Connection, fingerprints: Sequence[str]) -> int:
+    connection.execute(
+        delete(certificate_names).where(one_of(connection, certificate_names.c.fingerprint, fingerprints))
+    )
+    some = one_of(connection, certificates.c.fingerprint, fingerprints)
+    return connection.execute(delete(certificates).where(some)).rowcount
+
+
+def _forget_rejects(database: Database, network: Network) -> Counter[str]:
+    """Delete the refused lines that name an address of a network."""
+    gone, after = 0, 0
+    while True:
+        with database.reading() as connection:
+            following = select(rejects.c.id, rejects.c.line).where(rejects.c.id > after).order_by(rejects.c.id)
+            rows = connection.execute(following.limit(_ROWS_AT_ONCE)).all()
+        if not rows:
+            return +Counter({"rejects": gone})
+        after = rows[-1].id
+        if named := [row.id for row in rows if _names(row.line, network)]:
+            gone += database.write(_forget_rows, named)
+
+
+def _forget_rows(connection: Connection, ids: Sequence[int]) -> int:
+    return connection.execute(delete(rejects).where(among(connection, rejects.c.id, ids))).rowcount
+
+
+def _names(line: bytes, network: Network) -> bool:
+    for match in _ADDRESS.finditer(line.decode("utf-8", "replace")):
+        address = canonical(match[0].rstrip(".:"))
+        if address is not None and ip_address(address) in network:
+            return True
+    return False
+
+
+def _forget_some(connection: Connection, table: Table, source_id: int) -> int:
+    key = tuple(table.primary_key)
+    some = select(*key).where(table.c.source_id == source_id).limit(_ROWS_AT_ONCE)
+    return connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
+
+
+def _forget_span(connection: Connection, source_id: int, start: int) -> int:
+    span = observations.c.id >= start, observations.c.id < start + _LOOKED_THROUGH
+    return connection.execute(delete(observations).where(*span, observations.c.source_id == source_id)).rowcount

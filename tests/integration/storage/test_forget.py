@@ -1,0 +1,109 @@
+"""`cobalt forget`: what it deletes, what stays, and that it can be stopped."""
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import func, insert, select
+
+from cobalt_tasks.cli import cobalt
+from cobalt_tasks.db import tables
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import upgrade
+from cobalt_tasks.hosts import forget
+from tests.integration.search.conftest import fill
+
+BY_HOST = [table for table in tables.metadata.sorted_tables if "address" in table.c and table.name != "search_queue"]
+
+
+@pytest.fixture
+def ledger(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A filled ledger with a source and rejects, on each database."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", database_url)
+    database = Database(database_url)
+    upgrade(database)
+    fill(database)
+    with database.writing() as connection:
+        counts = {"read": 9, "accepted": 5, "rejected": 3, "created_at": 0.0, "updated_at": 0.0}
+        connection.execute(insert(tables.sources), {"id": 1, "name": "scan.json", **counts})
+        lines = [b"src=10.0.1.7 is odd", b"2001:db8:a::a said no", b"10.0.1.70", b"nothing"]
+        reject = {"source_id": 1, "position": 0, "reason": "no JSON", "arrived_at": 0.0}
+        connection.execute(insert(tables.rejects), [{"line": line, **reject} for line in lines])
+        found = {"source_id": 1, "protocol": "tcp", "port": 1, "banner_key": "", "observed_at": 0.0, "arrived_at": 0.0}
+        connection.execute(
+            insert(tables.discoveries), [{"address": "10.0.1.7", **found}, {"address": "9.9.9.9", **found}]
+        )
+    yield database
+    database.dispose()
+
+
+def rows(database: Database, table: str, *conditions: object) -> int:
+    """How many rows of a table meet conditions."""
+    with database.reading() as connection:
+        chosen = select(func.count()).select_from(tables.metadata.tables[table]).where(*conditions)
+        return connection.execute(chosen).scalar_one()
+
+
+def test_a_network_is_forgotten_everywhere(ledger: Database, home: Path) -> None:
+    """No table names a host of it, no reject does, and the others are untouched. Break: leave out a table."""
+    before = rows(ledger, "hosts")
+    inside = rows(ledger, "hosts", tables.hosts.c.address.like("10.0.1.%"))
+    assert 0 < inside < before
+    printed = CliRunner().invoke(cobalt, ["forget", "10.0.1.0/24"])
+    assert printed.exit_code == 0
+    assert f"hosts: {inside} deleted" in printed.output
+    for table in BY_HOST:
+        assert rows(ledger, table.name, table.c.address.like("10.0.1.%")) == 0, table.name
+    seen = tables.observations.c
+    assert rows(ledger, "observations", seen.src_ip.like("10.0.1.%") | seen.dst_ip.like("10.0.1.%")) == 0
+    assert rows(ledger, "hosts") == before - inside
+    with ledger.reading() as connection:
+        assert sorted(connection.execute(select(tables.rejects.c.line)).scalars()) == [
+            b"2001:db8:a::a said no",
+            b"nothing",
+        ]
+    orphans = tables.certificates.c.fingerprint.not_in(select(tables.sightings.c.fingerprint))
+    assert rows(ledger, "certificates", orphans) == 0
+    assert CliRunner().invoke(cobalt, ["forget", "10.0.1.0/24"]).output == "Nothing was known.\n"
+
+
+def test_a_source_is_forgotten_but_its_counts_stay(ledger: Database, home: Path) -> None:
+    """Its connections, discoveries and rejects go; hosts and the counts of the source stay."""
+    hosts = rows(ledger, "hosts")
+    printed = CliRunner().invoke(cobalt, ["forget", "--source", "scan.json"]).output
+    assert "observations: 1,500 deleted" in printed
+    assert "rejects: 4 deleted" in printed
+    assert [rows(ledger, name) for name in ("observations", "discoveries", "rejects")] == [0, 0, 0]
+    assert rows(ledger, "hosts") == hosts
+    with ledger.reading() as connection:
+        assert connection.execute(select(tables.sources.c.read, tables.sources.c.accepted)).one() == (9, 5)
+
+
+def test_it_goes_in_small_transactions(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No transaction deletes more than some hosts; one that is stopped is finished by the next."""
+    monkeypatch.setattr(forget, "_HOSTS_AT_ONCE", 5)
+    written = 0
+    write = Database.write
+
+    def counted(self: Database, *args: object, **kwargs: object) -> object:
+        nonlocal written
+        written += 1
+        if written == 6:
+            raise KeyboardInterrupt
+        return write(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Database, "write", counted)
+    network = ip_network("10.0.0.0/16")
+    with pytest.raises(KeyboardInterrupt):
+        forget.forget_network(ledger, network)
+    assert rows(ledger, "hosts", tables.hosts.c.address.like("10.0.%")) > 0
+    forget.forget_network(ledger, network)
+    assert rows(ledger, "hosts", tables.hosts.c.address.like("10.0.%")) == 0
+
+
+def test_wrong_usage_is_refused(ledger: Database, home: Path) -> None:
+    """Neither, both, no address, no such source: one line that says what to do."""
+    for arguments in ([], ["10.0.0.1", "--source", "x"], ["nowhere"], ["--source", "nosuch"]):
+        assert CliRunner().invoke(cobalt, ["forget", *arguments]).exit_code != 0
