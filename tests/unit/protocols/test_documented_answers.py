@@ -123,3 +123,11 @@ def test_an_echo_is_no_answer(transport: str) -> None:
         target = Target("192.0.2.1", port, transport, industrial=True, community="public")
         result = Peer(lambda data: data).run(identify(target))
         assert result.service in {"echo", None}, (port, result.service)
+
+
+def test_a_web_server_on_the_port_of_printers() -> None:
+    """What answers a printer's question as HTTP is no printer, and is asked for its page."""
+    page = b"HTTP/1.1 200 OK\r\nContent-Length: 47\r\n\r\n<html><head><title>Node Exporter</title></head>"
+    refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
+    result = Peer({b"\x1b%-12345X": refusal, b"GET / ": page}).run(identify(Target("192.0.2.1", 9100)))
+    assert (result.service, result.fingerprint.product) == ("http", "Prometheus node exporter")
