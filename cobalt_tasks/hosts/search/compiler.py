@@ -169,7 +169,11 @@ def condition(asked: Condition, found: FromClause, target: Searchable, *, joins:
 def _look_ups(asked: FactTest, found: FromClause, target: Searchable, *, joins: bool) -> Iterable[ColumnElement[bool]]:
     for link in links(target, asked.home, asked.end):
         row = HOMES[asked.home]()
-        tests = [test(row.c) for test in asked.tests]
+        columns: Any = row.c
+        if asked.home is Home.TEXT and not joins:
+            # One text is read for each row; for the column itself PostgreSQL would ask the index of all words each time.
+            columns = {"id": row.c.id, "body": row.c.body.op("||")(literal_column("''"))}
+        tests = [test(columns) for test in asked.tests]
         one = select(literal(1)).select_from(row).where(linked(row, found, link), *tests).correlate(found)
         # Not EXISTS where the first rows are wanted: a planner may turn it into a join of whole tables.
         yield one.exists() if joins else func.coalesce(one.limit(1).scalar_subquery(), 0) == 1

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, FromClause, Select, func, literal, select, tuple_
 
@@ -15,7 +16,7 @@ from cobalt_tasks.core.own_networks import Labels
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import compiler, language
 from cobalt_tasks.hosts.search.compiler import AllOf, AnyOf, Condition, FactTest, NoneOf
-from cobalt_tasks.hosts.search.fields import Searchable
+from cobalt_tasks.hosts.search.fields import Home, Searchable
 from cobalt_tasks.hosts.search.rows import HOMES, TARGETS
 from cobalt_tasks.hosts.search.values import Context
 
@@ -187,7 +188,16 @@ def _rarest_first(connection: Connection, asked: Condition, search: Search) -> t
 
 
 def _count(connection: Connection, asked: FactTest, search: Search) -> int:
-    chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
+    if not asked.indexed:
+        return _FEW
+    if asked.end == "either":
+        return sum(_count(connection, msgspec.structs.replace(asked, end=end), search) for end in ("dst", "src"))
+    if search.target is Searchable.CONNECTIONS and asked.home is not Home.TEXT:
+        # One host may have millions of them.
+        chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
+    else:
+        row = HOMES[asked.home]()
+        chosen = select(literal(1).label("one")).select_from(row).where(*(test(row.c) for test in asked.tests))
     if chosen is None:
         return _FEW
     few = chosen.limit(_FEW).subquery()
