@@ -22,6 +22,7 @@ COMMANDS = {
     "search": "search:search",
     "networks": "networks:networks",
     "forget": "forget:forget",
+    "changes": "changes:changes",
     "export": "export:export",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",

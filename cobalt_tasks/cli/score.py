@@ -141,7 +141,7 @@ def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: boo
     with database.reading() as connection:
         total = counts.table_size(connection, models.hosts)
     hosts = changed = 0
-    shown: list[scoring.Change] = []
+    shown: list[scoring.ScoreChange] = []
     with ProgressBar("hosts scored", total) as progress:
 
         def report(count: int) -> None:

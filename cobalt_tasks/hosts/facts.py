@@ -6,32 +6,37 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from sqlalchemy import Connection, and_, func
 
+from cobalt_tasks.core.changes import Change
 from cobalt_tasks.core.records import Banner, Certificate, Facts, HardwareAddress, Hostname, Location, Sighting
 from cobalt_tasks.db.bulk import insert_into
 from cobalt_tasks.db.tables import banners, certificates, hardware_addresses, hostnames, locations, sightings
 from cobalt_tasks.db.tables.base import backwards
-from cobalt_tasks.db.upserts import upsert
-from cobalt_tasks.hosts import services
+from cobalt_tasks.db.upserts import upsert, upsert_new
+from cobalt_tasks.hosts import differences, services
 from cobalt_tasks.hosts.certificate_names import names_from
 from cobalt_tasks.hosts.search import texts
 
 Row = dict[str, object]
 
 
-def write(connection: Connection, facts: Facts) -> None:
-    """Store `facts`; what is known already only changes its times. Rows go in by key, so that writers cannot deadlock."""
+def write(connection: Connection, facts: Facts) -> list[Change]:
+    """Store `facts` and return what changed with them, for `changes.write` at the end of the transaction.
+
+    What is known already only changes its times. Rows go in by key, so that writers cannot deadlock.
+    """
     _write_locations(connection, facts.locations)
-    _write_hostnames(connection, facts.hostnames)
+    names = _write_hostnames(connection, facts.hostnames)
     write_banners(connection, [fact for fact in facts.banners if fact.raw])
-    services.write(connection, facts.banners)
+    changed = services.write(connection, facts.banners)
     texts.add_versions(connection, (fact.version for fact in facts.banners))
     _write_hardware_addresses(connection, facts.hardware_addresses)
     _write_certificates(connection, facts.certificates)
     key = ("address", "protocol", "port", "fingerprint", "source")
-    upsert(connection, sightings, _latest(map(_seen, facts.sightings), key))
-    _write_hostnames(connection, names_from(connection, facts.certificates, facts.sightings))
-    changed = (facts.locations, facts.hostnames, facts.banners, facts.sightings)
-    texts.enqueue(connection, {fact.address for each in changed for fact in each})
+    seen = upsert_new(connection, sightings, _latest(map(_seen, facts.sightings), key))
+    names += _write_hostnames(connection, names_from(connection, facts.certificates, facts.sightings))
+    found = (facts.locations, facts.hostnames, facts.banners, facts.sightings)
+    texts.enqueue(connection, {fact.address for each in found for fact in each})
+    return [*changed, *differences.of_names(connection, names), *differences.of_certificates(connection, seen)]
 
 
 def banner_digest(service: str | None, raw: bytes) -> str:
@@ -54,9 +59,10 @@ def _write_locations(connection: Connection, facts: Sequence[Location]) -> None:
     upsert(connection, locations, rows, replace=[column.name for column in locations.c if column.name != "address"])
 
 
-def _write_hostnames(connection: Connection, facts: Sequence[Hostname]) -> None:
+def _write_hostnames(connection: Connection, facts: Sequence[Hostname]) -> list[tuple[str, ...]]:
+    """Return the keys of the names that are new."""
     rows = ({**_seen(fact), "reversed": backwards(fact.name)} for fact in facts)
-    upsert(connection, hostnames, _latest(rows, ("address", "name", "source")), keep=("confirmed",))
+    return upsert_new(connection, hostnames, _latest(rows, ("address", "name", "source")), keep=("confirmed",))
 
 
 def _write_hardware_addresses(connection: Connection, facts: Sequence[HardwareAddress]) -> None:

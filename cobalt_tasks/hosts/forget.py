@@ -19,6 +19,7 @@ from cobalt_tasks.db.tables import (
     banners,
     certificate_names,
     certificates,
+    changes,
     discoveries,
     findings,
     freshness,
@@ -30,6 +31,8 @@ from cobalt_tasks.db.tables import (
     observations,
     ports,
     rejects,
+    scanned_hosts,
+    scanned_ports,
     scores,
     search_queue,
     search_texts,
@@ -44,7 +47,7 @@ _LOOKED_THROUGH: Final = 50_000
 
 _BY_ADDRESS: Final[tuple[Table, ...]] = (
     *(jobs, freshness, findings, scores, ports, services, banners, sightings, hostnames, locations, hardware_addresses),
-    *(search_texts, search_queue),
+    *(search_texts, search_queue, changes, scanned_hosts, scanned_ports),
 )
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+")
 

@@ -126,4 +126,5 @@ def _asks_for_ports(only: Filter) -> bool:
 
 def _of_ports(only: Filter) -> list[ColumnElement[bool]]:
     port = [] if only.port is None else [ports.c.port == only.port]
-    return [*port, ports.c.service == only.service] if only.service else list(port)
+    service = [ports.c.service == only.service] if only.service else []
+    return [*port, *service, ports.c.closed_since.is_(None)]

@@ -42,6 +42,8 @@ _PORT = (
     *(
         "protocol",
         "port",
+        "unconfirmed_since",
+        "closed_since",
         "service",
         "product",
         "version",

@@ -141,7 +141,10 @@ def _add_names_and_ports(connection: Connection, found: list[Row]) -> None:
     names = names_of(connection, addresses)
     rank = func.row_number().over(partition_by=ports.c.address, order_by=(ports.c.port, ports.c.protocol))
     columns = [ports.c[name] for name in ("address", "protocol", "port", "service", "product", "version")]
-    ranked = select(*columns, rank.label("rank")).where(one_of(connection, ports.c.address, addresses)).subquery()
+    is_open = ports.c.closed_since.is_(None)
+    ranked = (
+        select(*columns, rank.label("rank")).where(one_of(connection, ports.c.address, addresses), is_open).subquery()
+    )
     services: dict[str, list[Row]] = {}
     for row in connection.execute(
         select(ranked).where(ranked.c.rank <= _PORTS_SHOWN).order_by(ranked.c.address, ranked.c.rank),

@@ -5,16 +5,18 @@ nothing but the first time; so the result does not depend on the order in which 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, Text, and_, select
 
+from cobalt_tasks.core.changes import Change, ChangeKind
 from cobalt_tasks.core.durations import DAY
-from cobalt_tasks.core.records import Banner
+from cobalt_tasks.core.records import Banner, FactRank
 from cobalt_tasks.db import bulk, counts
 from cobalt_tasks.db.tables import ports, services
-from cobalt_tasks.db.upserts import upsert
+from cobalt_tasks.db.upserts import upsert, upsert_new
+from cobalt_tasks.hosts import differences, port_states
 
 _FRESH_SECONDS: Final = 30 * DAY
 """By how much a report may be older than the latest of its port and still be shown."""
@@ -53,39 +55,79 @@ class _Report(Struct, kw_only=True):
         self.service = newer.service or self.service
 
 
-def write(connection: Connection, facts: Sequence[Banner]) -> None:
-    """Store what `facts` report of services, and show the best of each port with it."""
+def write(connection: Connection, facts: Sequence[Banner]) -> list[Change]:
+    """Store what `facts` report of services, show the best of each port with it, and return what changed."""
     if not facts:
-        return
+        return []
     reports = [_report(fact) for fact in sorted(facts, key=lambda each: each.observed_at)]
     targets = sorted({_target(each) for each in reports})
-    _touch_ports(connection, reports)
+    changes = _touch_ports(connection, reports)
     known = {(*_target(each), each.source, each.rank): each for each in _read(connection, targets)}
-    changed = {}
+    shown = {target: _shown(each) for target, each in _by_target(known.values()).items()}
+    changed, revised = {}, set()
     for each in reports:
         key = (*_target(each), each.source, each.rank)
         if (old := known.setdefault(key, each)) is not each:
             if each.last_seen >= old.last_seen:
+                described = _described(old)
                 old.update(each)
+                if _described(old) != described:
+                    revised.add(_target(each))
             old.first_seen = min(old.first_seen, each.first_seen)
             old.last_seen = max(old.last_seen, each.last_seen)
         changed[key] = old
     upsert(connection, services, [_row(changed[key]) for key in sorted(changed)], replace=_SHOWN)
-    by_target: dict[Target, list[_Report]] = {}
-    for report in known.values():
-        by_target.setdefault(_target(report), []).append(report)
-    upsert(connection, ports, [_shown(by_target[target]) for target in targets], replace=_SHOWN)
+    by_target = _by_target(known.values())
+    rows = [_shown(by_target[target]) for target in targets]
+    upsert(connection, ports, rows, replace=_SHOWN)
+    # Another source that describes the same otherwise is no change.
+    return changes + _differences({target: shown[target] for target in revised if target in shown}, rows)
 
 
-def _touch_ports(connection: Connection, reports: Iterable[_Report]) -> None:
-    """Insert the ports, or lock those there are: until the transaction ends, no other changes what is known of them."""
+def _described(report: _Report) -> tuple[str | None, ...]:
+    return report.service, report.product, report.version
+
+
+def _by_target(reports: Iterable[_Report]) -> dict[Target, list[_Report]]:
+    found: dict[Target, list[_Report]] = {}
+    for report in reports:
+        found.setdefault(_target(report), []).append(report)
+    return found
+
+
+def _differences(before: Mapping[Target, Mapping[str, Any]], rows: Iterable[Mapping[str, Any]]) -> list[Change]:
+    """Return what changed in what is shown of ports."""
+    found = []
+    for row in rows:
+        target = (row["address"], row["protocol"], row["port"])
+        if old := before.get(target):
+            shown = ("service", "product", "version")
+            change = differences.of_service(
+                target, row["last_seen"], [old[name] for name in shown], [row[name] for name in shown]
+            )
+            found += [change] if change else []
+    return found
+
+
+def _touch_ports(connection: Connection, reports: Sequence[_Report]) -> list[Change]:
+    """Insert the ports, or lock those there are: until the transaction ends, no other changes what is known of them.
+
+    Return the ports that are open now and were not before; a port that traffic shows is no change.
+    """
     spans: dict[Target, tuple[float, float]] = {}
     for each in reports:
         first, last = spans.get(_target(each), (each.first_seen, each.last_seen))
         spans[_target(each)] = (min(first, each.first_seen), max(last, each.last_seen))
     rows = [_span(target, *spans[target]) for target in sorted(spans)]
     with counts.adding(connection, ports):
-        upsert(connection, ports, rows)
+        new = set(upsert_new(connection, ports, rows))
+    in_traffic = {_target(each) for each in reports if each.rank == FactRank.TRAFFIC}
+    opened = [
+        Change(kind=ChangeKind.PORT_OPENED, address=address, protocol=protocol, port=port, observed_at=spans[each][0])
+        for each in sorted(new - in_traffic)
+        for address, protocol, port in [each]
+    ]
+    return opened + port_states.reopen(connection, sorted(spans))
 
 
 def _read(connection: Connection, targets: Sequence[Target]) -> list[_Report]:

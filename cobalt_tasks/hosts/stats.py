@@ -128,11 +128,14 @@ def totals(connection: Connection) -> LedgerCounts:
     names = select(hostnames.c.name).distinct().subquery()
     domains = select(func.count()).select_from(names).scalar_subquery()
     known = select(func.count()).select_from(certificates).scalar_subquery()
-    row = connection.execute(select(domains, known)).one()
+    is_closed = ports.c.closed_since.is_not(None), ports.c.unconfirmed_since.is_not(None)
+    gone = select(func.count()).select_from(ports).where(*is_closed).scalar_subquery()
+    row = connection.execute(select(domains, known, gone)).one()
+    closed = row[2]
     return LedgerCounts(
         connections=counts.table_size(connection, observations),
         hosts=counts.table_size(connection, hosts),
-        ports=counts.table_size(connection, ports),
+        ports=counts.table_size(connection, ports) - closed,
         domains=row[0],
         certificates=row[1],
     )

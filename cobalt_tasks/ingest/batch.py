@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from cobalt_tasks.core import x509
 from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.changes import ScanPart
 from cobalt_tasks.core.records import (
     Banner,
     Certificate,
@@ -51,6 +52,7 @@ class Batch:
         joined: how many lines joined a connection of this batch.
         banners: discoveries with a banner, or with a service.
         in_traffic: ports that only traffic shows, as (address, protocol, port).
+        scans: what scans show beside open ports, in the order of the input.
         evidence: banners that report something about a port without naming its service (a page's title).
 
     """
@@ -73,6 +75,7 @@ class Batch:
         "observations",
         "ports",
         "rejects",
+        "scans",
         "sightings",
         "source_id",
         "tool",
@@ -95,6 +98,7 @@ class Batch:
         self.hardware_addresses: list[HardwareAddress] = []
         self.certificates: list[Certificate] = []
         self.sightings: list[Sighting] = []
+        self.scans: list[ScanPart] = []
         # What follows.
         self.hosts: Rows = []
         self.ports: Rows = []
@@ -210,6 +214,31 @@ class Batch:
         )
         for each in parsed.names:
             self.name(address, each, "certificate", at)
+
+    def scan(self) -> ScanPart:
+        """Return the part of a scan that is being read."""
+        if not self.scans or self.scans[-1].ended:
+            self.scans.append(ScanPart())
+        return self.scans[-1]
+
+    def begin_scan(self) -> None:
+        """Note that another scan starts here."""
+        self.scans.append(ScanPart(is_start=True))
+
+    def close(self, address: str, protocol: str, port: int, when: float | None) -> None:
+        """Note a port that the scan reports closed; it counts once the scan has ended well.
+
+        address, protocol, port: which one; when: epoch seconds, None for the arrival.
+        """
+        self.scan().closed.append((address, protocol, port, self._not_later(when)))
+
+    def cover(self, address: str, when: float | None, *, is_rest_closed: bool) -> None:
+        """Note a host whose scan is whole.
+
+        address: the host, canonical; when: epoch seconds, None for the arrival;
+        is_rest_closed: whether each port that is not listed was reported closed.
+        """
+        self.scan().hosts.append((address, self._not_later(when), is_rest_closed))
 
     def reject(self, position: int, reason: str, line: bytes) -> None:
         """Keep a record that was refused, up to a length.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from cobalt_tasks.core.records import Facts, Outcome
-from cobalt_tasks.hosts import facts
+from cobalt_tasks.hosts import changes, facts
 from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as jobs
 
@@ -21,7 +21,8 @@ def complete(connection: Connection, token: str, outcomes: Sequence[Outcome]) ->
     for outcome in kept:
         if outcome.facts is not None:
             found.extend(outcome.facts)
-    facts.write(connection, found)
+    changed = facts.write(connection, found)
     following = [job for outcome in kept for job in outcome.follow_ups]
     creation.create(connection, following)
+    changes.write(connection, changed)
     return {job.kind for job in following}

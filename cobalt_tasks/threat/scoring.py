@@ -32,7 +32,7 @@ _SEEN_AGAIN_SECONDS = 600.0
 """A finding that is seen again is written only if it is so much newer."""
 
 
-class Change(Struct, frozen=True, kw_only=True):
+class ScoreChange(Struct, frozen=True, kw_only=True):
     """A score that differs from the one before; `before` is None for a host without one."""
 
     address: str
@@ -66,7 +66,7 @@ def _next_size(size: int, seconds: float) -> int:
 
 def recompute(
     database: Database, rules: Rules, report: Callable[[int], None], describe: Callable[[str], object] = str
-) -> Iterator[Change]:
+) -> Iterator[ScoreChange]:
     """Compute all findings and scores again from the ledger; yield the scores that changed. It can be stopped and run again.
 
     Args:
@@ -106,8 +106,11 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         observed, ended = cursors.position(connection, unscored.OBSERVED), cursors.moment(connection, unscored.ENDED)
         ids = unscored.settled_observations(connection, observed, most)
         end, changed = unscored.settled_jobs(connection, ended, most // _OBSERVATIONS_FOR_A_JOB)
-        if ids.upto == observed and end == ended:
+        noted = cursors.position(connection, unscored.CHANGED)
+        last, hosts = unscored.changed_ports(connection, noted, most)
+        if ids.upto == observed and end == ended and last == noted:
             return None
+        changed |= hosts
         traffic, seen = _traffic(connection, rules, ids) if ids.upto > observed else ([], set())
         new, again = _compare(connection, rules, traffic)
         changed |= {each.address for each in new}
@@ -120,13 +123,14 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         page = addresses[start : start + _HOSTS_AT_ONCE]
         _score(database, page, rules, [each for address in page for each in of_host.get(address, ())])
     _add(database, rules, again)
-    database.write(_move, ids.upto, end)
+    database.write(_move, ids.upto, end, last)
     return len(addresses)
 
 
-def _move(connection: Connection, observed: int, ended: float) -> None:
+def _move(connection: Connection, observed: int, ended: float, changed: int) -> None:
     cursors.move(connection, unscored.OBSERVED, observed)
     cursors.move_to_moment(connection, unscored.ENDED, ended)
+    cursors.move(connection, unscored.CHANGED, changed)
 
 
 def _traffic(connection: Connection, rules: Rules, ids: Span) -> tuple[list[Finding], set[str]]:
@@ -165,7 +169,7 @@ def _score(
     traffic: Sequence[Finding] = (),
     *,
     everything: bool = False,
-) -> list[Change]:
+) -> list[ScoreChange]:
     """Score hosts; write what differs, and return the scores that changed.
 
     Args:
@@ -207,11 +211,11 @@ def _score(
     return _changes(scores, found)
 
 
-def _changes(scores: Mapping[str, findings.Score], found: Mapping[str, float]) -> list[Change]:
+def _changes(scores: Mapping[str, findings.Score], found: Mapping[str, float]) -> list[ScoreChange]:
     """Return what differs between stored scores and those found now; a new score of 0 is no change."""
     olds = {address: each.score for address, each in scores.items()}
     return [
-        Change(address=address, before=olds.get(address), after=score)
+        ScoreChange(address=address, before=olds.get(address), after=score)
         for address, score in found.items()
         if score != olds.get(address, 0.0)
     ]

@@ -221,7 +221,7 @@ def _ports(connection: Connection, of: Sequence[str]) -> Iterable[tuple[str, Por
             ),
         )
         .outerjoin(certificates, certificates.c.fingerprint == seen.c.fingerprint)
-        .where(one_of(connection, ports.c.address, of))
+        .where(one_of(connection, ports.c.address, of), ports.c.closed_since.is_(None))
     )
     for address, *values in connection.execute(statement).all():
         yield address, Port(**dict(zip(Port.__struct_fields__, values, strict=True)))

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
+from cobalt_tasks.core.changes import ChangeKind
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import database_now, statement_now
-from cobalt_tasks.db.tables import jobs, observations, ports
+from cobalt_tasks.db.tables import changes, jobs, observations, ports
 from cobalt_tasks.threat.rules import Contact, Talker
 
-OBSERVED, ENDED = "findings: observations", "findings: jobs"
-"""The cursors of scoring: the last observation, and the end of the last job."""
+OBSERVED, ENDED, CHANGED = "findings: observations", "findings: jobs", "findings: changes"
+"""The cursors of scoring: the last observation, the end of the last job, and the last change."""
 
 _SETTLED_SECONDS = 5.0
 """Younger rows are read later: a row that is committed late may still get a smaller id."""
@@ -101,7 +102,11 @@ def talkers(connection: Connection, ids: Span) -> tuple[list[Talker], set[str]]:
         .subquery()
     )
     # A seek for each source; a join could be made by reading all ports.
-    newest = select(func.max(ports.c.first_seen)).where(ports.c.address == seen.c.address).scalar_subquery()
+    newest = (
+        select(func.max(ports.c.first_seen))
+        .where(ports.c.address == seen.c.address, ports.c.closed_since.is_(None))
+        .scalar_subquery()
+    )
     rows = connection.execute(select(seen.c.address, newest, seen.c.observed_at)).all()
     found = [
         Talker(address=address, listens_since=first, observed_at=at) for address, first, at in rows if first is not None
@@ -134,6 +139,21 @@ def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float
     until = cursors.storable(last)
     rest = select(jobs.c.address).where(jobs.c.finished_at >= last, jobs.c.finished_at <= until)
     return until, {row[1] for row in rows} | set(connection.execute(rest).scalars())
+
+
+def changed_ports(connection: Connection, after: int, most: int) -> tuple[int, set[str]]:
+    """Return (until, addresses): the hosts with ports closed or reopened by the changes with ids above `after`.
+
+    after, until: ids of changes, which are committed in their order; most: how many changes are read.
+    """
+    rows = connection.execute(
+        select(changes.c.id, changes.c.kind, changes.c.address)
+        .where(changes.c.id > after)
+        .order_by(changes.c.id)
+        .limit(most)
+    ).all()
+    kinds = {ChangeKind.PORT_CLOSED, ChangeKind.PORT_REOPENED}
+    return rows[-1].id if rows else after, {row.address for row in rows if row.kind in kinds}
 
 
 def _within(ids: Span) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ database.
 
 from cobalt_tasks.db import triggers
 from cobalt_tasks.db.tables.base import RowId, metadata
+from cobalt_tasks.db.tables.changes import changes, scanned_hosts, scanned_networks, scanned_ports
 from cobalt_tasks.db.tables.geolocation import breakers, quotas
 from cobalt_tasks.db.tables.hosts import (
     LOCATED,
@@ -54,6 +55,7 @@ __all__ = [
     "breakers",
     "certificate_names",
     "certificates",
+    "changes",
     "clocks",
     "counts",
     "cursors",
@@ -75,6 +77,9 @@ __all__ = [
     "quotas",
     "rejects",
     "rounds",
+    "scanned_hosts",
+    "scanned_networks",
+    "scanned_ports",
     "scores",
     "search_queue",
     "search_texts",

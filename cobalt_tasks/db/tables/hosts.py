@@ -21,6 +21,8 @@ from cobalt_tasks.db.tables.base import NOT_TCP, ByteOrder, backwards, from_colu
 
 NAMED = "service IS NOT NULL"
 
+NOT_CONFIRMED = "unconfirmed_since IS NOT NULL"
+
 LOCATED = "country_code IS NOT NULL OR latitude IS NOT NULL"
 
 hosts = Table(
@@ -52,7 +54,19 @@ ports = Table(
     Column("details", Text),
     # Known from traffic, and so never probed for that alone; false once a scan reports it.
     Column("seen_in_traffic", Boolean, nullable=False, server_default=false()),
+    # When a scan after last_seen did not find the port open, first; NULL while it is open.
+    Column("unconfirmed_since", Double),
+    # When it was known to be closed (hosts/port_states.py); then unconfirmed_since is not NULL either.
+    Column("closed_since", Double),
     PrimaryKeyConstraint("address", "protocol", "port"),
+    Index(
+        "ix_ports_address_protocol_port",
+        "address",
+        "protocol",
+        "port",
+        sqlite_where=text(NOT_CONFIRMED),
+        postgresql_where=text(NOT_CONFIRMED),
+    ),
     Index("ix_ports_port_address", "port", "address"),
     Index("ix_ports_first_seen", "first_seen"),
     Index("ix_ports_other_protocol", "protocol", sqlite_where=text(NOT_TCP), postgresql_where=text(NOT_TCP)),

@@ -5,12 +5,14 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, exists, func, or_, select, tuple_, update
 
 from cobalt_tasks.core.catalog import BY_NAME
+from cobalt_tasks.core.changes import ChangeKind
 from cobalt_tasks.core.records import State
 from cobalt_tasks.db.tables import (
     banners,
+    changes,
     discoveries,
     freshness,
     hardware_addresses,
@@ -39,7 +41,8 @@ _Row = dict[str, Any]
 class UndoLog(Struct, kw_only=True):
     """What a partial line did. `digest` is the fingerprint of its `length` bytes, which stand at the checkpoint.
 
-    `before` and `after` hold the rows of each table for the addresses it names; `rows` the ids it added; `made` holds
+    `before` and `after` hold the rows of each table for the addresses it names; `rows` the ids it added; `noted` has the (id, details) of
+    the changes of this source that it may have added to; `made` holds
     the connections with an identity that it made, `joined` (before, after) of those that it joined.
     """
 
@@ -53,6 +56,7 @@ class UndoLog(Struct, kw_only=True):
     discoveries: list[_Values]
     made: list[_Row] = []
     joined: list[tuple[_Row, _Row]] = []
+    noted: list[_Values] = []
 
 
 def undo_log_of(source: Source) -> UndoLog | None:
@@ -80,7 +84,8 @@ def store(  # noqa: PLR0913  # the line, and where it belongs
     """
     addresses = sorted({address for address, *_ in batch.hosts} | {name.address for name in batch.facts.hostnames})
     before = _rows_of(connection, addresses)
-    newest = {table.name: _newest(connection, table) for table in (observations, rejects, jobs)}
+    noted = _noted(connection, source.id, addresses)
+    newest = {table.name: _newest(connection, table) for table in (observations, rejects, jobs, changes)}
     found_before = _discoveries(connection, source.id, addresses)
     known = {row["key"]: row for row in rows_of(connection, list(batch.identified))}
     tally = write(connection, batch)
@@ -98,10 +103,12 @@ def store(  # noqa: PLR0913  # the line, and where it belongs
         rows={
             "observations": [each for each in added if each not in {row["id"] for row in made}],
             "rejects": _added(connection, rejects, newest, rejects.c.source_id == source.id),
+            "changes": _added(connection, changes, newest, changes.c.source_id == source.id),
             "jobs": _added(connection, jobs, newest, jobs.c.address.in_(addresses)),
         },
         discoveries=[row for row in _discoveries(connection, source.id, addresses) if row not in found_before],
         made=made,
+        noted=noted,
         joined=[(old, new) for old, new in joined if old != new],
     )
     text = msgspec.json.encode(log).decode()
@@ -119,10 +126,12 @@ def undo(connection: Connection, source: Source) -> Source:
     if log is None:
         return source
     _separate(connection, log)
-    for table in (observations, rejects):
-        connection.execute(delete(table).where(table.c.id.in_(log.rows[table.name])))
+    for table in (observations, rejects, changes):
+        connection.execute(delete(table).where(table.c.id.in_(log.rows.get(table.name, []))))
     waiting = jobs.c.state.in_([State.PENDING, State.SENT])
     connection.execute(delete(jobs).where(jobs.c.id.in_(log.rows["jobs"]), waiting))
+    for number, details in log.noted:
+        connection.execute(update(changes).where(changes.c.id == number).values(details=details))
     _forget_work(connection, log.addresses)
     for address, protocol, port, key in log.discoveries:
         target = (discoveries.c.address, discoveries.c.protocol, discoveries.c.port, discoveries.c.banner_key)
@@ -200,6 +209,15 @@ def _rows_of(connection: Connection, addresses: Sequence[str]) -> dict[str, list
 def _plain(table: Table) -> list[Any]:
     """Return the columns that fit in JSON: the bytes of a banner are named by its digest, which is part of its key."""
     return [column for column in table.c if column.name != "raw"]
+
+
+def _noted(connection: Connection, source_id: int, addresses: Sequence[str]) -> list[_Values]:
+    """Return (id, details) of the first reports of this source and of these hosts: a line may add to them."""
+    first = or_(changes.c.kind == ChangeKind.NETWORKS_SCANNED, changes.c.address.in_(addresses))
+    chosen = select(changes.c.id, changes.c.details).where(
+        changes.c.source_id == source_id, changes.c.details.is_not(None), first
+    )
+    return [list(row) for row in connection.execute(chosen)]
 
 
 def _newest(connection: Connection, table: Table) -> int:

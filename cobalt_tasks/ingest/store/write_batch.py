@@ -9,9 +9,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Table
 
 from cobalt_tasks.core.addresses import sort_key
-from cobalt_tasks.db import counts, pg_copy
+from cobalt_tasks.core.changes import Change, ChangeKind
+from cobalt_tasks.db import counts, pg_copy, upserts
 from cobalt_tasks.db.tables import hosts, observations, ports
-from cobalt_tasks.hosts import facts
+from cobalt_tasks.hosts import changes, facts, port_states
 from cobalt_tasks.ingest.batch import Batch, Rows
 from cobalt_tasks.ingest.store import identities, rejects, sources
 from cobalt_tasks.ingest.store.rejects import Rejected
@@ -90,11 +91,15 @@ def write(connection: Connection, batch: Batch) -> Tally:
     counts.add(connection, observations, len(batch.observations) + new)
     new += _many(connection, "discoveries", batch.discoveries, _IGNORE_REPEATED)
     _insert(connection, "rejects", batch.rejects)
-    _upsert(connection, hosts, [(*row, sort_key(row[0])) for row in batch.hosts])
-    _upsert(connection, ports, batch.ports)
-    facts.write(connection, batch.facts)
+    found = _new_hosts(batch, _upsert(connection, hosts, [(*row, sort_key(row[0])) for row in batch.hosts]))
+    found += _new_ports(batch, _upsert(connection, ports, batch.ports))
+    found += port_states.reopen(connection, (row[:3] for row in batch.ports))
+    found += facts.write(connection, batch.facts)
+    for part in batch.scans:
+        found += port_states.apply(connection, batch.source_id, part)
     facts.write_banners(connection, batch.evidence)
     creation.create(connection, batch.jobs)
+    changes.write(connection, found, batch.source_id)
     accepted = len(batch.observations) + new
     return Tally(
         read=batch.records,
@@ -123,10 +128,51 @@ def _append(connection: Connection, table: str, rows: Rows) -> None:
     pg_copy.copy(connection, table, COLUMNS[table], rows)
 
 
-def _upsert(connection: Connection, table: Table, rows: Rows) -> None:
-    if rows:
-        with counts.adding(connection, table):
-            _many(connection, table.name, rows, _UPDATE[table.name])
+def _upsert(connection: Connection, table: Table, rows: Rows) -> Rows:
+    """Insert hosts or ports, or widen their times; return the primary keys of those that are new."""
+    if not rows:
+        return []
+    key = [column.name for column in table.primary_key]
+    if connection.dialect.name == "postgresql":
+        return _staged(connection, table.name, rows, _UPDATE[table.name], key)
+    with counts.adding(connection, table):
+        last = upserts.last_row(connection, table)
+        _many(connection, table.name, rows, _UPDATE[table.name])
+        return upserts.rows_after(connection, table, last, key)
+
+
+def _staged(connection: Connection, table: str, rows: Rows, conflict: str, key: Sequence[str]) -> Rows:
+    names, returned = ", ".join(COLUMNS[table]), ", ".join(key)
+    staged = pg_copy.stage(connection, table, {name: _TYPES.get(name, "text") for name in COLUMNS[table]}, rows)
+    # A row that is inserted has no xmax; one that is updated was locked first.
+    written = (
+        f"INSERT INTO {table} ({names}) SELECT {names} FROM {staged} {conflict} RETURNING {returned}, xmax = 0 AS new"  # noqa: S608
+    )
+    statement = f"WITH written AS ({written}) SELECT {returned} FROM written WHERE new"  # noqa: S608
+    return [tuple(row) for row in connection.exec_driver_sql(statement)]
+
+
+def _new_hosts(batch: Batch, new: Rows) -> list[Change]:
+    """Return the hosts that a scan reports and that were unknown; hosts merely seen in traffic are no change."""
+    if not new:
+        return []
+    found = {address: first for address, first, _, discovered, *_ in batch.hosts if discovered}
+    return [
+        Change(kind=ChangeKind.HOST_FOUND, address=address, observed_at=found[address])
+        for (address,) in new
+        if address in found
+    ]
+
+
+def _new_ports(batch: Batch, new: Rows) -> list[Change]:
+    if not new:
+        return []
+    found = {row[:3]: row[3] for row in batch.ports if not row[5]}
+    return [
+        Change(kind=ChangeKind.PORT_OPENED, address=each[0], protocol=each[1], port=each[2], observed_at=found[each])
+        for each in new
+        if each in found
+    ]
 
 
 def _insert(connection: Connection, table: str, rows: Rows) -> None:

@@ -24,7 +24,7 @@ from cobalt_tasks.jobs import rounds
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import scoring, zones
 from cobalt_tasks.threat import store as findings
-from cobalt_tasks.threat.scoring import Change
+from cobalt_tasks.threat.scoring import ScoreChange
 from cobalt_tasks.views.hosts import UnknownHostError
 from tests.support.recount import recount
 from workers import context
@@ -187,8 +187,8 @@ def test_recomputing_changes_what_the_rules_change_and_says_so(
     changed = threat.load(tmp_path)
     pages: list[int] = []
     assert list(scoring.recompute(database, changed, pages.append)) == [
-        Change(address="9.9.9.10", before=0.0, after=0.4),
-        Change(address="9.9.9.9", before=0.5, after=0.2),
+        ScoreChange(address="9.9.9.10", before=0.0, after=0.4),
+        ScoreChange(address="9.9.9.9", before=0.5, after=0.2),
     ]
     assert sum(pages) == 3
     with database.reading() as connection:

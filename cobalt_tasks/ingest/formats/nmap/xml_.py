@@ -8,6 +8,8 @@ import re
 import xml.etree.ElementTree as ET
 from typing import ClassVar, Final
 
+import msgspec
+
 from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
@@ -18,9 +20,13 @@ from cobalt_tasks.ingest.formats.nmap.services import secured
 from cobalt_tasks.ingest.formats.nmap.xml_details import host_details, port_details
 
 _END: Final = b"</host>"
+_DONE: Final = b"</runstats>"
 _BEGIN: Final = re.compile(rb"<host[\s>]")
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _LONGEST_WORD: Final = 128
+_OF_SCAN: Final = re.compile(rb"<(nmaprun|scaninfo|finished)\s([^>]*)>")
+_ATTRIBUTE: Final = re.compile(rb"(\w+)=[\"']([^\"']*)[\"']")
+_SCANNED: Final = frozenset({"tcp", "udp", "sctp"})
 _OPEN: Final = frozenset({"open", "up"})
 _STATES: Final = _OPEN | {"closed", "filtered", "unfiltered", "open|filtered", "closed|filtered", "unknown"}
 
@@ -36,9 +42,9 @@ class _XmlHosts(Format):
         return int(cls.scanner.search(sample) is not None)
 
     def split(self, data: bytes) -> int:
-        """Cut after the last whole host."""
-        found = data.rfind(_END)
-        return found + len(_END) if found >= 0 else 0
+        """Cut after the last whole host, or after the end of the scan."""
+        ends = [found + len(end) for end in (_END, _DONE) if (found := data.rfind(end)) >= 0]
+        return max(ends, default=0)
 
     def resume(self, data: bytes) -> int:
         """Go on after the host that was too long."""
@@ -52,10 +58,25 @@ class _XmlHosts(Format):
         while (found := data.find(_END, at)) >= 0:
             end = found + len(_END)
             if begun := _BEGIN.search(data, at, end):
+                self.between(data[at : begun.start()], batch)
                 self._checked(data[begun.start() : end], position + begun.start(), batch)
             at = end
-        if cut := _BEGIN.search(data, at):
+        cut = _BEGIN.search(data, at)
+        self.between(data[at : cut.start() if cut else None], batch)
+        if cut:
             batch.reject(position + cut.start(), "the host has no end", data[cut.start() :])
+
+    def between(self, data: bytes, batch: Batch) -> None:
+        """Read what stands between hosts: nothing, if the tool does not report there what was scanned.
+
+        data: the bytes; batch: to add to.
+        """
+
+    def covered(self, host: ET.Element, address: str, when: float | None, batch: Batch) -> None:
+        """Note that a host was scanned to its end, if the tool reports that.
+
+        host: its element; address: canonical; when: epoch seconds, None if unknown; batch: to add to.
+        """
 
     def _checked(self, block: bytes, position: int, batch: Batch) -> None:
         begun = block.rfind(b"<host ", 1)
@@ -81,6 +102,7 @@ class _XmlHosts(Format):
                 self._port(port, address, when, batch)
             except RefusedError as refused:
                 batch.reject(position, str(refused), ET.tostring(port))
+        self.covered(host, address, when, batch)
 
     def _about(  # what is known of the host so far
         self, host: ET.Element, address: str, when: float | None, batch: Batch, *, has_ports: bool
@@ -115,6 +137,8 @@ class _XmlHosts(Format):
         number = values.port(port.get("portid"), "portid")
         if said not in _OPEN:
             batch.ignore()
+            if said == "closed":
+                batch.close(address, protocol, number, when)
             return
         service = port.find("service")
         name, product, version, banner = _service(service)
@@ -148,6 +172,45 @@ class NmapXml(_XmlHosts):
     summary: ClassVar = "-oX, with services, versions, names and certificates"
     scanner: ClassVar = re.compile(rb"<nmaprun\s[^>]*scanner=[\"']nmap[\"']")
 
+    def __init__(self) -> None:
+        """Start before a scan."""
+        self._covers: dict[str, list[tuple[int, int]]] = {}
+
+    @property
+    def state(self) -> str | None:
+        """Which ports the scan covers."""
+        return msgspec.json.encode(self._covers).decode() if self._covers else None
+
+    @state.setter
+    def state(self, text: str | None) -> None:
+        self._covers = msgspec.json.decode(text, type=dict[str, list[tuple[int, int]]]) if text else {}
+
+    def between(self, data: bytes, batch: Batch) -> None:
+        """Read from `data` into `batch` where a scan starts, what it covers, and whether it ended well."""
+        for found in _OF_SCAN.finditer(data):
+            tag, attributes = found[1], dict(_ATTRIBUTE.findall(found[2]))
+            if tag == b"nmaprun":
+                self._covers = {}
+                batch.begin_scan()
+            elif tag == b"scaninfo":
+                protocol = attributes.get(b"protocol", b"").decode("ascii", "replace")
+                if protocol in _SCANNED:
+                    self._covers[protocol] = _ranges(attributes.get(b"services", b""))
+            elif attributes.get(b"exit") == b"success":
+                scan = batch.scan()
+                scan.covers, scan.ended = self._covers, True
+
+    def covered(self, host: ET.Element, address: str, when: float | None, batch: Batch) -> None:
+        """Note a host that was up and whose ports were all scanned.
+
+        host: its element; address: canonical; when: epoch seconds, None if unknown; batch: to add to.
+        """
+        status, ports = host.find("status"), host.find("ports")
+        is_up = status is None or status.get("state") == "up"
+        if ports is not None and is_up and host.get("timedout") != "true":
+            rest = {each.get("state") for each in ports.findall("extraports")}
+            batch.cover(address, when, is_rest_closed=rest == {"closed"})
+
 
 class MasscanXml(_XmlHosts):
     """Written by masscan -oX."""
@@ -180,3 +243,15 @@ def _service(service: ET.Element | None) -> tuple[str | None, str | None, str | 
 
 def _ttl(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 3 and int(text) <= 255 else None  # noqa: PLR2004
+
+
+def _ranges(services: bytes) -> list[tuple[int, int]]:
+    """Return the ports of `1-1000,8080` as ranges; none of what cannot be read."""
+    found = []
+    for each in services.split(b","):
+        first, _, last = each.partition(b"-")
+        try:
+            found.append((int(first), int(last or first)))
+        except ValueError:
+            continue
+    return found

@@ -1,0 +1,54 @@
+"""Differences between what was known and what is known now, and what scans show beside open ports."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class ChangeKind(StrEnum):
+    """What a change is about."""
+
+    NETWORKS_SCANNED = "networks scanned"
+    """The first scan of one or more networks: one change for all that it found there."""
+    HOST_FOUND = "host found"
+    """A scan reported a host for the first time; its ports are part of it."""
+    PORT_OPENED = "port opened"
+    PORT_CLOSED = "port closed"
+    PORT_REOPENED = "port reopened"
+    SERVICE_CHANGED = "service changed"
+    PRODUCT_CHANGED = "product changed"
+    VERSION_CHANGED = "version changed"
+    CERTIFICATE_CHANGED = "certificate changed"
+    NAME_ADDED = "name added"
+
+
+class Change(Struct, frozen=True, kw_only=True, gc=False):
+    """One difference between what was known and what is known now; `old` and `new` are texts, None where there is none."""
+
+    kind: ChangeKind
+    address: str
+    observed_at: float
+    protocol: str = ""
+    port: int = 0
+    old: str | None = None
+    new: str | None = None
+
+
+class ScanPart(Struct, kw_only=True):
+    """What a piece of one scan's report shows beside open ports. It counts once the scan has ended well.
+
+    Attributes:
+        is_start: the scan starts here; what an earlier one of this source left without its end closes nothing.
+        closed: (address, protocol, port, epoch seconds) of ports reported closed.
+        hosts: (address, epoch seconds, is_rest_closed) of hosts whose scan is whole; is_rest_closed: every port that is
+            not listed was reported closed.
+        ended: the scan ended well.
+        covers: the ports that were scanned, as ranges (first, last) by protocol.
+
+    """
+
+    is_start: bool = False
+    closed: list[tuple[str, str, int, float]] = []
+    hosts: list[tuple[str, float, bool]] = []
+    ended: bool = False
+    covers: dict[str, list[tuple[int, int]]] = {}
