@@ -39,11 +39,11 @@ def _ssh(software: bytes) -> Service:
 
 
 async def _mysql(reader: StreamReader, writer: StreamWriter) -> None:
-    """Handshake protocol 10 (version, connection number, salt, capabilities, plugin), then the refusal of a login."""
+    """Handshake protocol 10 (version, connection number, salt, capabilities without TLS, plugin), then the refusal of a login."""
     writer.write(
         _packet(
             0,
-            b"\x0a8.0.36-0ubuntu0.22.04.1\x00\x08\x00\x00\x00Zk3>q\x1fXe\x00\xff\xff\xff\x02\x00\xff\xdf\x15"
+            b"\x0a8.0.36-0ubuntu0.22.04.1\x00\x08\x00\x00\x00Zk3>q\x1fXe\x00\xff\xf7\xff\x02\x00\xff\xdf\x15"
             + bytes(10)
             + b"m\x0fU=0J}Q7-x\x1c\x00caching_sha2_password\x00",
         )
