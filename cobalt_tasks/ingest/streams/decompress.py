@@ -1,4 +1,4 @@
-"""gzip, bzip2, xz and zstd files, read as what is in them. A file that was cut gives what it holds.
+"""gzip, bzip2, xz and zstd files, read as what is in them. A file that was cut is read as far as it goes.
 
 An archive is data of strangers: what unpacking takes of memory is bounded, and so is work that yields nothing.
 """
@@ -123,7 +123,7 @@ class _Zstd:
         return bool(grown)
 
     def _read_on(self, size: int) -> bytes:
-        """Begin again: zstd's reader does not go on once it has met the end."""
+        """Start again: zstd's reader does not go on once it has met the end."""
         self._file.seek(0)
         self._reader = self._open()
         left = self._given
@@ -158,7 +158,7 @@ _LONGEST_MAGIC: Final = max(map(len, _MAGIC))
 
 
 def opener(file: BinaryIO) -> Callable[[BinaryIO], Reader] | None:
-    """Return what reads a compressed file from its beginning, known by its first bytes; None for a plain one."""
+    """Return what reads a compressed file from its start, known by its first bytes; None for a plain one."""
     file.seek(0)
     start = file.read(_LONGEST_MAGIC)
     file.seek(0)
@@ -166,15 +166,15 @@ def opener(file: BinaryIO) -> Callable[[BinaryIO], Reader] | None:
 
 
 def is_packed(start: bytes) -> bool:
-    """Tell whether bytes begin as a compressed file does."""
+    """Return whether bytes are the start of a compressed file."""
     return start.startswith(tuple(_MAGIC))
 
 
 class Unpacked:
-    """What is in a compressed file, by position; going back means reading again from the beginning."""
+    """What is in a compressed file, by position; going back means reading again from the start."""
 
     def __init__(self, file: BinaryIO, reader: Callable[[BinaryIO], Reader]) -> None:
-        """Begin at its beginning."""
+        """Start at the first byte; `reader` makes a reader of the compressed `file`."""
         self._file = file
         self._open = reader
         self._wanted = self._at = 0
@@ -205,7 +205,7 @@ class Unpacked:
         return self._at * size // taken if self._at else None
 
     def _gather(self, size: int) -> bytes:
-        """Read up to `size` bytes; what stands before damage is given, and the damage is said when nothing is left."""
+        """Read up to `size` bytes; what stands before damage is returned, and the damage is raised when nothing is left."""
         if self._damage is not None:
             raise self._damage
         found = b""

@@ -18,7 +18,7 @@ _LOOK_SECONDS: Final = 0.1
 
 
 def fingerprint(data: bytes) -> str:
-    """Return what tells two pieces of input apart."""
+    """Return a fingerprint: two pieces of input have the same only if they are equal."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
@@ -28,7 +28,7 @@ def storable(name: str) -> str:
 
 
 class Stream(Protocol):
-    """Where bytes come from. Positions count from its very beginning, decompressed."""
+    """Where bytes come from. Positions count from the very first byte, decompressed."""
 
     name: str
     key: str
@@ -38,13 +38,13 @@ class Stream(Protocol):
 
     @property
     def size(self) -> int | None:
-        """Where the bytes end that are there now, as far as can be told; None when nothing can."""
+        """Where the bytes end that are there now, as far as is known; None if unknown."""
 
     def sample(self, size: int) -> bytes:
         """Return the first bytes there are, without reading on."""
 
     def peek(self, position: int, size: int) -> bytes:
-        """Return up to `size` bytes at a position; reading goes on from there."""
+        """Return up to `size` bytes at `position`; reading goes on from there."""
 
     def around(self, position: int) -> tuple[bytes, bytes]:
         """Go to a position; return the first bytes of all, as far as before it, and the bytes just before it."""
@@ -53,7 +53,7 @@ class Stream(Protocol):
         """Return the next bytes, up to `size`; nothing when there are none now."""
 
     def ended(self) -> bool:
-        """Tell whether no more bytes can come."""
+        """Return whether no more bytes can come."""
 
     def wait(self, seconds: float) -> None:
         """Wait until more bytes may be there, or the time is over."""
@@ -75,10 +75,10 @@ class FileStream:
     may_grow = True
 
     def __init__(self, path: Path, name: str | None = None) -> None:
-        """Open a regular file.
+        """Open the regular file at `path`; `name` is that of its source, None for the path.
 
         Raises:
-            ConfigurationError: there is none, or it cannot be read.
+            ConfigurationError: it is missing, or cannot be read.
 
         """
         self.path = path
@@ -117,7 +117,7 @@ class FileStream:
         return head, tail
 
     def peek(self, position: int, size: int) -> bytes:
-        """Return up to `size` bytes at a position; reading goes on from there."""
+        """Return up to `size` bytes at `position`; reading goes on from there."""
         self._file.seek(position)
         data = self._file.read(size)
         self._file.seek(position)
@@ -150,7 +150,7 @@ class FollowedFile(FileStream):
     """A file that goes on growing, until another takes its name or it is cut."""
 
     def ended(self) -> bool:
-        """Tell whether its name means another file now, or it was cut: nothing more comes into this one."""
+        """Return whether its name means another file now, or it was cut: nothing more comes into this one."""
         if self._over:
             return True
         # What was written before the change is read once more before this is believed.
@@ -158,7 +158,7 @@ class FollowedFile(FileStream):
         return False
 
     def wait(self, seconds: float) -> None:
-        """Look again in a moment."""
+        """Wait a moment before the next look."""
         if not self._over:
             time.sleep(min(seconds, _LOOK_SECONDS))
 
@@ -167,6 +167,6 @@ class FollowedFile(FileStream):
         try:
             named = self.path.stat()
         except FileNotFoundError:
-            # Moved away: whoever does that makes a new one.
+            # Moved away: what moves it makes a new one.
             return True
         return (named.st_dev, named.st_ino) != (status.st_dev, status.st_ino) or status.st_size < self._raw.tell()

@@ -24,7 +24,7 @@ from cobalt_tasks.ingest.streams.files import PRINT
 from cobalt_tasks.ingest.streams.journal_writer import SEGMENT, STAMP, UNHEARD_EXIT, clock_file, data_file
 
 LIMIT: Final = 1 << 30
-"""Bytes a journal may take on disk, unless the user says otherwise."""
+"""Bytes a journal may take on disk, unless the user sets another limit."""
 
 _ABOUT: Final = "about.json"
 _STRETCH_SECONDS: Final = 1.0
@@ -37,7 +37,7 @@ _LOCK_PAUSE_SECONDS: Final = 0.02
 
 
 class About(Struct, frozen=True, kw_only=True):
-    """What a journal is: the name of its source, and the format it was said to have."""
+    """What a journal is: the name of its source, and the format that the user named."""
 
     name: str
     format: str | None = None
@@ -79,7 +79,10 @@ class JournalStream:
         self._stamps: list[tuple[int, float]] = []
 
     def follow(self, process: "subprocess.Popen[bytes]", alive: int, notify: int) -> None:
-        """Be told by the process that writes it when more has come."""
+        """Be notified by the process that writes it when more has come.
+
+        process: the writer; alive: the descriptor whose end it watches; notify: where it writes a byte for each piece.
+        """
         self._process, self._alive, self._notify = process, alive, notify
 
     @property
@@ -96,8 +99,8 @@ class JournalStream:
         except FileNotFoundError:
             return b""
 
-    def peek(self, position: int, size: int) -> bytes:  # noqa: ARG002  # journals have no provisional lines
-        """Nothing of a journal is read twice."""
+    def peek(self, position: int, size: int) -> bytes:  # noqa: ARG002  # journals have no partial lines
+        """Return nothing: no byte of a journal is read twice. `position` and `size` are not used."""
         return b""
 
     def around(self, position: int) -> tuple[bytes, bytes]:
@@ -118,7 +121,7 @@ class JournalStream:
         return data
 
     def ended(self) -> bool:
-        """Tell whether its writer is gone and all it wrote was read. Ask after reading nothing.
+        """Return whether its writer is gone and all it wrote was read. Call it after reading nothing.
 
         Raises:
             JournalError: its writer did not end by itself: what it had not written is lost.
@@ -160,7 +163,7 @@ class JournalStream:
                 clock_file(self.folder, start).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let the writer end; the journal stays."""
+        """End the writer; the journal stays."""
         self._leave()
         if self._alive >= 0:
             os.close(self._alive)
@@ -179,7 +182,7 @@ class JournalStream:
             self._reader = None
 
     def is_stored(self) -> bool:
-        """Tell whether everything was read and stored, and nothing can come."""
+        """Return whether everything was read and stored, and nothing can come."""
         return self._over and self._position == self.size == self._released
 
     def discard(self) -> None:
@@ -245,7 +248,10 @@ class JournalStream:
 
 
 def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT, listen: str = "") -> JournalStream:
-    """Begin a journal of standard input, or of what comes to an address (tcp://HOST:PORT or unix:PATH), written by a process of its own.
+    """Start a journal of standard input, or of what comes to an address (tcp://HOST:PORT or unix:PATH), written by a process of its own.
+
+    folder: that of all journals; about: what it is; limit: bytes that it may take on disk; segment: bytes of one file;
+    listen: the address, empty for standard input.
 
     Raises:
         JournalError: the folder cannot be written.
@@ -288,7 +294,7 @@ def start(folder: Path, about: About, limit: int = LIMIT, segment: int = SEGMENT
 
 
 def abandoned(folder: Path) -> Iterator[Path]:
-    """Give the journals whose writer and reader are both gone, the oldest first."""
+    """Yield the journals whose writer and reader are both gone, the oldest first."""
     for journal in sorted(path for path in folder.glob("*-*") if path.is_dir()):
         if is_abandoned(journal):
             yield journal
@@ -306,7 +312,7 @@ def is_abandoned(journal: Path) -> bool:
 
 
 def _failure(code: int) -> str:
-    """Say what an exit code of the writer means."""
+    """Return what an exit code of the writer means."""
     if code == UNHEARD_EXIT:
         return "nothing could be listened to"
     how = f"was killed by signal {-code}" if code < 0 else f"failed with {code}"
@@ -314,7 +320,7 @@ def _failure(code: int) -> str:
 
 
 def _patient_lock(path: Path) -> int | None:
-    """Take a lock that a view may hold for a moment, while it looks whether a journal is abandoned."""
+    """Lock what a view may hold for a moment, while it looks whether a journal is abandoned."""
     for _ in range(_LOCK_TRIES):
         if (lock := take_lock(path)) is not None:
             return lock
@@ -323,7 +329,7 @@ def _patient_lock(path: Path) -> int | None:
 
 
 def take_lock(path: Path) -> int | None:
-    """Take a lock that ends with the process, whatever kills it; None when another process has it."""
+    """Acquire a lock that ends with the process, whatever kills it; None when another process has it."""
     descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,9 +1,9 @@
-"""The process that stands between a pipe and everything else: bytes go to disk, stamped, before anybody looks at them.
+"""The process that stands between a pipe and everything else: bytes go to disk, stamped, before another process reads them.
 
 Run as `python -m cobalt_tasks.ingest.streams.journal_writer FOLDER LIMIT SEGMENT ALIVE NOTIFY LOCK [tcp://HOST:PORT|unix:PATH]`; ALIVE, NOTIFY and LOCK are
-inherited descriptors; with an address it takes lines from whoever connects there, instead of from standard input. It imports next to nothing, ignores signals, and ends when its input ends; when the process that started it
+inherited descriptors; with an address it reads lines of the programs that connect there, instead of from standard input. It imports next to nothing, ignores signals, and ends when its input ends; when the process that started it
 is gone it takes what the pipe still holds, and ends too. It never throws bytes away: when the journal is full or the
-disk is, it stops reading, says so, and goes on when there is room.
+disk is, it stops reading, reports that, and goes on when there is room.
 """
 
 import errno
@@ -41,12 +41,12 @@ UNHEARD_EXIT: Final = 4
 
 
 def data_file(folder: Path, start: int) -> Path:
-    """Return the file of the segment that begins at a position."""
+    """Return the file in `folder` of the segment whose first byte is at `start`."""
     return folder / f"{start:020d}.data"
 
 
 def clock_file(folder: Path, start: int) -> Path:
-    """Return the file with the arrival times of a segment."""
+    """Return the file in `folder` with the arrival times of the segment whose first byte is at `start`."""
     return folder / f"{start:020d}.clock"
 
 
@@ -54,7 +54,7 @@ class Writer:
     """Appends to segments; syncs from a thread of its own, so that a slow disk does not hold up reading."""
 
     def __init__(self, folder: Path, limit: int, segment: int = SEGMENT) -> None:
-        """Begin at position 0 of a new journal."""
+        """Start a new journal in `folder` of at most `limit` bytes, in files of `segment` bytes."""
         self._folder = folder
         self._limit = limit
         self._segment = segment
@@ -70,7 +70,7 @@ class Writer:
         threading.Thread(target=self._sync_always, daemon=True).start()
 
     def append(self, data: bytes) -> None:
-        """Write bytes; waits, and says so, as long as there is no room."""
+        """Write bytes; waits, and reports that, as long as there is no room."""
         self._stamp()
         view = memoryview(data)
         complained = False
@@ -83,7 +83,7 @@ class Writer:
                 count = 0
             if not count:
                 if not complained:
-                    say(f"no room for more in {self._folder}: reading stops until there is")
+                    report(f"no room for more in {self._folder}: reading stops until there is")
                 complained = True
                 time.sleep(_ROOM_SECONDS)
             view = view[count:]
@@ -91,7 +91,7 @@ class Writer:
             self._written += count
             self._unsynced += count
         if complained:
-            say("there is room again: reading goes on")
+            report("there is room again: reading goes on")
         if self._unsynced > _SYNC_BYTES:
             self._wanted.set()
         if self._position - self._start >= self._segment:
@@ -145,11 +145,14 @@ class Writer:
             try:
                 os.fdatasync(self._data)
             except OSError as error:
-                say(f"cannot sync the journal: {error.strerror}")
+                report(f"cannot sync the journal: {error.strerror}")
 
 
 def copy(writer: Writer, source: int, alive: int, notify: int) -> None:
-    """Copy until the input ends, or until the other end of `alive` is closed and the pipe is empty."""
+    """Copy `source`, a descriptor, into `writer` until it ends, or the other end of `alive` is closed and the pipe is empty.
+
+    notify: a descriptor that gets a byte for each piece.
+    """
     waiting = select.poll()
     waiting.register(source, select.POLLIN)
     waiting.register(alive, 0)
@@ -162,15 +165,15 @@ def copy(writer: Writer, source: int, alive: int, notify: int) -> None:
             if not data:
                 return
             writer.append(data)
-            tell(notify)
+            notify_reader(notify)
             left = max(0, left - len(data)) if left > 0 else left
             if len(data) < _LITTLE:
-                # A pipe with nobody waiting at its end is quicker to write into, and there is room for much more.
+                # A pipe at whose end no process waits is quicker to write into, and there is room for much more.
                 time.sleep(_GATHER_SECONDS)
         elif left > 0:
             return
         if alive in events and left < 0:
-            # Whoever reads the journal is gone: what was written into the pipe before is still taken.
+            # The reader of the journal is gone: what was written into the pipe before is still stored.
             left = _PIPE
             waiting.unregister(alive)
 
@@ -188,7 +191,7 @@ def main(arguments: list[str]) -> None:
         if len(arguments) > _WITHOUT_ADDRESS:
             from cobalt_tasks.ingest.streams import listener as journal_listener  # noqa: PLC0415  # a pipe needs no sockets
 
-            if not journal_listener.listen(writer, arguments[_WITHOUT_ADDRESS], alive, lambda: tell(notify)):
+            if not journal_listener.listen(writer, arguments[_WITHOUT_ADDRESS], alive, lambda: notify_reader(notify)):
                 sys.exit(UNHEARD_EXIT)
         else:
             copy(writer, 0, alive, notify)
@@ -196,8 +199,8 @@ def main(arguments: list[str]) -> None:
         writer.close()
 
 
-def tell(notify: int) -> None:
-    """Tell the reader that there is more."""
+def notify_reader(notify: int) -> None:
+    """Notify the reader that there is more."""
     # Full: the reader has not looked yet. Broken: it is gone.
     with suppress(OSError):
         os.write(notify, b".")
@@ -213,7 +216,7 @@ def _opened(path: Path, flags: int) -> int:
             if error.errno not in _FULL:
                 raise
         if not complained:
-            say(f"no room for another file in {path.parent}: reading stops until there is")
+            report(f"no room for another file in {path.parent}: reading stops until there is")
         complained = True
         time.sleep(_ROOM_SECONDS)
 
@@ -225,8 +228,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def say(text: str) -> None:
-    """Tell people something, if anybody listens."""
+def report(text: str) -> None:
+    """Print a line on standard error, if it is open."""
     with suppress(OSError):
         sys.stderr.write(f"cobalt: journal: {text}\n")
         sys.stderr.flush()

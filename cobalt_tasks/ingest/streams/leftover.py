@@ -19,7 +19,7 @@ class Leftover(Struct, frozen=True, kw_only=True):
 
     Attributes:
         journal: its name, which is its folder's.
-        source: the name of its source, as the one who started it gave it.
+        source: the name of its source, as the command named it.
         format: the format it was given, None if it was to be recognised.
         bytes: on disk; some of them may be stored already.
         since: when bytes last arrived, in epoch seconds.
@@ -42,7 +42,7 @@ def find(folder: Path) -> list[Leftover]:
         except FileNotFoundError:
             # It was stored meanwhile.
             continue
-        # Without bytes it may just begin: its locks are left alone.
+        # Without bytes it may just be starting: its locks are left alone.
         if (total := sum(size for size, _ in sizes)) and journal.is_abandoned(path):
             about = _about(path)
             newest = max(changed for _, changed in sizes)
@@ -51,10 +51,10 @@ def find(folder: Path) -> list[Leftover]:
 
 
 def named(folder: Path, name: str) -> Leftover:
-    """Return one leftover journal by its name.
+    """Return the leftover journal called `name` in `folder`.
 
     Raises:
-        ConfigurationError: there is none of this name, or it is in use.
+        ConfigurationError: there is no such journal, or it is in use.
 
     """
     for each in find(folder):
@@ -64,11 +64,11 @@ def named(folder: Path, name: str) -> Leftover:
 
 
 def forget(folder: Path, name: str) -> Leftover:
-    """Delete one leftover journal with all its bytes, and return what it was.
+    """Delete the leftover journal called `name` in `folder` with all its bytes, and return what it was.
 
     Raises:
-        ConfigurationError: there is none of this name.
-        JournalError: another process has begun to read it.
+        ConfigurationError: there is no such journal.
+        JournalError: another process has started to read it.
 
     """
     found = named(folder, name)

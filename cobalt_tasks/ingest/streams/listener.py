@@ -11,13 +11,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
-from cobalt_tasks.ingest.streams.journal_writer import Writer, say
+from cobalt_tasks.ingest.streams.journal_writer import Writer, report
 
 _MOST: Final = 64
 """Senders at a time; one more ends the one that has been silent longest."""
 
 _LONGEST: Final = 1 << 20
-"""Bytes of a line that are waited for. A longer one is refused whatever follows: its beginning is journaled as a line."""
+"""Bytes of a line that are waited for. A longer one is refused whatever follows: its start is journaled as a line."""
 
 _ENDLESS: Final = 16 << 20
 """Bytes of a line after which its sender is dropped."""
@@ -37,14 +37,14 @@ _REQUEST_LINE: Final = re.compile(rb"[^\s]{1,64} [^\r\n]* HTTP/\d")
 _CONTROL: Final = frozenset(range(0x20)) - frozenset(b"\t\r\n\x1b")
 
 
-def listen(writer: Writer, address: str, alive: int, told: Callable[[], None]) -> bool:
-    """Take lines until the other end of `alive` is closed; then what has arrived is still taken.
+def listen(writer: Writer, address: str, alive: int, journaled: Callable[[], None]) -> bool:
+    """Read lines until the other end of `alive` is closed; then what has arrived is still stored.
 
     Args:
         writer: where lines go.
         address: tcp://HOST:PORT or unix:PATH.
         alive: a descriptor whose other end is closed when the program that started this one ends.
-        told: called after lines were journaled.
+        journaled: called after lines were written.
 
     Returns:
         False when the address cannot be listened to.
@@ -54,13 +54,13 @@ def listen(writer: Writer, address: str, alive: int, told: Callable[[], None]) -
         try:
             server = _unix(Path(address.removeprefix("unix:")), stack) if address.startswith("unix:") else _tcp(address)
         except (OSError, ValueError) as error:
-            say(f"cannot listen on {address}: {error}")
+            report(f"cannot listen on {address}: {error}")
             return False
         waiting = stack.enter_context(selectors.DefaultSelector())
         stack.enter_context(server)
         waiting.register(alive, selectors.EVENT_READ)
-        say(f"listening on {address}")
-        _Senders(writer, server, waiting, told).serve()
+        report(f"listening on {address}")
+        _Senders(writer, server, waiting, journaled).serve()
     return True
 
 
@@ -131,21 +131,21 @@ class _Senders:
         writer: Writer,
         server: socket.socket,
         waiting: selectors.BaseSelector,
-        told: Callable[[], None],
+        journaled: Callable[[], None],
     ) -> None:
         self._writer = writer
         self._server = server
         self._waiting = waiting
-        self._told = told
+        self._journaled = journaled
         self._open: dict[socket.socket, _Sender] = {}
         self._has_complained = False
         server.setblocking(False)
         waiting.register(server, selectors.EVENT_READ)
 
     def serve(self) -> None:
-        """Take connections and lines, until something else than a socket has an event."""
+        """Accept connections and lines, until something else than a socket has an event."""
         while True:
-            for key, _ in self._waiting.select(self._patience()):
+            for key, _ in self._waiting.select(self._max_wait()):
                 if not isinstance(key.fileobj, socket.socket):
                     self._end()
                     return
@@ -155,7 +155,7 @@ class _Senders:
                     self._take(key.fileobj)
             self._drop_silent()
 
-    def _patience(self) -> float | None:
+    def _max_wait(self) -> float | None:
         """Return the seconds until a sender may have been silent for too long; None without senders."""
         heard = min((sender.heard_at for sender in self._open.values()), default=None)
         return None if heard is None else max(0.0, heard + IDLE_SECONDS - time.monotonic()) + 0.01
@@ -205,7 +205,7 @@ class _Senders:
             return True
         if is_other_protocol(bytes(sender.held)):
             if not self._has_complained:
-                say("dropped a connection that speaks HTTP or another protocol; later ones are dropped in silence")
+                report("dropped a connection that speaks HTTP or another protocol; later ones are dropped in silence")
             self._has_complained = True
             sender.held.clear()
             self._close(connection)
@@ -231,7 +231,7 @@ class _Senders:
     def _append(self, lines: bytes) -> None:
         if lines:
             self._writer.append(lines)
-            self._told()
+            self._journaled()
 
     def _close(self, connection: socket.socket) -> None:
         """End a connection; a line that has not ended is one all the same."""
@@ -242,7 +242,7 @@ class _Senders:
             self._append(held + b"\n")
 
     def _end(self) -> None:
-        """Take what has arrived."""
+        """Read what has arrived."""
         for connection in list(self._open):
             for _ in range(_LAST_READS):
                 if not self._take(connection):
