@@ -315,4 +315,7 @@ class _Session:
             return max(error.exit_code for error in self._errors)
         if self._stop.signal == signal.SIGINT:
             return INTERRUPTED_EXIT
-        return REJECTED_EXIT if self._options.strict and any(each.rejected for each in self._done) else 0
+        # A file of which nothing could be used is a failure, whether the user was strict or not.
+        if any(each.rejected and (self._options.strict or each.rejected == each.read) for each in self._done):
+            return REJECTED_EXIT
+        return 0

@@ -3,6 +3,7 @@
 import codecs
 from typing import Final
 
+from cobalt_tasks.ingest.formats import foreign
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.json_text import is_spread
 from cobalt_tasks.ingest.formats.registry import of_family
@@ -48,4 +49,4 @@ def advice(sample: bytes) -> str:
         return "it is UTF-16; turn it into UTF-8 first: iconv -f UTF-16 -t UTF-8"
     if decompress.is_packed(sample):
         return "it is compressed; give the file by name, or unpack it before the pipe"
-    return "its format is not recognised; name it with --format"
+    return foreign.advice(sample) or "its format is not recognised; name it with --format"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, Final, Protocol
 
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.ingest.streams import packet_capture
 
 _CHUNK: Final = 64 * 1024
 
@@ -148,11 +149,13 @@ def _damaged(file: BinaryIO, error: object) -> ConfigurationError:
     return ConfigurationError(f"{name}: damaged before its byte {file.tell()}: {text}")
 
 
+_GZIP_MAGIC: Final = b"\x1f\x8b"
 _MAGIC: Final[dict[bytes, Callable[[BinaryIO], Reader]]] = {
-    b"\x1f\x8b": lambda file: _Members(file, _Gzip, (zlib.error,)),
+    _GZIP_MAGIC: lambda file: _Members(file, _Gzip, (zlib.error,)),
     b"BZh": lambda file: _Members(file, bz2.BZ2Decompressor, (OSError,)),
     b"\xfd7zXZ\x00": lambda file: _Members(file, _xz, (lzma.LZMAError,)),
     b"\x28\xb5\x2f\xfd": _Zstd,
+    **dict.fromkeys(packet_capture.MAGIC, packet_capture.CaptureReader),
 }
 _LONGEST_MAGIC: Final = max(map(len, _MAGIC))
 
@@ -162,12 +165,25 @@ def opener(file: BinaryIO) -> Callable[[BinaryIO], Reader] | None:
     file.seek(0)
     start = file.read(_LONGEST_MAGIC)
     file.seek(0)
-    return next((reader for magic, reader in _MAGIC.items() if start.startswith(magic)), None)
+    found = next((reader for magic, reader in _MAGIC.items() if start.startswith(magic)), None)
+    return packet_capture.CaptureReader if found and _is_packed_capture(file, start) else found
+
+
+def _is_packed_capture(file: BinaryIO, start: bytes) -> bool:
+    """Return whether gzip holds a packet capture, which tshark unpacks itself."""
+    if not start.startswith(_GZIP_MAGIC):
+        return False
+    try:
+        return _Members(file, _Gzip, (zlib.error,)).read(_LONGEST_MAGIC).startswith(packet_capture.MAGIC)
+    except ConfigurationError:
+        return False
+    finally:
+        file.seek(0)
 
 
 def is_packed(start: bytes) -> bool:
     """Return whether bytes are the start of a compressed file."""
-    return start.startswith(tuple(_MAGIC))
+    return start.startswith(tuple(_MAGIC)) and not start.startswith(packet_capture.MAGIC)
 
 
 class Unpacked:
@@ -202,7 +218,7 @@ class Unpacked:
     def estimated(self, size: int) -> int | None:
         """Return how much is in a file of so many bytes, if the rest of it is packed as what was read so far."""
         taken = self._file.tell()
-        return self._at * size // taken if self._at else None
+        return self._at * size // taken if self._at and taken else None
 
     def _gather(self, size: int) -> bytes:
         """Read up to `size` bytes; what stands before damage is returned, and the damage is raised when nothing is left."""

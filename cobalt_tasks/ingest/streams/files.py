@@ -94,7 +94,11 @@ class FileStream:
         self.device = status.st_dev
         self.inode = status.st_ino
         unpack = compressed.opener(self._raw)
-        self._unpacked = compressed.Unpacked(self._raw, unpack) if unpack else None
+        try:
+            self._unpacked = compressed.Unpacked(self._raw, unpack) if unpack else None
+        except ConfigurationError:
+            self._raw.close()
+            raise
         self._file = self._unpacked or self._raw
         self._over = False
 

@@ -1,0 +1,69 @@
+"""Forms that are known and not read: what to do about each."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from cobalt_tasks.core.addresses import canonical
+from cobalt_tasks.ingest.streams import packet_capture
+
+_HEADERLESS: Final = (
+    "rows of addresses without a header; tshark writes one with -E header=y: "
+    "tshark -r FILE -T fields -E header=y -e frame.time_epoch -e ip.src -e ip.dst -e tcp.dstport"
+)
+_STARTS: Final[Sequence[tuple[tuple[bytes, ...], str]]] = (
+    (
+        packet_capture.MAGIC,
+        "it is a packet capture; give the file by name, or turn it into text: tshark -r FILE -T ek | cobalt ingest -",
+    ),
+    ((b"\x0c\xa5", b"\xa5\x0c"), "it is a file of nfdump; turn it into text: nfdump -r FILE -o csv | cobalt ingest -"),
+    (
+        (b"\x10\x00\x00\x20", b"\x83\x10\x00\x20"),
+        "it is a file of argus; turn it into text: ra -r FILE -c , | cobalt ingest -",
+    ),
+    ((b"PK\x03\x04",), "it is a zip archive; unpack it first: unzip FILE"),
+    ((b"ustar", b"\x37\x7a\xbc\xaf\x27\x1c"), "it is an archive; unpack it first"),
+    ((b"SQLite format 3",), "it is an SQLite database; export what is in it as text first"),
+    ((b"ElfFile\x00",), "it is a Windows event log, which holds no connections"),
+    ((b"%PDF", b"{\\rtf"), "it is a document for people; export the data in another form"),
+    ((b"<!DOCTYPE html", b"<html", b"<!doctype html"), "it is a web page; export the data in another form"),
+)
+_LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
+    (
+        re.compile(rb"(?:[\d-]+ )?\d\d:\d\d:\d\d\.\d+ (?:IP6? |ARP, |\w+ (?:In|Out|B|M|P) +IP)"),
+        "it is tcpdump's text; write the packets instead: tcpdump -w FILE.pcap, then cobalt ingest FILE.pcap",
+    ),
+    (
+        re.compile(rb"\d+\.\d+ +\d+ \S+ [A-Z_]+/\d{3} \d+ [A-Z]+ "),
+        "it is an access log of Squid, which is not read; a packet capture or Zeek's logs are",
+    ),
+    (
+        re.compile(rb'\S+ \S+ \S+ \[\d\d/\w{3}/\d{4}:[^\]]*\] "'),
+        "it is the access log of a web server, which is not read; a packet capture or Zeek's logs are",
+    ),
+    (
+        re.compile(rb"Internet Assigned|Kernel Interface table|Routing tables|Kernel IP routing table"),
+        "it is netstat without connections; use netstat -an",
+    ),
+    (re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----"), "certificates alone name no host; tlsx -json has both"),
+)
+_MOST_LINES: Final = 20
+_MOST_BYTES: Final = 64 * 1024
+
+
+def advice(sample: bytes) -> str | None:
+    """Return what to do about an input that is known and not read, by its start; None if it is not known."""
+    stripped = sample[:_MOST_BYTES].lstrip()
+    for starts, message in _STARTS:
+        if sample.startswith(starts) or stripped.startswith(starts):
+            return message
+    lines = [line.strip() for line in sample[:_MOST_BYTES].split(b"\n", _MOST_LINES)[:_MOST_LINES] if line.strip()]
+    for pattern, message in _LINES:
+        if any(pattern.match(line) for line in lines):
+            return message
+    return _HEADERLESS if lines and all(map(_is_row_of_addresses, lines[:3])) else None
+
+
+def _is_row_of_addresses(line: bytes) -> bool:
+    cells = [cell.strip('" ') for cell in re.split(r"[\t,;|]", line[:1024].decode("utf-8", "replace"))]
+    return sum(1 for cell in cells if cell and canonical(cell) is not None) >= 2  # noqa: PLR2004  # both ends
