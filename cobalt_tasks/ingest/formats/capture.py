@@ -81,9 +81,7 @@ class Capture(JsonFormat):
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
         """Read each line of `data` into `batch`: the plain ones here, in few steps, all others one by one."""
-        if is_spread(data):
-            super().parse(data, position, batch)
-            return
+        start, knows_form = position, False
         known, described, append = values.known_addresses.get, self._metadata.get, batch.observations.append
         source, arrived = batch.source_id, batch.arrived_at
         for line in data.split(b"\n"):
@@ -100,6 +98,10 @@ class Capture(JsonFormat):
                 elif not 0 <= when <= values.LATEST:
                     raise RefusedError
             except (ValueError, RecursionError):
+                if not knows_form and is_spread(data):
+                    super().parse(data[position - start :], position, batch)
+                    return
+                knows_form = True
                 self._other(line, position, batch)
             else:
                 append((source, when, arrived, src, None, dst, port, meant[0], meant[1], None, meant[2]))

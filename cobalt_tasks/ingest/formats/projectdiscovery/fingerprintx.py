@@ -1,5 +1,6 @@
 """fingerprintx --json: one service a line, with what its probe found out."""
 
+import re
 from typing import Any, ClassVar, Final
 
 from cobalt_tasks.core.records import Discovery
@@ -10,6 +11,7 @@ from cobalt_tasks.ingest.formats.json_text import part
 from cobalt_tasks.ingest.formats.nmap.services import secured
 
 _USED: Final = frozenset({"ip", "port", "host", "service", "protocol", "transport", "timestamp", "version"})
+_SOFTWARE: Final = re.compile(r"([^/\s]+)/(\S+)")
 _LONGEST: Final = 128
 _LONGEST_BANNER: Final = 4096
 
@@ -35,6 +37,8 @@ class Fingerprintx(JsonFormat):
         metadata = record.get("metadata")
         when = values.timestamp(record.get("timestamp"))
         version = values.text(record.get("version") or part(metadata, "version"), _LONGEST)
+        # The whole header of a web server is no version: its first word has product and version.
+        software = _SOFTWARE.match(version) if version else None
         banner = _banner(service, metadata)
         transport = str(record.get("transport") or "tcp")
         if record.get("tls") is True or transport == "tcptls":
@@ -45,8 +49,8 @@ class Fingerprintx(JsonFormat):
             port=values.port(record.get("port"), "port"),
             observed_at=when,
             service=service,
-            # The whole header of a web server is no version: the banner has its parts.
-            version=None if version and "/" in version else version,
+            product=software[1] if software else None,
+            version=software[2] if software else version,
             banner=banner,
             details=values.rest(record, _USED),
         )

@@ -12,6 +12,9 @@ from cobalt_tasks.ingest.formats.names import host_of
 from cobalt_tasks.ingest.formats.zgrab2 import results
 from cobalt_tasks.ingest.formats.zgrab2.ports import UDP, default_port
 
+_NAMES: Final = {"amqp091": "amqp"}
+"""Modules that are not called as the service they ask."""
+
 _ANSWERED: Final = frozenset({"success", "application-error", "protocol-error", "post-tls-application-error"})
 _UNANSWERED: Final = frozenset({
     *("connection-refused", "connection-timeout", "connection-closed", "handshake-error", "io-timeout"),
@@ -77,7 +80,7 @@ class Zgrab2(JsonFormat):
         protocol = part(said, "protocol")
         service = protocol if isinstance(protocol, str) and protocol else name
         url_service, url_port = results.url(result)
-        named = url_service or service
+        named = url_service or _NAMES.get(service, service)
         given = (
             part(said, "port"),
             record.get("port"),
