@@ -19,7 +19,7 @@ from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.db.tables import locks
-from cobalt_tasks.jobs import creation, leases
+from cobalt_tasks.jobs import creation, leases, rounds
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.dispatcher import MESSAGES, WAKE_UPS, Dispatcher
 from cobalt_tasks.jobs.reaper import sweep, upkeep
@@ -216,10 +216,10 @@ def test_the_sweep_sends_again_what_a_killed_worker_held(database: Database, dis
 
 
 def test_a_second_sweep_right_after_does_nothing(
-    dispatcher: Dispatcher,
-    database: Database,
+    dispatcher: Dispatcher, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two beats do no harm: the lock in the database lets one through. Break: locks.take in sweep."""
+    monkeypatch.setattr(rounds, "_PAUSE_SECONDS", rounds.ROUND_SECONDS - 1)
     sweep(database, dispatcher)
     fill(database, 1)
     sweep(database, dispatcher)
