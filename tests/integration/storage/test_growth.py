@@ -366,11 +366,11 @@ def test_coverage_counts_hosts_whose_job_waits_or_was_started(database: Database
 
 
 def test_no_trigger_watches_new_rows_on_sqlite(sqlite_database: Database) -> None:
-    """Its mere presence costs a quarter of reading in."""
+    """Its mere presence costs a quarter of reading in. What is searched for is written later, by rounds of its own."""
     with sqlite_database.reading() as connection:
         found = connection.execute(text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
     assert len(found) > 3
-    assert [each for each in found if "AFTER INSERT" in each] == []
+    assert [each for each in found if "AFTER INSERT" in each and "ON search_texts" not in each] == []
 
 
 @pytest.mark.parametrize("sorted_jobs", [0, 100])
