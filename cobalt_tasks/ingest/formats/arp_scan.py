@@ -9,7 +9,7 @@ from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 
 _LINE: Final = re.compile(
-    r"(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F:]*:[0-9a-fA-F:]+)\s+((?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2})(?:\s+(.*))?"
+    r"(\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9a-fA-F]{0,4}:)[0-9a-fA-F:]{2,39})\s+((?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2})(?:\s+(.*))?"
 )
 _COUNTS: Final = re.compile(r"\d+\s+\d+\s+")
 """netdiscover's columns before the vendor."""
