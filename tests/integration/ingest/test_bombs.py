@@ -19,7 +19,7 @@ ZEROS = bytes(1 << 20)
 MEBIBYTES = 200
 MEASURE = """
 import resource, sys
-from cobalt_tasks.ingest.compressed import Unpacked, opener
+from cobalt_tasks.ingest.streams.decompress import Unpacked, opener
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 length, said = 0, ""
 with open(sys.argv[1], "rb") as file:
