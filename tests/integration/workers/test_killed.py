@@ -18,10 +18,10 @@ def test_a_killed_workers_job_is_begun_again(ledger: Ledger, start_worker: Calla
     ledger.ask(NewJob(kind="domain", address=address))
     ledger.wait(lambda rows: rows[address]["state"] == "running", sweeping=False)
     first = ledger.rows()[address]["claim"]
-    start_worker("-c", "1", "-I", "tests.support.probes")
     if what == "worker":
         doomed.kill()
     else:
         doomed.pool[0].kill()
+    start_worker("-c", "1", "-I", "tests.support.probes")
     ledger.wait(lambda rows: rows[address]["claim"] not in (None, first), sweeping=True)
     assert ledger.rows()[address]["isolated"]
