@@ -1,4 +1,4 @@
-"""A lock by the database's clock: whoever takes it has it for a while, and losing its holder costs only that while."""
+"""A lock by the database's clock: a process that takes it holds it for some seconds, and if that process ends, it is free after them."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """What ports speak, without I/O. One file per protocol; registry.py lists them and shows how to add one.
 
-`identify` is the conversation that finds out what a port speaks, `recognise` names the program behind an answer, whoever
-read it: our probe, or another tool whose output is ingested. The patterns are our own, made from the protocols' documents
+`identify` is the conversation that finds out what a port speaks, `recognise` names the program behind an answer that
+our probe read, or another tool whose output is ingested. The patterns are our own, made from the protocols' documents
 and the servers' own greetings.
 """
 

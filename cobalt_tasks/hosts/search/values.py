@@ -5,6 +5,7 @@ A test is a function of the columns of a row, so that it serves for any alias of
 
 import operator
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -53,7 +54,7 @@ class Context(Struct, frozen=True, kw_only=True):
     labels: Callable[[], Labels] = dict
 
 
-class ValueKind:
+class ValueKind(ABC):
     """A type of values. `compares`: it has an order, and so the operators and ranges."""
 
     word = ""
@@ -74,8 +75,9 @@ class ValueKind:
         """
         return self._test(column, compare, value, context)
 
+    @abstractmethod
     def _test(self, column: str, compare: str, value: Value, context: Context) -> Test:
-        raise NotImplementedError
+        """Do what `test` promises, for one type."""
 
 
 class Number(ValueKind):

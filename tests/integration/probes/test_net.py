@@ -15,7 +15,7 @@ from workers.net import ConnectionStatus, Net
 
 
 def test_a_flood_nobody_reads() -> None:
-    """A peer that sends while nobody asks fills a small buffer, then its own socket: memory stays bounded, invariant 8 of docs/architecture.md.
+    """A peer that sends what was not asked for fills a small buffer, then its own socket: memory stays bounded, invariant 8 of docs/architecture.md.
 
     Break: `self._room` or pause_reading in _Inbox.data_received.
     """

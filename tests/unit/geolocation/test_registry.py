@@ -1,4 +1,4 @@
-"""The registry of providers: one entry declares everything, also in a package of somebody else's."""
+"""The registry of providers: one entry declares everything, also in another package."""
 
 from collections.abc import Iterator
 from pathlib import Path
