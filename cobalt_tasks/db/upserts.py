@@ -88,4 +88,4 @@ def last_row(connection: Connection, table: Table) -> int:
 def rows_after(connection: Connection, table: Table, last: int, columns: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return `columns` of the rows of a table on SQLite that were inserted after `last_row` returned `last`."""
     statement = f"SELECT {', '.join(columns)} FROM {table.name} WHERE rowid > ?"  # noqa: S608
-    return [tuple(row) for row in connection.exec_driver_sql(statement, (last,))]
+    return [tuple(row) for row in connection.exec_driver_sql(statement, (last,)).all()]

@@ -56,11 +56,12 @@ def _without_first_reports(connection: Connection, found: Sequence[Change], sour
     new = [each for each in found if each.kind in first_kinds]
     if not new:
         return list(found)
-    first = _first_networks(connection, {_network(each.address) for each in new}, source_id, now)
-    within = [each for each in new if _network(each.address) in first]
+    networks = [_network(each.address) for each in new]
+    first = _first_networks(connection, set(networks), source_id, now)
+    within = [each for each, network in zip(new, networks, strict=True) if network in first]
     if within:
         _add_to_summary(connection, within, source_id, now)
-    others = [each for each in new if _network(each.address) not in first]
+    others = [each for each, network in zip(new, networks, strict=True) if network not in first]
     opened = _add_to_hosts(connection, others, source_id, now)
     return [each for each in found if each.kind not in first_kinds] + opened
 
