@@ -8,7 +8,7 @@ MINUTES ?= 10
 DATABASE ?= sqlite
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test test-wheel coverage chaos test-compose check lock clean
+.PHONY: help setup setup-dev run test test-long test-wheel coverage test-programs chaos test-compose check lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,13 +40,18 @@ setup-dev: $(VENV)/.dev  ## install what testing needs too
 run: setup  ## the demo: everything on this machine, with a lab to look at (ARGS=--once to stop when done)
 	@$(BIN)/cobalt up --demo $(ARGS)
 
-test: setup-dev  ## the whole test suite; installs PostgreSQL and PgBouncer where they are missing
+test-programs: setup-dev
 	@tools/postgres.sh
 	@tools/pgbouncer.sh
 	@tools/chromium.sh
 	@tools/faketime.sh
 	@tools/iproute2.sh
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --cov --cov-report=term $(ARGS)
+
+test: test-programs  ## the test suite; installs PostgreSQL and PgBouncer where they are missing
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long" --cov --cov-report=term $(ARGS)
+
+test-long: test-programs  ## the tests that take minutes, and ten times as many examples of each property
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "long or hypothesis" --hypothesis-profile=cobalt-long $(ARGS)
 
 test-wheel: setup-dev  ## the suite against the built wheel, in a folder without the source (ARGS=tests/unit)
 	@tools/postgres.sh

@@ -25,11 +25,10 @@ from cobalt_tasks.db.engine import Database
 from tests.support.waiting import PATIENCE, wait_until
 
 # A busy machine is slow, and that is no fault of the code under test.
-hypothesis.settings.register_profile(
-    "cobalt",
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-)
+_profile = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("cobalt", _profile)
+# For `make test-long`.
+hypothesis.settings.register_profile("cobalt-long", _profile, max_examples=1_000)
 hypothesis.settings.load_profile("cobalt")
 
 _OURS = ("COBALT_", "CELERY_", "IPINFO_", "IPGEOLOCATION_")

@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 MINUTES = 2
 FEWEST_FAULTS = 30
 LONGEST_RECOVERY = 30.0

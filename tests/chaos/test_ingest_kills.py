@@ -16,6 +16,8 @@ from sqlalchemy import text
 from cobalt_tasks.db import schema
 from cobalt_tasks.db.engine import Database
 
+pytestmark = pytest.mark.long
+
 LINES = 1_000_000
 KILLS = 50
 NOISE = 997
