@@ -16,8 +16,13 @@ from cobalt_tasks.ingest.formats.nmap.services import scan_time, service_name, v
 
 _HOST: Final = re.compile(rb"(?:Timestamp: (\d+)\t)?Host: (\S+) \(([^)]*)\)\t(.*)", re.DOTALL)
 _SPOKEN: Final = re.compile(rb"Port: (\d+)\tService: (\S*)\tBanner: ?(.*)", re.DOTALL)
-_NEXT: Final = re.compile(rb", (?=\d+/[a-z|]+/\w+/)")
+_NEXT: Final = re.compile(rb", ?(?=\d+/[a-z|]+/\w+/)")
 """Between two ports: a version may hold a comma too."""
+
+_PROBED: Final = re.compile(rb"# Nmap .* as: .*\s-(?:sV|A)(?:\s|$)")
+"""The first line of a scan that asks for versions: a name that stands only for the number of its port has a `?` then."""
+
+_WITH_VERSIONS: Final = "versions"
 
 _STARTED: Final = re.compile(rb"# (?:Nmap|Masscan) \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})")
 _ENTRY_FIELDS: Final = 7
@@ -31,15 +36,19 @@ class _Grepable(KnownLineFormat):
     def __init__(self) -> None:
         """Start without the time of a scan."""
         self._when: float | None = None
+        self._has_versions = False
 
     @property
     def state(self) -> str | None:
-        """When the scan started, which only its first line has."""
-        return None if self._when is None else repr(self._when)
+        """When the scan started, and whether it asked for versions: only its first line has that."""
+        when = [] if self._when is None else [repr(self._when)]
+        return " ".join([*when, *([_WITH_VERSIONS] if self._has_versions else [])]) or None
 
     @state.setter
     def state(self, text: str | None) -> None:
-        self._when = float(text) if text else None
+        words = (text or "").split()
+        self._has_versions = _WITH_VERSIONS in words
+        self._when = next((float(each) for each in words if each != _WITH_VERSIONS), None)
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
@@ -51,6 +60,7 @@ class _Grepable(KnownLineFormat):
         if line.startswith(b"#"):
             if started := _STARTED.match(line):
                 self._when = scan_time(started[1].decode())
+                self._has_versions = _PROBED.match(line) is not None
             return
         found = _HOST.fullmatch(line)
         if found is None:
@@ -108,18 +118,20 @@ class _Grepable(KnownLineFormat):
         product, version, extra = version_parts(plain) if plain else (None, None, None)
         service = service_name(name_of_service)
         details = {"owner": owner, "rpc": rpc, "extrainfo": extra}
-        if plain is None:
-            # Without a version it may be only the port's name.
+        is_guess = not self._has_versions or (name_of_service or "").endswith("?")
+        known = service if plain or not is_guess or service == "tcpwrapped" else None
+        if known is None:
+            # It may be only the port's name.
             details["service_by_port"] = service
         return Discovery(
             address=address,
             protocol=name,
             port=number,
             observed_at=when,
-            service=service if plain else None,
+            service=known,
             product=product,
             version=version,
-            banner=plain.encode() if plain else None,
+            banner=(plain or known or "").encode() if plain or known else None,
             rank=FactRank.VERSION_SCAN,
             details=values.details({key: value for key, value in details.items() if value}),
         )

@@ -7,10 +7,21 @@ from typing import Final
 from cobalt_tasks.ingest import values
 
 _LONGEST: Final = 128
+_LONGEST_TEXT: Final = 1024
 _TLS: Final = ("ssl/", "ssl|", "tls/", "tls|")
 _NAMES: Final = {"http": "https", "https": "https", "http-proxy": "https", "http-alt": "https"}
 _EXTRA: Final = re.compile(r"^(.*?)\s*\((.*)\)$", re.DOTALL)
-_VERSION: Final = re.compile(r"(?:^|(?<=\s))v?\d")
+_VERSION: Final = re.compile(r"(?:^|(?<=\s))(?:v?|[A-Za-z_]{1,32}_)\d\S*")
+"""A word that may be a version, or where one starts."""
+
+_YEAR: Final = re.compile(r"(?:19|20)\d\d(?:\s+R2)?(?=\s+v?\d)|\d+[gi](?=\s)")
+"""A number that belongs to the product's name: `Microsoft SQL Server 2019`, `Oracle Application Server 10g`."""
+
+_OF_PRODUCT: Final = re.compile(
+    r"\b(?:(?:http|ftp|smtp|telnet|imap|pop3|ssh|snmp|ntp)d|http|config(?:uration)?|microsoft-ds|netbios-ssn|[Ss]ervices?"
+    r"|[Ss]erver|printer|router|switch|camera|webcam|firewall|proxy|gateway|phone|interface|engine|console|daemon)\b"
+)
+"""A word of a product's name: a number before it is no version (`HP LaserJet 4250 http config`)."""
 
 
 def scan_time(text: str) -> float | None:
@@ -42,9 +53,19 @@ def version_parts(text: str) -> tuple[str | None, str | None, str | None]:
     text, extra = text.strip(), None
     if found := _EXTRA.match(text):
         text, extra = found[1], found[2]
-    start = _VERSION.search(text)
-    product = text[: start.start()] if start else text
-    version = text[start.start() :] if start else None
+    start = _version_start(text[:_LONGEST_TEXT])
+    product = text if start is None else text[:start]
+    version = None if start is None else text[start:]
     parts = (product.strip(), version and version.strip(), extra)
     product, version, extra = (values.text(each, _LONGEST) for each in parts)  # type: ignore[assignment]
     return product, version, extra
+
+
+def _version_start(text: str) -> int | None:
+    """Return where the version starts in `Dropbear sshd 2022.83`; None without one."""
+    words = [found.end() for found in _OF_PRODUCT.finditer(text)]
+    last = words[-1] if words else 0
+    for found in _VERSION.finditer(text):
+        if found.start() >= last and not _YEAR.match(text, found.start()):
+            return found.start()
+    return None
