@@ -20,6 +20,7 @@ What Cobalt asks a port, and what it recognises. This page is written by `make p
 A TCP port is listened to first. A silent one is asked in the protocols that live on its number, then HTTP, TLS, and the
 protocols marked "any port"; what speaks inside TLS is found in the same way. A UDP port is sent one small question each.
 A protocol is recognised by its answer wherever it is met: on any port, inside TLS, and in the output of other tools.
+[Fingerprints of recog](fingerprints.md), once installed, add products, devices and operating systems.
 
 Each row is tested with real servers' answers (`tests/conversations`) where the last column names some, by
 `tests/unit/protocols/test_conversations.py`; with tables of greetings in `tests/unit/protocols/test_recognise.py`;

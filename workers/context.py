@@ -14,6 +14,7 @@ from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.fingerprints import installed as fingerprints
 from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 from cobalt_tasks.threat import rules as threat
@@ -39,6 +40,7 @@ class WorkerContext:
         self.dispatcher = Dispatcher(self.database, settings)
         self.geolocator = Geolocator(settings)
         self._rules: Rules | None = None
+        fingerprints.use(settings.fingerprints_folder)
 
     @property
     def rules(self) -> Rules:

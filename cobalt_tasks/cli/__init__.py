@@ -26,6 +26,7 @@ COMMANDS = {
     "export": "export:export",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",
+    "fingerprints": "fingerprints:fingerprints",
     "score": "score:score",
     "db": "db:db",
     "dashboard": "dashboard:dashboard",

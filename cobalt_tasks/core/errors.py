@@ -60,6 +60,10 @@ class JournalError(CobaltError):
     """The journal cannot be written or read."""
 
 
+class FingerprintsError(CobaltError):
+    """No fingerprints could be fetched or read."""
+
+
 class GeodbError(CobaltError):
     """No geolocation database could be fetched or read."""
 

@@ -12,8 +12,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from cobalt_tasks.core import checked_values, own_networks, private_files, providers, service_urls, variables
-from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.core import own_networks, providers, setting_values, variables
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.providers import LOCAL, ProviderSettings
 from cobalt_tasks.core.variables import Listed, Variable, password
@@ -98,7 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Variable(
             name="COBALT_OFFLINE",
-            meaning="use no service outside: no online provider, no download by `cobalt geodb update`, and DNS only from"
+            meaning="use no service outside: no online provider, no download by `cobalt geodb update` and `cobalt fingerprints"
+            " update`, and DNS only from"
             " the servers in `COBALT_RESOLVERS` (without them, no names are looked up)",
         ),
     ] = False
@@ -112,6 +112,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = msgspec.field(default_factory=providers.default_names)
     providers: tuple[ProviderSettings, ...] = ()
+    fingerprints_url: Annotated[
+        str,
+        Variable(
+            name="COBALT_FINGERPRINTS_URL",
+            value="`https://HOST/PATH`",
+            meaning="where `cobalt fingerprints update` downloads recog's fingerprints: an archive (.tar.gz, .zip), or the page"
+            " of the latest release of a repository on GitHub",
+        ),
+    ] = "https://github.com/rapid7/recog/releases/latest"
     refresh_active: Annotated[
         bool,
         Variable(
@@ -208,6 +217,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.home / "geodb"
 
     @property
+    def fingerprints_folder(self) -> Path:
+        """The folder of the installed fingerprints."""
+        return self.home / "fingerprints"
+
+    @property
     def journal_folder(self) -> Path:
         """The folder that keeps bytes from pipes until the ledger has them."""
         return self.home / "journal"
@@ -247,74 +261,27 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
 
     """
     environ = os.environ if environ is None else environ
-    values = _urls(environ)
+    values = setting_values.urls(environ)
     for field, variable in VARIABLES.items():
         text = environ.get(variable.name, "").strip()
         if text and field not in values:
-            values[field] = _split(variable.name, text) if field in _LISTS else text
+            values[field] = setting_values.split(variable.name, text) if field in _LISTS else text
     if "COBALT_SCOPE" in environ and not values.get("scope"):
         # To read it as "no scope" would probe everything a scan reported.
         raise ConfigurationError("COBALT_SCOPE is set and empty: name the networks that may be probed, or unset it")
     if isinstance(named := values.get("scope"), list):
         values["scope"] = own_networks.scope(Path(str(values["home"])), named)
     names = values.get("geo_providers", ())
-    values["providers"] = [_provider(environ, entry) for entry in _providers(names if isinstance(names, list) else [])]
+    values["providers"] = [
+        setting_values.provider(environ, entry)
+        for entry in setting_values.provider_entries(names if isinstance(names, list) else [])
+    ]
     try:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
-        raise ConfigurationError(_name_the_variable(str(error))) from None
-    _check(settings)
+        raise ConfigurationError(setting_values.name_the_variable(str(error), VARIABLES)) from None
+    setting_values.check(settings)
     return settings
-
-
-def _urls(environ: Mapping[str, str]) -> dict[str, object]:
-    """Return the values that depend on several variables."""
-    home = Path(environ.get("COBALT_HOME") or Path.home() / ".cobalt").expanduser().absolute()
-    private_files.require_own_folder(home)
-    own_broker = f"redis+socket://{home / 'redis.sock'}"
-    broker = service_urls.broker_url(environ, own_broker)
-    return {
-        "home": str(home),
-        "database_url": service_urls.database_url(environ, f"sqlite:///{home / 'cobalt.db'}"),
-        "broker_url": broker,
-        "broker_is_named": broker != own_broker,
-        "dashboard_password": service_urls.password(environ, "COBALT_DASHBOARD_PASSWORD") or None,
-    }
-
-
-def _providers(named: list[str]) -> list[providers.ProviderEntry]:
-    """Return Cobalt's own providers and those of plug-ins that are named."""
-    entries = dict(providers.built_in())
-    for name in named:
-        try:
-            entries[name] = providers.find(name)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"COBALT_GEO_PROVIDERS: {error}") from error
-    return list(entries.values())
-
-
-def _provider(environ: Mapping[str, str], entry: providers.ProviderEntry) -> ProviderSettings:
-    url = environ.get(entry.url_variable or "", "").strip() or entry.url
-    key = environ.get(entry.key_variable or "", "").strip() or None
-    if entry.url_variable:
-        checked_values.require_web_url(entry.url_variable, url)
-    return ProviderSettings(name=entry.name, url=url, key=key)
-
-
-def _check(settings: Settings) -> None:
-    """Check the values that depend on each other.
-
-    Raises:
-        ConfigurationError: one cannot be used.
-
-    """
-    scope = Scope(settings.scope, settings.exclude)
-    for server in settings.resolvers:
-        checked_values.resolver(server)
-    checked_values.require_resolver_left(scope, settings.resolvers)
-    for name in settings.online_providers:
-        variable = providers.find(name).url_variable
-        checked_values.require_not_excluded(variable or name, settings.provider(name).url, scope)
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -327,17 +294,3 @@ def environment(settings: Settings) -> dict[str, str]:
         "COBALT_BROKER_URL": settings.broker_url,
         **({"COBALT_RESOLVERS": ",".join(settings.resolvers)} if settings.resolvers else {}),
     }
-
-
-def _split(variable: str, text: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",") if part.strip()]
-    if not parts and variable == "COBALT_EXCLUDE":
-        raise ConfigurationError(f"{variable}: {text!r} names no network")
-    return parts
-
-
-def _name_the_variable(message: str) -> str:
-    for field, variable in VARIABLES.items():
-        if f"$.{field}" in message:
-            return f"{variable.name}: {checked_values.in_words(message.split(' - at ', maxsplit=1)[0])}"
-    return message

@@ -37,6 +37,19 @@ def parse(der: bytes) -> Certificate | None:
             return None
 
 
+def names_of(der: bytes) -> tuple[str, str] | None:
+    """Return subject and issuer of a certificate as RFC 4514 writes them; None when it is none. Verifies no signature."""
+    if len(der) > LARGEST:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            parsed = x509.load_der_x509_certificate(der)
+            return _text(parsed.subject), _text(parsed.issuer)
+        except _UNREADABLE:
+            return None
+
+
 def _read(der: bytes) -> Certificate:
     parsed = x509.load_der_x509_certificate(der)
     return Certificate(

@@ -14,6 +14,7 @@ from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.kinds import Disclosure, Origin
 from cobalt_tasks.core.records import Banner, Discovery, FactRank, Facts, HardwareAddress, NewJob
 from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.fingerprints.installed import recognise_more
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.protocols import printable, recognise
 from cobalt_tasks.protocols.details import details_of
@@ -273,6 +274,8 @@ def _add_certificate(batch: Batch, found: Discovery, when: float) -> bool:
 def _banner(found: Discovery, tool: str, when: float) -> Banner:
     raw = found.banner or b""
     known = recognise(raw, service=found.service)
+    if raw:
+        known = recognise_more(known, raw)
     return Banner(
         address=found.address,
         protocol=found.protocol,

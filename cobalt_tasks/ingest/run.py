@@ -24,6 +24,7 @@ from cobalt_tasks.core.errors import (
 )
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.schema import open_ledger
+from cobalt_tasks.fingerprints import installed as fingerprints
 from cobalt_tasks.ingest import formats
 from cobalt_tasks.ingest.commit import retry_while_unavailable
 from cobalt_tasks.ingest.pipeline import Pipeline
@@ -97,6 +98,7 @@ def run(settings: Settings, options: Options) -> int:
     """
     if options.format:
         formats.named(options.format)
+    fingerprints.use(settings.fingerprints_folder)
     stop = Stop()
     with stop.listening():
         return _dry_run(settings, options, stop) if options.dry_run else _Session(settings, options, stop).run()

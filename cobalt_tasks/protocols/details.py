@@ -118,13 +118,23 @@ _CPE: Final = {
 _SPECIAL: Final = str.maketrans({mark: f"\\{mark}" for mark in "!\"#$%&'()+,/:;<=>@[]^`{|}~*?"})
 
 
+def cpe_name(known: Fingerprint) -> str | None:
+    """Return vendor and product as CPE 2.3 writes them, `vendor:product`; None if the product has none."""
+    return known.cpe or _CPE.get(known.product or "")
+
+
+def quoted(text: str) -> str:
+    """Return a part of a name as CPE 2.3 quotes it (NIST IR 7695 6.2): lower case, special characters behind a backslash."""
+    return "".join(text.lower().replace("\\", "").split()).translate(_SPECIAL)
+
+
 def cpe(known: Fingerprint) -> str | None:
     """Return the product's formatted name of CPE 2.3 (NIST IR 7695 6.2); None if it has none. The version is `*` if unknown."""
-    name = known.cpe or _CPE.get(known.product or "")
+    name = cpe_name(known)
     if not name:
         return None
-    version = "".join((known.version or "*").lower().split())
-    return f"cpe:2.3:a:{name}:{version if version == '*' else version.translate(_SPECIAL)}:*:*:*:*:*:*:*"
+    version = quoted(known.version) if known.version else "*"
+    return f"cpe:2.3:a:{name}:{version}:*:*:*:*:*:*:*"
 
 
 def details_of(known: Fingerprint, tls: str | None = None) -> str | None:
@@ -140,6 +150,7 @@ def details_of(known: Fingerprint, tls: str | None = None) -> str | None:
         "tls": tls,
         **known.extras,
         "confidence": known.confidence if known.product and known.confidence < 1 else None,
+        "sources": known.sources or None,
     }
     kept = {name: value for name, value in found.items() if value is not None}
     return msgspec.json.encode(kept).decode() if kept else None

@@ -24,6 +24,7 @@ class Fingerprint(Struct, frozen=True):
     extras: further fields by name, as text.
     wants_tls: the answer says that the port speaks TLS; offers_tls: TLS can be started inside the connection.
     confidence: 1.0 for the program's own words, less for a guess.
+    sources: where parts come from, by their names, that are not from our own recogniser.
     """
 
     service: str | None = None
@@ -38,6 +39,7 @@ class Fingerprint(Struct, frozen=True):
     wants_tls: bool = False
     offers_tls: bool = False
     confidence: float = 1.0
+    sources: Mapping[str, str] = {}
 
 
 Recogniser = Callable[[bytes], Fingerprint | None]

@@ -6,6 +6,7 @@ from typing import Final
 from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Banner, Facts, Hostname, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.core.text import printable
+from cobalt_tasks.fingerprints.installed import recognise_more
 from cobalt_tasks.protocols import registry
 from cobalt_tasks.protocols.base import Protocol, Target
 from cobalt_tasks.protocols.details import details_of
@@ -63,7 +64,7 @@ def _answered(job: Job, result: Result) -> Outcome:
 
 def _facts(job: Job, result: Result) -> Facts:
     now = time.time()
-    fingerprint = result.fingerprint
+    fingerprint = recognise_more(result.fingerprint, result.raw, result.certificate)
     banner = Banner(
         address=job.address,
         protocol=job.protocol,

@@ -1,21 +1,17 @@
 """Installs geolocation databases: downloaded ones, or files the user names."""
 
-import fcntl
 import gzip
 import hashlib
 import itertools
-import os
-import shutil
 import tarfile
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from cobalt_tasks.core.errors import GeodbError
-from cobalt_tasks.core.private_files import open_own
+from cobalt_tasks.core.installation import exclusive_update
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.geolocation.local.asn_table import AsnTable, compile_table
 from cobalt_tasks.geolocation.local.download import (
@@ -29,7 +25,6 @@ from cobalt_tasks.geolocation.local.download import (
 from cobalt_tasks.geolocation.local.manifest import ROLES, File, Installed, Manifest, Publication, Role, load, save
 from cobalt_tasks.geolocation.local.walk import MARKER, TAIL, Inspected, inspect_files
 
-_TEMPORARY = ".update-"
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
 
@@ -48,7 +43,7 @@ def update(folder: Path, sources: Sequence[str], progress: Progress) -> Manifest
     """
     reasons: dict[str, str] = {}
     gone: set[str] = set()
-    with _updating(folder) as temporary:
+    with exclusive_update(folder, GeodbError, "the geolocation databases") as temporary:
         installed = 0
         for role in ROLES:
             for name in sources or tuple(SOURCES):
@@ -84,7 +79,7 @@ def add(folder: Path, files: Sequence[Path], progress: Progress) -> Manifest:
         GeodbError: a file is none of these; nothing is replaced then.
 
     """
-    with _updating(folder) as temporary:
+    with exclusive_update(folder, GeodbError, "the geolocation databases") as temporary:
         groups: dict[Role, list[tuple[Path, Path]]] = {}
         copies = [_unpacked(file, temporary, index) for index, file in enumerate(files)]
         for copy in copies:
@@ -217,21 +212,3 @@ def _described(found: Inspected | None, named: Path) -> tuple[str, str]:
     if kind.startswith("DBIP"):
         return kind.split(" ", 1)[0], "DB-IP, CC BY 4.0 for the Lite editions"
     return named.name.split(".", 1)[0], "not known: a file of your own"
-
-
-@contextmanager
-def _updating(folder: Path) -> Iterator[Path]:
-    """Provide a temporary folder to one update at a time; remove what killed updates left there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(open_own(folder / ".lock", os.O_WRONLY | os.O_CREAT), "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise GeodbError("another update of the geolocation databases is running") from None
-            for left in folder.glob(f"{_TEMPORARY}*"):
-                shutil.rmtree(left, ignore_errors=True)
-            with TemporaryDirectory(dir=folder, prefix=_TEMPORARY) as temporary:
-                yield Path(temporary)
-    except OSError as error:
-        raise GeodbError(f"{folder} cannot be written: {error.strerror or error}") from error

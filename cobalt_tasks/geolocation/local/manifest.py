@@ -4,15 +4,14 @@ Files are named by their content and never change; the manifest is replaced at o
 set or the new one, and the manifest alone decides whether something is new.
 """
 
-import os
 import time
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
+from cobalt_tasks.core import installation
 from cobalt_tasks.core.errors import GeodbError
 
 Role = Literal["city", "asn", "country"]
@@ -106,11 +105,7 @@ def load(folder: Path) -> Manifest:
 def save(folder: Path, manifest: Manifest) -> None:
     """Write `manifest` into `folder` atomically, then remove the files it no longer names."""
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-    with NamedTemporaryFile(dir=folder, prefix=".manifest-", delete=False) as file:
-        file.write(text + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).replace(folder / _NAME)
+    installation.replace_file(folder / _NAME, text + b"\n")
     named = {each.name for database in manifest.databases for each in database.files}
     for path in folder.iterdir():
         if path.suffix in {".mmdb", ".asn"} and path.name not in named:
@@ -119,8 +114,4 @@ def save(folder: Path, manifest: Manifest) -> None:
 
 def signature(folder: Path) -> tuple[int, int, int] | None:
     """Return inode, modification time and size of the manifest, which change with it; None without a manifest."""
-    try:
-        found = (folder / _NAME).stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+    return installation.signature(folder / _NAME)
