@@ -16,6 +16,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.fingerprints import installed as fingerprints
 from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.hosts.retention import Retention
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat.rules import Rules
@@ -39,6 +40,7 @@ class WorkerContext:
         self.database = open_ledger(settings)
         self.dispatcher = Dispatcher(self.database, settings)
         self.geolocator = Geolocator(settings)
+        self.retention = Retention(settings)
         self._rules: Rules | None = None
         fingerprints.use(settings.fingerprints_folder)
 

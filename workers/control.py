@@ -11,6 +11,7 @@ from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailable
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS
 from cobalt_tasks.hosts.search import texts
+from cobalt_tasks.ingest.streams import leftover
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.jobs.reaper import sweep, upkeep
 from cobalt_tasks.threat import scoring
@@ -32,8 +33,15 @@ def control(*_arguments: object, **_named: object) -> None:
         partial(_score, own),
         partial(own.geolocator.expire_older_builds, own.database),
         partial(texts.index, own.database),
+        partial(_expire, own),
     )
     _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))
+
+
+def _expire(own: WorkerContext) -> None:
+    if (limit := own.settings.keep_journals) is not None:
+        leftover.expire(own.settings.journal_folder, limit)
+    own.retention.run(own.database)
 
 
 def _do(name: str, work: Callable[[], bool]) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
+from cobalt_tasks.core import keep_limits
 from cobalt_tasks.core.catalog import KINDS
-from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.records import State
 
 _KINDS = click.Choice([kind.name for kind in KINDS])
@@ -110,9 +110,9 @@ def prune(days: float) -> None:
 
     if not math.isfinite(days):
         raise click.BadParameter("is no number of days", param_hint="--older-than")
-    database = _ledger()
+    database, limit = _ledger(), keep_limits.of_days(days)
     total = 0
-    while pruned := database.write(job_admin.prune, days * DAY):
+    while pruned := database.write(job_admin.prune, limit):
         total += pruned
     click.echo(f"{total} jobs pruned")
 

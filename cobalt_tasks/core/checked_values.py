@@ -84,6 +84,7 @@ def in_words(message: str) -> str:
     for found, words in (
         ("Expected `bool`, got", "use true or false"),
         ("Expected `float`, got", "this is no number"),
+        ("Expected `float | null`, got", "this is no number"),
         ("Expected `float` >", "it must be a number above 0"),
         ("Expected `float` <", "this number is too large"),
     ):

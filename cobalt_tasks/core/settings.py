@@ -12,8 +12,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from cobalt_tasks.core import own_networks, providers, setting_values, variables
+from cobalt_tasks.core import keep_limits, own_networks, providers, setting_values, variables
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.keep_limits import KeepLimit
 from cobalt_tasks.core.providers import LOCAL, ProviderSettings
 from cobalt_tasks.core.variables import Listed, Variable, password
 
@@ -127,13 +128,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             name="COBALT_REFRESH_ACTIVE", meaning="probe banners and certificates again when they are no longer fresh"
         ),
     ] = False
-    history_days: Annotated[
-        float,
-        Meta(gt=0, le=100_000),
-        Variable(
-            name="COBALT_HISTORY_DAYS", value="days", meaning="how long finished jobs are kept; what they found is kept"
-        ),
-    ] = 30.0
+    keep_connections: Annotated[KeepLimit | None, keep_limits.CONNECTIONS] = None
+    keep_history: Annotated[KeepLimit | None, keep_limits.HISTORY] = None
+    keep_jobs: Annotated[KeepLimit | None, keep_limits.JOBS] = None
+    keep_rejects: Annotated[KeepLimit | None, keep_limits.REJECTS] = None
+    keep_journals: Annotated[KeepLimit | None, keep_limits.JOURNALS] = None
+    history_days: Annotated[keep_limits.Days | None, keep_limits.HISTORY_DAYS] = None
     probe_timeout: Annotated[
         float,
         Meta(gt=0, le=60),

@@ -132,7 +132,7 @@ def _value(variable: Variable, hint: Any) -> str:
     while get_origin(plain) is Annotated:
         bounds += "".join(_range(each) for each in plain.__metadata__ if isinstance(each, msgspec.Meta))
         plain = get_args(plain)[0]
-    plain = next((each for each in get_args(plain) if each is not NoneType), plain)
+        plain = next((each for each in get_args(plain) if each is not NoneType), plain)
     return (variable.value or kinds[plain]) + bounds
 
 

@@ -225,6 +225,8 @@ def _sqlite(url: URL) -> Engine:
         # The driver would begin transactions by itself, deferred, and then fail instead of waiting for the lock.
         connection.isolation_level = None
         cursor = connection.cursor()
+        # Of an empty file only: pages that become empty can be given back to the disk.
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA cache_size=-65536")

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Final
 
-from sqlalchemy import Connection, Table, delete, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, tuple_
 
 from cobalt_tasks.core.addresses import canonical, sort_keys
 from cobalt_tasks.core.special_networks import Network
+from cobalt_tasks.db import old_rows
 from cobalt_tasks.db.bulk import among, one_of
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import (
@@ -26,6 +27,7 @@ from cobalt_tasks.db.tables import (
     hardware_addresses,
     hostnames,
     hosts,
+    identities,
     jobs,
     locations,
     observations,
@@ -43,7 +45,7 @@ from cobalt_tasks.db.tables import (
 
 _HOSTS_AT_ONCE: Final = 100
 _ROWS_AT_ONCE: Final = 2_000
-_LOOKED_THROUGH: Final = 50_000
+_LOOKED_THROUGH: Final = 20_000
 
 _BY_ADDRESS: Final[tuple[Table, ...]] = (
     *(jobs, freshness, findings, scores, ports, services, banners, sightings, hostnames, locations, hardware_addresses),
@@ -64,6 +66,9 @@ def forget_network(database: Database, network: Network) -> Counter[str]:
 
     """
     gone: Counter[str] = Counter()
+    ends = select(hosts.c.address).where(hosts.c.address_key.between(*sort_keys(network)))
+    is_inside = or_(observations.c.src_ip.in_(ends), observations.c.dst_ip.in_(ends))
+    gone["observations"] += _forget_identified(database, is_inside)
     while True:
         with database.reading() as connection:
             within = hosts.c.address_key.between(*sort_keys(network))
@@ -89,11 +94,14 @@ def forget_source(database: Database, source_id: int) -> Counter[str]:
 
     """
     gone: Counter[str] = Counter()
-    with database.reading() as connection:
-        ends = select(func.coalesce(func.min(observations.c.id), 0), func.coalesce(func.max(observations.c.id), -1))
-        first, last = connection.execute(ends).one()
-    for start in range(first, last + 1, _LOOKED_THROUGH):
-        gone["observations"] += database.write(_forget_span, source_id, start)
+    is_of_source = observations.c.source_id == source_id
+    gone["observations"] += _forget_identified(database, is_of_source)
+    after: old_rows.Key | None = None
+    while True:
+        removed, after = database.write(_forget_following, is_of_source, after)
+        gone["observations"] += removed
+        if after is None:
+            break
     for table in (discoveries, rejects):
         while removed := database.write(_forget_some, table, source_id):
             gone[table.name] += removed
@@ -104,6 +112,44 @@ def sources_named(database: Database, name: str) -> list[int]:
     """Return the ids of the generations of the source called `name` in `database`."""
     with database.reading() as connection:
         return list(connection.execute(select(sources.c.id).where(sources.c.name == name)).scalars())
+
+
+def _forget_identified(database: Database, condition: ColumnElement[bool]) -> int:
+    """Delete the connections that meet a condition and have an identity, with it: else their lines, read again, would be
+    duplicates. Return how many.
+    """
+    gone, after = 0, None
+    while True:
+        removed, after = database.write(_forget_following_identified, condition, after)
+        gone += removed
+        if after is None:
+            return gone
+
+
+def _forget_following_identified(
+    connection: Connection, condition: ColumnElement[bool], after: old_rows.Key | None
+) -> tuple[int, old_rows.Key | None]:
+    keys = old_rows.next_keys(connection, identities, after, _LOOKED_THROUGH)
+    if not keys:
+        return 0, None
+    same = observations.c.id == identities.c.observation_id
+    piece = identities.c.key.between(keys[0].key, keys[-1].key)
+    chosen = select(identities.c.key, observations.c.id).join(observations, same).where(piece, condition)
+    found = connection.execute(chosen).all()
+    connection.execute(delete(identities).where(among(connection, identities.c.key, [row.key for row in found])))
+    connection.execute(delete(observations).where(among(connection, observations.c.id, [row.id for row in found])))
+    return len(found), tuple(keys[-1])
+
+
+def _forget_following(
+    connection: Connection, condition: ColumnElement[bool], after: old_rows.Key | None
+) -> tuple[int, old_rows.Key | None]:
+    """Delete those of the next connections that meet a condition; return (how many, the key of the last looked at)."""
+    keys = old_rows.next_keys(connection, observations, after, _LOOKED_THROUGH)
+    if not keys:
+        return 0, None
+    span = old_rows.within(observations, tuple(keys[0]), tuple(keys[-1]))
+    return connection.execute(delete(observations).where(span, condition)).rowcount, tuple(keys[-1])
 
 
 def _forget_connections(connection: Connection, addresses: Sequence[str]) -> int:
@@ -180,8 +226,3 @@ def _forget_some(connection: Connection, table: Table, source_id: int) -> int:
     key = tuple(table.primary_key)
     some = select(*key).where(table.c.source_id == source_id).limit(_ROWS_AT_ONCE)
     return connection.execute(delete(table).where(tuple_(*key).in_(some))).rowcount
-
-
-def _forget_span(connection: Connection, source_id: int, start: int) -> int:
-    span = observations.c.id >= start, observations.c.id < start + _LOOKED_THROUGH
-    return connection.execute(delete(observations).where(*span, observations.c.source_id == source_id)).rowcount

@@ -4,10 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, delete, select, true
+from sqlalchemy import ColumnElement, Connection, Select, func, select, true
 
+from cobalt_tasks.core.keep_limits import KeepLimit
 from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, State
-from cobalt_tasks.db.engine import Database, statement_now
+from cobalt_tasks.db import old_rows
+from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import jobs
 from cobalt_tasks.jobs import lists as job_lists
 from cobalt_tasks.jobs import store
@@ -53,14 +55,22 @@ def cancel(database: Database, selection: Selection) -> int:
     return _page_by_page(database, selection, ACTIVE_STATES, store.cancel)
 
 
-def prune(connection: Connection, older_than: float) -> int:
-    """Delete some of the jobs that ended more than `older_than` seconds ago; return how many, 0 when none is left."""
-    old = (
-        select(jobs.c.id)
-        .where(jobs.c.finished_at < statement_now() - older_than, jobs.c.state.in_(FINAL_STATES))
-        .limit(_PRUNED_AT_ONCE)
-    )
-    return connection.execute(delete(jobs).where(jobs.c.id.in_(old))).rowcount
+def prune(connection: Connection, limit: KeepLimit) -> int:
+    """Delete some of the jobs that ended and are not kept.
+
+    Args:
+        connection: a transaction that writes.
+        limit: how long, or up to which size, jobs are kept; those that have not ended are.
+
+    Returns:
+        How many went, 0 when none is left.
+
+    """
+    oldest = old_rows.cutoff(connection, limit, jobs, func.coalesce(jobs.c.finished_at, jobs.c.created_at))
+    if oldest is None:
+        return 0
+    old = jobs.c.finished_at < oldest, jobs.c.state.in_(FINAL_STATES)
+    return old_rows.delete_by_id(connection, jobs, old, jobs.c.finished_at, _PRUNED_AT_ONCE)
 
 
 def _page_by_page(

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from cobalt_tasks.core import keep_limits
 from cobalt_tasks.core.catalog import KINDS, LEVELS
-from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.kinds import Kind
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.core.timeouts import LOST_AFTER_SECONDS
 from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import ledger_size, traffic_counts
 from cobalt_tasks.jobs import admin as job_admin
 from cobalt_tasks.jobs import backlog, clock_repair, creation, leases, rounds, store
 from cobalt_tasks.jobs.dispatcher import Dispatcher
@@ -73,10 +74,12 @@ def upkeep(database: Database, settings: Settings, *others: Callable[[], object]
 
 
 def _refresh(database: Database, settings: Settings) -> None:
-    database.write(counts.fold)
+    for keep in (counts.fold, traffic_counts.fold, ledger_size.record):
+        database.write(keep)
     if not database.write(clocks.observe).is_trusted:
         return
-    database.write(job_admin.prune, settings.history_days * DAY)
+    if (limit := settings.keep_jobs or keep_limits.of_days(settings.history_days)) is not None:
+        database.write(job_admin.prune, limit)
     for kind in KINDS:
         if not kind.is_active or settings.refresh_active:
             database.write(creation.refresh, kind.name, _REFRESHED_AT_ONCE)

@@ -5,6 +5,7 @@
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
@@ -15,7 +16,8 @@ from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.machine import ClockWatch, Disk, disk
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database, sqlite_folder
-from cobalt_tasks.hosts import stats
+from cobalt_tasks.hosts import ledger_size, stats
+from cobalt_tasks.hosts.ledger_size import LedgerSize
 from cobalt_tasks.jobs import backlog as work
 from cobalt_tasks.jobs import rounds, starts
 from cobalt_tasks.jobs.backlog import Backlog
@@ -36,6 +38,9 @@ LOW_DISK: Final = 512 * 2**20
 _MOST_DESCRIPTORS: Final = 0.7
 _SKEW_SECONDS: Final = 30.0
 _MIB: Final = 2**20
+_GB: Final = 10**9
+_DAYS_AHEAD: Final = 14.0
+"""A disk that would be full within so many days is reported."""
 
 DATABASE, BROKER, WORKERS, WORK, SWEEPS, DISK, CLOCK = (
     "database",
@@ -76,6 +81,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     rounds: Mapping[str, Round]
     loops: Sequence[Loop]
     clock_skew: float
+    size: LedgerSize | None = None
 
 
 class HealthInputs(Struct, frozen=True, kw_only=True):
@@ -87,6 +93,7 @@ class HealthInputs(Struct, frozen=True, kw_only=True):
         workers: those that answered last.
         queue_ages: seconds since a worker was last seen to take from each queue; a queue that is left out never was.
         disks: the file systems of this machine that are written to.
+        ledger_disk: the one that the database's files lie on, None if that is not known here.
         clock_step: seconds by which this machine's clock was stepped lately, None when it was not.
         watched: seconds for which these facts have been watched: what only starts is not late yet.
 
@@ -97,6 +104,7 @@ class HealthInputs(Struct, frozen=True, kw_only=True):
     workers: Sequence[Worker]
     queue_ages: Mapping[str, float]
     disks: Sequence[Disk]
+    ledger_disk: Disk | None = None
     clock_step: float | None = None
     watched: float = math.inf
 
@@ -116,6 +124,7 @@ def require_ledger(database: Database) -> Ledger:
             rounds=rounds.find(connection),
             loops=starts.loops(connection),
             clock_skew=skew,
+            size=ledger_size.find(connection),
         )
 
 
@@ -131,6 +140,13 @@ def disks(settings: Settings) -> list[Disk]:
     """Return the disks that this machine's Cobalt writes to: the state folder's, and SQLite's."""
     folders = {settings.home, sqlite_folder(settings.database_url) or settings.home}
     return [found for folder in sorted(folders) if (found := disk(folder))]
+
+
+def _ledger_disk(ledger: Ledger | None, settings: Settings) -> Disk | None:
+    folder = sqlite_folder(settings.database_url)
+    if folder is None and ledger is not None and ledger.size is not None and ledger.size.folder is not None:
+        folder = Path(ledger.size.folder)
+    return disk(folder) if folder is not None and folder.exists() else None
 
 
 def judge(facts: HealthInputs) -> HealthReport:
@@ -225,7 +241,22 @@ def _age(sweep: Round | None) -> float:
     return math.inf if sweep is None or sweep.ended is None else sweep.ended
 
 
+def _forecast(facts: HealthInputs) -> Iterator[Reason]:
+    """Warn before the disk is full, by what the ledger grew in the last days."""
+    size = facts.ledger.size if facts.ledger else None
+    if size is None or facts.ledger_disk is None or not size.growth or size.growth < 0:
+        return
+    days = facts.ledger_disk.free / size.growth
+    if days < _DAYS_AHEAD and facts.ledger_disk.free >= LOW_DISK:
+        text = (
+            f"{facts.ledger_disk.folder} will be full in about {days:.0f} days: the ledger grows by {size.growth / _GB:.1f} GB "
+            f"a day, {facts.ledger_disk.free / _GB:.1f} GB are free; COBALT_KEEP_CONNECTIONS and others limit what is kept"
+        )
+        yield Reason(part=DISK, text=text)
+
+
 def _machines(facts: HealthInputs) -> Iterator[Reason]:
+    yield from _forecast(facts)
     for each in facts.disks:
         if each.free < LOW_DISK:
             text = f"{each.folder}: {each.free // _MIB} MiB of {each.total // _MIB} MiB are free"
@@ -274,5 +305,6 @@ def collect(ledger: Ledger | None, settings: Settings, workers: Sequence[Worker]
         workers=workers,
         queue_ages={queue: 0.0 for worker in workers for queue in worker.queues},
         disks=disks(settings),
+        ledger_disk=_ledger_disk(ledger, settings),
         clock_step=_watch.step(),
     )

@@ -36,7 +36,16 @@ from cobalt_tasks.db.tables.jobs import (
     leases,
     written,
 )
-from cobalt_tasks.db.tables.machinery import clocks, counts, cursors, locks, rounds, starts
+from cobalt_tasks.db.tables.machinery import (
+    clocks,
+    counts,
+    cursors,
+    ledger_sizes,
+    locks,
+    rounds,
+    starts,
+    traffic_counts,
+)
 from cobalt_tasks.db.tables.search import add_indexes, certificate_names, search_queue, search_texts, versions
 from cobalt_tasks.db.tables.threat import findings, scores
 
@@ -69,6 +78,7 @@ __all__ = [
     "is_in",
     "jobs",
     "leases",
+    "ledger_sizes",
     "locations",
     "locks",
     "metadata",
@@ -87,6 +97,7 @@ __all__ = [
     "sightings",
     "sources",
     "starts",
+    "traffic_counts",
     "versions",
     "written",
 ]

@@ -55,6 +55,7 @@ rejects = Table(
     Column("line", LargeBinary, nullable=False),
     Column("arrived_at", Double, nullable=False),
     Index("ix_rejects_source_id_id", "source_id", "id"),
+    Index("ix_rejects_arrived_at", "arrived_at"),
 )
 
 observations = Table(

@@ -23,6 +23,27 @@ counts = Table(
     PrimaryKeyConstraint("name", "slot"),
 )
 
+# How many connections came in within each hour and each day (their first second, UTC), by protocol: they stay when the
+# connections go. Like `counts`, the sum over the slots counts.
+traffic_counts = Table(
+    "traffic_counts",
+    metadata,
+    Column("span", Text, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("connections", BigInteger, nullable=False),
+    PrimaryKeyConstraint("span", "start", "protocol", "slot"),
+)
+
+# How many bytes the ledger took on disk, on each day (since the epoch).
+ledger_sizes = Table(
+    "ledger_sizes",
+    metadata,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
 # How far a machine's monotonic clock is behind the steady clock, in seconds; and, in the row without a name, how far the
 # steady clock is behind the database's, which may be stepped. See `db/clocks.py`.
 clocks = Table(

@@ -5,7 +5,7 @@ writer that inserts a key owns the new row, and what was there already leads to 
 in order, so that two writers cannot wait for each other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec.structs import astuple
@@ -30,23 +30,19 @@ _LINE: Final = (*_CHANGED[:-1], "identity", "details")
 _COLUMNS: Final = ("id", "source_id", "arrived_at", *_LINE)
 
 
-def write(connection: Connection, batch: Batch) -> int:
-    """Store the connections of `batch` that have an identity, or join them to those known; return how many are new."""
+def write(connection: Connection, batch: Batch) -> Collection[IdentifiedConnection]:
+    """Store the connections of `batch` that have an identity, or join them to those known; return those that are new."""
     if not batch.identified:
-        return 0
+        return ()
     reserved = dict(zip(batch.identified, _reserve(connection, len(batch.identified)), strict=True))
     known = _claim(connection, batch, reserved)
     rows = {row.id: row for row in _rows(connection, [each.observation_id for each in known.values()])}
-    for key, each in list(known.items()):
-        row = rows.get(each.observation_id)
-        # The row may have been deleted, and its id be another's by now.
-        if row is None or row.identity != batch.identified[key].identity:
-            _point_to(connection, key, reserved[key], batch.identified[key].authority)
-            del known[key]
     new = {reserved[key]: each for key, each in batch.identified.items() if key not in known}
     _insert(connection, batch, new)
-    _join(connection, [(each, rows[each.observation_id], batch.identified[key]) for key, each in known.items()])
-    return len(new)
+    # What is not kept any more is known all the same. On SQLite, its id may be another's by now.
+    joins = [(each, rows.get(each.observation_id), batch.identified[key]) for key, each in known.items()]
+    _join(connection, [(each, row, line) for each, row, line in joins if row and row.identity == line.identity])
+    return new.values()
 
 
 def rows_of(connection: Connection, keys: Sequence[int]) -> list[dict[str, Any]]:
@@ -93,11 +89,6 @@ def _rows(connection: Connection, ids: Sequence[int]) -> Iterator[Row[Any]]:
     for start in range(0, len(ids), _AT_ONCE):
         piece = among(connection, observations.c.id, sorted(ids)[start : start + _AT_ONCE])
         yield from connection.execute(select(*columns).where(piece).order_by(observations.c.id).with_for_update())
-
-
-def _point_to(connection: Connection, key: int, row: int, authority: int) -> None:
-    changed = {"observation_id": row, "authority": authority}
-    connection.execute(update(identities).where(identities.c.key == key).values(changed))
 
 
 def _insert(connection: Connection, batch: Batch, new: Mapping[int, IdentifiedConnection]) -> None:

@@ -26,6 +26,7 @@ from cobalt_tasks.db.tables import (
     services,
     sightings,
 )
+from cobalt_tasks.hosts import traffic_counts
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.store.identities import rows_of
 from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Tally, advance
@@ -125,6 +126,7 @@ def undo(connection: Connection, source: Source) -> Source:
     log = undo_log_of(source)
     if log is None:
         return source
+    _uncount(connection, [*log.rows.get("observations", []), *(row["id"] for row in log.made)])
     _separate(connection, log)
     for table in (observations, rejects, changes):
         connection.execute(delete(table).where(table.c.id.in_(log.rows.get(table.name, []))))
@@ -150,6 +152,13 @@ def undo(connection: Connection, source: Source) -> Source:
         parser_state=source.parser_state,
     )
     return advance(connection, source, checkpoint, change)
+
+
+def _uncount(connection: Connection, ids: Sequence[int]) -> None:
+    """Remove the connections with these `ids` from the counts of traffic: the whole line is counted again."""
+    chosen = select(observations.c.arrived_at, observations.c.protocol).where(observations.c.id.in_(ids))
+    for arrived_at, protocol in connection.execute(chosen):
+        traffic_counts.add(connection, arrived_at, {protocol: -1})
 
 
 def _separate(connection: Connection, log: UndoLog) -> None:

@@ -6,17 +6,12 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, Table, and_, delete, exists, func, or_, select, text, true, update
+from sqlalchemy import Connection, Row, and_, delete, func, or_, select, text, update
 
 from cobalt_tasks.core.errors import CheckpointMovedError
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.tables import discoveries, identities, observations, rejects, sources
-
-_CHUNK = 5_000
-"""Rows deleted at once, so that no process waits long for the lock."""
-
-_LOOKED_THROUGH = 10_000
-"""Ids of observations that are looked through at once for those of a source."""
+from cobalt_tasks.db.tables import sources
+from cobalt_tasks.hosts import forget as records
 
 
 class Tally(Struct, kw_only=True):
@@ -184,49 +179,12 @@ def adjust(connection: Connection, source_id: int, change: Tally) -> None:
 def forget(database: Database, source_id: int) -> None:
     """Delete what came from one source, then the source, a part in each transaction; if stopped, it can be repeated.
 
-    Hosts, ports and facts stay: they may be known from elsewhere. Observations have no index by source, which would slow
-    every line that is read: they are looked through once, by id, and so are the identities that led to them.
+    Hosts, ports and facts stay: they may be known from elsewhere.
 
     database: the ledger; source_id: the source.
     """
-    with database.reading() as connection:
-        ends = select(func.coalesce(func.min(observations.c.id), 0), func.coalesce(func.max(observations.c.id), 0))
-        first, last = connection.execute(ends).one()
-    for start in range(first, last + 1, _LOOKED_THROUGH):
-        database.write(_forget_observations, source_id, start)
-    after = None
-    while last and (after := database.write(_forget_identities, after)) is not None:
-        pass
-    for table in (discoveries, rejects):
-        while database.write(_forget_some, table, source_id):
-            pass
+    records.forget_source(database, source_id)
     database.write(lambda connection: connection.execute(delete(sources).where(sources.c.id == source_id)))
-
-
-def _forget_observations(connection: Connection, source_id: int, start: int) -> None:
-    span = observations.c.id >= start, observations.c.id < start + _LOOKED_THROUGH
-    connection.execute(delete(observations).where(*span, observations.c.source_id == source_id))
-
-
-def _forget_identities(connection: Connection, after: int | None) -> int | None:
-    """Delete those of the next identities that lead to no row; return the last of them, None at the end."""
-    following = identities.c.key > after if after is not None else true()
-    piece = select(identities.c.key).where(following).order_by(identities.c.key).limit(_LOOKED_THROUGH)
-    last: int | None = connection.execute(select(func.max(piece.subquery().c.key))).scalar()
-    if last is not None:
-        leads = exists().where(observations.c.id == identities.c.observation_id)
-        connection.execute(delete(identities).where(following, identities.c.key <= last, ~leads))
-    return last
-
-
-def _forget_some(connection: Connection, table: Table, source_id: int) -> bool:
-    # SQLite's name for a row is rowid, PostgreSQL's ctid; discoveries have no id.
-    row_name = "ctid" if connection.dialect.name == "postgresql" else "rowid"
-    statement = text(
-        f"DELETE FROM {table.name} WHERE {row_name} IN "  # noqa: S608  # names of our own tables
-        f"(SELECT {row_name} FROM {table.name} WHERE source_id = :source LIMIT {_CHUNK})",
-    )
-    return bool(connection.execute(statement, {"source": source_id}).rowcount)
 
 
 def _one(row: Row[Any] | None) -> Source | None:

@@ -3,7 +3,9 @@
 Rows travel as plain tuples in the order of `COLUMNS` and go through the driver: the loops here are the hot path.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, Table
@@ -12,8 +14,9 @@ from cobalt_tasks.core.addresses import sort_key
 from cobalt_tasks.core.changes import Change, ChangeKind
 from cobalt_tasks.db import counts, pg_copy, upserts
 from cobalt_tasks.db.tables import hosts, observations, ports
-from cobalt_tasks.hosts import changes, facts, port_states
+from cobalt_tasks.hosts import changes, facts, port_states, traffic_counts
 from cobalt_tasks.ingest.batch import Batch, Rows
+from cobalt_tasks.ingest.connections import IdentifiedConnection
 from cobalt_tasks.ingest.store import identities, rejects, sources
 from cobalt_tasks.ingest.store.rejects import Rejected
 from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Tally
@@ -34,6 +37,7 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The columns of each table that input writes, in the order of the rows' values."""
 
+_PROTOCOL: Final = itemgetter(COLUMNS["observations"].index("protocol"))
 _IGNORE_REPEATED: Final = "ON CONFLICT DO NOTHING"
 _SPAN: Final = (
     "first_seen = CASE WHEN excluded.first_seen < {0}.first_seen THEN excluded.first_seen ELSE {0}.first_seen END, "
@@ -87,9 +91,10 @@ def write(connection: Connection, batch: Batch) -> Tally:
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_CACHE)
     _append(connection, "observations", batch.observations)
-    new = identities.write(connection, batch)
-    counts.add(connection, observations, len(batch.observations) + new)
-    new += _many(connection, "discoveries", batch.discoveries, _IGNORE_REPEATED)
+    identified = identities.write(connection, batch)
+    counts.add(connection, observations, len(batch.observations) + len(identified))
+    _count_traffic(connection, batch, identified)
+    new = len(identified) + _many(connection, "discoveries", batch.discoveries, _IGNORE_REPEATED)
     _insert(connection, "rejects", batch.rejects)
     found = _new_hosts(batch, _upsert(connection, hosts, [(*row, sort_key(row[0])) for row in batch.hosts]))
     found += _new_ports(batch, _upsert(connection, ports, batch.ports))
@@ -108,6 +113,12 @@ def write(connection: Connection, batch: Batch) -> Tally:
         rejected=len(batch.rejects),
         ignored=batch.ignored,
     )
+
+
+def _count_traffic(connection: Connection, batch: Batch, identified: Collection[IdentifiedConnection]) -> None:
+    protocols = Counter(map(_PROTOCOL, batch.observations))
+    protocols.update(each.protocol for each in identified)
+    traffic_counts.add(connection, batch.arrived_at, protocols)
 
 
 def replace_reject(connection: Connection, refused: Rejected, batch: Batch) -> None:

@@ -4,13 +4,14 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.core.errors import ConfigurationError, JournalError
+from cobalt_tasks.core.keep_limits import KeepLimit
 from cobalt_tasks.ingest.streams import journal
 
 
@@ -80,6 +81,27 @@ def forget(folder: Path, name: str) -> Leftover:
             stack.callback(os.close, descriptor)
         shutil.rmtree(folder / name)
     return found
+
+
+def expire(folder: Path, limit: KeepLimit) -> list[Leftover]:
+    """Delete leftover journals that are not kept, the oldest first; return what they were.
+
+    Args:
+        folder: the journals'.
+        limit: how long they are kept after their last byte, or how many bytes of them are.
+
+    """
+    gone = []
+    found = find(folder)
+    total = sum(each.bytes for each in found)
+    for each in found:
+        is_old = limit.seconds is not None and each.since < time.time() - limit.seconds
+        if is_old or (limit.size is not None and total > limit.size):
+            # Another process may have started to read it, or finished.
+            with suppress(ConfigurationError, JournalError):
+                gone.append(forget(folder, each.journal))
+            total -= each.bytes
+    return gone
 
 
 def summary(found: Sequence[Leftover]) -> str:

@@ -9,10 +9,13 @@ from click.testing import CliRunner
 from sqlalchemy import func, insert, select
 
 from cobalt_tasks.cli import cobalt
+from cobalt_tasks.core.records import Observation
 from cobalt_tasks.db import tables
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import upgrade
 from cobalt_tasks.hosts import forget
+from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.store import write_batch
 from tests.integration.search.conftest import fill
 
 BY_HOST = [table for table in tables.metadata.sorted_tables if "address" in table.c and table.name != "search_queue"]
@@ -107,3 +110,26 @@ def test_wrong_usage_is_refused(ledger: Database, home: Path) -> None:
     """Neither, both, no address, no such source: one line that says what to do."""
     for arguments in ([], ["10.0.0.1", "--source", "x"], ["nowhere"], ["--source", "nosuch"]):
         assert CliRunner().invoke(cobalt, ["forget", *arguments]).exit_code != 0
+
+
+def identified(database: Database, source_id: int = 1) -> tuple[int, int]:
+    """Store six connections with an identity, half of them from 10.0.1.7; return how many were new, how many known."""
+    batch = Batch(source_id, 1e9, "zeek")
+    for number in range(6):
+        ends = {"src_ip": "10.0.1.7" if number % 2 else "198.51.100.2", "dst_ip": "9.9.9.9", "dst_port": 443}
+        batch.observe(Observation(**ends, src_port=1, identity=f"C{number}", observed_at=1e9))  # type: ignore[arg-type]
+    tally = database.write(write_batch.write, batch)
+    return tally.accepted, tally.duplicates
+
+
+@pytest.mark.parametrize("what", [["10.0.1.0/24"], ["--source", "scan.json"], ["scan.json"]])
+def test_what_is_forgotten_is_new_when_it_is_read_again(ledger: Database, home: Path, what: list[str]) -> None:
+    """Also connections with an identity; those that were not forgotten are duplicates. Break: _forget_identified."""
+    assert identified(ledger) == (6, 0)
+    assert identified(ledger, source_id=2) == (0, 6)
+    command = ["sources", "forget"] if what == ["scan.json"] else ["forget"]
+    assert CliRunner().invoke(cobalt, [*command, *what]).exit_code == 0
+    gone = 3 if what == ["10.0.1.0/24"] else 6
+    assert rows(ledger, "identities") == 6 - gone
+    assert identified(ledger, source_id=2) == (gone, 6 - gone)
+    assert rows(ledger, "observations", tables.observations.c.identity.is_not(None)) == 6

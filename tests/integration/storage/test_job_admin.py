@@ -5,6 +5,7 @@ import time
 import pytest
 from sqlalchemy import insert, select, update
 
+from cobalt_tasks.core import keep_limits
 from cobalt_tasks.core.records import Banner, Facts, NewJob, Outcome, State, Verdict
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import banners
@@ -118,5 +119,5 @@ def test_only_old_history_is_pruned(database: Database) -> None:
     add(database, 1, State.DEAD, "192.0.2.11")
     with database.writing() as connection:
         connection.execute(update(table).where(table.c.state == State.DEAD).values(finished_at=time.time()))
-    assert database.write(job_admin.prune, 60.0) == 3
+    assert database.write(job_admin.prune, keep_limits.of_days(0.001)) == 3
     assert sorted(states(database)) == ["dead", "running"]
