@@ -83,7 +83,7 @@ def require_login(settings: Settings, host: str, service: str, switch: str, *, n
 
 
 class HostNames:
-    """The names and addresses a request may give for this server: with any other, a browser was misled (DNS rebinding)."""
+    """The names and addresses that a request may have for this server: with any other, a browser was misled (DNS rebinding)."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         """Allow loopback, the address a connection came to, and these names (without ports)."""
@@ -93,7 +93,7 @@ class HostNames:
         """Return why a request is refused, in one line, or None if it is not.
 
         Args:
-            host: the Host header; None if there is none, or several.
+            host: the Host header; None if it is missing, or comes several times.
             local_address: the address of this machine that the client connected to, if known.
 
         """
@@ -139,7 +139,7 @@ class Login:
     """Checks HTTP Basic credentials (RFC 7617) in constant time, and slows down clients that guess."""
 
     def __init__(self, user: str, password: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Expect one name and one password."""
+        """Expect one `user` and one `password`. `clock`: seconds, never stepped; tests replace it."""
         self._expected = f"{user}:{password}".encode()
         self._clock = clock
         self._failures: OrderedDict[str, tuple[float, int]] = OrderedDict()
@@ -150,7 +150,10 @@ class Login:
         return count >= _ATTEMPTS and self._clock() - since < _WINDOW_SECONDS
 
     def accepts(self, authorization: str, client: str) -> bool:
-        """Return whether an Authorization header holds the login; a wrong one counts against the address."""
+        """Return whether a request holds the login; a wrong one counts against its address.
+
+        authorization: the Authorization header, empty when it is missing; client: the address it came from.
+        """
         if not authorization:
             return False
         scheme, _, encoded = authorization.partition(" ")

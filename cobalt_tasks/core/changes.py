@@ -23,7 +23,7 @@ class ChangeKind(StrEnum):
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):
-    """One difference between what was known and what is known now; `old` and `new` are texts, None where there is none."""
+    """One difference between what was known and what is known now; `old` and `new` are texts, None where nothing was or is known."""
 
     kind: ChangeKind
     address: str

@@ -1,4 +1,4 @@
-"""A clock that is never stepped: this machine's monotonic clock, and the name that tells it from other machines' clocks."""
+"""A clock that is never stepped: this machine's monotonic clock, and a name that differs from machine to machine."""
 
 import time
 import uuid

@@ -23,5 +23,5 @@ class OncePerMinute:
         return True
 
     def reset(self) -> None:
-        """Let any reason be due again: what was away is back."""
+        """Make any reason due again: what was away is back."""
         self._reason = None

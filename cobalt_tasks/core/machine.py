@@ -61,14 +61,17 @@ class ClockWatch:
     """Notices, between two looks, that the time of day was stepped."""
 
     def __init__(self, clock: Callable[[], float] = time.time, steady: Callable[[], float] = _steady) -> None:
-        """Start with the clocks as they are. `steady`: a clock that is never stepped."""
+        """Start with the clocks as they are.
+
+        clock: the time of day in seconds; steady: seconds of a clock that is never stepped.
+        """
         self._clock = clock
         self._steady = steady
         self._offset = clock() - steady()
         self._step: tuple[float, float] | None = None
 
     def step(self) -> float | None:
-        """Look; return by how many seconds the clock was stepped in the last ten minutes, None when it was not."""
+        """Return by how many seconds the clock was stepped in the last ten minutes, None when it was not."""
         now = self._steady()
         offset = self._clock() - now
         if abs(offset - self._offset) > _STEP_SECONDS:
@@ -80,7 +83,7 @@ class ClockWatch:
 
 
 def end_with_parent() -> None:
-    """Let the kernel kill this process when its parent ends, also by kill -9: no orphan keeps a port, a lock or a lease.
+    """Have the kernel kill this process when its parent ends, also by kill -9: no orphan keeps a port, a lock or a lease.
 
     Call it in the child. It does nothing but on Linux.
     """

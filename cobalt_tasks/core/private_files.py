@@ -13,7 +13,7 @@ _ONLY_OURS: Final = 0o700
 
 
 def set_mask() -> None:
-    """Let everything that this process and its children create be closed to other users."""
+    """Close everything that this process and its children create to other users."""
     os.umask(_MASK)
 
 

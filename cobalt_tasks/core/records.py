@@ -64,9 +64,9 @@ class Observation(Struct, frozen=True, kw_only=True):
 
     `identity` is the capture tool's own name for the connection (Zeek's uid, Suricata's flow_id): lines of one tool with
     the same identity and the same two ends become one connection, in whichever files and order they come.
-    `authority` decides which of those lines gives the ends, the protocol and the start.
-    `details` is what else the line reports, as JSON text; its key `direction`, which explains how the ends were told
-    apart, is dropped when a line of a higher authority joins.
+    `authority` decides from which of those lines come the ends, the protocol and the start.
+    `details` is what else the line reports, as JSON text; its key `direction`, which explains which end is the client
+    and why, is dropped when a line of a higher authority joins.
     """
 
     src_ip: str
@@ -197,7 +197,7 @@ class Location(Struct, frozen=True, kw_only=True, gc=False):
 class Hostname(Struct, frozen=True, kw_only=True):
     """A name met for an address: by `ptr`, `certificate`, `redirect`, `greeting`, or an input format's own name.
 
-    `confirmed`: the name resolves back to the address (forward-confirmed); None when nobody asked.
+    `confirmed`: the name resolves back to the address (forward-confirmed); None when that was not looked up.
     """
 
     address: str
@@ -282,7 +282,7 @@ class Verdict(StrEnum):
     DONE = "done"
     """There is an answer."""
     FAILED = "failed"
-    """The target gave its final answer, and it is no fact: refused, silent, no provider."""
+    """The final answer of the target, and it is no fact: refused, silent, no provider."""
     RETRY = "retry"
     """Ask again later; counts as an attempt."""
     WAIT = "wait"
@@ -292,7 +292,7 @@ class Verdict(StrEnum):
 
 
 NO_PROVIDER: Final = "no provider"
-"""The outcome of a geolocation job for which no provider could be asked: it says nothing about the host."""
+"""The outcome of a geolocation job for which no provider could be asked: it is no fact about the host."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True, gc=False):

@@ -115,7 +115,10 @@ def _temporary(file: Path, text: str) -> Path:
 
 
 def main(folder: Path, environ: Mapping[str, str]) -> int:
-    """Write the files, say in one line each what was made and how to see the page's password; return the exit code."""
+    """Write the files, print one line for each and how to see the page's password; return the exit code.
+
+    folder: where they are written; environ: variables that replace a random value.
+    """
     try:
         made = write_all(folder, environ)
     except CobaltError as error:

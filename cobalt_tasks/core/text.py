@@ -28,7 +28,7 @@ def printable(raw: bytes) -> str:
 
 
 def hostname(text: str, *, wildcard: bool = False) -> str | None:
-    """Return a host name in lower case without its final dot, or None when it is none (RFC 1123 2.1, RFC 2181 11).
+    """Return `text` as a host name in lower case without its final dot, or None when it is none (RFC 1123 2.1, RFC 2181 11).
 
     A name has at least two labels and is no address. `wildcard` lets `*.example.com` pass (RFC 6125 6.4.3).
     """

@@ -13,10 +13,10 @@ LOST_AFTER_SECONDS = 8.0
 """How long a message may be on its way, neither waiting in Redis nor claimed, before its jobs are sent again."""
 
 JOB_SECONDS = 20.0
-"""The longest any probe of one job may take, whatever its own deadlines say."""
+"""The longest any probe of one job may take, whatever its own deadlines are."""
 
 GRACE_SECONDS = 5.0
-"""How long a worker that was asked to stop goes on with the batches it has begun; then it hands them back."""
+"""How long a worker that was asked to stop goes on with the batches it has started; then it hands them back."""
 
 SOFT_LIMIT_SECONDS = 30
 HARD_LIMIT_SECONDS = 45

@@ -32,7 +32,7 @@ _ROWS_AT_ONCE = 500
 _LONGEST_NAMES = 1000
 
 
-class Stream(msgspec.Struct, frozen=True):
+class TableRows(msgspec.Struct, frozen=True):
     """The rows of one table: `columns` in order, `times` those that are moments, `lists` those that hold a JSON list."""
 
     columns: tuple[str, ...]
@@ -41,7 +41,7 @@ class Stream(msgspec.Struct, frozen=True):
     lists: frozenset[str]
 
 
-def stream(database: Database, table: str, search: Search | None = None) -> Stream:
+def stream(database: Database, table: str, search: Search | None = None) -> TableRows:
     """Return a stream of one of `TABLES`, in the order of its key. A page of rows is read when it is asked for.
 
     Args:
@@ -63,7 +63,7 @@ def stream(database: Database, table: str, search: Search | None = None) -> Stre
     chosen = select_rows(dialect)
     found = _paged(database, chosen, key) if search is None else _matching(database, chosen, key, search)
     rows = (_plain(row, lists) for row in found)
-    return Stream(columns, rows, _TIMES & set(columns), frozenset(lists))
+    return TableRows(columns, rows, _TIMES & set(columns), frozenset(lists))
 
 
 def _paged(database: Database, chosen: Select[Any], key: Key) -> Iterator[Row]:

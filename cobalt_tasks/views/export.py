@@ -12,7 +12,7 @@ from typing import IO, Any
 import msgspec
 
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts.exports import TABLES, Stream, stream
+from cobalt_tasks.hosts.exports import TABLES, TableRows, stream
 from cobalt_tasks.hosts.search.find import Search
 from cobalt_tasks.views.text import iso, printable
 
@@ -38,7 +38,7 @@ def export(database: Database, table: str, form: str, output: IO[str], search: S
     return FORMATS[form](stream(database, table, search), output)
 
 
-def _csv(source: Stream, output: IO[str]) -> int:
+def _csv(source: TableRows, output: IO[str]) -> int:
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(source.columns)
     written = 0
@@ -48,7 +48,7 @@ def _csv(source: Stream, output: IO[str]) -> int:
     return written
 
 
-def _ndjson(source: Stream, output: IO[str]) -> int:
+def _ndjson(source: TableRows, output: IO[str]) -> int:
     encode = msgspec.json.Encoder().encode
     written = 0
     for row in _with_iso_times(source):
@@ -57,14 +57,14 @@ def _ndjson(source: Stream, output: IO[str]) -> int:
     return written
 
 
-FORMATS: dict[str, Callable[[Stream, IO[str]], int]] = {
+FORMATS: dict[str, Callable[[TableRows, IO[str]], int]] = {
     "csv": _csv,
     "ndjson": _ndjson,
 }
 """Name → what writes it."""
 
 
-def _with_iso_times(source: Stream) -> Iterator[dict[str, Any]]:
+def _with_iso_times(source: TableRows) -> Iterator[dict[str, Any]]:
     for row in source.rows:
         for name in source.times:
             row[name] = iso(row[name])
