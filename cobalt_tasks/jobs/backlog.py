@@ -14,7 +14,7 @@ from cobalt_tasks.db.tables import is_in, jobs
 
 _HIGHEST: Final = 2**31 - 1
 _LOOKED_AT: Final = 5000
-"""Jobs to be tried again that are looked at, at most."""
+"""Jobs to be tried again, or finished, that are looked at, at most."""
 
 
 class Backlog(Struct, frozen=True, kw_only=True):
@@ -53,6 +53,20 @@ def find(connection: Connection, within: float) -> dict[str, Backlog]:
         )
         for kind in KINDS
     }
+
+
+def last_finished(connection: Connection) -> dict[str, float]:
+    """Return the seconds since a job was last finished, by kind. A kind that is not among the newest jobs is left out."""
+    newest = (
+        select(jobs.c.kind, jobs.c.finished_at)
+        .where(jobs.c.finished_at.is_not(None))
+        .order_by(jobs.c.finished_at.desc())
+        .limit(_LOOKED_AT)
+        .subquery()
+    )
+    age = database_now() - func.max(newest.c.finished_at)
+    rows = connection.execute(select(newest.c.kind, age).group_by(newest.c.kind))
+    return {kind: max(0.0, seconds) for kind, seconds in rows}
 
 
 def due_levels(connection: Connection, kind: str, levels: Sequence[int]) -> list[int]:

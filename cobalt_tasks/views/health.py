@@ -75,9 +75,19 @@ class HealthReport(Struct, frozen=True, kw_only=True):
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
-    """The facts in the ledger. `clock_skew`: seconds that the database's clock is ahead of this machine's."""
+    """The facts in the ledger.
+
+    Attributes:
+        backlog: the work of each kind.
+        finished: seconds since a job of each kind was last finished; a kind that is left out is not among the newest.
+        rounds: the periodic rounds that were ever started, by name.
+        loops: the processes that are started again and again.
+        clock_skew: seconds that the database's clock is ahead of this machine's.
+
+    """
 
     backlog: Mapping[str, Backlog]
+    finished: Mapping[str, float] = {}
     rounds: Mapping[str, Round]
     loops: Sequence[Loop]
     clock_skew: float
@@ -121,6 +131,7 @@ def require_ledger(database: Database) -> Ledger:
         skew = stats.now(connection) - (before + time.time()) / 2
         return Ledger(
             backlog=work.find(connection, STALL_SECONDS),
+            finished=work.last_finished(connection),
             rounds=rounds.find(connection),
             loops=starts.loops(connection),
             clock_skew=skew,
@@ -147,6 +158,19 @@ def _ledger_disk(ledger: Ledger | None, settings: Settings) -> Disk | None:
     if folder is None and ledger is not None and ledger.size is not None and ledger.size.folder is not None:
         folder = Path(ledger.size.folder)
     return disk(folder) if folder is not None and folder.exists() else None
+
+
+def queue_ages(facts: HealthInputs) -> dict[str, float]:
+    """Return for each queue the seconds since a worker took from it: by its answer, or by what it got done.
+
+    A worker that is busy, or one of many on a busy machine, may miss a question. What was not seen yet is as old as the
+    watching.
+    """
+    done = dict(facts.ledger.finished) if facts.ledger else {}
+    sweep = facts.ledger.rounds.get(SWEEP) if facts.ledger else None
+    done[CONTROL_QUEUE] = _age(sweep)
+    queues = [*(kind.name for kind in KINDS), CONTROL_QUEUE]
+    return {name: min(facts.queue_ages.get(name, facts.watched), done.get(name, math.inf)) for name in queues}
 
 
 def judge(facts: HealthInputs) -> HealthReport:
@@ -177,10 +201,8 @@ def _surroundings(facts: HealthInputs) -> Iterator[Reason]:
 def _missing_workers(facts: HealthInputs) -> Iterator[Reason]:
     if facts.broker_trouble is not None:
         return
-    missing = [kind.name for kind in KINDS if facts.queue_ages.get(kind.name, facts.watched) >= MISSING_SECONDS]
-    nothing_left = len(missing) == len(KINDS)
-    if facts.queue_ages.get(CONTROL_QUEUE, facts.watched) >= MISSING_SECONDS:
-        missing.append(CONTROL_QUEUE)
+    missing = [name for name, age in queue_ages(facts).items() if age >= MISSING_SECONDS]
+    nothing_left = all(kind.name in missing for kind in KINDS)
     if missing:
         yield Reason(part=WORKERS, text=f"no worker takes from {', '.join(sorted(missing))}", stops=nothing_left)
 

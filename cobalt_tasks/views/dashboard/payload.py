@@ -1,5 +1,6 @@
 """The documents of /api/data and /api/health. Programs rely on their keys: new ones may be added, none renamed."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -22,6 +23,7 @@ from cobalt_tasks.views.health import (
     WORKERS,
     HealthInputs,
     HealthReport,
+    queue_ages,
     stalled_kinds,
 )
 from cobalt_tasks.views.status import SystemStatus
@@ -186,7 +188,7 @@ def health(facts: HealthInputs, verdict: HealthReport, input_age: float | None) 
     stalled = stalled_kinds(facts)
     components = {
         "database": _by_answer(answers=facts.ledger is not None),
-        "geo_engine": _dead() if GEOLOCATION in stalled else _by_age(facts.queue_ages.get(GEOLOCATION)),
+        "geo_engine": _dead() if GEOLOCATION in stalled else _by_age(queue_ages(facts)[GEOLOCATION]),
         "dashboard": _by_answer(answers=True),
         "connection_monitor": _by_age(input_age),
         "broker": _by_answer(answers=facts.broker_trouble is None),
@@ -207,14 +209,14 @@ def health(facts: HealthInputs, verdict: HealthReport, input_age: float | None) 
 
 def _workers(facts: HealthInputs, verdict: HealthReport, stalled: Sequence[str]) -> Component:
     """Return how the workers are: as the queue that went longest without one, and no better than what they get done."""
-    ages = [facts.queue_ages.get(kind.name) for kind in KINDS]
-    known = [age for age in ages if age is not None]
-    workers = _by_age(max(known)) if len(known) == len(ages) else _dead()
-    is_partly = workers.status == "DEAD" and any(age < DEGRADED_AFTER for age in known)
+    taken = queue_ages(facts)
+    ages = [taken[kind.name] for kind in KINDS]
+    workers = _by_age(max(ages))
+    is_partly = workers.status == "DEAD" and any(age < DEGRADED_AFTER for age in ages)
     if stalled and not verdict.able:
         return _dead()
     if is_partly or (workers.status == "ACTIVE" and (stalled or verdict.of(WORKERS))):
-        return Component(status="DEGRADED", health_percentage=50, last_beat_age=min(known))
+        return Component(status="DEGRADED", health_percentage=50, last_beat_age=min(ages))
     return workers
 
 
@@ -229,7 +231,7 @@ def _by_answer(*, answers: bool) -> Component:
 
 
 def _by_age(age: float | None) -> Component:
-    if age is None:
+    if age is None or math.isinf(age):
         return _dead()
     word = "ACTIVE" if age < DEGRADED_AFTER else "DEGRADED" if age < DEAD_AFTER else "DEAD"
     return Component(status=word, health_percentage=_PERCENTAGES[word], last_beat_age=age)

@@ -102,6 +102,20 @@ def test_workers_are_as_good_as_their_worst_queue(ages: dict[str, float], status
     assert health(queue_ages=ages).components["workers"].status == status
 
 
+def test_a_worker_that_missed_the_question_is_known_by_what_it_got_done() -> None:
+    """Jobs of each kind finished just now, and a sweep ended: the queues have workers, although none answered for a minute."""
+    given = {"queue_ages": {}, "workers": [], "watched": 60.0}
+    assert any("no worker takes from" in reason for reason in health(**given).reasons)
+    judged = health(**given, ledger=ledger(finished=dict.fromkeys(QUEUES, 2.0)))
+    assert (judged.reasons, judged.components["workers"].status) == ([], "ACTIVE")
+
+
+def test_what_only_starts_is_not_dead() -> None:
+    """In the first seconds, before any worker could answer, nothing is called missing or dead."""
+    judged = health(queue_ages={}, workers=[], watched=5.0)
+    assert {judged.components[name].status for name in ("workers", "geo_engine")} == {"ACTIVE"}
+
+
 def test_silence_is_no_illness() -> None:
     """Without input for long, the input is dead and the rest is as healthy as it was."""
     assert health(input_age=3600.0).overall == 1.0
@@ -112,7 +126,7 @@ def test_silence_is_no_illness() -> None:
     [
         ({"ledger": None}, "database", "the database does not answer"),
         ({"broker_trouble": "Redis does not answer: x"}, "broker", "Redis does not answer: x"),
-        ({"queue_ages": {}, "workers": []}, "workers", "no worker takes from banner, certificate, control, domain"),
+        ({"queue_ages": {}, "workers": []}, "workers", "no worker takes from banner, certificate, domain, geolocation"),
         ({"ledger": ledger(backlog=dict.fromkeys(QUEUES, STUCK))}, "workers", "banner: jobs have been due for 40 s"),
         ({"ledger": ledger(backlog={"geolocation": STUCK})}, "geo_engine", "geolocation: jobs have been due for 40 s"),
     ],
