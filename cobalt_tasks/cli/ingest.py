@@ -33,6 +33,12 @@ class _Ingest(click.Command):
 @click.option(
     "--port", type=click.IntRange(1, 65535), help="The port that was scanned, for input that has none (zmap)."
 )
+@click.option(
+    "--covers",
+    multiple=True,
+    metavar="NETWORKS:PORTS",
+    help="What a scan covered, for formats that do not name it: ports there that it does not list are not open any more.",
+)
 @click.option("--dry-run", is_flag=True, help="Print what files hold and what would be queued; store nothing.")
 @click.option("--strict", is_flag=True, help="End with 3 when a line was rejected.")
 @click.option("--json", "as_json", is_flag=True, help="Print the ledger of each source as JSON.")
@@ -52,6 +58,7 @@ def ingest(
     follow: bool,
     listen: str | None,
     port: int | None,
+    covers: tuple[str, ...],
     dry_run: bool,
     strict: bool,
     as_json: bool,
@@ -59,30 +66,31 @@ def ingest(
 ) -> int:
     """Read capture lines and scan results into the ledger, and queue the jobs that follow.
 
-    Every file has a checkpoint: reading it again reads only what is new. Bytes from a pipe are journaled on disk
-    first, so that the program that writes them never waits for a database. Formats are recognised by content: a
-    FAMILY (below) narrows the choice. Files compressed by gzip, bzip2, xz or zstd are read as they are.
+    Every file has a checkpoint: only what is new is read. Bytes from a pipe are journaled on disk first. Formats are
+    recognised by content: a FAMILY (below) narrows the choice. gzip, bzip2, xz and zstd are read as they are.
 
     \b
     Example:
       cobalt ingest masscan scan.json
       stdbuf -oL masscan 192.0.2.0/24 -p1-1024 -oD - | cobalt ingest -
+      cobalt ingest scan.json --covers 192.0.2.0/24:22,80,8000-8100,53/udp
       cobalt ingest --follow /var/log/suricata/eve.json
       cobalt ingest --resume
     """  # noqa: D301  # Click's mark for "do not wrap"
-    from cobalt_tasks.core import settings
+    from cobalt_tasks.core import coverage, settings
     from cobalt_tasks.ingest import formats
     from cobalt_tasks.ingest.run import Options, run
 
-    known = {formats.AUTO, *formats.families()}
-    family, files = (arguments[0], arguments[1:]) if arguments and arguments[0] in known else (formats.AUTO, arguments)
-    _require_sense(files, name=name, resume=resume, follow=follow, listen=listen, dry_run=dry_run)
+    is_named = arguments[:1] and arguments[0] in {formats.AUTO, *formats.families()}
+    family, files = (arguments[0], arguments[1:]) if is_named else (formats.AUTO, arguments)
+    _require_sense(files, name=name, resume=resume, follow=follow, listen=listen, dry_run=dry_run, covers=covers)
     options = Options(
         files=files,
         family=None if family == formats.AUTO else family,
         format=format_name,
         name=name,
         port=port,
+        covers=tuple(map(coverage.read, covers)),
         resume=resume,
         follow=follow,
         listen=listen or "",
@@ -94,8 +102,15 @@ def ingest(
     return run(settings.load(), options)
 
 
-def _require_sense(
-    files: tuple[str, ...], *, name: str | None, resume: bool, follow: bool, listen: str | None, dry_run: bool
+def _require_sense(  # the options that concern each other
+    files: tuple[str, ...],
+    *,
+    name: str | None,
+    resume: bool,
+    follow: bool,
+    listen: str | None,
+    dry_run: bool,
+    covers: tuple[str, ...],
 ) -> None:
     """Raise ConfigurationError for options that exclude each other or lack a file."""
     from cobalt_tasks.core.errors import ConfigurationError
@@ -108,5 +123,9 @@ def _require_sense(
         raise ConfigurationError("--follow is for one file; start one ingest for each")
     if listen and (not listen.startswith(("tcp://", "unix:/")) or "-" in files):
         raise ConfigurationError("--listen takes tcp://HOST:PORT or unix:/PATH, and no pipe beside it")
+    if covers and (follow or listen or resume or dry_run):
+        raise ConfigurationError(
+            "--covers is for whole scans: files, or - for a pipe; not with --follow, --listen, --resume, --dry-run"
+        )
     if dry_run and (not files or "-" in files or follow or listen or resume):
         raise ConfigurationError("--dry-run is for files")

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, Double, Text, and_, bindparam, delete, select, true, update
 
+from cobalt_tasks.core import coverage
 from cobalt_tasks.core.changes import Change, ChangeKind, ScanPart
+from cobalt_tasks.core.coverage import Ports
 from cobalt_tasks.db import bulk
 from cobalt_tasks.db.tables import ports, scanned_hosts, scanned_ports
 from cobalt_tasks.db.upserts import upsert
@@ -18,7 +20,7 @@ Target = tuple[str, str, int]
 """Address, protocol, port."""
 
 _KEY: Final[bulk.Columns] = {"address": Text(), "protocol": Text(), "port": BigInteger()}
-_MAYBE_OPEN: Final = frozenset({"udp"})
+MAYBE_OPEN: Final = frozenset({"udp"})
 """Protocols in which an open port may not answer: absence from a report shows nothing."""
 
 _ORDER: Final = tuple(ports.c[name] for name in _KEY)
@@ -71,6 +73,13 @@ def apply(connection: Connection, source_id: int, part: ScanPart) -> list[Change
     return changes
 
 
+def finish(connection: Connection, source_id: int) -> list[Change]:
+    """Close what the input `source_id` reported closed, now that its end shows that it is whole; return the changes."""
+    changes = _close_reported(connection, source_id)
+    _forget(connection, source_id)
+    return changes
+
+
 def _forget(connection: Connection, source_id: int) -> None:
     for table in (scanned_hosts, scanned_ports):
         connection.execute(delete(table).where(table.c.source_id == source_id))
@@ -90,25 +99,30 @@ def _note_closed(connection: Connection, source_id: int, closed: Sequence[tuple[
 def _close_reported(connection: Connection, source_id: int) -> list[Change]:
     same = and_(*(ports.c[name] == scanned_ports.c[name] for name in _KEY))
     chosen = select(*_ORDER, ports.c.unconfirmed_since, scanned_ports.c.observed_at).join(scanned_ports, same)
-    chosen = chosen.where(scanned_ports.c.source_id == source_id, *_is_open_before(scanned_ports.c.observed_at))
+    chosen = chosen.where(scanned_ports.c.source_id == source_id, *is_open_before(scanned_ports.c.observed_at))
     rows = connection.execute(chosen.order_by(*_ORDER).with_for_update(of=ports)).all()
     return _close(connection, rows)
 
 
-def _close_absent(
-    connection: Connection, source_id: int, covers: Mapping[str, Sequence[tuple[int, int]]]
-) -> list[Change]:
+def _close_absent(connection: Connection, source_id: int, covers: Ports) -> list[Change]:
     """Close what a whole scan covered and did not report: at once where the rest was closed, else at the second time."""
     chosen = select(*_ORDER, ports.c.unconfirmed_since, scanned_hosts.c.observed_at, scanned_hosts.c.is_rest_closed)
     chosen = chosen.join(scanned_hosts, ports.c.address == scanned_hosts.c.address)
-    chosen = chosen.where(scanned_hosts.c.source_id == source_id, *_is_open_before(scanned_hosts.c.observed_at))
+    chosen = chosen.where(scanned_hosts.c.source_id == source_id, *is_open_before(scanned_hosts.c.observed_at))
     rows = connection.execute(chosen.order_by(*_ORDER).with_for_update(of=ports)).all()
-    absent = [row for row in rows if any(first <= row.port <= last for first, last in covers.get(row.protocol, ()))]
+    return settle(connection, [row for row in rows if coverage.has(covers, row.protocol, row.port)])
+
+
+def settle(connection: Connection, absent: Sequence[Any]) -> list[Change]:
+    """Close ports that a whole scan covered and did not report, or note that they are not confirmed; return the changes.
+
+    absent: rows with the port, `unconfirmed_since`, `observed_at` of the scan, and `is_rest_closed`, in the order of ports.
+    """
     closed, unconfirmed = [], []
     for row in absent:
         if row.is_rest_closed:
             closed.append(row)
-        elif row.protocol in _MAYBE_OPEN:
+        elif row.protocol in MAYBE_OPEN:
             continue
         elif row.unconfirmed_since is None:
             unconfirmed.append(row)
@@ -118,7 +132,8 @@ def _close_absent(
     return _close(connection, closed)
 
 
-def _is_open_before(moment: Any) -> list[Any]:
+def is_open_before(moment: Any) -> list[Any]:
+    """Return the conditions that a port was open, and was not seen since `moment`, a column or epoch seconds."""
     return [ports.c.closed_since.is_(None), ports.c.last_seen < moment]
 
 

@@ -1,12 +1,14 @@
 """From streams to the ledger, with one memory of what was asked for and one thread that sends."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from cobalt_tasks.core.coverage import ScanCoverage
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.ingest import formats, source_identity
+from cobalt_tasks.ingest import ending, formats, source_identity
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.commit import Committer, retry_while_unavailable
 from cobalt_tasks.ingest.derive import Planner
@@ -58,19 +60,20 @@ class Pipeline:
         if self._sender is not None:
             self._sender.close()
 
-    def run(
+    def run(  # noqa: PLR0913  # a stream, and what the user knows of it
         self,
         stream: Stream,
         *,
         format_name: str | None = None,
         family: str | None = None,
         port: int | None = None,
+        covers: Sequence[ScanCoverage] = (),
         scans: bool = True,
     ) -> Source:
         """Read a stream to its end, or until asked to stop; return its source as the ledger has it.
 
         stream: its bytes; format_name, family: the format, or the only family to consider, None to recognise it;
-        port: the one that was scanned, None if the input names it; scans: whether scans are read too, or only traffic.
+        port: the one that was scanned, None if the input names it; covers: what was scanned, as the user names it; scans: whether scans are read too, or only traffic.
 
         Raises:
             ConfigurationError: its format is not recognised, or it is not the one it was read with before.
@@ -95,7 +98,23 @@ class Pipeline:
             stopping=self._stopping,
             moved=self._moved,
         )
-        return reading.run()
+        source = reading.run()
+        if not chosen.is_traffic and stream.ended() and not self._stopping():
+            self._settle(source, chosen, covers, is_whole=reading.is_whole())
+        return source
+
+    def _settle(self, source: Source, chosen: type[Format], covers: Sequence[ScanCoverage], *, is_whole: bool) -> None:
+        self._retry(
+            lambda: ending.settle(
+                self._database,
+                source,
+                chosen,
+                covers=covers,
+                is_whole=is_whole,
+                now=time.time(),
+                report=self._report,
+            )
+        )
 
     def _moved(self, before: Source, source: Source, batch: Batch) -> None:
         self._planner.committed(batch)

@@ -27,6 +27,8 @@ class ReadingState(Struct, omit_defaults=True):
 
     skipping: bool = False
     format: str | None = None
+    whole: bool = False
+    """Of a journal, whose bytes are not kept: whether it was written to its end so far."""
 
 
 def state_of(source: Source) -> ReadingState:
@@ -85,6 +87,13 @@ class Reading:
             else:
                 self._stream.wait(_WAIT_SECONDS)
         return self.source
+
+    def is_whole(self) -> bool:
+        """Return whether the input, now read to its end, was written to its end."""
+        if self.source.partial_line is not None:
+            return False
+        tail = (self._tail + self._buffer)[-PRINT:]
+        return self._format.is_whole(tail) if tail else state_of(self.source).whole
 
     def _complete_last_line(self) -> bool:
         """Undo a partial line when more of the file has come; return False when nothing new has."""
@@ -178,7 +187,8 @@ class Reading:
         return self._checkpoint()
 
     def _checkpoint(self) -> Checkpoint:
-        state = ReadingState(skipping=self._skipping, format=self._format.state)
+        whole = bool(self._stream.key) and self._format.is_whole(self._tail)
+        state = ReadingState(skipping=self._skipping, format=self._format.state, whole=whole)
         return Checkpoint(
             position=self._position,
             format=self._format.name,

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.core import access
+from cobalt_tasks.core.coverage import ScanCoverage
 from cobalt_tasks.core.errors import (
     CobaltError,
     ConfigurationError,
@@ -51,6 +52,7 @@ class Options(Struct, frozen=True, kw_only=True):
     format: str | None = None
     name: str | None = None
     port: int | None = None
+    covers: tuple[ScanCoverage, ...] = ()
     resume: bool = False
     only_journal: str | None = None
     """Of those that wait, resume only this one."""
@@ -211,6 +213,7 @@ class _Session:
             format=self._options.format,
             family=self._options.family,
             port=self._options.port,
+            covers=self._options.covers,
             is_from_network=self._options.listen.startswith("tcp://"),
         )
         self._require_safe_listening()
@@ -276,6 +279,7 @@ class _Session:
                 format_name=self._options.format or about.format,
                 family=self._options.family or about.family,
                 port=about.port if self._options.port is None else self._options.port,
+                covers=self._options.covers or about.covers,
                 # A scan makes us probe what it names: a stranger's must not, without a scope that bounds it.
                 scans=not about.is_from_network or bool(self._settings.scope),
             )

@@ -18,6 +18,8 @@ class Format(ABC):
         summary: a few words for the documentation: which output of the tool it is.
         is_traffic: whether it only reports what was seen in traffic. Other formats report scans, and the workers probe
             what a scan names.
+        closes_at_end: whether the ports that it reports closed are closed once the input has its end; formats that know
+            where a scan ends do that themselves.
         longest: bytes of a record; a longer one is rejected, and skipped without being held.
         port: the port that was scanned, as the user says, for input that does not.
 
@@ -28,6 +30,7 @@ class Format(ABC):
     tool: ClassVar[str]
     summary: ClassVar[str]
     is_traffic: ClassVar[bool] = False
+    closes_at_end: ClassVar[bool] = False
     longest: ClassVar[int] = 1 << 20
     port: int | None = None
 
@@ -44,6 +47,11 @@ class Format(ABC):
     @state.setter  # noqa: B027  # most formats have none
     def state(self, text: str | None) -> None:
         """Go on from a state."""
+
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether an input whose last bytes are `tail` (4 KiB at most) was written to its end, as far as that shows."""
+        return tail.endswith(b"\n")
 
     def split(self, data: bytes) -> int:
         """Return how many bytes from the start are whole records."""

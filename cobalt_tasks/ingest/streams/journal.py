@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from cobalt_tasks.core.coverage import ScanCoverage
 from cobalt_tasks.core.errors import JournalError
 from cobalt_tasks.core.private_files import open_own
 from cobalt_tasks.ingest.streams.files import PRINT
@@ -43,6 +44,7 @@ class About(Struct, frozen=True, kw_only=True):
     format: str | None = None
     family: str | None = None
     port: int | None = None
+    covers: tuple[ScanCoverage, ...] = ()
     is_from_network: bool = False
     """Any program that reaches a TCP port may have written it."""
 

@@ -66,6 +66,11 @@ class MasscanBinary(Format):
         """Recognise by the header."""
         return 1000 * sample.startswith(_MAGIC)
 
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, is the trailer."""
+        return len(tail) > _FRAME and tail[-_FRAME:].startswith(_MAGIC)
+
     @property
     def state(self) -> str | None:
         """Remember that the file made no sense any more: there is no way to find the next record."""

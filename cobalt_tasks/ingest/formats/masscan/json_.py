@@ -66,6 +66,13 @@ class MasscanJson(KnownLineFormat):
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
     summary: ClassVar = "-oJ of every version and damage, and -oD"
+    closes_at_end: ClassVar = True
+
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, ends the array; -oD has no end but that of a line."""
+        last = tail.rstrip().rpartition(b"\n")[2]
+        return last.endswith(b"]") or (tail.endswith(b"\n") and last.startswith(b'{"') and last.endswith(b"}"))
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
@@ -151,8 +158,13 @@ def _take(record: _Record, batch: Batch) -> None:
     when = None if record.timestamp is None else values.timestamp(record.timestamp)
     if record.ports is not None:
         found = [_from_port(address, when, port) for port in record.ports]
+        for port in record.ports:
+            if port.status == "closed" and port.service is None:
+                batch.close(address, values.protocol(port.proto), values.port(port.port, "port"), when)
     elif record.data is not None:
         found = [_from_data(address, when, record, record.data)]
+        if record.data.status == "closed" and record.data.banner is None:
+            batch.close(address, values.protocol(record.proto), values.port(record.port, "port"), when)
     else:
         raise RefusedError("neither ports nor data")
     for each in found or [None]:

@@ -42,6 +42,8 @@ def read(line: bytes, batch: Batch) -> None:
         state, port, protocol, address = (part.decode("utf-8", "replace") for part in found.groups())
         if not is_open(state):
             batch.ignore()
+            if state == "closed":
+                batch.close(*target(found[4], found[3], found[2]), None)
             return
         batch.discover(_discovery(address, protocol, port))
     elif found := _BANNER.fullmatch(line):
@@ -60,6 +62,17 @@ def read(line: bytes, batch: Batch) -> None:
         batch.ignore()
     else:
         raise RefusedError("none of masscan's lines")
+
+
+def target(address: bytes, protocol: bytes, port: bytes) -> tuple[str, str, int]:
+    """Return the canonical parts of a port: `address`, `protocol`, `port`.
+
+    Raises:
+        RefusedError: one of them is none.
+
+    """
+    found, name, number = (each.decode("utf-8", "replace") for each in (address, protocol, port))
+    return values.address(found, "address"), values.protocol(name), values.port(number, "port")
 
 
 def _discovery(  # noqa: PLR0913  # the parts of a line

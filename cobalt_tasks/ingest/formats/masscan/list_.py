@@ -21,6 +21,12 @@ class MasscanList(KnownLineFormat):
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
     summary: ClassVar = "-oL"
+    closes_at_end: ClassVar = True
+
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, has masscan's last line."""
+        return tail.rstrip().endswith(b"\n# end")
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
@@ -39,6 +45,8 @@ class MasscanList(KnownLineFormat):
         state, protocol, port, address, when, service, banner = found.groups()
         if state != b"banner" and not is_open(state.decode()):
             batch.ignore()
+            if state == b"closed":
+                batch.close(*masscan_lines.target(address, protocol, port), values.timestamp(when.decode()))
             return
         has_banner = state == b"banner"
         batch.discover(

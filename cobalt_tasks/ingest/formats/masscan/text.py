@@ -13,6 +13,11 @@ class MasscanText(MasscanJson):
     summary: ClassVar = "what it prints for people, and -oU"
 
     @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, ends a line: masscan prints no end."""
+        return tail.endswith(b"\n")
+
+    @classmethod
     def recognises(cls, line: bytes) -> bool:
         """Recognise a whole line."""
         return masscan_lines.recognises(line)

@@ -7,11 +7,15 @@ their own, without one.
 import re
 from typing import ClassVar, Final
 
+import msgspec
+
 from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.masscan.banner import from_escapes
+from cobalt_tasks.ingest.formats.nmap import coverage
+from cobalt_tasks.ingest.formats.nmap.coverage import ScanNotes
 from cobalt_tasks.ingest.formats.nmap.services import scan_time, service_name, version_parts
 
 _HOST: Final = re.compile(rb"(?:Timestamp: (\d+)\t)?Host: (\S+) \(([^)]*)\)\t(.*)", re.DOTALL)
@@ -22,9 +26,9 @@ _NEXT: Final = re.compile(rb", ?(?=\d+/[a-z|]+/\w+/)")
 _PROBED: Final = re.compile(rb"# Nmap .* as: .*\s-(?:sV|A)(?:\s|$)")
 """The first line of a scan that asks for versions: a name that stands only for the number of its port has a `?` then."""
 
-_WITH_VERSIONS: Final = "versions"
-
 _STARTED: Final = re.compile(rb"# (?:Nmap|Masscan) \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})")
+_DONE: Final = re.compile(rb"# (?:Nmap|Masscan) done at ")
+_IGNORED: Final = re.compile(rb"\tIgnored State: (\S+) \(\d+\)(?:\t|$)")
 _ENTRY_FIELDS: Final = 7
 _LONGEST: Final = 128
 
@@ -34,21 +38,19 @@ class _Grepable(KnownLineFormat):
     sign: ClassVar[re.Pattern[bytes]]
 
     def __init__(self) -> None:
-        """Start without the time of a scan."""
-        self._when: float | None = None
-        self._has_versions = False
+        """Start without a scan."""
+        self._scan = ScanNotes()
 
     @property
     def state(self) -> str | None:
-        """When the scan started, and whether it asked for versions: only its first line has that."""
-        when = [] if self._when is None else [repr(self._when)]
-        return " ".join([*when, *([_WITH_VERSIONS] if self._has_versions else [])]) or None
+        """What the comments of the scan have."""
+        return None if self._scan == ScanNotes() else msgspec.json.encode(self._scan).decode()
 
     @state.setter
     def state(self, text: str | None) -> None:
-        words = (text or "").split()
-        self._has_versions = _WITH_VERSIONS in words
-        self._when = next((float(each) for each in words if each != _WITH_VERSIONS), None)
+        # An earlier version kept the time alone.
+        known = msgspec.json.decode(text, type=float | ScanNotes) if text else ScanNotes()
+        self._scan = known if isinstance(known, ScanNotes) else ScanNotes(when=known)
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
@@ -58,9 +60,7 @@ class _Grepable(KnownLineFormat):
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one host's line."""
         if line.startswith(b"#"):
-            if started := _STARTED.match(line):
-                self._when = scan_time(started[1].decode())
-                self._has_versions = _PROBED.match(line) is not None
+            self._comment(line, batch)
             return
         found = _HOST.fullmatch(line)
         if found is None:
@@ -71,10 +71,10 @@ class _Grepable(KnownLineFormat):
         if spoken := _SPOKEN.fullmatch(rest):
             self._banner(address, spoken, batch)
             return
-        at = self._when if at is None else at
+        at = self._scan.when if at is None else at
         if rest.startswith(b"Ports: "):
             entries = _NEXT.split(rest[len(b"Ports: ") :].split(b"\t", 1)[0])
-            discoveries = [self._entry(address, at, entry) for entry in entries if entry.strip()]
+            discoveries = [self._entry(address, at, entry, batch) for entry in entries if entry.strip()]
             batch.name(address, name.decode("utf-8", "replace"), "ptr", at)
             for each in discoveries:
                 if each is None:
@@ -82,6 +82,7 @@ class _Grepable(KnownLineFormat):
                 else:
                     batch.discover(each)
             self._about(address, at, rest, batch)
+            self.covered(address, at, rest, batch)
         elif rest.startswith(b"Status: Up"):
             batch.name(address, name.decode("utf-8", "replace"), "ptr", at)
             batch.discover(Discovery(address=address, protocol="ip", port=0, observed_at=at))
@@ -89,6 +90,26 @@ class _Grepable(KnownLineFormat):
             batch.ignore()
         else:
             raise RefusedError("neither ports, nor a banner, nor a status")
+
+    def _comment(self, line: bytes, batch: Batch) -> None:
+        if started := _STARTED.match(line):
+            command = coverage.COMMAND.match(line.decode("utf-8", "replace"))
+            covers = coverage.of_command(command[1]) if command else {}
+            self._scan = ScanNotes(
+                when=scan_time(started[1].decode()), covers=covers, has_versions=_PROBED.match(line) is not None
+            )
+            batch.begin_scan()
+        elif line.startswith(b"# Ports scanned: "):
+            self._scan.covers = coverage.of_comment(line.decode("utf-8", "replace"))
+        elif _DONE.match(line):
+            scan = batch.scan()
+            scan.covers, scan.ended = self._scan.covers, True
+
+    def covered(self, address: str, when: float | None, rest: bytes, batch: Batch) -> None:
+        """Note that a host was scanned to its end, if the tool reports that.
+
+        address: canonical; when: epoch seconds, None if unknown; rest: the line behind the host's name; batch: to add to.
+        """
 
     def _banner(self, address: str, spoken: re.Match[bytes], batch: Batch) -> None:
         batch.discover(
@@ -101,7 +122,7 @@ class _Grepable(KnownLineFormat):
             ),
         )
 
-    def _entry(self, address: str, when: float | None, entry: bytes) -> Discovery | None:
+    def _entry(self, address: str, when: float | None, entry: bytes, batch: Batch) -> Discovery | None:
         """Read `port/state/protocol/owner/service/rpc/version/`; a service without a version is only the port's name."""
         fields = [_word(field) for field in entry.strip().split(b"/", _ENTRY_FIELDS)]
         if len(fields) < _ENTRY_FIELDS - 1:
@@ -112,13 +133,15 @@ class _Grepable(KnownLineFormat):
             raise RefusedError(f"state is none: {state!r}")
         number, name = values.port(port, "port"), values.protocol(protocol)
         if state != "open":
+            if state == "closed":
+                batch.close(address, name, number, when)
             return None
         # nmap writes | for the / that separates.
         plain = text.replace("|", "/") if text else None
         product, version, extra = version_parts(plain) if plain else (None, None, None)
         service = service_name(name_of_service)
         details = {"owner": owner, "rpc": rpc, "extrainfo": extra}
-        is_guess = not self._has_versions or (name_of_service or "").endswith("?")
+        is_guess = not self._scan.has_versions or (name_of_service or "").endswith("?")
         known = service if plain or not is_guess or service == "tcpwrapped" else None
         if known is None:
             # It may be only the port's name.
@@ -157,6 +180,11 @@ class MasscanGrepable(_Grepable):
     sign: ClassVar = re.compile(rb"Timestamp: \d+\tHost: |Host: \S+ \(\)\tPort(?:: |s: \d+/\w+/\w+//[^/]*//$)")
     """Old versions have no time stamp; nmap's entries end in one slash more."""
 
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, has masscan's last comment."""
+        return _DONE.match(tail.rstrip().rpartition(b"\n")[2]) is not None
+
 
 class NmapGrepable(_Grepable):
     """Written by nmap -oG."""
@@ -167,6 +195,15 @@ class NmapGrepable(_Grepable):
     summary: ClassVar = "-oG"
     comment: ClassVar = re.compile(rb"# Nmap \S+ scan initiated .*-o[GA]")
     sign: ClassVar = re.compile(rb"Host: \S+ \([^)]*\)\t(?:Ports|Status): ")
+
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, has nmap's last comment."""
+        return _DONE.match(tail.rstrip().rpartition(b"\n")[2]) is not None
+
+    def covered(self, address: str, when: float | None, rest: bytes, batch: Batch) -> None:
+        """Note a host with its ports: `address`, `when` (epoch seconds or None), `rest` of its line, in `batch`."""
+        batch.cover(address, when, is_rest_closed=_IGNORED.findall(rest) == [b"closed"])
 
 
 def _word(field: bytes) -> str | None:

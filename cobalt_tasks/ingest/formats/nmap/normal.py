@@ -11,11 +11,18 @@ from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import BLANK, Format
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
+from cobalt_tasks.ingest.formats.nmap import coverage
+from cobalt_tasks.ingest.formats.nmap.coverage import ScanNotes
 from cobalt_tasks.ingest.formats.nmap.services import service_name, version_parts
 
 REPORT: Final = b"Nmap scan report for "
 _STARTS: Final = re.compile(rb"(?m)^Nmap scan report for ")
 _DONE: Final = re.compile(rb"(?m)^(?:# )?Nmap done(?: at|:).*\n")
+_ENDED: Final = re.compile(r"(?:# )?Nmap done(?: at|:) ")
+_ONLY_CLOSED: Final = re.compile(
+    r"Not shown: \d+ closed (?:\w+ )?ports(?: \([^)]*\))?$|All \d+ scanned ports on .* are closed"
+)
+_SKIPPED: Final = re.compile(r"Skipping host (\S+) ")
 _TARGET: Final = re.compile(r"Nmap scan report for (?:(\S+) \((\S+)\)|(\S+))(?: \[host down.*\])?$")
 _PORT: Final = re.compile(r"(\d+)/(\w+)\s+([a-z|]+)\s+(\S+)(.*)$")
 _HEADER: Final = re.compile(r"PORT\s+STATE\s+SERVICE")
@@ -36,6 +43,7 @@ _STATES: Final = frozenset({"open", "closed", "filtered", "unfiltered", "open|fi
 _LONGEST_TEXT: Final = 1024
 _LONGEST: Final = 128
 _MOST_SCRIPTS: Final = 64
+_LAST_LINES: Final = 3
 
 
 class _Host:
@@ -45,6 +53,9 @@ class _Host:
         self.address = address
         self.when = when
         self.is_up = True
+        self.is_skipped = False
+        self.is_rest_closed = False
+        self.closed: list[tuple[str, int]] = []
         self.about: dict[str, Any] = {}
         self.ports: list[tuple[Discovery | None, dict[str, Any], list[str]]] = []
         self.scripts: list[str] = []
@@ -61,7 +72,7 @@ class NmapNormal(Format):
 
     def __init__(self) -> None:
         """Start without a scan."""
-        self._when: float | None = None
+        self._scan = ScanNotes()
         self._host: _Host | None = None
         self._columns = ""
 
@@ -76,12 +87,19 @@ class NmapNormal(Format):
 
     @property
     def state(self) -> str | None:
-        """When the scan started."""
-        return None if self._when is None else repr(self._when)
+        """What the first lines of the scan have."""
+        return None if self._scan == ScanNotes() else msgspec.json.encode(self._scan).decode()
 
     @state.setter
     def state(self, text: str | None) -> None:
-        self._when = float(text) if text else None
+        # An earlier version kept the time alone.
+        known = msgspec.json.decode(text, type=float | ScanNotes) if text else ScanNotes()
+        self._scan = known if isinstance(known, ScanNotes) else ScanNotes(when=known)
+
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, has the line that nmap prints last."""
+        return any(_DONE.match(line + b"\n") for line in tail.rstrip().split(b"\n")[-_LAST_LINES:])
 
     def split(self, data: bytes) -> int:
         """Cut where the last host starts, or behind the end of a scan."""
@@ -116,20 +134,28 @@ class NmapNormal(Format):
                     address=values.address(found[3], "address"),
                     protocol=values.protocol(found[2]),
                     port=values.port(found[1], "port"),
-                    observed_at=self._when,
+                    observed_at=self._scan.when,
                 )
             )
         elif found := _TIME.match(text):
             self._read_time(found)
+            if not found[4]:
+                command = coverage.COMMAND.match(text)
+                self._scan.covers = coverage.of_command(command[1]) if command else {}
+                batch.begin_scan()
+        elif _ENDED.match(text):
+            self._flush(batch)
+            scan = batch.scan()
+            scan.covers, scan.ended = self._scan.covers, True
         elif self._host is not None:
             self._about_host(self._host, text, batch)
 
     def _start(self, found: re.Match[str], text: str, batch: Batch) -> None:
         name, address, alone = found.groups()
-        self._host = _Host(values.address(address or alone, "address"), self._when)
+        self._host = _Host(values.address(address or alone, "address"), self._scan.when)
         self._columns = ""
         self._host.is_up = "[host down" not in text
-        batch.name(self._host.address, name, "ptr", self._when)
+        batch.name(self._host.address, name, "ptr", self._scan.when)
 
     def _read_time(self, found: re.Match[str]) -> None:
         text, zone = (found[1], "") if found[1] else (found[2] or found[4], found[3] or found[5])
@@ -140,11 +166,12 @@ class NmapNormal(Format):
             return
         seconds = values.timestamp(f"{when.isoformat()}Z" if zone in {"UTC", "GMT"} else when.isoformat())
         if self._host is None:
-            self._when = seconds
+            self._scan.when = seconds
         else:
             self._host.when = seconds
 
     def _about_host(self, host: _Host, text: str, batch: Batch) -> None:
+        host.is_rest_closed = host.is_rest_closed or _ONLY_CLOSED.match(text) is not None
         if _HEADER.match(text):
             self._columns = text
         elif text.startswith(("|", "SF")):
@@ -153,6 +180,8 @@ class NmapNormal(Format):
             host.scripts.append(text)
         elif found := _PORT.match(text):
             self._port(host, found, text)
+        elif _SKIPPED.match(text):
+            host.is_skipped = True
         elif found := _MAC.fullmatch(text):
             host.about |= {"mac": found[1], **({"vendor": found[2]} if found[2] not in (None, "Unknown") else {})}
         elif found := _ABOUT.fullmatch(text):
@@ -167,6 +196,8 @@ class NmapNormal(Format):
         port, name = values.port(number, "port"), values.protocol(protocol)
         if state != "open":
             host.ports.append((None, {}, []))
+            if state == "closed":
+                host.closed.append((name, port))
             return
         version_at, reason_at = self._columns.find("VERSION"), self._columns.find("REASON")
         version = text[version_at:].strip() if version_at > 0 else ""
@@ -210,6 +241,10 @@ class NmapNormal(Format):
             batch.discover(_with(found, kept))
             for pem in _PEM.findall("\n".join(each.lstrip("|_ ") for each in output)):
                 batch.certificate(found.address, found.protocol, found.port, base64_or_nothing(pem), host.when)
+        for protocol, port in host.closed:
+            batch.close(host.address, protocol, port, host.when)
+        if not host.is_skipped and (host.ports or host.is_rest_closed):
+            batch.cover(host.address, host.when, is_rest_closed=host.is_rest_closed)
         scripts = _scripts(host.scripts)
         kept = {**host.about, **({"scripts": scripts} if scripts else {})}
         batch.hardware(host.address, kept.get("mac"), kept.get("vendor"), host.when)

@@ -26,6 +26,7 @@ _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-
 _LONGEST_WORD: Final = 128
 _OF_SCAN: Final = re.compile(rb"<(nmaprun|scaninfo|finished)\s([^>]*)>")
 _ATTRIBUTE: Final = re.compile(rb"(\w+)=[\"']([^\"']*)[\"']")
+_FAILED: Final = re.compile(rb"<finished\s[^>]*exit=[\"'](?!success)")
 _SCANNED: Final = frozenset({"tcp", "udp", "sctp"})
 _OPEN: Final = frozenset({"open", "up"})
 _STATES: Final = _OPEN | {"closed", "filtered", "unfiltered", "open|filtered", "closed|filtered", "unknown"}
@@ -35,6 +36,12 @@ class _XmlHosts(Format):
     scanner: ClassVar[re.Pattern[bytes]]
     longest: ClassVar[int] = 16 << 20
     """A host of 65,535 open ports has about 10 MiB."""
+
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, ends the document of a scan that did not fail."""
+        end = tail.rpartition(b"<runstats>")[2]
+        return end.rstrip().endswith(b"</nmaprun>") and not _FAILED.search(end)
 
     @classmethod
     def score(cls, sample: bytes) -> int:
@@ -219,6 +226,7 @@ class MasscanXml(_XmlHosts):
     family: ClassVar = "masscan"
     tool: ClassVar = "masscan"
     summary: ClassVar = "-oX"
+    closes_at_end: ClassVar = True
     scanner: ClassVar = re.compile(rb"<nmaprun\s[^>]*scanner=[\"']masscan[\"']")
 
 
