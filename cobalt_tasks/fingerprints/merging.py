@@ -91,7 +91,7 @@ def _with_product(known: Fingerprint, found: Assertions, field: str) -> Fingerpr
     product, certainty = _product(found), _certainty(found, "service")
     if not product or not certainty:
         return known
-    cpe, version = _vendor_and_product(found.get("service.cpe23", "")), clean_text(found.get("service.version"))
+    cpe, version = vendor_and_product(found.get("service.cpe23", "")), clean_text(found.get("service.version"))
     source = f"recog {field}"
     if known.product is None or (
         cpe and not cpe_name(known) and field not in _PAGES and not _is_same(known, product, cpe)
@@ -196,7 +196,7 @@ def _is_same(known: Fingerprint, product: str, cpe: str | None) -> bool:
     return bool(one and other) and (one in other or other in one)
 
 
-def _vendor_and_product(uri: str) -> str | None:
+def vendor_and_product(uri: str) -> str | None:
     """Return vendor and product of a program's CPE 2.2 URI, quoted as CPE 2.3 does."""
     found = _CPE.fullmatch(uri)
     return f"{quoted(unquote(found[2]))}:{quoted(unquote(found[3]))}" if found and found[1] == "a" else None

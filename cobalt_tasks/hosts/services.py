@@ -151,10 +151,23 @@ def _shown(reports: Sequence[_Report]) -> dict[str, object]:
         **_span(_target(reports[0]), min(each.first_seen for each in reports), latest),
         "service": service,
         "product": described.product if described else None,
-        "version": described.version if described else None,
+        "version": _version(described, same) if described else None,
         "details": described.details if described else next((each.details for each in same if each.details), None),
         "banner": next((each.banner for each in fresh if each.banner), None),
     }
+
+
+def _version(described: _Report, others: Iterable[_Report]) -> str | None:
+    """Return the version of the product that is shown: of the best of all sources that name this product.
+
+    Args:
+        described: the report whose product is shown.
+        others: the reports of the same service, the best first.
+
+    """
+    if described.version or not described.product:
+        return described.version
+    return next((each.version for each in others if each.version and each.product == described.product), None)
 
 
 def _report(fact: Banner) -> _Report:

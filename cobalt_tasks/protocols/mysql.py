@@ -10,6 +10,10 @@ _REFUSAL = re.compile(
     rb"...[\x00\x01]\xff[\x00-\xff]{2}(?:#.{5})?[^\x00]{0,400}?(MySQL|MariaDB|is not allowed to connect|blocked)",
     re.DOTALL,
 )
+_MAXSCALE = re.compile(rb"-maxscale\b", re.IGNORECASE)
+_PERCONA = re.compile(rb"([0-9]\.[0-9]{1,2}\.[0-9]{1,3}-[0-9]{2}(?:\.[0-9]{1,2})?)(?:-|\Z)")
+"""Percona adds its own number to MySQL's; packages of MySQL add a word behind theirs."""
+
 _SSL_REQUEST = bytes.fromhex("20000001 00aa0800 00000001 21") + bytes(23)
 """Capabilities with CLIENT_SSL, longest packet, character set."""
 
@@ -26,6 +30,11 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if found := _HANDSHAKE.match(raw):
         capabilities = raw[found.end() + _AFTER_VERSION : found.end() + _AFTER_VERSION + 1]
         offers_tls = bool(capabilities) and bool(capabilities[0] & _CLIENT_SSL)
+        if _MAXSCALE.search(found[1]):
+            # A proxy, which shows the version of the servers behind it.
+            return Fingerprint("mysql", "MaxScale", offers_tls=offers_tls)
+        if percona := _PERCONA.match(found[1]):
+            return Fingerprint("mysql", "Percona Server", clean(percona[1]), offers_tls=offers_tls)
         if mariadb := _MARIADB.match(found[1]):
             return Fingerprint("mysql", "MariaDB", clean(mariadb[1]), offers_tls=offers_tls)
         return Fingerprint("mysql", "MySQL", clean(found[1].split(b"-", 1)[0]), offers_tls=offers_tls)

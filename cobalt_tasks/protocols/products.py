@@ -8,6 +8,9 @@ from cobalt_tasks.protocols.fingerprint import clean
 _PART: Final = re.compile(rb"\(([^()]{0,200})\)|([A-Za-z][^\s/();,\[\]]{0,100})(?:/([^\s();,\[\]]{1,100}))?")
 _BARE_VERSION: Final = re.compile(rb"[ \t]{0,4}\(?v?([0-9]{1,9}\.[0-9][\w.+~-]{0,60})")
 
+_LONGEST: Final = 300
+_MOST_WORDS: Final = 5
+
 _SYSTEMS: Final = {
     b"debian": "Debian",
     b"raspbian": "Raspbian",
@@ -38,20 +41,55 @@ _SYSTEMS: Final = {
 }
 """What names an operating system, the more exact before the less."""
 
-_STANDARDS: Final = frozenset({b"upnp", b"dlnadoc", b"ipp", b"http", b"soap", b"sip", b"rtsp", b"dav"})
+_UPNP: Final = re.compile(rb"\bUPnP/[0-9.]{1,8}[,;]?[ \t]{1,4}(?=[A-Za-z])", re.IGNORECASE)
+"""What stands between the operating system and the product in a header of UPnP (UPnP Device Architecture 1.1.2)."""
+
+_SDK: Final = re.compile(rb"\b(Portable SDK for UPnP devices)(?: ?/([0-9][\w.]{0,30}))?")
+
+_PARTS: Final = frozenset({b"php", b"perl", b"python", b"openssl"})
+"""Words that never continue a name: what the product before them uses."""
+
+_STANDARDS: Final = frozenset(
+    {b"upnp", b"dlnadoc", b"ipp", b"http", b"soap", b"sip", b"rtsp", b"dav", b"servlet", b"jsp"}
+)
 """Tokens of header values that name what is spoken, not who speaks."""
 
 
 def product_of(value: bytes) -> tuple[str | None, str | None]:
-    """Return the product a header value names, and its version: the first that is no operating system and no standard."""
-    for found in _PART.finditer(value[:300]):
+    """Return the product a header value names, and its version: the first that is no operating system and no standard.
+
+    Words that follow each other without a version are one name: `Apache Tomcat/9.0`, `Wing FTP Server`.
+    """
+    value = value[:_LONGEST]
+    if sdk := _SDK.search(value):
+        return clean(sdk[1]), clean(sdk[2])
+    upnp = _UPNP.search(value)
+    end, words = 0, list[bytes]()
+    for found in _PART.finditer(value, upnp.end() if upnp else 0):
         name, version = found[2], found[3]
-        if name is None or name.lower() in _STANDARDS or name.lower() in _SYSTEMS:
+        if words and not (name and _is_word(name) and value[end : found.start()] == b" "):
+            break
+        if not words and (name is None or name.lower() in _STANDARDS or name.lower() in _SYSTEMS):
             continue
-        if version is None and (bare := _BARE_VERSION.match(value, found.end())):
+        if words and (name is None or name.lower() in _SYSTEMS or (version and not _is_title(words))):
+            break
+        words.append(name)
+        end = found.end()
+        if version is None and (bare := _BARE_VERSION.match(value, end)):
             version = bare[1]
-        return clean(name), clean(version)
-    return None, None
+        if version or len(words) == _MOST_WORDS:
+            return clean(b" ".join(words)), clean(version)
+    return (clean(b" ".join(words)), None) if words else (None, None)
+
+
+def _is_word(name: bytes) -> bool:
+    """Return whether a word may continue a name: it starts with a capital, and is no program of its own."""
+    return name[:1].isupper() and name.lower() not in _PARTS
+
+
+def _is_title(words: list[bytes]) -> bool:
+    """Return whether all words of a name start with a capital: then one with a version ends it."""
+    return all(map(_is_word, words))
 
 
 def system_of(value: bytes) -> str | None:

@@ -7,15 +7,25 @@ from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 from cobalt_tasks.protocols.products import system_of
 
 _IDENTIFICATION = re.compile(rb"^SSH-[0-9.]{1,8}-([^\s]{1,200})([^\r\n]{0,200})", re.MULTILINE)
-_VERSIONED = re.compile(rb"([A-Za-z][A-Za-z. ]*?)[_-]([0-9].*)")
+_VERSIONED = re.compile(rb"([A-Za-z][A-Za-z0-9._ -]*?)[_-]([0-9].*)")
+_ON_WINDOWS = b"OpenSSH_for_Windows"
+_NAME = re.compile(rb"[A-Za-z][A-Za-z ]{1,60}(?<! )")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """OpenSSH_9.2p1, dropbear_2022.83, libssh-0.9.6: product, a separator, version."""
+    """OpenSSH_9.2p1, dropbear_2022.83, libssh-0.9.6: product, a separator, version. Some have it the other way round."""
     found = _IDENTIFICATION.search(raw)
     if not found:
         return None
     system = system_of(found[2])
+    if found[1].startswith(_ON_WINDOWS):
+        return Fingerprint("ssh", "OpenSSH", clean(found[1].removeprefix(_ON_WINDOWS).lstrip(b"_")), os="Windows")
+    if found[1][:1].isdigit():
+        # A bare number is the version of what the comment names, unless that names a library first.
+        library, _, comment = found[2].rpartition(b":")
+        name = _NAME.match(comment.strip())
+        version = found[1] if name and not library else None
+        return Fingerprint("ssh", clean(name[0]) if name else None, clean(version), os=system)
     parts = _VERSIONED.fullmatch(found[1])
     if not parts:
         return Fingerprint("ssh", clean(found[1]), os=system)

@@ -128,5 +128,17 @@ RENAMED: Final = {
     "Microsoft-IIS": ("Microsoft IIS", True),
     "Microsoft-HTTPAPI": ("Microsoft HTTPAPI", True),
     "Jetty": ("Eclipse Jetty", True),
+    "Tomcat": ("Apache Tomcat", True),
+    "Apache-AdvancedExtranetServer": ("Apache", True),
+    "IBM_HTTP_Server": ("IBM HTTP Server", False),
+    "IBM_HTTP_SERVER": ("IBM HTTP Server", False),
+    "Varnish-Cache": ("Varnish", True),
+    "TornadoServer": ("Tornado", True),
+    "openresty": ("OpenResty", True),
+    "GlassFish Server Open Source": ("GlassFish Server", False),
+    "miniupnpd": ("MiniUPnPd", True),
+    "cpsrvd": ("cPanel", True),
+    "pve-api-daemon": ("Proxmox VE", False),
+    "NetData Embedded HTTP Server": ("Netdata", True),
 }
 """Products by their token in Server, and whether the version there is the product's."""

@@ -55,6 +55,15 @@ def write(connection: Connection, *found: Banner) -> None:
     facts.write(connection, Facts(banners=list(found)))
 
 
+def test_a_version_is_taken_from_the_next_source_that_names_the_product(database: Database) -> None:
+    """Nmap that names the product alone leaves the version to our probe, if that names the same product, and to no other."""
+    bare = report("nmap", FactRank.VERSION_SCAN, NOW + 2 * DAY, service="ssh", product="OpenSSH")
+    database.write(write, PROBE, bare)
+    assert shown(database)[:3] == ("ssh", "OpenSSH", "8.9")
+    database.write(write, report("nmap", FactRank.VERSION_SCAN, NOW + 3 * DAY, service="ssh", product="dropbear"))
+    assert shown(database)[:3] == ("ssh", "dropbear", None)
+
+
 @pytest.mark.parametrize("at_once", [False, True])
 def test_the_best_source_is_shown_in_any_order(database: Database, at_once: bool) -> None:
     """A version scan goes before our probe, that before a banner, that before traffic and a port's number; each is kept.

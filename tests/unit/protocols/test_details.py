@@ -6,7 +6,8 @@ import re
 import pytest
 
 from cobalt_tasks.protocols import Fingerprint, recognise
-from cobalt_tasks.protocols.details import _CPE, cpe, details_of
+from cobalt_tasks.protocols.cpe_names import CPE_NAMES
+from cobalt_tasks.protocols.details import cpe, details_of
 
 _NAME = re.compile(r"cpe:2\.3:a(?::(?:[a-z0-9._*?-]|\\[^\w\s])+){2}:(?:\*|(?:[a-z0-9._-]|\\[^\w\s])+)(?::\*){7}")
 """A formatted name (NIST IR 7695 6.2) of an application, of which only vendor, product and version are bound."""
@@ -31,7 +32,7 @@ def test_products_have_their_cpe(raw: bytes, name: str) -> None:
 
 def test_every_name_is_well_formed() -> None:
     """Also with a version that was made to break it."""
-    for product in _CPE:
+    for product in CPE_NAMES:
         for version in (None, "1.0", "9.2p1", "1.0:*:evil", "a b", "1+dfsg~rc1"):
             found = cpe(Fingerprint("x", product, version))
             assert found
