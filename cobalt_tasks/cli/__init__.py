@@ -23,6 +23,7 @@ COMMANDS = {
     "networks": "networks:networks",
     "forget": "forget:forget",
     "changes": "changes:changes",
+    "certificates": "certificates:certificates",
     "export": "export:export",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",

@@ -232,7 +232,7 @@ class Banner(Struct, frozen=True, kw_only=True):
 class Certificate(Struct, frozen=True, kw_only=True):
     """An X.509 certificate, parsed from its DER (RFC 5280). `names` are its DNS names and IP addresses, sorted.
 
-    `der` is empty where only a sensor's log describes it.
+    `der` is empty where only a sensor's log describes it; `public_key`, the SHA-256 of its key in hexadecimal, then too.
     """
 
     fingerprint: str
@@ -244,6 +244,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
     not_after: float
     self_signed: bool
     names: tuple[str, ...]
+    public_key: str = ""
 
 
 class Sighting(Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from cobalt_tasks.core.records import Certificate
@@ -62,7 +63,26 @@ def _read(der: bytes) -> Certificate:
         not_after=parsed.not_valid_after_utc.timestamp(),
         self_signed=_self_signed(parsed),
         names=tuple(sorted({*_alternative_names(parsed), *_common_names(parsed)})[:_MOST_NAMES]),
+        public_key=_key_digest(parsed),
     )
+
+
+def key_digest(der: bytes) -> str:
+    """Return the SHA-256 of a certificate's public key in hexadecimal, '' where it cannot be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return _key_digest(x509.load_der_x509_certificate(der))
+        except _UNREADABLE:
+            return ""
+
+
+def _key_digest(parsed: x509.Certificate) -> str:
+    try:
+        info = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except _UNREADABLE:
+        return ""
+    return hashlib.sha256(info).hexdigest()
 
 
 def _text(name: x509.Name) -> str:

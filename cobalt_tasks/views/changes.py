@@ -1,12 +1,11 @@
 """Changes for people: since when, and as text grouped by host."""
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from cobalt_tasks.core.changes import ChangeKind
-from cobalt_tasks.core.durations import DAY, HOUR, MINUTE
+from cobalt_tasks.core.durations import span
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.db.engine import Database
@@ -17,8 +16,6 @@ MOST: Final = 10_000
 
 LAST: Final = "last"
 
-_SPAN: Final = re.compile(r"(\d{1,6})([smhdw])")
-_UNITS: Final = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
 _PORTS_PRINTED: Final = 10
 _WORDS: Final = {
     ChangeKind.PORT_OPENED: "is open now",
@@ -36,8 +33,8 @@ def moment(given: str, now: float) -> float:
         ConfigurationError: it is none of these.
 
     """
-    if found := _SPAN.fullmatch(given):
-        return now - int(found[1]) * _UNITS[found[2]]
+    if (seconds := span(given)) is not None:
+        return now - seconds
     try:
         when = datetime.fromisoformat(given)
     except ValueError:

@@ -40,6 +40,11 @@ def _input(status: SystemStatus) -> Iterator[Metric]:
     for name in _KNOWN:
         known.add_metric([name], getattr(status, name))
     yield known
+    text = "Certificates in use that have expired, or expire within 30 days; of the 2,000 nearest of each."
+    expiries = GaugeMetricFamily("cobalt_certificates", text, labels=["state"])
+    expiries.add_metric(["expired"], status.certificates_expired)
+    expiries.add_metric(["expiring"], status.certificates_expiring)
+    yield expiries
     yield GaugeMetricFamily(
         "cobalt_geolocation_coverage", "Located hosts of those that may be.", status.geolocation.coverage
     )

@@ -16,6 +16,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.geolocation.local import manifest
 from cobalt_tasks.hosts import stats
+from cobalt_tasks.hosts.certificates import Expiries, expiries
 from cobalt_tasks.hosts.recent import RecentFacts, recent
 from cobalt_tasks.ingest.streams import leftover
 from cobalt_tasks.ingest.streams.leftover import Leftover
@@ -69,6 +70,7 @@ class Counts(Struct, frozen=True, kw_only=True):
     jobs: dict[str, dict[str, int]]
     geolocation: stats.Coverage
     countries: int
+    expiries: Expiries
     oldest_seconds: dict[str, float | None]
 
 
@@ -96,6 +98,8 @@ class SystemStatus(Struct, frozen=True, kw_only=True):
     ports: int
     domains: int
     certificates: int
+    certificates_expired: int
+    certificates_expiring: int
     jobs: dict[str, dict[str, int]]
     queues: dict[str, Queue]
     geolocation: stats.Coverage
@@ -133,6 +137,7 @@ def count(database: Database) -> Counts:
             jobs=stats.jobs_by_kind(connection),
             geolocation=stats.coverage(connection),
             countries=stats.countries(connection),
+            expiries=expiries(connection),
             oldest_seconds=stats.oldest_waiting(connection),
         )
 
@@ -163,6 +168,8 @@ def assemble(
             ports=counts.totals.ports,
             domains=counts.totals.domains,
             certificates=counts.totals.certificates,
+            certificates_expired=counts.expiries.expired,
+            certificates_expiring=counts.expiries.soon,
             jobs=counts.jobs,
             queues={kind.name: _queue(kind.name, counts, live, pace[kind.name]) for kind in KINDS},
             geolocation=counts.geolocation,

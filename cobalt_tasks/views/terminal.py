@@ -126,6 +126,9 @@ def _known(status: SystemStatus) -> RenderableType:
     known = " · ".join(f"{getattr(status, name):,} {name}" for name in counts)
     share = f"{located.located:,} of {located.hosts:,} public hosts located ({located.coverage:.0%})"
     lines = [known, f"{share}, {status.countries:,} countries", _scoring(status)]
+    if status.certificates_expired or status.certificates_expiring:
+        soon = f"{status.certificates_expiring:,} certificates expire within 30 days"
+        lines.append(f"{soon}, {status.certificates_expired:,} have expired: cobalt certificates")
     lines += [f"{each.title}: {each.age_days:.0f} d old" + (" (too old)" if each.old else "") for each in status.geodb]
     lines += dict.fromkeys(each.attribution for each in status.geodb if each.attribution)
     if not status.geodb:

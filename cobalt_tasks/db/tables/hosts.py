@@ -183,7 +183,9 @@ certificates = Table(
     Column("not_after", Double, nullable=False),
     Column("self_signed", Boolean, nullable=False),
     Column("names", Text, nullable=False),
-    Index("ix_certificates_not_after", "not_after"),
+    # The SHA-256 of the public key, '' where only a sensor describes the certificate.
+    Column("public_key", Text, nullable=False, server_default=""),
+    Index("ix_certificates_not_after_fingerprint", "not_after", "fingerprint"),
     Index("ix_certificates_serial", "serial"),
     Index("ix_certificates_self_signed", "self_signed"),
 )

@@ -179,7 +179,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     ),
     Field(
         name="cert.expires", kind=values.OfCertificate(values.TimeKind("time ahead", ahead=True)), example="cert.expires:<30d",
-        index="ix_certificates_not_after", meaning="when a certificate of the port expires; `<30d` includes what has expired",
+        index="ix_certificates_not_after_fingerprint", meaning="when a certificate of the port expires; `<30d` includes what has expired",
         places=_same(Home.CERTIFICATE, "not_after"),
     ),
     Field(

@@ -126,6 +126,11 @@ def matching(connection: Connection, search: Search) -> Select[Any]:
     return plain.where(compiler.condition(asked, found, search.target)) if chosen is None else chosen
 
 
+def is_rare(connection: Connection, search: Search) -> bool:
+    """Return whether an index finds the rows that match `search`, and they are few."""
+    return search.asked is not None and _rarest_first(connection, search.asked, search)[1] < _FEW
+
+
 def all_keys(database: Database, search: Search) -> Iterator[list[Key]]:
     """Yield the keys of all rows of `database` that match `search`, in parts. Each part has a transaction of its own.
 

@@ -26,6 +26,7 @@ from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.jobs.lists import JobFilter
 from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import lists
+from cobalt_tasks.views.dashboard.certificates_route import add_certificates
 from cobalt_tasks.views.dashboard.changes_route import add_changes
 from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.search_routes import Mark, OptionalText, add_search, found
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     _add_lists(app)
     add_search(app)
     add_changes(app)
+    add_certificates(app)
     _add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.

@@ -1,4 +1,4 @@
-"""The routes that search: ports and certificates, counts and facets, and what may follow in a query."""
+"""The routes that search: ports, counts and facets, and what may follow in a query."""
 
 from typing import Annotated
 
@@ -45,11 +45,6 @@ def add_search(app: FastAPI) -> None:
     def ports(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
         """Return ports by address and number, with their services; `q` chooses among them."""
         return found(request, q, Searchable.PORTS, limit, after)
-
-    @app.get("/api/certificates", tags=["lists"])
-    def certificates(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
-        """Return certificates, once for each port they were seen on; `q` chooses among them."""
-        return found(request, q, Searchable.CERTIFICATES, limit, after)
 
     @app.get("/api/search/count", tags=["search"])
     def count(request: Request, q: Text = "", of: Searchable = Searchable.HOSTS) -> Response:

@@ -1,0 +1,145 @@
+"""Certificates for people and programs: pages by the time they expire, and what a table shows of them."""
+
+import base64
+import binascii
+import math
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+
+from cobalt_tasks.core.durations import DAY, span
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import certificates
+from cobalt_tasks.hosts.certificates import SOON, Mark, Wanted
+from cobalt_tasks.hosts.search import find
+from cobalt_tasks.hosts.search.find import Search
+from cobalt_tasks.views.search import PageMarkError
+from cobalt_tasks.views.tables import console, table, text
+
+_NAMES_PRINTED: Final = 3
+_PORTS_PRINTED: Final = 3
+
+
+def wanted(search: Search, *, expiring: str | None, expired: bool, replaced: bool | None = None) -> Wanted:
+    """Return which certificates are listed.
+
+    Args:
+        search: from a query for certificates.
+        expiring: a length of time such as 30d: only those that expire within it, and have not expired.
+        expired: only those that have expired.
+        replaced: also those that no port shows any more; None: where neither `expiring` nor `expired` is wanted.
+
+    Raises:
+        ConfigurationError: `expiring` is no length of time, or both are wanted.
+
+    """
+    if expiring is not None and expired:
+        raise ConfigurationError("expiring and expired exclude each other: name one of them")
+    every = expiring is None and not expired if replaced is None else replaced
+    now = time.time()
+    if expired:
+        return Wanted(search=search, last=now, replaced=every)
+    if expiring is None:
+        return Wanted(search=search, replaced=every)
+    seconds = span(expiring)
+    if seconds is None:
+        raise ConfigurationError(f"expiring: {expiring[:50]!r} is no length of time: write 30d, 2w or 12h")
+    return Wanted(search=search, first=now, last=now + seconds, replaced=every)
+
+
+def page(database: Database, chosen: Wanted, limit: int, mark: str | None = None) -> dict[str, Any]:
+    """Return a page of certificates: `items`, and the `next` mark, None at the end.
+
+    Args:
+        database: the ledger.
+        chosen: which ones.
+        limit: certificates at most.
+        mark: the `next` of the page before; None for the first page.
+
+    Raises:
+        PageMarkError: the mark is none.
+        SearchTooLongError: it took too long.
+
+    """
+    after = None if mark is None else _unmarked(mark)
+    with find.searching(database) as connection:
+        rows = certificates.page(connection, chosen, limit, after)
+    following = certificates.mark_behind(rows, limit)
+    now = time.time()
+    return {
+        "items": [{**row, "state": state(row, now)} for row in rows],
+        "next": None if following is None else _marked(following),
+    }
+
+
+def state(row: Mapping[str, Any], now: float) -> str:
+    """Return whether a certificate (`row`) is valid `now` (epoch seconds): expired, expiring (30 days), not yet valid, valid."""
+    if row["not_after"] < now:
+        return "expired"
+    if row["not_before"] > now:
+        return "not yet valid"
+    return "expiring" if row["not_after"] < now + SOON else "valid"
+
+
+def print_page(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print certificates, one row each: when they expire, for which names, where they are."""
+    if not rows:
+        console().print("No certificate matches.")
+        return
+    shown = table(("Expires", "left"), ("In", "right"), ("Names", "left"), ("Issuer", "left"), ("Shown by", "left"))
+    now = time.time()
+    for row in rows:
+        style = {"expired": "red", "expiring": "yellow"}.get(state(row, now), "") if row["in_use"] else "dim"
+        cells = (_date(row["not_after"]), _days(row["not_after"] - now), _names(row), row["issuer"], _ports(row))
+        shown.add_row(*(text(cell, style if number < 2 else "") for number, cell in enumerate(cells)))  # noqa: PLR2004
+    console().print(shown)
+
+
+def _names(row: Mapping[str, Any]) -> str:
+    return _some(row["names"], _NAMES_PRINTED) or row["subject"]
+
+
+def _ports(row: Mapping[str, Any]) -> str:
+    shown = [each for each in row["ports"] if each["replaced_by"] is None and not each["closed"]]
+    targets = [f"{each['address']} {each['port']}/{each['protocol']}" for each in shown]
+    listed = _some(targets, _PORTS_PRINTED, more=row["more_ports"])
+    renewed = sum(each["replaced_by"] is not None for each in row["ports"])
+    replaced = f"replaced on {renewed} of {len(row['ports'])} ports" if renewed else ""
+    return "\n".join(filter(None, (listed, replaced))) or "no open port"
+
+
+def _some(values: Sequence[str], most: int, *, more: bool = False) -> str:
+    rest = len(values) - most
+    tail = f" and {rest}{' or more' if more else ''} others" if rest > 0 else ""
+    return ", ".join(values[:most]) + tail
+
+
+def _date(moment: float) -> str:
+    try:
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
+    except (ValueError, OverflowError, OSError):
+        return str(moment)
+
+
+def _days(seconds: float) -> str:
+    days = math.floor(seconds / DAY)
+    return f"{days:,} d"
+
+
+def _marked(mark: Mark) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(mark)).decode().rstrip("=")
+
+
+def _unmarked(mark: str) -> Mark:
+    try:
+        found = base64.urlsafe_b64decode(mark.encode() + b"=" * (-len(mark) % 4))
+        at, fingerprint = msgspec.json.decode(found, type=tuple[float, str])
+    except (binascii.Error, UnicodeError, msgspec.MsgspecError, ValueError):
+        raise PageMarkError from None
+    if not math.isfinite(at) or "\0" in fingerprint:
+        raise PageMarkError
+    return at, fingerprint

@@ -1,0 +1,48 @@
+"""The route of certificates."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.hosts.search import find
+from cobalt_tasks.hosts.search.fields import Searchable
+from cobalt_tasks.views import certificates as views
+from cobalt_tasks.views.dashboard.search_routes import Limit, Mark, Text
+
+Expiring = Annotated[
+    str | None, Query(max_length=20, description="Only those in use that expire within 30d, 2w or 12h.")
+]
+Expired = Annotated[bool, Query(description="Only those in use that have expired.")]
+Replaced = Annotated[
+    bool | None, Query(description="With or without those that no port shows any more; default: with, in full lists.")
+]
+
+
+def add_certificates(app: FastAPI) -> None:
+    """Add the route of certificates to `app`."""
+
+    @app.get("/api/certificates", tags=["lists"])
+    def certificates(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
+        request: Request,
+        q: Text = "",
+        expiring: Expiring = None,
+        expired: Expired = False,  # noqa: FBT002
+        replaced: Replaced = None,
+        limit: Limit = 100,
+        after: Mark = None,
+    ) -> Response:
+        """Return certificates, those that expire first at the front, with the ports that showed them.
+
+        `state` is valid, expiring (within 30 days), expired or not yet valid; `in_use`: a port shows it still. Each port
+        has its sources, when they saw the certificate there, and the fingerprint of the one that replaced it. Of more than
+        50 ports, 50 are listed.
+        """
+        database = request.app.state.live.database
+        search = find.read(database, q, Searchable.CERTIFICATES, request.app.state.home)
+        try:
+            chosen = views.wanted(search, expiring=expiring, expired=expired, replaced=replaced)
+        except ConfigurationError as error:
+            raise HTTPException(422, str(error)) from None
+        return Response(msgspec.json.encode(views.page(database, chosen, limit, after)), media_type="application/json")
