@@ -36,16 +36,26 @@ HELD_BY: Final = {
     "cobalt_tasks/jobs/store.py": [
         f"{STORAGE}/test_job_guards.py",
         f"{STORAGE}/test_jobs.py",
+        f"{STORAGE}/test_job_leases.py",
         f"{STORAGE}/test_clocks.py",
     ],
-    "cobalt_tasks/jobs/creation.py": [f"{STORAGE}/test_job_guards.py", f"{STORAGE}/test_jobs.py"],
+    "cobalt_tasks/jobs/creation.py": [
+        f"{STORAGE}/test_job_guards.py",
+        f"{STORAGE}/test_jobs.py",
+        f"{STORAGE}/test_job_leases.py",
+    ],
     "cobalt_tasks/jobs/freshness.py": [
         f"{STORAGE}/test_job_guards.py",
         f"{STORAGE}/test_jobs.py",
+        f"{STORAGE}/test_job_leases.py",
         f"{STORAGE}/test_clocks.py",
     ],
-    "cobalt_tasks/jobs/verdicts.py": [f"{STORAGE}/test_job_guards.py", f"{STORAGE}/test_jobs.py"],
-    "cobalt_tasks/jobs/leases.py": [f"{STORAGE}/test_jobs.py"],
+    "cobalt_tasks/jobs/verdicts.py": [
+        f"{STORAGE}/test_job_guards.py",
+        f"{STORAGE}/test_jobs.py",
+        f"{STORAGE}/test_job_leases.py",
+    ],
+    "cobalt_tasks/jobs/leases.py": [f"{STORAGE}/test_job_leases.py", f"{STORAGE}/test_jobs.py"],
     "cobalt_tasks/jobs/admin.py": [f"{STORAGE}/test_job_admin.py"],
     "cobalt_tasks/jobs/backlog.py": [
         f"{STORAGE}/test_backlog.py",
@@ -63,6 +73,7 @@ HELD_BY: Final = {
         f"{INGEST}/test_identities.py",
         f"{INGEST}/test_commit.py",
         f"{INGEST}/test_cuts.py",
+        f"{STORAGE}/test_counts.py",
         f"{STORAGE}/test_growth.py",
     ],
     "cobalt_tasks/geolocation/quotas.py": ["tests/integration/geolocation/test_quotas.py"],

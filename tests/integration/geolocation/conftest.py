@@ -15,6 +15,8 @@ from netaddr import IPSet
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.geolocation.local import install as geodb
 
 
@@ -190,3 +192,19 @@ def configured(home: Path, ip_api: IpApiServer) -> Settings:
 def write_database() -> Callable[[Path, str, dict[str, object]], Path]:
     """The writer of database files."""
     return write_mmdb
+
+
+@pytest.fixture
+def command_ledger(home: Path, databases: Path, ip_api: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A ledger on SQLite in the home of the command, with local databases, and a provider that answers."""
+    databases.rename(home / "geodb")
+    monkeypatch.setenv("COBALT_IPAPI_URL", ip_api.url)
+    database = open_ledger(environment.load())
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def command_environment(command_ledger: Database, ip_api: Any) -> dict[str, str]:
+    """The environment of a command of its own."""
+    return {**environment.environment(environment.load()), "COBALT_IPAPI_URL": ip_api.url}

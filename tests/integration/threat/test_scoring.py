@@ -1,93 +1,30 @@
 """Scores in the ledger: kept up with what is found, explained, computed again, and put on a map."""
 
-import json
 import re
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import event, insert, select, update
 
-from cobalt_tasks.cli import cobalt
-from cobalt_tasks.core import settings
-from cobalt_tasks.core.errors import ConfigurationError
-from cobalt_tasks.core.records import Banner, Certificate, Facts, Location, Sighting
+from cobalt_tasks.core.records import Banner, Certificate, Facts, Sighting
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import findings as table
-from cobalt_tasks.db.tables import hosts, jobs, observations, ports, scores, sources
+from cobalt_tasks.db.tables import jobs, observations, ports, scores
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import scoring, zones
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.scoring import ScoreChange
-from cobalt_tasks.views.hosts import UnknownHostError
-from tests.support.recount import recount
-from workers import context
-
-NOW = time.time()
-PAST = NOW - 60
+from tests.support.evidence import NOW, PAST, end_job, located, scored, see
 
 
 @pytest.fixture
 def rules(tmp_path: Path) -> threat.Rules:
     """The rules of the package."""
     return threat.load(tmp_path)
-
-
-def see(database: Database, *lines: tuple[str, str, int], at: float = PAST) -> None:
-    """Store connections, as ingest does."""
-    with database.writing() as connection:
-        connection.execute(
-            insert(observations),
-            [
-                {
-                    "source_id": 1,
-                    "observed_at": at,
-                    "arrived_at": at,
-                    "src_ip": a,
-                    "dst_ip": b,
-                    "dst_port": p,
-                    "protocol": "tcp",
-                }
-                for a, b, p in lines
-            ],
-        )
-        known = set(connection.execute(select(hosts.c.address)).scalars())
-        new = sorted({end for a, b, _ in lines for end in (a, b)} - known)
-        if new:
-            row = {"first_seen": at, "last_seen": at, "discovered": False}
-            connection.execute(insert(hosts), [{**row, "address": address} for address in new])
-        recount(connection)
-
-
-def end_job(database: Database, address: str, kind: str = "geolocation", *found: Any) -> None:
-    """Store facts and a finished job, as a worker does."""
-    row = {"kind": kind, "address": address, "protocol": "", "port": 0, "level": 3, "state": "done", "forced": False}
-    row |= {"isolated": False, "attempts": 0, "not_before": PAST, "created_at": PAST, "finished_at": PAST}
-    with database.writing() as connection:
-        connection.execute(insert(jobs), [row])
-        recount(connection)
-        if found:
-            facts.write(connection, *found)
-
-
-def scored(database: Database) -> dict[str, float]:
-    """Return the scores that are not 0."""
-    with database.reading() as connection:
-        return {row.address: row.score for row in connection.execute(select(scores).where(scores.c.score > 0))}
-
-
-def located(address: str, code: str | None = "DE", lat: float | None = 1.52, lon: float | None = 2.48) -> Facts:
-    """Return a location."""
-    place = Location(
-        address=address, provider="mmdb", fetched_at=PAST, country_code=code, latitude=lat, longitude=lon, asn=64496
-    )
-    return Facts(locations=[place])
 
 
 def test_scores_follow_what_is_seen(database: Database, rules: threat.Rules) -> None:
@@ -276,72 +213,6 @@ def test_gaps_in_the_numbers_stop_nobody(sqlite_database: Database, rules: threa
         connection.execute(insert(observations), [{**row, "id": 10**9, "dst_ip": "9.9.9.8", "dst_port": 22}])
     scoring.keep_up(sqlite_database, rules)
     assert scored(sqlite_database) == {"9.9.9.9": 0.3, "9.9.9.8": 0.3}
-
-
-@pytest.fixture
-def ledger(home: Path) -> Iterator[Database]:
-    """A ledger in the home of the command."""
-    database = open_ledger(settings.load())
-    with database.writing() as connection:
-        connection.execute(insert(sources), [{"id": 1, "name": "x", "created_at": PAST, "updated_at": PAST}])
-    yield database
-    database.dispose()
-
-
-def run(*arguments: str) -> str:
-    """Run the command; it must end well."""
-    result = CliRunner().invoke(cobalt, ["score", *arguments])
-    assert result.exit_code == 0, result.output + repr(result.exception)
-    return result.output
-
-
-def test_the_command_lists_explains_and_recomputes(ledger: Database, home: Path) -> None:
-    """Every point has its rule, its source and its time."""
-    assert "No hosts yet" in run()
-    see(ledger, ("192.0.2.2", "9.9.9.9", 22))
-    assert "2 of 2 hosts are not scored yet" in run()
-    unscored = json.loads(run("--json"))
-    assert (unscored["hosts"], unscored["scored"]) == (2, 0)
-    assert "9.9.9.9  not scored yet" in run("--explain", "9.9.9.9")
-    assert "new -> 0.30  9.9.9.9" in run("--recompute")
-    assert "0.30  9.9.9.9" in run()
-    explained = run("--explain", "9.9.9.9")
-    assert "+0.30  risky_port" in explained
-    assert "[traffic," in explained
-    printed = json.loads(run("--explain", "9.9.9.9", "--json"))
-    assert (printed["score"], printed["evidence"][0]["rule"], printed["evidence"][0]["points"]) == (
-        0.3,
-        "risky_port",
-        0.3,
-    )
-    innocent = run("--explain", "192.0.2.2")
-    assert "the rules that could be checked found nothing" in innocent
-    assert "not checked:" in innocent
-    assert isinstance(CliRunner().invoke(cobalt, ["score", "--explain", "192.0.2.200"]).exception, UnknownHostError)
-    (home / "threat.toml").write_text("[risky_port]\npoints = 0.9\nports = [22]\n")
-    assert "other rules" in run()
-    assert json.loads(run("--recompute", "--json"))["changes"] == [{"address": "9.9.9.9", "before": 0.3, "after": 0.9}]
-
-
-def test_a_worker_takes_up_changed_rules_by_itself(ledger: Database, home: Path) -> None:
-    """The next sweep scores by the rules as their files are then; by broken ones nothing is scored, and nothing is lost."""
-    worker = context.WorkerContext(settings.load())
-    see(ledger, ("192.0.2.2", "9.9.9.9", 22))
-    scoring.keep_up(ledger, worker.rules)
-    assert worker.rules is worker.rules
-    (home / "threat.toml").write_text("[risky_port]\npoints = 0.9\nports = [8080]")
-    see(ledger, ("192.0.2.2", "9.9.9.10", 8080))
-    scoring.keep_up(ledger, worker.rules)
-    assert scored(ledger) == {"9.9.9.9": 0.3, "9.9.9.10": 0.9}
-    (home / "threat.toml").write_text("[risky_port")
-    see(ledger, ("192.0.2.2", "9.9.9.11", 22))
-    for _ in range(2):
-        with pytest.raises(ConfigurationError):
-            scoring.keep_up(ledger, worker.rules)
-    (home / "threat.toml").unlink()
-    scoring.keep_up(ledger, worker.rules)
-    assert scored(ledger) == {"9.9.9.9": 0.3, "9.9.9.10": 0.9, "9.9.9.11": 0.3}
-    worker.database.dispose()
 
 
 def written(database: Database, work: Callable[[], object]) -> set[str]:
