@@ -276,6 +276,8 @@ def _banner(found: Discovery, tool: str, when: float) -> Banner:
     known = recognise(raw, service=found.service)
     if raw:
         known = recognise_more(known, raw)
+    # The words of a server are the same inside TLS: that it speaks TLS is what the scanner reports beside them.
+    is_secured = known.service is not None and found.service == f"{known.service}s"
     return Banner(
         address=found.address,
         protocol=found.protocol,
@@ -284,7 +286,7 @@ def _banner(found: Discovery, tool: str, when: float) -> Banner:
         observed_at=when,
         text=printable(raw),
         raw=raw,
-        service=known.service or found.service,
+        service=found.service if is_secured else known.service or found.service,
         product=found.product or known.product,
         version=found.version or known.version,
         rank=FactRank.TRAFFIC if found.seen_in_traffic else found.rank,

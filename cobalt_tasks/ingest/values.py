@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Collection
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ _REMEMBERED: Final = 1 << 15
 LATEST: Final = 253402300799.0
 """The last second of the year 9999."""
 
+_FINER: Final = ("milliseconds", "microseconds", "nanoseconds")
 _HIGHEST_PORT: Final = 0xFFFF
 _PROTOCOL: Final = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}")
 _ALIASES: Final = {"ipv6-icmp": "icmp6", "icmpv6": "icmp6", "icmp-v6": "icmp6", "icmp4": "icmp"}
@@ -29,9 +31,15 @@ known_addresses: Final[dict[str, str]] = {}
 """Spellings met recently, and the one spelling of each."""
 
 _LONGEST_DETAIL: Final = 512
+_LONGEST_NAME: Final = 128
 _DEEPEST: Final = 5
 _MOST: Final = 32
 _MOST_KEYS: Final = 64
+
+_SECRETS: Final = re.compile(
+    r"(?:.*[_.-])?(?:password|passwd|cookie|cookie_pair|authorization|authbasic)", re.IGNORECASE
+).fullmatch
+_NO_SECRETS: Final = re.compile(r"(?:.*[_.-])?set[_-]cookie", re.IGNORECASE).fullmatch
 
 _OFFSET: Final = re.compile(r"([+-]\d{2})(\d{2})$")
 
@@ -115,6 +123,8 @@ def is_from_server(source_port: Any, target_port: Any) -> bool:
 def timestamp(value: Any) -> float | None:
     """Return epoch seconds from a number, its text, or ISO 8601 (local time without an offset); None from None.
 
+    A number past the year 9999 counts milliseconds, microseconds or nanoseconds.
+
     Raises:
         RefusedError: it is no time, or none between 1970 and 9999.
 
@@ -130,6 +140,9 @@ def timestamp(value: Any) -> float | None:
             raise RefusedError("timestamp is no time")
     except (ValueError, OverflowError, OSError):
         raise RefusedError(f"timestamp is no time: {str(value)[:64]!r}") from None
+    for _ in _FINER if seconds > LATEST else ():
+        # Milliseconds, microseconds or nanoseconds.
+        seconds = seconds / 1000 if seconds > LATEST else seconds
     if not (math.isfinite(seconds) and 0 <= seconds <= LATEST):
         raise RefusedError(f"timestamp is out of range: {str(value)[:64]}")
     return seconds
@@ -142,8 +155,15 @@ def text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
     return value[:longest].replace("\x00", "\\x00")
 
 
+@lru_cache(4096)
+def is_secret(name: str) -> bool:
+    """Return whether what stands below a name is a secret of a user's, as in a header or a column: it is not kept."""
+    short = name[:_LONGEST_NAME]
+    return _SECRETS(short) is not None and _NO_SECRETS(short) is None
+
+
 def bounded(value: Any, depth: int = 0) -> Any:
-    """Return a value of JSON with texts, lists and objects cut to a length.
+    """Return a value of JSON with texts, lists and objects cut to a length, and without secrets.
 
     value: as it was decoded; depth: how deep it lies; what lies deeper than some levels is left out.
     """
@@ -154,7 +174,11 @@ def bounded(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [bounded(each, depth + 1) for each in value[:_MOST]]
     if isinstance(value, dict):
-        return {name[:_LONGEST_DETAIL]: bounded(each, depth + 1) for name, each in list(value.items())[:_MOST_KEYS]}
+        if isinstance(named := value.get("name"), str) and is_secret(named):
+            # A header: its name and its value.
+            return {"name": named[:_LONGEST_DETAIL]}
+        pairs = list(value.items())[:_MOST_KEYS]
+        return {name[:_LONGEST_DETAIL]: bounded(each, depth + 1) for name, each in pairs if not is_secret(name)}
     return value
 
 
@@ -166,7 +190,7 @@ def rest(record: dict[str, Any], used: Collection[str]) -> str | None:
     kept = {
         name: value
         for name, each in record.items()
-        if name not in used and (value := bounded(each, 1)) not in (None, "", [], {})
+        if name not in used and not is_secret(name) and (value := bounded(each, 1)) not in (None, "", [], {})
     }
     return details(kept)
 

@@ -19,8 +19,13 @@ _ANSWERS: Final = frozenset({
 
 _HEADERLESS: Final = ("saddr", "sport")
 _FALSE: Final = frozenset({"0", "false", "False"})
-_UDP: Final = frozenset({"udp"})
+_UDP: Final = frozenset({"udp", "dns", "ntp", "upnp", "bacnet", "ipmi"})
+"""Classifications of answers over UDP."""
+
+_ICMP: Final = frozenset({"echoreply"})
+_FAILED: Final = frozenset({"rst", "icmp", "icmp-unreach", "unreach", "timxceed", "sourcequench", "redirect", "other"})
 _LONGEST: Final = 32
+_LONGEST_ANSWER: Final = 4096
 
 
 class ZmapCsv(LineFormat):
@@ -83,24 +88,36 @@ class ZmapJson(JsonFormat):
 
 
 def _take(record: dict[str, Any], port: int | None, batch: Batch) -> None:
-    said = record.get("sport")
+    source = values.address(record.get("saddr"), "saddr")
+    classification = values.text(record.get("classification"), _LONGEST)
+    if str(record.get("success", 1)) in _FALSE or classification in _FAILED:
+        batch.ignore()
+        return
+    is_echo, is_udp = classification in _ICMP, classification in _UDP
+    said = 0 if is_echo else record.get("sport")
     if (given := port if said in (None, "") else said) is None:
         raise RefusedError("port is missing: say with --port which one was scanned")
-    number = values.port(given, "port")
-    when = record.get("timestamp_ts") or record.get("timestamp_str")
     ttl = record.get("ttl")
-    found = Discovery(
-        address=values.address(record.get("saddr"), "saddr"),
-        protocol="udp" if record.get("classification") in _UDP else "tcp",
-        port=number,
-        observed_at=values.timestamp(when or None),
-        reason=values.text(record.get("classification"), _LONGEST),
-        ttl=values.port(ttl, "ttl") if ttl not in (None, "") else None,
+    answer = record.get("data") if is_udp else None
+    batch.discover(
+        Discovery(
+            address=source,
+            protocol="icmp" if is_echo else "udp" if is_udp else "tcp",
+            port=values.port(given, "port"),
+            observed_at=values.timestamp(record.get("timestamp_ts") or record.get("timestamp_str") or None),
+            reason=classification,
+            ttl=values.port(ttl, "ttl") if ttl not in (None, "") else None,
+            service="unknown" if answer else None,
+            banner=_from_hex(answer) if isinstance(answer, str) and answer else None,
+        )
     )
-    if str(record.get("success", 1)) in _FALSE or record.get("classification") in {"rst", "icmp", "icmp-unreach"}:
-        batch.ignore()
-    else:
-        batch.discover(found)
+
+
+def _from_hex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text[: 2 * _LONGEST_ANSWER])
+    except ValueError:
+        return text.encode("utf-8", "replace")[:_LONGEST_ANSWER]
 
 
 def _cells(line: bytes) -> list[str]:

@@ -1,7 +1,6 @@
 """nmap's normal output: what a terminal shows, and what -oN and -oA write. A record is a line; a host is read as a whole."""
 
 import re
-from datetime import datetime
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -13,17 +12,25 @@ from cobalt_tasks.ingest.formats.base import BLANK, Format
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.nmap import coverage
 from cobalt_tasks.ingest.formats.nmap.coverage import ScanNotes
-from cobalt_tasks.ingest.formats.nmap.services import service_name, version_parts
+from cobalt_tasks.ingest.formats.nmap.services import local_time, service_name, version_parts
 
 REPORT: Final = b"Nmap scan report for "
-_STARTS: Final = re.compile(rb"(?m)^Nmap scan report for ")
+_STARTS: Final = re.compile(
+    rb"(?m)^(?:Nmap scan report for |Interesting (?:protocol )?ports on |Host \S+ (?:\(\S+\) )?(?:appears to be|is) up)"
+)
 _DONE: Final = re.compile(rb"(?m)^(?:# )?Nmap done(?: at|:).*\n")
 _ENDED: Final = re.compile(r"(?:# )?Nmap done(?: at|:) ")
 _ONLY_CLOSED: Final = re.compile(
     r"Not shown: \d+ closed (?:\w+ )?ports(?: \([^)]*\))?$|All \d+ scanned ports on .* are closed"
 )
 _SKIPPED: Final = re.compile(r"Skipping host (\S+) ")
-_TARGET: Final = re.compile(r"Nmap scan report for (?:(\S+) \((\S+)\)|(\S+))(?: \[host down.*\])?$")
+_TARGET: Final = re.compile(
+    r"(?:Nmap scan report for|Interesting (?:protocol )?ports on|Host|All \d+ scanned ports on) (?:(\S+) \((\S+?)\)|(\S+?))"
+    r"(?: \[host down.*\]|:| (?:appears to be|is) up.*| are (?:closed|filtered|unfiltered)\b.*)?$"
+)
+"""Where a host starts: as nmap writes it since 5.21, and before."""
+
+_REASON: Final = re.compile(r"([a-z][a-z-]*)(?: ttl (\d{1,3}))?(?:\s+(.*))?$")
 _PORT: Final = re.compile(r"(\d+)/(\w+)\s+([a-z|]+)\s+(\S+)(.*)$")
 _HEADER: Final = re.compile(r"PORT\s+STATE\s+SERVICE")
 _DISCOVERED: Final = re.compile(r"Discovered open port (\d+)/(\w+) on (\S+)$")
@@ -44,6 +51,7 @@ _LONGEST_TEXT: Final = 1024
 _LONGEST: Final = 128
 _MOST_SCRIPTS: Final = 64
 _LAST_LINES: Final = 3
+_HIGHEST_TTL: Final = 255
 
 
 class _Host:
@@ -80,7 +88,15 @@ class NmapNormal(Format):
     def score(cls, sample: bytes) -> int:
         """Count the lines that only this output has."""
         lines = [line.strip(BLANK) for line in sample.split(b"\n")]
-        signs = (REPORT, b"Starting Nmap ", b"Nmap done", b"# Nmap done", b"Host is up", b"Not shown: ")
+        signs = (
+            REPORT,
+            b"Interesting ports on ",
+            b"Starting Nmap ",
+            b"Nmap done",
+            b"# Nmap done",
+            b"Host is up",
+            b"Not shown: ",
+        )
         found = sum(10 for line in lines if line.startswith(signs) or (line[:4] == b"PORT" and b"STATE" in line))
         found += sum(1 for line in lines if line.startswith((b"# Nmap ", b"Discovered open port ")))
         return found if b"\tPorts: " not in sample and b"\tStatus: " not in sample else 0
@@ -126,6 +142,10 @@ class NmapNormal(Format):
 
     def _line(self, text: str, batch: Batch) -> None:
         if found := _TARGET.fullmatch(text):
+            if self._host is not None and (found[2] or found[3]) == self._host.address:
+                # What a version of nmap writes as the first line of a host, another writes as the second.
+                self._about_host(self._host, text, batch)
+                return
             self._flush(batch)
             self._start(found, text, batch)
         elif found := _DISCOVERED.fullmatch(text):
@@ -152,19 +172,20 @@ class NmapNormal(Format):
 
     def _start(self, found: re.Match[str], text: str, batch: Batch) -> None:
         name, address, alone = found.groups()
+        if not values.is_address(address or alone):
+            raise RefusedError(f"{(address or alone)[:64]} is a name and no address")
         self._host = _Host(values.address(address or alone, "address"), self._scan.when)
         self._columns = ""
         self._host.is_up = "[host down" not in text
+        self._host.is_rest_closed = _ONLY_CLOSED.match(text) is not None
         batch.name(self._host.address, name, "ptr", self._scan.when)
 
     def _read_time(self, found: re.Match[str]) -> None:
         text, zone = (found[1], "") if found[1] else (found[2] or found[4], found[3] or found[5])
         form = "%a %b %d %H:%M:%S %Y" if found[1] else "%Y-%m-%d %H:%M:%S" if found[4] else "%Y-%m-%d %H:%M"
-        try:
-            when = datetime.strptime(text, form)  # noqa: DTZ007  # nmap writes the local time of its machine
-        except ValueError:
+        seconds = local_time(text, form, zone)
+        if seconds is None:
             return
-        seconds = values.timestamp(f"{when.isoformat()}Z" if zone in {"UTC", "GMT"} else when.isoformat())
         if self._host is None:
             self._scan.when = seconds
         else:
@@ -179,7 +200,7 @@ class NmapNormal(Format):
         elif text == "Host script results:":
             host.scripts.append(text)
         elif found := _PORT.match(text):
-            self._port(host, found, text)
+            self._port(host, found)
         elif _SKIPPED.match(text):
             host.is_skipped = True
         elif found := _MAC.fullmatch(text):
@@ -189,8 +210,8 @@ class NmapNormal(Format):
             if found[1].startswith("rDNS record for"):
                 batch.name(host.address, found[2], "ptr", host.when)
 
-    def _port(self, host: _Host, found: re.Match[str], text: str) -> None:
-        number, protocol, state, service, _ = found.groups()
+    def _port(self, host: _Host, found: re.Match[str]) -> None:
+        number, protocol, state, service, rest = found.groups()
         if state not in _STATES:
             raise RefusedError(f"state is none: {state[:32]!r}")
         port, name = values.port(number, "port"), values.protocol(protocol)
@@ -199,27 +220,29 @@ class NmapNormal(Format):
             if state == "closed":
                 host.closed.append((name, port))
             return
-        version_at, reason_at = self._columns.find("VERSION"), self._columns.find("REASON")
-        version = text[version_at:].strip() if version_at > 0 else ""
-        reason = text[reason_at : version_at if version_at > 0 else None].strip() if reason_at > 0 else None
+        version, reason, ttl = rest.strip(), None, None
+        if "REASON" in self._columns and (why := _REASON.match(version)):
+            reason, ttl, version = why[1], why[2], why[3] or ""
+        has_versions = "VERSION" in self._columns
         details: dict[str, Any] = {}
-        is_guess = service.endswith("?") or version_at < 0
-        product, number_text, extra = version_parts(version) if version else (None, None, None)
+        is_guess = service.endswith("?") or not has_versions
+        product, number_text, extra = version_parts(version) if version and has_versions else (None, None, None)
         if extra:
             details["extrainfo"] = extra
-        if is_guess and not version:
+        if is_guess and not (version and has_versions):
             details["service_by_port"] = service.rstrip("?")
-        known = None if is_guess and not version else service_name(service)
+        known = None if "service_by_port" in details else service_name(service)
         discovery = Discovery(
             address=host.address,
             protocol=name,
             port=port,
             observed_at=host.when,
             reason=values.text(reason, _LONGEST),
+            ttl=int(ttl) if ttl and int(ttl) <= _HIGHEST_TTL else None,
             service=known,
             product=product,
             version=number_text,
-            banner=(version or known or "").encode() if known else None,
+            banner=((version if has_versions else "") or known).encode() if known else None,
             rank=FactRank.VERSION_SCAN,
         )
         host.ports.append((discovery, details, []))

@@ -1,7 +1,7 @@
 """What nmap's words for a service mean, in its normal and its grepable output, where product and version are one text."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import Final
 
 from cobalt_tasks.ingest import values
@@ -9,7 +9,7 @@ from cobalt_tasks.ingest import values
 _LONGEST: Final = 128
 _LONGEST_TEXT: Final = 1024
 _TLS: Final = ("ssl/", "ssl|", "tls/", "tls|")
-_NAMES: Final = {"http": "https", "https": "https", "http-proxy": "https", "http-alt": "https"}
+_NAMES: Final = {"http": "https", "https": "https", "http-proxy": "https", "http-alt": "https", "https-alt": "https"}
 _EXTRA: Final = re.compile(r"^(.*?)\s*\((.*)\)$", re.DOTALL)
 _VERSION: Final = re.compile(r"(?:^|(?<=\s))(?:v?|[A-Za-z_]{1,32}_)\d\S*")
 """A word that may be a version, or where one starts."""
@@ -24,17 +24,64 @@ _OF_PRODUCT: Final = re.compile(
 """A word of a product's name: a number before it is no version (`HP LaserJet 4250 http config`)."""
 
 
+_ZONES: Final = {
+    name: minutes
+    for names, minutes in (
+        ("UTC GMT WET", 0),
+        ("BST WEST CET MET", 60),
+        ("CEST MEST EET SAST", 120),
+        ("EEST MSK", 180),
+        ("JST KST", 540),
+        ("AEST", 600),
+        ("AEDT", 660),
+        ("NZST", 720),
+        ("NZDT", 780),
+        ("EDT", -240),
+        ("EST CDT", -300),
+        ("MDT", -360),
+        ("MST PDT", -420),
+        ("PST", -480),
+        ("AKST", -540),
+        ("HST", -600),
+    )
+    for name in names.split()
+}
+"""Minutes east of Greenwich, of the names of zones that mean one zone only."""
+
+_OFFSET: Final = re.compile(r"([+-])(\d\d):?(\d\d)?")
+
+
 def scan_time(text: str) -> float | None:
     """Return epoch seconds of the local time nmap writes: `Thu Nov 26 16:26:22 2026`; None if it is none."""
+    return local_time(text, "%a %b %d %H:%M:%S %Y", "")
+
+
+def local_time(text: str, form: str, zone: str) -> float | None:
+    """Return epoch seconds of a time; None if it is none.
+
+    text: the time; form: as `strptime` wants it; zone: the name or offset of its zone; this machine's zone for one that is
+    not known.
+    """
     try:
-        return datetime.strptime(text, "%a %b %d %H:%M:%S %Y").timestamp()  # noqa: DTZ007  # its machine's local time
+        when = datetime.strptime(text, form)  # noqa: DTZ007  # the zone follows
+        minutes = _minutes(zone)
+        if minutes is not None:
+            when = when.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+        return values.timestamp(when.timestamp())
     except (ValueError, OverflowError):
         return None
 
 
+def _minutes(zone: str) -> int | None:
+    if found := _OFFSET.fullmatch(zone):
+        return (int(found[2]) * 60 + int(found[3] or 0)) * (-1 if found[1] == "-" else 1)
+    return _ZONES.get(zone)
+
+
 def service_name(name: str | None) -> str | None:
     """Return one name for a service: `ssl/http` and `ssl|http` are https, `ssl/imap` is imaps; None without a name."""
-    text = values.text((name or "").rstrip("?"), _LONGEST)
+    # An old version wrote what it found out about RPC behind the name.
+    text = values.text((name or "").partition(" (")[0].rstrip("?"), _LONGEST)
     if text is None or text == "unknown":
         return None
     if text.startswith(_TLS):

@@ -18,7 +18,10 @@ def host_details(host: ET.Element) -> dict[str, Any]:
     others = [each.get("addr") for each in host.findall("address") if each.get("addrtype") != "mac"][1:]
     found["other_addresses"] = others
     found["os"] = [_attributes(each, "name", "accuracy") for each in host.findall("os/osmatch")[:_MOST]]
+    classes = host.findall("os/osmatch/osclass")[:_MOST]
+    found["os_class"] = [_attributes(each, "type", "vendor", "osfamily", "osgen", "accuracy") for each in classes]
     found["cpe"] = sorted({each.text for each in host.findall("os/osmatch/osclass/cpe") if each.text})[:_MOST]
+    found["route"] = [_attributes(each, "ttl", "ipaddr", "host", "rtt") for each in host.findall("trace/hop")[:_MOST]]
     if (uptime := host.find("uptime")) is not None:
         found["last_boot"] = uptime.get("lastboot")
     if (distance := host.find("distance")) is not None:

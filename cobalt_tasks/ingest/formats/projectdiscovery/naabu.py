@@ -4,6 +4,7 @@ import re
 from typing import Any, ClassVar, Final
 
 from cobalt_tasks.core.records import Discovery, FactRank
+from cobalt_tasks.core.text import hostname
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
@@ -20,7 +21,7 @@ _OWN: Final = frozenset({"ip", "port", "protocol", "tls"})
 """What every newer version writes, whatever it writes beside it."""
 
 _USED: Final = frozenset({"ip", "host", "port", "protocol", "timestamp", "name", "product", "version", "service"})
-_CSV: Final = frozenset({"host", "ip", "port"})
+_CSV: Final = frozenset({"ip", "port"})
 _CDN: Final = re.compile(r" \[[^\]]{0,64}\]$")
 _LONGEST: Final = 128
 
@@ -55,7 +56,7 @@ class NaabuCsv(CsvTable):
     @classmethod
     def is_header(cls, columns: list[str]) -> bool:
         """Return whether these are naabu's columns."""
-        return set(columns) >= _CSV and ("protocol" in columns or "tls" in columns or "cdn" in columns)
+        return _CSV <= set(columns) <= _KEYS
 
     def row(self, record: dict[str, str], batch: Batch) -> None:
         """Read one port, a `record`, into `batch`."""
@@ -119,4 +120,6 @@ def _split(line: bytes) -> tuple[str, int]:
     host, colon, port = _CDN.sub("", line.decode("utf-8", "replace")).rpartition(":")
     if not colon:
         raise RefusedError("no host:port")
+    if hostname(host) and not values.is_address(host):
+        raise RefusedError(f"it has a name ({host[:64]}) and no address: naabu -json writes both")
     return values.address(host, "host"), values.port(port, "port")

@@ -16,22 +16,29 @@ from cobalt_tasks.ingest.formats.suricata import facts
 Record = dict[str, Any]
 Ends = tuple[Any, Any, Any, Any]
 
-_FLOWS: Final = frozenset({"flow", "netflow"})
-_ABOUT_PACKETS: Final = frozenset({"alert", "anomaly", "drop", "fileinfo", "packet"})
-"""Events whose source is the sender of one packet, which may be the server."""
+_ABOUT_PACKETS: Final = frozenset({"alert", "anomaly", "drop", "fileinfo", "packet", "netflow"})
+"""Events whose source is the sender of one packet or, of netflow, of one direction: that may be the server."""
 
-_WITH_FLOW: Final = _FLOWS | {"alert", "tls", "dns", "http"}
+_WITH_FLOW: Final = frozenset({"flow", "netflow", "alert", "tls", "dns", "http"})
 """Events that always have two ends."""
 
-_FLATTENED: Final = frozenset({"flow", "netflow", "tls", "tcp"})
-"""Parts of an event that occur once in a flow."""
+_ONCE: Final = frozenset({"flow", "tls"})
+"""Parts of an event that occur once in a flow: their values stand in the details without the part's name."""
 
-_BESIDE: Final = (
-    *("app_proto", "community_id", "in_iface", "vlan", "icmp_type", "icmp_code", "pkt_src", "app_proto_tc"),
-    *("app_proto_orig", "app_proto_expected", "metadata", "ether", "host", "tenant_id", "parent_id", "tunnel", "tcp"),
-)
+_BESIDE: Final = frozenset({"metadata", "ether", "tunnel", "tcp", "vlan", "verdict", "traffic"})
+"""Parts that are kept as they are; all others occur many times in a flow, and are lists."""
+
+_USED: Final = frozenset({
+    *("timestamp", "flow_id", "event_type", "src_ip", "src_port", "dest_ip", "dest_port", "proto", "direction"),
+    *("payload", "payload_printable", "packet", "packet_info", "stream", "payload_length", "pcap_cnt", "pcap_filename"),
+})  # fmt: skip
+"""What is kept elsewhere, content, and places in the sensor's own input."""
+
 _NAMES: Final = {"app_proto": "service"}
-_LONG: Final = frozenset({"certificate", "chain", "http_response_body", "http_request_body", "grouped"})
+_LONG: Final = frozenset({
+    *("certificate", "chain", "http_response_body", "http_request_body", "grouped"),
+    *("http_response_body_printable", "http_request_body_printable", "src_ip", "src_port", "dest_ip", "dest_port"),
+})  # fmt: skip
 """Values that are facts of their own, or content."""
 
 _LONGEST_IDENTITY: Final = 64
@@ -59,7 +66,8 @@ class SuricataEve(JsonFormat):
         if not isinstance(kind, str):
             raise RefusedError("event_type is missing")
         if kind not in _WITH_FLOW and not ("src_ip" in event and "dest_ip" in event):
-            batch.ignore()
+            if not facts.neighbour(kind, event, batch):
+                batch.ignore()
             return
         (src_ip, src_port, dest_ip, dest_port), authority, note = _ends(kind, event)
         server = values.address(dest_ip, "dest_ip")
@@ -81,7 +89,7 @@ class SuricataEve(JsonFormat):
                 details=values.details({**_details(kind, event), **note}),
             ),
         )
-        facts.add(kind, event, batch, (server, protocol, port), when)
+        facts.add(event, batch, (server, protocol, port), when)
 
 
 def _event(record: Record) -> Record:
@@ -93,7 +101,7 @@ def _event(record: Record) -> Record:
 def _ends(kind: str, event: Record) -> tuple[Ends, Authority, Record]:
     """Return the two ends, the client first, how well the event knows them, and a note where it does not."""
     packet = event.get("src_ip"), event.get("src_port"), event.get("dest_ip"), event.get("dest_port")
-    if kind in _FLOWS:
+    if kind == "flow":
         return packet, Authority.FLOW, {}
     if kind not in _ABOUT_PACKETS:
         return packet, Authority.LOG, {}
@@ -109,13 +117,23 @@ def _ends(kind: str, event: Record) -> tuple[Ends, Authority, Record]:
 
 
 def _details(kind: str, event: Record) -> Record:
+    """Return what else an event reports: of `kind` and of the parts that it has beside that."""
     details: Record = {"event": kind}
-    for name in _BESIDE:
-        if name in event:
-            details[_NAMES.get(name, name)] = values.bounded(event[name], 1)
-    for name in {kind, "flow", "tls"} if kind != "fileinfo" else (kind,):
-        about = event.get(name)
-        if isinstance(about, dict):
-            found = {each: values.bounded(value, 2) for each, value in about.items() if each not in _LONG}
-            details.update(found if name in _FLATTENED else {name: [found]})
+    for name, value in event.items():
+        if name in _USED or value is None:
+            continue
+        if not isinstance(value, dict) or name in _BESIDE:
+            details[_NAMES.get(name, name)] = values.bounded(value, 1)
+            continue
+        found = {
+            each: values.bounded(inner, 2)
+            for each, inner in value.items()
+            if each not in _LONG and not values.is_secret(each)
+        }
+        if found.get("command") == "PASS":
+            found.pop("command_data", None)
+        details.update(found if name in _ONCE else {name: [found]} if found else {})
+    if kind == "netflow":
+        # Its other half, of the other direction, has counts of its own.
+        details["netflow"] = [{"src_ip": event.get("src_ip"), **each} for each in details.get("netflow", ())]
     return details

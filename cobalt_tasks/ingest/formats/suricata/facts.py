@@ -18,27 +18,55 @@ _LONGEST: Final = 256
 _MOST: Final = 64
 
 
-def add(kind: str, event: Record, batch: Batch, server: Server, when: float | None) -> None:
-    """Add the facts of an event.
+def add(event: Record, batch: Batch, server: Server, when: float | None) -> None:
+    """Add the facts of an event, which are in its own part or, of an alert, in those beside it.
 
     Args:
-        kind: its type.
         event: the event.
         batch: what they are added to.
         server: address, protocol and port of the server.
         when: epoch seconds, None for the arrival.
 
     """
-    if kind in {"tls", "quic"}:
-        _tls(event.get(kind), batch, server, when)
-    elif kind == "http":
-        _http(event.get("http"), batch, server, when)
-    elif kind == "dns":
-        _dns(event.get("dns"), batch, when)
-    elif kind == "ssh":
-        _ssh(event.get("ssh"), batch, server, when)
-    elif kind == "dhcp":
-        _dhcp(event.get("dhcp"), batch, when)
+    for name in ("tls", "quic"):
+        if name in event:
+            _tls(event[name], batch, server, when)
+    if "http" in event:
+        _http(event["http"], batch, server, when)
+    if "dns" in event:
+        _dns(event["dns"], batch, when)
+    if "ssh" in event:
+        _ssh(event["ssh"], batch, server, when)
+    if "dhcp" in event:
+        _dhcp(event["dhcp"], batch, when)
+
+
+def neighbour(kind: str, event: Record, batch: Batch) -> bool:
+    """Add the host that an answer of ARP is from; return whether the event is such.
+
+    kind: its type; event: the event; batch: what it is added to.
+    """
+    arp = event.get("arp")
+    address, mac = part(arp, "src_ip"), part(arp, "src_mac")
+    if (
+        kind != "arp"
+        or part(arp, "opcode") != "reply"
+        or not isinstance(address, str)
+        or not values.is_address(address)
+    ):
+        return False
+    host, when = values.address(address, "arp.src_ip"), values.timestamp(event.get("timestamp"))
+    up = Discovery(
+        address=host,
+        protocol="ip",
+        port=0,
+        observed_at=when,
+        seen_in_traffic=True,
+        details=values.details({"mac": mac}),
+    )
+    batch.discover(up)
+    batch.hardware(host, mac, None, when)
+    return True
 
 
 def _tls(tls: Any, batch: Batch, server: Server, when: float | None) -> None:
@@ -55,9 +83,36 @@ def _tls(tls: Any, batch: Batch, server: Server, when: float | None) -> None:
 
 
 def _http(http: Any, batch: Batch, server: Server, when: float | None) -> None:
+    asked, answered = (_headers(part(http, f"{name}_headers")) for name in ("request", "response"))
     # A proxy does not have the names of what is asked through it.
-    if part(http, "http_method") != "CONNECT" and names.is_own_request(part(http, "url")):
-        batch.name(server[0], names.without_port(part(http, "hostname")), _TOOL, when)
+    is_own = names.is_own_request(part(http, "url") or asked.get(":path"))
+    if is_own and "CONNECT" not in {part(http, "http_method"), asked.get(":method")}:
+        name = part(http, "hostname") or asked.get(":authority") or asked.get("host")
+        batch.name(server[0], names.without_port(name), _TOOL, when)
+    words = part(http, "server") or answered.get("server")
+    if is_own and isinstance(words, str) and words:
+        address, protocol, port = server
+        head = f"HTTP/1.1 {status if isinstance(status := part(http, 'status'), int) else 200}"
+        batch.serve(
+            Discovery(
+                address=address,
+                protocol=protocol,
+                port=port,
+                observed_at=when,
+                service="http",
+                banner=f"{head}\r\nServer: {words[:_LONGEST]}\r\n\r\n".encode("utf-8", "replace"),
+                rank=FactRank.TRAFFIC,
+                seen_in_traffic=True,
+            )
+        )
+
+
+def _headers(several: Any) -> dict[str, str]:
+    """Return headers by their name in lower case; those that are no texts are left out."""
+    pairs = [
+        (part(each, "name"), part(each, "value")) for each in (several if isinstance(several, list) else ())[:_MOST]
+    ]
+    return {name.lower(): value for name, value in pairs if isinstance(name, str) and isinstance(value, str)}
 
 
 def _dns(dns: Any, batch: Batch, when: float | None) -> None:
@@ -90,7 +145,7 @@ def _ssh(ssh: Any, batch: Batch, server: Server, when: float | None) -> None:
             port=port,
             observed_at=when,
             service="ssh",
-            banner=f"SSH-{version or '2.0'}-{software[:_LONGEST]}".encode(),
+            banner=f"SSH-{version or '2.0'}-{software[:_LONGEST]}".encode("utf-8", "replace"),
             rank=FactRank.TRAFFIC,
             seen_in_traffic=True,
         )

@@ -125,7 +125,7 @@ def _details(fields: Fields) -> dict[str, Any]:
     return {
         name: found[0][:_LONGEST] if len(found) == 1 else [each[:_LONGEST] for each in found[:16]]
         for name, found in fields.items()
-        if name.startswith(_KEPT) and found
+        if name.startswith(_KEPT) and found and not values.is_secret(name)
     }
 
 

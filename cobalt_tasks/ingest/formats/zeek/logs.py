@@ -11,19 +11,38 @@ from cobalt_tasks.ingest.formats.zeek import certificates, known
 Record = dict[str, Any]
 
 _UDP: Final = frozenset(
-    {"ntp", "snmp", "dhcp", "quic", "radius", "sip", "tftp", "syslog", "stun", "bacnet", "enip_udp"}
+    {
+        "ntp",
+        "snmp",
+        "dhcp",
+        "quic",
+        "radius",
+        "sip",
+        "tftp",
+        "syslog",
+        "stun",
+        "bacnet",
+        "wireguard",
+        "ipsec",
+        "ike",
+        "coap",
+    }
 )
 """Logs without a column for the protocol, of what runs on UDP."""
 
 _TCP: Final = frozenset({
     *("ssl", "http", "ssh", "ftp", "smtp", "rdp", "irc", "mysql", "mqtt_connect", "mqtt_publish", "mqtt_subscribe"),
     *("socks", "smb_files", "smb_mapping", "dce_rpc", "ntlm", "rfb", "modbus", "dnp3", "ldap_search", "postgresql"),
-    *("redis", "smb_cmd", "traceroute"),
+    *("redis", "smb", "ldap", "opcua", "s7comm", "cotp", "enip", "cip", "iso", "telnet", "login", "http2", "pop3", "imap"),
+    *("xmpp", "gssapi", "finger", "ge", "omron", "spicy"),
 })  # fmt: skip
 """The same, of what runs on TCP."""
 
-_BY_PORT: Final = frozenset({"kerberos", "dns", "websocket"})
+_BY_PORT: Final = frozenset({"kerberos", "dns"})
 """The same, of what runs on both."""
+
+_TUNNELS: Final = frozenset({"Tunnel::TEREDO", "Tunnel::VXLAN", "Tunnel::GENEVE", "Tunnel::GTPv1", "Tunnel::AYIYA"})
+"""Types of tunnels in UDP."""
 
 _WITH_ENDS: Final = _TCP | _UDP | _BY_PORT | {"conn"}
 _ENDS: Final = frozenset({"id.orig_h", "id.resp_h"})
@@ -149,7 +168,11 @@ def _protocol(path: str, record: Record) -> str:
     version = record.get("version")
     if path in _UDP or (path == "ssl" and isinstance(version, str) and version.upper().startswith(("DTLS", "QUIC"))):
         return "udp"
-    if path in _TCP:
+    # Packages have several logs for one protocol: modbus_detailed, bacnet_discovery.
+    families = {path, path.partition("_")[0]}
+    if not families.isdisjoint(_UDP) or record.get("tunnel_type") in _TUNNELS:
+        return "udp"
+    if not families.isdisjoint(_TCP):
         return "tcp"
     return "udp" if path in _BY_PORT else "ip"
 
@@ -163,7 +186,7 @@ def _details(path: str, record: Record) -> Record:
             is_count = name in _COUNTS and len(value) < _LONGEST_COUNT and value.isascii() and value.isdigit()
             found[name] = int(value) if is_count else value[:_LONGEST]
         else:
-            found[name] = [str(each)[:_LONGEST] for each in value[:_MOST]] if isinstance(value, list) else value
+            found[name] = values.bounded(value, 1) if isinstance(value, list | dict) else value
     return {path: [found]} if path in _MANY and found else found
 
 

@@ -12,7 +12,7 @@ from cobalt_tasks.ingest.formats.names import host_of
 from cobalt_tasks.ingest.formats.zgrab2 import results
 from cobalt_tasks.ingest.formats.zgrab2.ports import UDP, default_port
 
-_NAMES: Final = {"amqp091": "amqp"}
+_NAMES: Final = {"amqp091": "amqp", "jarm": "tls", "banner": "unknown"}
 """Modules that are not called as the service they ask."""
 
 _ANSWERED: Final = frozenset({"success", "application-error", "protocol-error", "post-tls-application-error"})
@@ -55,6 +55,9 @@ class Zgrab2(JsonFormat):
             )
         address = values.address(record.get("ip"), "ip")
         modules = record.get("data")
+        if modules == {} and record.get("error"):
+            batch.ignore()
+            return
         if not isinstance(modules, dict) or not modules:
             raise RefusedError("data holds no module")
         read = [self._module(address, name, said, record) for name, said in modules.items()]

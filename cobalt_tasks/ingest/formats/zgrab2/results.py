@@ -1,5 +1,6 @@
 """What the result of a module of zgrab2 reports: the banner, the software, the URL, and everything else."""
 
+import re
 from typing import Any, Final
 
 from cobalt_tasks.ingest import values
@@ -9,15 +10,22 @@ _BANNERS: Final = (
     *(("server_id", "raw"), ("banner",), ("server_version",), ("info_response",), ("version",)),
     *(("build_info", "version"), ("native_os",), ("supported_versions",)),
 )
-_SOFTWARE: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+_SOFTWARE: Final[dict[str, tuple[str | tuple[str, ...], tuple[str, ...]]]] = {
+    "bacnet": (("model_name",), ("firmware_revision",)),
+    "fox": (("app_name",), ("app_version",)),
+    "ipp": ("CUPS", ("cups_version",)),
     "memcached": ("Memcached", ("version",)),
+    "modbus": (("mei_response", "objects", "product_code"), ("mei_response", "objects", "revision")),
     "mongodb": ("MongoDB", ("build_info", "version")),
     "mssql": ("Microsoft SQL Server", ("version",)),
     "mysql": ("MySQL", ("server_version",)),
     "redis": ("Redis", ("version",)),
+    "siemens": (("module",), ("firmware",)),
 }
-"""Product of a module, and where its result has the version."""
+"""Product of a module, or where its result has that, and where it has the version."""
 
+_TITLE: Final = re.compile(r"<title[^>]{0,200}>([^<]{1,512})", re.IGNORECASE)
+_LONGEST_PAGE: Final = 64 * 1024
 _HEADERS: Final = ("server", "location", "x_powered_by", "www_authenticate", "content_type")
 _CONTENT: Final = frozenset({"banner", "server_version", "info_response"})
 _LARGE: Final = frozenset(
@@ -64,9 +72,11 @@ def software(service: str, result: Any) -> tuple[str | None, str | None]:
         return None, None
     product, path = _SOFTWARE[service]
     version = values.text(part(result, *path), _LONGEST_WORD)
+    if not isinstance(product, str):
+        return values.text(part(result, *product), _LONGEST_WORD), version
     if version is None:
         return None, None
-    return ("MariaDB" if "MariaDB" in version else product), version
+    return ("MariaDB" if "MariaDB" in version else product), version.removeprefix(f"{product}/")
 
 
 def url(result: Any) -> tuple[str | None, int | None]:
@@ -88,8 +98,13 @@ def details(result: Any) -> str | None:
     kept = {name: _small(value, 0) for name, value in result.items() if name not in _CONTENT | _LARGE}
     version = part(result, "handshake_log", "server_hello", "version", "name")
     cipher = part(result, "handshake_log", "server_hello", "cipher_suite", "name")
-    kept |= {"tls_version": version, "cipher": cipher}
+    kept |= {"tls_version": version, "cipher": cipher, "title": _title(part(result, "response", "body"))}
     return values.details({name: value for name, value in kept.items() if value not in (None, "", [], {})})
+
+
+def _title(page: Any) -> str | None:
+    found = _TITLE.search(page[:_LONGEST_PAGE]) if isinstance(page, str) else None
+    return found[1].strip() if found else None
 
 
 def _small(value: Any, depth: int) -> Any:

@@ -1,0 +1,110 @@
+"""Records as tools really write them: each fact of a line is where it belongs, and nothing is dropped without a word."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.support.reading import Row, connections, details, lines, names, ports, read, services
+from tests.support.rows import connection_rows
+
+ENDS = {"src_ip": "192.0.2.2", "src_port": 50000, "dest_ip": "203.0.113.80", "dest_port": 443, "proto": "TCP"}
+BACK = {"src_ip": "203.0.113.80", "src_port": 443, "dest_ip": "192.0.2.2", "dest_port": 50000, "proto": "TCP"}
+
+
+def event(kind: str, ends: Row = ENDS, **parts: Any) -> Row:
+    """Return an event of EVE."""
+    base = {"timestamp": "2026-05-13T06:52:29.000000+0000", "flow_id": 5, "event_type": kind}
+    return {**base, **ends, **parts}
+
+
+# Suricata ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_two_halves_of_netflow_are_one_connection_of_the_client(order: int) -> None:
+    """Netflow has a record for each direction: that of the server does not make it the client.
+
+    Break: netflow among the flows in suricata/eve.py.
+    """
+    halves = [event("netflow", ends, netflow={"pkts": 3, "bytes": size}) for ends, size in ((ENDS, 100), (BACK, 900))]
+    batch = read(lines(*halves[::order]))
+    assert connections(batch) == [("192.0.2.2", 50000, "203.0.113.80", 443, "tcp")]
+    counted = {each["src_ip"]: each["bytes"] for each in details(batch)[0]["netflow"]}
+    assert counted == {"192.0.2.2": 100, "203.0.113.80": 900}
+
+
+def test_parts_beside_an_events_own_are_kept_and_used() -> None:
+    """The request of a file or an alert, an HTTP/2 request, a mail: names, the server's software and details."""
+    batch = read(
+        lines(
+            event("fileinfo", BACK, fileinfo={"filename": "/a"}, http={"hostname": "f.example.com", "url": "/a"}),
+            event("alert", alert={"signature_id": 1}, tls={"sni": "t.example.com"}, direction="to_server"),
+            event("http2", http={"request_headers": [{"name": ":authority", "value": "h.example.com"}]}),
+            event("http", http={"url": "/", "response_headers": [{"name": "Server", "value": "nginx/1.18.0"}]}),
+            event("smtp", smtp={"helo": "x"}, email={"subject": "hello"}),
+        )
+    )
+    assert names(batch) == {("203.0.113.80", f"{each}.example.com") for each in "fth"}
+    assert services(batch) == {("203.0.113.80", 443): ("http", "nginx", "1.18.0")}
+    (kept,) = details(batch)
+    assert kept["email"] == [{"subject": "hello"}]
+    assert kept["fileinfo"] == [{"filename": "/a"}]
+
+
+def test_secrets_of_a_request_are_not_kept() -> None:
+    """Passwords of FTP, cookies and authorisation of HTTP; what a server sets is none."""
+    headers = [{"name": name, "value": "secret"} for name in ("Cookie", "Authorization", "Proxy-Authorization")]
+    batch = read(
+        lines(
+            event("ftp", ftp={"command": "PASS", "command_data": "secret"}),
+            event("http", http={"hostname": "a", "request_headers": headers, "cookie": "secret"}),
+        )
+    )
+    assert "secret" not in json.dumps(details(batch))
+    assert "Authorization" in json.dumps(details(batch))
+
+
+def test_an_answer_of_arp_is_a_host_with_its_address() -> None:
+    """Suricata 8 logs ARP: the sender of an answer is up, and its MAC address is known."""
+    arp = {"opcode": "reply", "src_ip": "192.168.1.1", "src_mac": "1a:10:9b:00:00:01", "dest_ip": "192.168.1.2"}
+    base = {"timestamp": "2026-05-13T06:52:29.000000+0000", "event_type": "arp"}
+    batch = read(lines({**base, "arp": arp}, {**base, "arp": {**arp, "opcode": "request"}}))
+    assert ports(batch) == [("192.168.1.1", "ip", 0)]
+    assert [(each.address, each.mac) for each in batch.hardware_addresses] == [("192.168.1.1", "1a:10:9b:00:00:01")]
+    assert batch.ignored == 1
+
+
+# Zeek ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [1_000, 1_000_000, 1_000_000_000])
+def test_times_in_smaller_units_than_seconds(factor: int) -> None:
+    """Zeek's TS_MILLIS, and what sends logs to databases: a number past the year 9999 is no count of seconds."""
+    ends = {"id.orig_h": "192.0.2.2", "id.orig_p": 1, "id.resp_h": "192.0.2.3", "id.resp_p": 2, "proto": "tcp"}
+    batch = read(lines({"ts": 1_582_751_301 * factor, "uid": "C1", **ends}))
+    assert [row[1] for row in connection_rows(batch)] == [1_582_751_301.0]
+
+
+@pytest.mark.parametrize(
+    ("path", "columns", "protocol"),
+    [
+        ("tunnel", {"tunnel_type": "Tunnel::TEREDO"}, "udp"),
+        ("ldap", {"opcode": "bind"}, "tcp"),
+        ("wireguard", {}, "udp"),
+        ("modbus_detailed", {}, "tcp"),
+        ("bacnet_discovery", {}, "udp"),
+    ],
+)
+def test_a_log_without_a_protocol_has_that_of_what_it_is_about(path: str, columns: Row, protocol: str) -> None:
+    """The logs of packages and of newer versions, too."""
+    ends = {"id.orig_h": "192.0.2.2", "id.orig_p": 1, "id.resp_h": "192.0.2.3", "id.resp_p": 2}
+    batch = read(lines({"_path": path, "ts": 1.0, "uid": "C1", **ends, **columns}))
+    assert connections(batch)[0][4] == protocol
+
+
+def test_numbers_in_a_vector_stay_numbers() -> None:
+    """The times to live of answers."""
+    ends = {"id.orig_h": "192.0.2.2", "id.orig_p": 1, "id.resp_h": "192.0.2.3", "id.resp_p": 53}
+    batch = read(lines({"_path": "dns", "ts": 1.0, "uid": "C1", **ends, "TTLs": [3.0, 7.5]}))
+    assert details(batch)[0]["dns"][0]["TTLs"] == [3.0, 7.5]
