@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Dialect,
     FromClause,
     Select,
     Table,
@@ -28,13 +29,15 @@ ROWS = "rows"
 """The parameter that carries the rows of `rows_of`: give it `encode(...)`."""
 
 
-def rows_of(connection: Connection, name: str, columns: Columns) -> FromClause:
+def rows_of(on: Connection | Dialect, name: str, columns: Columns) -> FromClause:
     """Return a table made of the JSON rows in the parameter `ROWS`, to select from, join and update from.
 
     Unlike an executemany it can be joined and returns what it changed; binary columns do not fit in JSON.
+    on: what the statement is for: a connection, or its dialect in a statement that is built once; name: of the table;
+    columns: names and types.
     """
     parameter = bindparam(ROWS, type_=Text())
-    if connection.dialect.name == "sqlite":
+    if _is_sqlite(on):
         each = func.json_each(parameter).table_valued("value", name=f"{name}_json")
         picked = [
             cast(func.json_extract(each.c.value, f"$[{index}]"), column_type).label(column)
@@ -75,9 +78,13 @@ def _is_one_of(
     return column == func.any(bindparam(None, list(values), type_=postgresql.ARRAY(column_type), unique=True))
 
 
-def insert_into(connection: Connection, table: Table) -> "sqlite.Insert | postgresql.Insert":
-    """Return this database's own INSERT, the one that knows ON CONFLICT."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+def insert_into(on: Connection | Dialect, table: Table) -> "sqlite.Insert | postgresql.Insert":
+    """Return an INSERT into `table` of the database's own, the one that knows ON CONFLICT; `on` as for `rows_of`."""
+    return sqlite.insert(table) if _is_sqlite(on) else postgresql.insert(table)
+
+
+def _is_sqlite(on: Connection | Dialect) -> bool:
+    return (on.dialect if isinstance(on, Connection) else on).name == "sqlite"
 
 
 def later(left: ColumnElement[float], right: ColumnElement[float]) -> ColumnElement[float]:

@@ -8,7 +8,7 @@ clock was stepped, and the difference is kept. Seconds of the steady clock are c
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, Text, bindparam, exists, or_, select
 
 from cobalt_tasks.core import clock
 from cobalt_tasks.core.clock import Moment
@@ -26,6 +26,20 @@ _SLEW: Final = 0.001
 _SWEPT_SECONDS: Final = 30.0
 """The last sweep was that long ago at most, or it is unknown whether the database's clock was stepped since."""
 
+
+# One statement, built once: every claim and every batch of input runs it.
+_moment: Final = select(database_now().label("wall")).subquery()
+_columns: Final = (
+    clocks.c.name,
+    clocks.c.ahead,
+    clocks.c.checked_at,
+    clocks.c.doubted,
+    clocks.c.stepped_at,
+    clocks.c.step,
+)
+_READINGS: Final = select(_moment.c.wall, *_columns).outerjoin_from(
+    _moment, clocks, or_(clocks.c.name == _DATABASE, clocks.c.name == bindparam("clock", type_=Text()))
+)
 
 _LARGE: Final = 60.0
 _GAP_SECONDS: Final = 86400.0
@@ -172,12 +186,7 @@ def _doubt(view: _View, since: float | None) -> dict[str, float | None]:
 
 def _view(connection: Connection, at: Moment | None) -> _View:
     at = at or clock.since_boot()
-    names = (_DATABASE, at.clock)
-    columns = (clocks.c.name, clocks.c.ahead, clocks.c.checked_at, clocks.c.doubted, clocks.c.stepped_at, clocks.c.step)
-    # One question: every claim asks it.
-    moment = select(database_now().label("wall")).subquery()
-    query = select(moment.c.wall, *columns).outerjoin_from(moment, clocks, clocks.c.name.in_(names))
-    found = connection.execute(query).all()
+    found = connection.execute(_READINGS, {"clock": at.clock}).all()
     rows = {name: _Row(*rest) for _, name, *rest in found if name is not None}
     return _View(at, found[0].wall, rows.get(_DATABASE, _Row()), rows.get(at.clock))
 

@@ -6,16 +6,31 @@ What a scan reports of a host for the first time is one change; so is all that t
 import ipaddress
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Double, Text, bindparam, insert, select, text, true, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Dialect,
+    Double,
+    Executable,
+    Text,
+    bindparam,
+    insert,
+    select,
+    text,
+    true,
+    update,
+)
 
 from cobalt_tasks.core.changes import Change, ChangeKind
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.db.bulk import encode, insert_into, one_of, rows_of
 from cobalt_tasks.db.tables import changes, scanned_networks
+from cobalt_tasks.db.tables.changes import OF_NETWORKS
 
 Row = dict[str, Any]
 
@@ -24,6 +39,17 @@ PROBE: Final = 0
 
 _FIRST_SECONDS: Final = DAY
 """For how long what one input reports of a host or network belongs to its first report."""
+
+# Built once: input runs them for each batch.
+_LATEST: Final = changes.c.recorded_at > bindparam("since", type_=Double())
+_SUMMARY: Final = (
+    select(changes.c.id, changes.c.details)
+    # Written out, so that the index of these changes serves.
+    .where(text(OF_NETWORKS), changes.c.source_id == bindparam("source", type_=BigInteger()), _LATEST)
+    .order_by(changes.c.id.desc())
+    .limit(1)
+)
+_SET_DETAILS: Final = update(changes).where(changes.c.id == bindparam("of_id")).values(details=bindparam("details"))
 
 _PORTS_LISTED: Final = 50
 _LOCK: Final = 0x6368616E6765
@@ -72,29 +98,32 @@ def _network(address: str) -> str:
     return str(ipaddress.ip_network((address, 64), strict=False))
 
 
-def _first_networks(connection: Connection, networks: Iterable[str], source_id: int, now: float) -> set[str]:
+def _first_networks(connection: Connection, networks: set[str], source_id: int, now: float) -> set[str]:
     """Return those of the networks that this source was the first to report, of late; note those that none did."""
-    rows = sorted((network, source_id, now) for network in networks)
-    types = {"network": Text(), "source_id": scanned_networks.c.source_id.type, "found_at": Double()}
-    given = rows_of(connection, "given", types)
-    statement = insert_into(connection, scanned_networks).from_select(list(types), select(given).where(true()))
-    connection.execute(statement.on_conflict_do_nothing(), encode(rows))
-    known = select(scanned_networks.c.network).where(
-        one_of(connection, scanned_networks.c.network, [row[0] for row in rows]),
-        scanned_networks.c.source_id == source_id,
-        scanned_networks.c.found_at > now - _FIRST_SECONDS,
-    )
-    return set(connection.execute(known).scalars())
+    note, find = _network_statements(connection.dialect)
+    values = encode([network] for network in sorted(networks)) | {"source": source_id}
+    if connection.execute(note, values | {"now": now}).rowcount == len(networks):
+        return networks
+    return set(connection.execute(find, values | {"since": now - _FIRST_SECONDS}).scalars())
+
+
+@lru_cache(4)
+def _network_statements(dialect: Dialect) -> tuple[Executable, Executable]:
+    """Return the statements that note the networks in `ROWS` for a source, and that find those it was the first to report."""
+    given = rows_of(dialect, "given", {"network": Text()})
+    source = bindparam("source", type_=BigInteger())
+    new = select(given.c.network, source, bindparam("now", type_=Double())).where(true())
+    note = insert_into(dialect, scanned_networks).from_select(["network", "source_id", "found_at"], new)
+    find = select(scanned_networks.c.network).join(given, given.c.network == scanned_networks.c.network)
+    is_first = scanned_networks.c.source_id == source, scanned_networks.c.found_at > bindparam("since", type_=Double())
+    return note.on_conflict_do_nothing(), find.where(*is_first)
 
 
 def _add_to_summary(connection: Connection, within: Sequence[Change], source_id: int, now: float) -> None:
     hosts = sum(each.kind is ChangeKind.HOST_FOUND for each in within)
     ports = len(within) - hosts
     kind = ChangeKind.NETWORKS_SCANNED
-    chosen = select(changes.c.id, changes.c.details).where(
-        changes.c.kind == kind, changes.c.source_id == source_id, changes.c.recorded_at > now - _FIRST_SECONDS
-    )
-    known = connection.execute(chosen.order_by(changes.c.id.desc()).limit(1)).first()
+    known = connection.execute(_SUMMARY, {"source": source_id, "since": now - _FIRST_SECONDS}).first()
     if known is None:
         at = min(each.observed_at for each in within)
         row = _row(Change(kind=kind, address="", observed_at=at), source_id, now, _json(hosts=hosts, ports=ports))
@@ -102,11 +131,13 @@ def _add_to_summary(connection: Connection, within: Sequence[Change], source_id:
         return
     before = msgspec.json.decode(known.details)
     details = _json(hosts=before["hosts"] + hosts, ports=before["ports"] + ports)
-    connection.execute(update(changes).where(changes.c.id == known.id).values(details=details))
+    connection.execute(_SET_DETAILS, {"of_id": known.id, "details": details})
 
 
 def _add_to_hosts(connection: Connection, new: Sequence[Change], source_id: int, now: float) -> list[Change]:
     """Write the hosts found, with their ports, also those of a host found shortly before; return the other ports."""
+    if not new:
+        return []
     ports: dict[str, list[str]] = defaultdict(list)
     for each in new:
         if each.kind is ChangeKind.PORT_OPENED:
@@ -126,7 +157,7 @@ def _add_to_hosts(connection: Connection, new: Sequence[Change], source_id: int,
         more = [
             {"of_id": row.id, "details": _listed(*_parts(row.details), ports.pop(row.address, []))} for row in known
         ]
-        connection.execute(update(changes).where(changes.c.id == bindparam("of_id")), more)
+        connection.execute(_SET_DETAILS, more)
     return [each for each in new if each.address in ports and each.kind is ChangeKind.PORT_OPENED]
 
 

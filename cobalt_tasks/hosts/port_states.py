@@ -25,13 +25,15 @@ MAYBE_OPEN: Final = frozenset({"udp"})
 
 _ORDER: Final = tuple(ports.c[name] for name in _KEY)
 
+_ANY_UNCONFIRMED: Final = select(ports.c.port).where(ports.c.unconfirmed_since.is_not(None)).limit(1)
+
 
 def reopen(connection: Connection, seen: Iterable[Target]) -> list[Change]:
     """Open the ports again that were reported open after they were found closed; return the changes.
 
     seen: the ports whose `last_seen` was just written, and whose rows this transaction has locked.
     """
-    if connection.execute(select(ports.c.port).where(ports.c.unconfirmed_since.is_not(None)).limit(1)).first() is None:
+    if connection.execute(_ANY_UNCONFIRMED).first() is None:
         return []
     wanted = bulk.rows_of(connection, "wanted", _KEY)
     same = and_(*(ports.c[name] == wanted.c[name] for name in _KEY))

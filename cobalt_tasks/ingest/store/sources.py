@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select, text, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, or_, select, text, update
 
 from cobalt_tasks.core.errors import CheckpointMovedError
 from cobalt_tasks.db.engine import Database
@@ -154,20 +154,19 @@ def advance(connection: Connection, source: Source, checkpoint: Checkpoint, chan
     tally = source.tally
     tally.add(change)
     values = {**msgspec.structs.asdict(checkpoint), **msgspec.structs.asdict(tally), "updated_at": time.time()}
-    partial_line = sources.c.partial_line
-    moved = connection.execute(
-        update(sources)
-        .where(
-            sources.c.id == source.id,
-            sources.c.position == source.position,
-            sources.c.read == source.read,
-            partial_line.is_(None) if source.partial_line is None else partial_line == source.partial_line,
-        )
-        .values(values),
-    )
-    if moved.rowcount != 1:
+    known = {f"known_{name}": getattr(source, name) for name in _CHECKED}
+    if connection.execute(_ADVANCE, values | known).rowcount != 1:
         raise CheckpointMovedError
     return msgspec.structs.replace(source, **values)
+
+
+# Built once: input runs it for each batch.
+_CHECKED: Final = ("id", "position", "read", "partial_line")
+_ADVANCE: Final = (
+    update(sources)
+    .where(*(sources.c[name].is_not_distinct_from(bindparam(f"known_{name}")) for name in _CHECKED))
+    .values({name: bindparam(name) for name in (*Checkpoint.__struct_fields__, *Tally.__struct_fields__, "updated_at")})
+)
 
 
 def adjust(connection: Connection, source_id: int, change: Tally) -> None:
