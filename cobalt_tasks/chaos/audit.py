@@ -65,6 +65,7 @@ def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to t
     jobs: set[Target],
     faults: Sequence[Struck],
     steps: Sequence[tuple[float, float]] = ((0.0, 0.0),),
+    waiting: Mapping[int, Sequence[float]] = {},  # read only
 ) -> Findings:
     """Compare the tables with what was fed.
 
@@ -75,6 +76,7 @@ def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to t
         jobs: the jobs that must exist, and no others.
         faults: what was done to the stack, by time.
         steps: (when, seconds ahead of this machine's clock) for each time the database's clock was set.
+        waiting: job → when its message was seen to wait in Redis, by time.
 
     """
     found = Findings(jobs=dict(trigger_log.ask("SELECT state, count(*) FROM jobs GROUP BY state ORDER BY state")))
@@ -85,7 +87,7 @@ def examine(  # noqa: PLR0913, PLR0917  # the tables, and all that was done to t
     transitions = trigger_log.ask("SELECT at, job, old, new, parked FROM chaos_transitions ORDER BY at")
     transitions = sorted((real_time(at, steps), *rest) for at, *rest in transitions)
     times = [(fault.at, max(fault.at, fault.until)) for fault in faults]
-    slowest = longest_recovery(transitions, times)
+    slowest = longest_recovery(transitions, times, waiting)
     found.longest_recovery, found.slowest = slowest.seconds, _described(trigger_log, slowest, faults)
     found.longest_wait = longest_wait(transitions, times)
     if found.longest_recovery >= MOST_RECOVERY:
@@ -207,12 +209,19 @@ def real_time(at: float, steps: Sequence[tuple[float, float]]) -> float:
     return real
 
 
-def longest_recovery(transitions: Rows, faults: Sequence[tuple[float, float]]) -> Recovery:
+def longest_recovery(
+    transitions: Rows,
+    faults: Sequence[tuple[float, float]],
+    waiting: Mapping[int, Sequence[float]] = {},  # read only
+) -> Recovery:
     """Return the longest recovery: from the end of a fault until a job that was sent or running then changed its state.
+
+    A job whose message was seen to wait in Redis was within reach at that moment: it waited for its turn.
 
     Args:
         transitions: (at, job, old, new, parked), by time.
         faults: (start, end) of each fault, by time.
+        waiting: job → when its message was seen to wait in Redis, by time.
 
     """
     slowest = Recovery()
@@ -220,6 +229,8 @@ def longest_recovery(transitions: Rows, faults: Sequence[tuple[float, float]]) -
     for at, job, _, new, _ in transitions:
         since, state = out_since.pop(job, (None, ""))
         seconds = _struck(since, at, faults)
+        if state == State.SENT:
+            seconds = min(seconds, at - _last_before(waiting.get(job, ()), at))
         if since is not None and seconds > slowest.seconds:
             slowest = Recovery(seconds, job, state, since, at)
         if new in _OUT:
@@ -249,6 +260,11 @@ def longest_wait(transitions: Rows, faults: Sequence[tuple[float, float]]) -> fl
             # A pause that its own outcome asked for.
             out_since.pop(job, None)
     return longest
+
+
+def _last_before(moments: Sequence[float], at: float) -> float:
+    index = bisect_left(moments, at)
+    return moments[index - 1] if index else -math.inf
 
 
 def _struck(since: float | None, until: float, faults: Sequence[tuple[float, float]]) -> float:

@@ -13,6 +13,7 @@ from cobalt_tasks.chaos import audit
 from cobalt_tasks.chaos.audit import Findings
 from cobalt_tasks.chaos.faults import Faults
 from cobalt_tasks.chaos.feed import Feed
+from cobalt_tasks.chaos.message_watch import MessageWatch
 from cobalt_tasks.chaos.priority import SLOTS, overtaken
 from cobalt_tasks.chaos.producer import Producer
 from cobalt_tasks.chaos.stack import DatabaseName, Stack, running
@@ -82,7 +83,9 @@ def run(storm: Storm, report: Callable[[str], None]) -> ChaosReport:
         rest_seconds = time.monotonic() - calmed
         before_urgent = overtaken(settings, stack, feed, weather.producer, weather.tick) if is_at_rest else None
         is_at_rest = is_at_rest and weather.rest()
-        findings = audit.examine(stack.trigger_log, stack.folder, feed.expected, feed.jobs, faults.struck, faults.steps)
+        findings = audit.examine(
+            stack.trigger_log, stack.folder, feed.expected, feed.jobs, faults.struck, faults.steps, weather.watch.seen
+        )
         if storm.keep:
             stack.trigger_log.dump(stack.folder)
             (stack.folder / "faults.txt").write_text("".join(f"{each.at:.3f} {each.name}\n" for each in faults.struck))
@@ -109,6 +112,7 @@ class _Weather:
 
     def __init__(self, stack: Stack, producer: Producer, faults: Faults, report: Callable[[str], None]) -> None:
         self.producer = producer
+        self.watch = MessageWatch(stack.folder / "redis.sock")
         self._stack = stack
         self._faults = faults
         self._report = report
@@ -137,6 +141,7 @@ class _Weather:
         """Restart what has ended, end the faults that are due, feed; return whether all that was written is read."""
         self._stack.tend()
         self._faults.resume_due()
+        self.watch.tick()
         is_read = self.producer.tend(more=more)
         if time.monotonic() - self._reported_at > _REPORT_SECONDS:
             self._reported_at = time.monotonic()

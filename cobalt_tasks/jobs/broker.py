@@ -69,11 +69,11 @@ class Broker:
 
     def depth_by_level(self, kind: str) -> dict[int, int]:
         """Return the number of messages waiting at each level of one kind's queue."""
-        return dict(zip(LEVELS, self._ask("llen", [_list(kind, level) for level in LEVELS]), strict=True))
+        return dict(zip(LEVELS, self._ask("llen", [list_name(kind, level) for level in LEVELS]), strict=True))
 
     def oldest(self, kind: str) -> dict[int, float | None]:
         """Return when the oldest waiting message of each level was sent, None where none waits."""
-        messages = self._ask("lindex", [_list(kind, level) for level in LEVELS], -1)
+        messages = self._ask("lindex", [list_name(kind, level) for level in LEVELS], -1)
         return {level: hints.sent_at(message) for level, message in zip(LEVELS, messages, strict=True)}
 
     def seconds_per_job(self, kind: str) -> float | None:
@@ -139,7 +139,7 @@ class Broker:
             return None
 
     def _lengths(self) -> list[dict[int, int]]:
-        lengths = iter(self._ask("llen", [_list(kind.name, level) for kind in KINDS for level in LEVELS]))
+        lengths = iter(self._ask("llen", [list_name(kind.name, level) for kind in KINDS for level in LEVELS]))
         return [{level: next(lengths) for level in LEVELS} for _ in KINDS]
 
     def _ask(self, command: str, keys: list[str], *arguments: object) -> list[Any]:
@@ -185,12 +185,13 @@ def describe(error: Exception) -> str:
     return f"Redis does not answer: {first_line}"
 
 
-def _list(queue: str, level: int) -> str:
+def list_name(queue: str, level: int) -> str:
+    """Return the name of the list in Redis that holds the messages of one `level` of a `queue`."""
     return f"{queue}{_PRIORITY_SEPARATOR}{level}" if level else queue
 
 
 _TYPES = {
-    **{_list(queue, level): b"list" for queue in QUEUES for level in LEVELS},
+    **{list_name(queue, level): b"list" for queue in QUEUES for level in LEVELS},
     **{f"{prefix}{queue}": b"set" for queue in QUEUES for prefix in ("_kombu.binding.", "_kombu.binding_permanent.")},
     "_kombu.binding_deadlines": b"zset",
     "unacked": b"hash",

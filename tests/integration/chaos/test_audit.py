@@ -165,6 +165,10 @@ def test_recovery_is_until_a_job_is_runnable_again_and_waiting_until_it_is_begun
     assert audit.longest_recovery(later, fault).seconds == 0.0
     assert audit.longest_wait(later, fault) == 0.0
     assert audit.longest_recovery(taken_back, [(100.0, 112.0)]).seconds == 6.0
+    in_line = [(90.0, 1, "pending", "sent", False), (150.0, 1, "sent", "running", False)]
+    assert audit.longest_recovery(in_line, fault).seconds == 50.0
+    assert audit.longest_recovery(in_line, fault, {1: [91.0, 138.0, 151.0]}).seconds == 12.0
+    assert audit.longest_recovery(taken_back, fault, {1: [108.0]}).seconds == 18.0
     paused = [
         (90.0, 1, "sent", "running", False),
         (101.0, 1, "running", "pending", True),
