@@ -10,13 +10,11 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Final, Self
 
-import dns.name
-import dns.rdatatype
-
 from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Job
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTls, StepResult, Steps, T, Target
+from cobalt_tasks.protocols.dns_messages import Labels, RecordType
 from workers.connection import Connection, Datagrams, lenient_context
 from workers.resolvers import DnsAnswer, Resolvers
 
@@ -148,9 +146,7 @@ class Net:
             target.address, target.port, deadline=deadline, transport=target.transport, any_port=step.any_port
         )
 
-    async def ask(
-        self, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, about: str, deadline: float
-    ) -> DnsAnswer:
+    async def ask(self, name: Labels, kind: RecordType, *, about: str, deadline: float) -> DnsAnswer:
         """Return what the resolvers answer about a name.
 
         about: the host the question is about: about a private one, or one with a private address inside, only resolvers

@@ -5,20 +5,19 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
-import dns.asyncresolver
-import dns.exception
-import dns.message
-import dns.name
-import dns.nameserver
-import dns.rdata
-import dns.rdatatype
 import dns.resolver
 from msgspec import Struct
 
 from cobalt_tasks.core import checked_values
 from cobalt_tasks.core.addresses import Scope, canonical, is_public
+from cobalt_tasks.protocols.dns_messages import DnsMessage, Labels, RecordType, ResponseCode, question
+from workers.dns_client import Address, DnsClient, is_silent
 
 _ONE_QUERY: Final = 1.5
+"""Seconds one server may take; then the next is asked."""
+
+_PAUSE: Final = 0.2
+"""Seconds between two rounds: a host that refuses does so at once."""
 
 
 class DnsReply(StrEnum):
@@ -36,10 +35,15 @@ class DnsReply(StrEnum):
 
 
 class DnsAnswer(Struct, frozen=True):
-    """A DNS answer. `ttl` is in seconds, the smallest on the way, or a negative answer's (RFC 2308); None: not said."""
+    """A DNS answer.
+
+    names, addresses: what the records hold. ttl: seconds, the smallest on the way, or a negative answer's (RFC 2308); None
+    if there is none.
+    """
 
     reply: DnsReply
-    records: tuple[dns.rdata.Rdata, ...] = ()
+    names: tuple[Labels, ...] = ()
+    addresses: tuple[str, ...] = ()
     ttl: int | None = None
 
 
@@ -57,62 +61,46 @@ class Resolvers:
         """
         named = [checked_values.resolver(text) for text in servers] if servers or offline else _system()
         usable = [each for each in named if not scope.excludes(each[0])]
-        self._any = _resolver(usable)
-        self._private = _resolver([each for each in usable if not is_public(each[0])])
+        self.all: tuple[Address, ...] = tuple(usable)
+        self.private: tuple[Address, ...] = tuple(each for each in usable if not is_public(each[0]))
+        self._clients = {each: DnsClient(each) for each in usable}
 
-    async def ask(
-        self, name: dns.name.Name, kind: dns.rdatatype.RdataType, *, is_private: bool, deadline: float
-    ) -> DnsAnswer:
+    async def ask(self, name: Labels, kind: RecordType, *, is_private: bool, deadline: float) -> DnsAnswer:
         """Ask for the records of a name; truncated answers are asked for again over TCP.
 
         is_private: ask only resolvers that have private addresses themselves.
         deadline: by the event loop's clock.
         """
-        resolver = self._private if is_private else self._any
-        if resolver is None:
+        servers = self.private if is_private else self.all
+        if not servers:
             return DnsAnswer(DnsReply.NOT_ASKED)
-        lifetime = max(0.0, deadline - asyncio.get_running_loop().time())
         try:
-            async with asyncio.timeout(lifetime):
-                found = await resolver.resolve(name, kind, lifetime=lifetime, search=False, raise_on_no_answer=False)
-        except dns.resolver.NXDOMAIN as error:
-            return DnsAnswer(DnsReply.NOTHING, ttl=_negative_ttl(error))
-        except dns.resolver.NoNameservers as error:
-            return DnsAnswer(DnsReply.BROKEN if _was_answered(error) else DnsReply.SILENT)
-        except (dns.exception.Timeout, OSError):
-            return DnsAnswer(DnsReply.SILENT)
-        except dns.exception.DNSException:
-            return DnsAnswer(DnsReply.BROKEN)
-        records = tuple(found.rrset or ())
-        return DnsAnswer(DnsReply.FOUND if records else DnsReply.NOTHING, records, found.chaining_result.minimum_ttl)
+            asked = question(name, kind)
+        except ValueError:
+            return DnsAnswer(DnsReply.NOTHING)
+        loop = asyncio.get_running_loop()
+        while loop.time() < deadline:
+            is_broken = False
+            # Those that were silent of late are asked after the others.
+            for server in sorted(servers, key=is_silent):
+                reply = await self._clients[server].ask(asked, min(deadline, loop.time() + _ONE_QUERY))
+                if reply is not None and reply.code in {ResponseCode.NOERROR, ResponseCode.NXDOMAIN}:
+                    return _answer(reply)
+                is_broken = is_broken or reply is not None
+            if is_broken:
+                return DnsAnswer(DnsReply.BROKEN)
+            await asyncio.sleep(min(_PAUSE, max(0.0, deadline - loop.time())))
+        return DnsAnswer(DnsReply.SILENT)
 
 
-def _system() -> list[tuple[str, int]]:
+def _answer(reply: DnsMessage) -> DnsAnswer:
+    found = DnsReply.FOUND if reply.names or reply.addresses else DnsReply.NOTHING
+    return DnsAnswer(found, reply.names, reply.addresses, reply.ttl)
+
+
+def _system() -> list[Address]:
     try:
         found = dns.resolver.Resolver().nameservers
     except dns.resolver.NoResolverConfiguration:
         return []
     return [(address, checked_values.DNS_PORT) for each in found if (address := canonical(str(each)))]
-
-
-def _resolver(servers: Sequence[tuple[str, int]]) -> dns.asyncresolver.Resolver | None:
-    if not servers:
-        return None
-    resolver = dns.asyncresolver.Resolver(configure=False)
-    resolver.nameservers = [dns.nameserver.Do53Nameserver(*each) for each in servers]
-    resolver.timeout = _ONE_QUERY
-    return resolver
-
-
-def _negative_ttl(error: dns.resolver.NXDOMAIN) -> int | None:
-    for response in error.kwargs.get("responses", {}).values():
-        if isinstance(response, dns.message.QueryMessage):
-            try:
-                return int(response.resolve_chaining().minimum_ttl)
-            except dns.exception.DNSException:
-                continue
-    return None
-
-
-def _was_answered(error: dns.resolver.NoNameservers) -> bool:
-    return any(attempt[-1] is not None for attempt in error.kwargs.get("errors", ()))

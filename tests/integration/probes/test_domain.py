@@ -11,6 +11,7 @@ import dns.flags
 import dns.message
 import dns.rcode
 import pytest
+from msgspec.structs import replace
 
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import Job, Outcome, Verdict
@@ -35,6 +36,8 @@ NAMES = Names(
         "192.0.2.13": (r"\<script\>\000\"x\".example.com",),
         "192.0.2.14": ("mixed.example.com", "gone.example.net"),
         "192.0.2.15": ("",),
+        "192.0.2.16": tuple(f"more-{number:02}.example.com" for number in range(60)),
+        "192.0.2.17": ("localhost", "localhost.example.com", "127.0.0.1", "1.0.0.127.in-addr.arpa", "real.example.com"),
         "2001:db8::10": ("six.example.com",),
     },
 )
@@ -73,10 +76,13 @@ async def serving(protocol: asyncio.DatagramProtocol, names: Names | None = None
 def ask(make_job: Callable[..., Job]) -> Callable[..., Outcome]:
     """Probe an address through a DNS server."""
 
-    def run(address: str, protocol: asyncio.DatagramProtocol | None = None, within: float = 5.0) -> Outcome:
+    def run(
+        address: str, protocol: asyncio.DatagramProtocol | None = None, within: float = 5.0, attempts: int = 0
+    ) -> Outcome:
         async def main() -> Outcome:
+            job = replace(make_job(address), attempts=attempts)
             async with serving(protocol or UdpNameServer(NAMES)) as server:
-                return await domain.probe(make_job(address), Net(Scope(), within, [server]))
+                return await domain.probe(job, Net(Scope(), within, [server]))
 
         return asyncio.run(main())
 
@@ -108,6 +114,36 @@ def test_more_names_than_a_datagram_holds(ask: Callable[..., Outcome]) -> None:
     found = names(ask("192.0.2.12"))
     assert sorted(found) == sorted(MANY)
     assert sorted(found.values(), key=str) == [None] * 32 + [True] * 8
+
+
+def test_cut_lists_show_in_the_outcome(ask: Callable[..., Outcome]) -> None:
+    """Of 60 names the first 50 are kept, and the outcome states both."""
+    outcome = ask("192.0.2.16")
+    assert len(names(outcome)) == 50
+    assert outcome.detail == "more-00.example.com, the first 50 of 60 names, of which 8 were asked for their addresses"
+
+
+def test_localhost_and_addresses_are_no_names(ask: Callable[..., Outcome]) -> None:
+    """Neither is a name below which addresses stand."""
+    assert names(ask("192.0.2.17")) == {"real.example.com": False}
+
+
+def test_a_silent_resolver_is_remembered(make_job: Callable[..., Job]) -> None:
+    """After three questions in a row without an answer, others are asked first, also by later batches; one answer counts."""
+    heard: list[bytes] = []
+
+    async def main() -> None:
+        silent = Bad(heard.append)  # type: ignore[func-returns-value]
+        async with serving(silent) as first, serving(UdpNameServer(NAMES)) as second:
+            job = make_job("2001:db8::10")
+            found = await asyncio.gather(*(domain.probe(job, Net(Scope(), 5.0, [first, second])) for _ in range(4)))
+            assert {each.code for each in found} == {"named"}
+            count = len(heard)
+            assert count >= 4
+            assert (await domain.probe(job, Net(Scope(), 5.0, [first, second]))).code == "named"
+            assert len(heard) == count
+
+    asyncio.run(main())
 
 
 def test_what_is_too_long_is_truncated_over_udp() -> None:
@@ -148,8 +184,10 @@ def test_no_name(ask: Callable[..., Outcome], address: str) -> None:
 
 
 def test_a_resolver_that_cannot_tell(ask: Callable[..., Outcome]) -> None:
-    """REFUSED and SERVFAIL are a final answer, which makes nothing fresh."""
+    """REFUSED and SERVFAIL are asked for once more, then final; they make nothing fresh."""
     outcome = ask("198.51.100.1")
+    assert (outcome.verdict, outcome.code, outcome.after) == (Verdict.RETRY, "broken", 5.0)
+    outcome = ask("198.51.100.1", attempts=1)
     assert (outcome.verdict, outcome.code, outcome.fresh_for) == (Verdict.FAILED, "broken", None)
 
 

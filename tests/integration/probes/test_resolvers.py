@@ -3,13 +3,11 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-import dns.name
-import dns.rdata
-import dns.rdatatype
 import pytest
 
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import Job, Outcome, Verdict
+from cobalt_tasks.protocols.dns_messages import Labels, RecordType
 from workers import resolvers
 from workers.net import Net
 from workers.probes import domain
@@ -20,8 +18,7 @@ PUBLIC = "198.41.0.4:9"
 
 def servers(found: Resolvers, *, private: bool) -> list[str]:
     """Return the servers that hear about a private or a public host."""
-    chosen = found._private if private else found._any
-    return [server.address for server in chosen.nameservers] if chosen else []  # type: ignore[union-attr]
+    return [address for address, _ in (found.private if private else found.all)]
 
 
 def test_private_addresses_are_asked_only_of_private_resolvers() -> None:
@@ -63,21 +60,16 @@ def test_names_of_a_private_host_stay_private(monkeypatch: pytest.MonkeyPatch, m
     asked: list[bool] = []
 
     async def ask(
-        _self: Resolvers, _name: dns.name.Name, _kind: dns.rdatatype.RdataType, *, is_private: bool, deadline: float
+        _self: Resolvers, _name: Labels, _kind: RecordType, *, is_private: bool, deadline: float
     ) -> DnsAnswer:
         assert deadline
         asked.append(is_private)
-        return DnsAnswer(
-            DnsReply.FOUND if len(asked) == 1 else DnsReply.NOTHING, (_pointer(),) if len(asked) == 1 else ()
-        )
+        names = ((b"printer", b"corp", b"example"),) if len(asked) == 1 else ()
+        return DnsAnswer(DnsReply.FOUND if names else DnsReply.NOTHING, names)
 
     monkeypatch.setattr(Resolvers, "ask", ask)
     assert _probe(make_job("10.0.0.5"), ["127.0.0.1"]).code == "named"
     assert asked == [True, True]
-
-
-def _pointer() -> dns.rdata.Rdata:
-    return dns.rdata.from_text("IN", "PTR", "printer.corp.example.")
 
 
 def _probe(job: Job, named: Sequence[str]) -> Outcome:
