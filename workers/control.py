@@ -10,7 +10,7 @@ from cobalt_tasks.core.catalog import SWEEP_TASK
 from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS
-from cobalt_tasks.hosts.search import texts
+from cobalt_tasks.hosts.search import facets_of_all, texts
 from cobalt_tasks.ingest.streams import leftover
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.jobs.reaper import sweep, upkeep
@@ -33,6 +33,7 @@ def control(*_arguments: object, **_named: object) -> None:
         partial(_score, own),
         partial(own.geolocator.expire_older_builds, own.database),
         partial(texts.index, own.database),
+        partial(facets_of_all.refresh, own.database),
         partial(_expire, own),
     )
     _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))

@@ -16,6 +16,7 @@ _TARGETS = ("hosts", "ports", "connections", "certificates")
 @click.argument("query", nargs=-1, type=QUERY)
 @click.option("--in", "target", type=click.Choice(_TARGETS), default="hosts", show_default=True, help="What to find.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Rows at most.")
+@click.option("--order", type=click.Choice(("seen", "score")), default="seen", show_default=True, help="Of hosts.")
 @click.option("--after", metavar="MARK", help="Go on behind a page: the `next` of its JSON.")
 @click.option("--count", "only_count", is_flag=True, help="Only how many match; exact up to 50,000.")
 @click.option("--facets", metavar="FIELDS", help="Count by the values of fields, such as country,port,product.")
@@ -24,6 +25,7 @@ def search(
     query: tuple[str, ...],
     target: str,
     limit: int,
+    order: str,
     after: str | None,
     only_count: bool,
     facets: str | None,
@@ -57,7 +59,9 @@ def search(
         elif facets is not None:
             _print_facets(views.facets(database, asked, facets.split(",")), as_json=as_json)
         else:
-            _print_page(target, views.page(database, asked, limit, after), as_json=as_json)
+            by_score = order == "score" and target == "hosts"
+            page = views.page(database, asked, limit, after, by_score=by_score)
+            _print_page(target, page, as_json=as_json)
     finally:
         database.dispose()
 

@@ -149,7 +149,7 @@ def _json_list(dialect: str, table: Any, column: str, label: str) -> Any:
 
 def _ports(_dialect: str) -> Select[Any]:
     names = ("address", "protocol", "port", "service", "product", "version", "banner", "details")
-    times = ("seen_in_traffic", "first_seen", "last_seen")
+    times = ("seen_in_traffic", "first_seen", "last_seen", "unconfirmed_since", "closed_since")
     return select(*(ports.c[name] for name in (*names, *times)))
 
 
@@ -201,6 +201,8 @@ _TIMES = frozenset(
     {
         "first_seen",
         "last_seen",
+        "unconfirmed_since",
+        "closed_since",
         "located_at",
         "arrived_at",
         "observed_at",

@@ -9,6 +9,7 @@ import msgspec
 
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts.search import by_score as ranking
 from cobalt_tasks.hosts.search import facets as counting
 from cobalt_tasks.hosts.search import find, results
 from cobalt_tasks.hosts.search.find import Key, Search
@@ -19,7 +20,9 @@ class PageMarkError(ConfigurationError):
     """The mark is not the `next` of a page of this search."""
 
 
-def page(database: Database, search: Search, limit: int, mark: str | None = None) -> dict[str, Any]:
+def page(
+    database: Database, search: Search, limit: int, mark: str | None = None, *, by_score: bool = False
+) -> dict[str, Any]:
     """Return a page of what matches: `items`, and the `next` mark, None at the end.
 
     Args:
@@ -27,15 +30,17 @@ def page(database: Database, search: Search, limit: int, mark: str | None = None
         search: from `find.read`.
         limit: rows at most.
         mark: the `next` of the page before; None for the first page.
+        by_score: of hosts, the highest score first, and only those above 0.
 
     Raises:
         PageMarkError: the mark is none.
         SearchTooLongError: the search took too long.
 
     """
-    after = None if mark is None else _unmarked(mark, search)
+    order = ranking.ORDER if by_score else TARGETS[search.target].order
+    after = None if mark is None else _unmarked(mark, order)
     with find.searching(database) as connection:
-        keys = find.keys(connection, search, limit, after)
+        keys = (ranking.keys if by_score else find.keys)(connection, search, limit, after)
         rows = results.rows(connection, search.target, keys)
     return {"items": rows, "next": _marked(keys[-1]) if len(keys) == limit else None}
 
@@ -68,9 +73,9 @@ def _marked(key: Key) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
-def _unmarked(mark: str, search: Search) -> Key:
-    types: Mapping[str, type | tuple[type, ...]] = {"last_seen": (float, int), "port": int, "id": int}
-    names = TARGETS[search.target].order
+def _unmarked(mark: str, names: Sequence[str]) -> Key:
+    number = (float, int)
+    types: Mapping[str, type | tuple[type, ...]] = {"last_seen": number, "score": number, "port": int, "id": int}
     try:
         text = base64.urlsafe_b64decode(mark.encode() + b"=" * (-len(mark) % 4))
         values = msgspec.json.decode(text, type=list[int | float | str])

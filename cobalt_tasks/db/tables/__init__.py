@@ -46,7 +46,14 @@ from cobalt_tasks.db.tables.machinery import (
     starts,
     traffic_counts,
 )
-from cobalt_tasks.db.tables.search import add_indexes, certificate_names, search_queue, search_texts, versions
+from cobalt_tasks.db.tables.search import (
+    add_indexes,
+    certificate_names,
+    facet_counts,
+    search_queue,
+    search_texts,
+    versions,
+)
 from cobalt_tasks.db.tables.threat import findings, scores
 
 __all__ = [
@@ -69,6 +76,7 @@ __all__ = [
     "counts",
     "cursors",
     "discoveries",
+    "facet_counts",
     "findings",
     "freshness",
     "hardware_addresses",

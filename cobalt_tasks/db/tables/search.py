@@ -8,7 +8,9 @@ from typing import Any
 
 from sqlalchemy import (
     DDL,
+    BigInteger,
     Column,
+    Double,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -59,6 +61,18 @@ search_queue = Table(
     metadata,
     Column("id", RowId, primary_key=True),
     Column("address", Text, nullable=False),
+)
+
+# How many hosts or ports ("target") have a value of a field, of the most frequent ones; field '' for all rows.
+facet_counts = Table(
+    "facet_counts",
+    metadata,
+    Column("target", Text, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("counted_at", Double, nullable=False),
+    PrimaryKeyConstraint("target", "field", "value"),
 )
 
 FTS = (

@@ -37,12 +37,16 @@ _JOINED: Final = frozenset({Home.PORT, Home.CERTIFICATE})
 
 
 class FactTest(Struct, frozen=True):
-    """A row of a home passes all tests. `indexed`: an index finds those that do."""
+    """A row of a home passes all tests.
+
+    `indexed`: an index finds those that do. `any_state`: of ports, closed ones count too, since their state is asked for.
+    """
 
     home: Home
     end: str
     tests: tuple[Test, ...]
     indexed: bool = True
+    any_state: bool = False
 
 
 class AllOf(Struct, frozen=True):
@@ -112,6 +116,9 @@ def _facts(field: Field, place: Place, operator: str, values: Sequence[language.
     def one(row: Any) -> ColumnElement[bool]:
         return or_(*(test(row) for test in tests))
 
+    if field.name == "state":
+        of_few = all(value.text.lower() != "open" for value in values)
+        return FactTest(place.home, place.end, (one,), indexed=of_few, any_state=True)
     only_tcp = field.name == "protocol" and any(value.text.lower() == "tcp" for value in values)
     if field.name == "protocol" and not only_tcp:
         # Written out, so that the index of the other protocols serves.
@@ -131,10 +138,65 @@ def _joined(parts: Iterable[Condition]) -> Condition:
             joined[part.home] = part
         else:
             joined[part.home] = FactTest(
-                part.home, part.end, (*before.tests, *part.tests), before.indexed or part.indexed
+                part.home,
+                part.end,
+                (*before.tests, *part.tests),
+                indexed=before.indexed or part.indexed,
+                any_state=before.any_state or part.any_state,
             )
     together = (*joined.values(), *rest)
     return together[0] if len(together) == 1 else AllOf(together)
+
+
+def _is_not_closed(row: Any) -> ColumnElement[bool]:
+    return row["closed_since"].is_(None)  # type: ignore[no-any-return]
+
+
+def without_closed(asked: Condition | None, target: Searchable) -> Condition | None:
+    """Return a condition that closed ports do not meet, unless it asks for the state of ports.
+
+    Args:
+        asked: what is asked of rows; None: everything.
+        target: the sort of rows.
+
+    """
+    if target is not Searchable.PORTS:
+        return None if asked is None else _open_facts(asked)
+    rest = FactTest(Home.PORT, "", (_is_not_closed,), indexed=False)
+    if asked is None:
+        return rest
+    return (
+        asked
+        if asks_for_state(asked)
+        else _joined((asked, rest) if not isinstance(asked, AllOf) else (*asked.parts, rest))
+    )
+
+
+def asks_for_state(asked: Condition | None) -> bool:
+    """Return whether a part of what is `asked` is the state of a port."""
+    match asked:
+        case None:
+            return False
+        case FactTest():
+            return asked.any_state
+        case NoneOf(part):
+            return asks_for_state(part)
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(asks_for_state, parts))
+
+
+def _open_facts(asked: Condition) -> Condition:
+    match asked:
+        case FactTest() if asked.home is Home.PORT and not asked.any_state:
+            return FactTest(asked.home, asked.end, (*asked.tests, _is_not_closed), asked.indexed)
+        case FactTest():
+            return asked
+        case NoneOf(part):
+            return NoneOf(_open_facts(part))
+        case AnyOf(parts):
+            return AnyOf(tuple(map(_open_facts, parts)))
+        case AllOf(parts):
+            return AllOf(tuple(map(_open_facts, parts)))
 
 
 # As SQL ------------------------------------------------------------------------------------------------------------

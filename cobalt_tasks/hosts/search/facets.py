@@ -4,9 +4,23 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, FromClause, Select, Text, and_, cast, distinct, func, literal, select, union_all
+from sqlalchemy import (
+    Connection,
+    FromClause,
+    Select,
+    Text,
+    and_,
+    cast,
+    distinct,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+)
 
-from cobalt_tasks.hosts.search.fields import ALIASES, BY_NAME, FIELDS, Field, Searchable
+from cobalt_tasks.hosts.search import facets_of_all
+from cobalt_tasks.hosts.search.fields import ALIASES, BY_NAME, FIELDS, Field, Home, Searchable
 from cobalt_tasks.hosts.search.find import Search, matching
 from cobalt_tasks.hosts.search.language import SearchError
 from cobalt_tasks.hosts.search.rows import HOMES, TARGETS, holder, linked, links
@@ -63,10 +77,25 @@ def count(connection: Connection, search: Search) -> Count:
 
 
 def facets(connection: Connection, search: Search, wanted: Sequence[Field]) -> Facets:
-    """Count the rows that match `search`, in all and for the most frequent values of the `wanted` fields."""
+    """Count the rows that match `search`, in all and for the most frequent values of the `wanted` fields.
+
+    Of everything, they are the counts that the upkeep made within the last minutes.
+    """
+    kept = (
+        facets_of_all.find(connection, search.target, [each.name for each in wanted]) if search.is_everything else None
+    )
+    if kept is not None:
+        number_of_rows, values = kept
+        return Facets(
+            total=Count(count=number_of_rows, exact=True),
+            facets={
+                name: [FacetValue(value=value, count=number) for value, number in _most_frequent(each)]
+                for name, each in values.items()
+            },
+        )
     matches = matching(connection, search).limit(EXACT + 1).cte("matches").prefix_with("MATERIALIZED")
     total = select(literal("", Text()).label("field"), literal("", Text()).label("value"), func.count().label("number"))
-    parts = [total.select_from(matches), *(_counted(field, search.target, matches) for field in wanted)]
+    parts = [total.select_from(matches), *(_counted(field, search, matches) for field in wanted)]
     found: dict[str, list[FacetValue]] = {field.name: [] for field in wanted}
     rows = connection.execute(union_all(*parts)).all()
     for row in sorted(rows, key=lambda row: (-row.number, row.value)):
@@ -77,8 +106,13 @@ def facets(connection: Connection, search: Search, wanted: Sequence[Field]) -> F
     return Facets(total=total_count, facets={name: each[:_VALUES] for name, each in found.items()})
 
 
-def _counted(field: Field, target: Searchable, matches: FromClause) -> Select[Any]:
+def _most_frequent(values: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int]]:
+    return sorted(values, key=lambda each: (-each[1], each[0]))[:_VALUES]
+
+
+def _counted(field: Field, search: Search, matches: FromClause) -> Select[Any]:
     """Return (field, value, number) for the values of a field among the matches."""
+    target = search.target
     searched, place = TARGETS[target], field.places[target]
     found = HOMES[searched.home]()
     same = and_(*(found.c[name] == matches.c[name] for name in searched.key))
@@ -99,10 +133,11 @@ def _counted(field: Field, target: Searchable, matches: FromClause) -> Select[An
         joined = joined.join(kept, kept.c.fingerprint == row.c.fingerprint)
         row = kept
     value = row.c[place.column]
+    is_shown = row.c.closed_since.is_(None) if place.home is Home.PORT and not search.any_state else true()
     counted = (
         select(literal(field.name, Text()).label("field"), cast(value, Text).label("value"), number.label("number"))
         .select_from(joined)
-        .where(value.is_not(None))
+        .where(value.is_not(None), is_shown)
         .group_by(value)
         .order_by(number.desc())
         .limit(_VALUES)

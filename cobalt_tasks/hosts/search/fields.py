@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from cobalt_tasks.hosts.search import values
+from cobalt_tasks.hosts.search.port_values import PortState
 from cobalt_tasks.hosts.search.values import ValueKind
 
 
@@ -129,6 +130,11 @@ FIELDS: Final[tuple[Field, ...]] = (
     Field(
         name="version", kind=values.Version(), example="version:<9", index="ix_ports_folded_version", facet=True,
         meaning="the version of that product; parts are compared as numbers", places=_same(Home.PORT, "version"), listed=True,
+    ),
+    Field(
+        name="state", kind=PortState(), example="state:closed", index="ix_ports_address_protocol_port",
+        meaning="whether the port is `open`, `unconfirmed` (the last scan that looked did not find it open), or `closed`",
+        places=_same(Home.PORT, "closed_since"),
     ),
     Field(
         name="opened", kind=_AGE, example="opened:>2026-11-01", index="ix_ports_first_seen",

@@ -48,6 +48,16 @@ class Search(Struct, frozen=True, kw_only=True):
     asked: Condition | None
     is_sqlite: bool
 
+    @property
+    def any_state(self) -> bool:
+        """Whether closed ports count: it asks for the state of ports."""
+        return compiler.asks_for_state(self.asked)
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it matches everything, but for closed ports."""
+        return self.asked == compiler.without_closed(None, self.target)
+
 
 def read(database: Database, text: str, target: Searchable, home: Path | None = None) -> Search:
     """Return the search that a query asks for.
@@ -69,6 +79,7 @@ def read(database: Database, text: str, target: Searchable, home: Path | None = 
 
     context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels)
     asked = None if node is None else compiler.resolve(node, target, context)
+    asked = compiler.without_closed(asked, target)
     return Search(target=target, asked=asked, is_sqlite=database.is_sqlite)
 
 
@@ -98,7 +109,7 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     asked = search.asked
     if asked is None:
         return _fetch(connection, _walk(search, after).limit(limit))
-    asked, few = _rarest_first(connection, asked, search)
+    asked, few = rarest_first(connection, asked, search)
     chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     if chosen is None:
         return _fetch(connection, _walk(search, after, asked).limit(limit))
@@ -121,14 +132,14 @@ def matching(connection: Connection, search: Search) -> Select[Any]:
     plain = select(*(found.c[name] for name in TARGETS[search.target].order))
     if search.asked is None:
         return plain
-    asked, _ = _rarest_first(connection, search.asked, search)
+    asked, _ = rarest_first(connection, search.asked, search)
     chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     return plain.where(compiler.condition(asked, found, search.target)) if chosen is None else chosen
 
 
 def is_rare(connection: Connection, search: Search) -> bool:
     """Return whether an index finds the rows that match `search`, and they are few."""
-    return search.asked is not None and _rarest_first(connection, search.asked, search)[1] < _FEW
+    return search.asked is not None and rarest_first(connection, search.asked, search)[1] < _FEW
 
 
 def all_keys(database: Database, search: Search) -> Iterator[list[Key]]:
@@ -174,10 +185,14 @@ def _fetch(connection: Connection, chosen: Select[Any]) -> list[Key]:
     return [tuple(row) for row in connection.execute(chosen)]
 
 
-def _rarest_first(connection: Connection, asked: Condition, search: Search) -> tuple[Condition, int]:
+def rarest_first(connection: Connection, asked: Condition, search: Search) -> tuple[Condition, int]:
     """Return (asked, rows): the condition with the rarest of its parts first, and how many rows an index finds for it.
 
-    Rows are counted up to `_FEW`; a part that no index finds counts as many.
+    Args:
+        connection: to the ledger. Rows are counted up to `_FEW`; a part that no index finds counts as many.
+        asked: the condition.
+        search: the search that it is a part of.
+
     """
     match asked:
         case NoneOf():
@@ -185,10 +200,10 @@ def _rarest_first(connection: Connection, asked: Condition, search: Search) -> t
         case FactTest():
             return asked, _count(connection, asked, search)
         case AnyOf(parts):
-            each = [_rarest_first(connection, part, search) for part in parts]
+            each = [rarest_first(connection, part, search) for part in parts]
             return AnyOf(tuple(part for part, _ in each)), sum(rows for _, rows in each)
         case AllOf(parts):
-            each = sorted((_rarest_first(connection, part, search) for part in parts), key=lambda found: found[1])
+            each = sorted((rarest_first(connection, part, search) for part in parts), key=lambda found: found[1])
             return AllOf(tuple(part for part, _ in each)), each[0][1]
 
 

@@ -175,10 +175,10 @@ def _add_hosts(app: FastAPI) -> None:
         """Return hosts: score from 0 to 1 (null: not made yet), location, names, ports with their services.
 
         `note` is the reason why the list is empty: nothing is known yet, nothing is scored yet, or nothing matches. `q`
-        searches; the other parameters but `limit` and `after` then have no effect.
+        searches; `country`, `port` and `service` then have no effect.
         """
         if q:
-            return found(request, q, Searchable.HOSTS, limit, after)
+            return found(request, q, Searchable.HOSTS, limit, after, by_score=order is Order.SCORE)
         only = Filter(country=country.upper() if country else None, port=port, service=service)
         return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
 

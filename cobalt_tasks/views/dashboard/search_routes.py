@@ -24,7 +24,9 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 _COMPLETION_SECONDS = 1.0
 
 
-def found(request: Request, query: str, target: Searchable, limit: int, after: str | None) -> Response:
+def found(  # noqa: PLR0913  # a page of a search
+    request: Request, query: str, target: Searchable, limit: int, after: str | None, *, by_score: bool = False
+) -> Response:
     """Return a page of what matches a query, as JSON.
 
     Args:
@@ -33,9 +35,10 @@ def found(request: Request, query: str, target: Searchable, limit: int, after: s
         target: what to find.
         limit: rows at most.
         after: the `next` of the page before; None for the first page.
+        by_score: of hosts, the highest score first.
 
     """
-    return _json(views.page(_database(request), _read(request, query, target), limit, after))
+    return _json(views.page(_database(request), _read(request, query, target), limit, after, by_score=by_score))
 
 
 def add_search(app: FastAPI) -> None:

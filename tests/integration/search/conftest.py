@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert, select, update
 
 from cobalt_tasks.core.records import Banner, Certificate, Facts, Hostname, Location, Sighting
 from cobalt_tasks.db import tables
@@ -71,6 +71,7 @@ def fill(database: Database) -> None:
         for host, protocol, port, seen in ports:
             row = {"address": host, "protocol": protocol, "port": port, "first_seen": seen, "last_seen": seen}
             connection.execute(insert(tables.ports), row)
+        _close_some(connection, now)
         threat.write_scores(
             connection, {each["address"]: chance.choice([0.0, 0.3, 0.5, 0.9]) for each in hosts[:150]}, "1"
         )
@@ -85,6 +86,17 @@ def fill(database: Database) -> None:
         )
         connection.execute(insert(tables.observations), list(_connections(chance, now)))
     texts.index(database, 30)
+
+
+def _close_some(connection: Connection, now: float) -> None:
+    """Let every fifth port be closed, and every seventh not confirmed."""
+    rows = connection.execute(select(*tables.ports.primary_key).order_by(*tables.ports.primary_key)).all()
+    for number, key in enumerate(rows):
+        if number % 5 and number % 7:
+            continue
+        this = [column == value for column, value in zip(tables.ports.primary_key, key, strict=True)]
+        values = {"unconfirmed_since": now - DAY, "closed_since": None if number % 5 else now - DAY / 2}
+        connection.execute(update(tables.ports).where(*this).values(values))
 
 
 def _location(chance: random.Random, host: str, seen: float) -> Location:
