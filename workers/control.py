@@ -6,15 +6,17 @@ from collections.abc import Callable
 from functools import partial
 
 from cobalt_tasks.celery import app
+from cobalt_tasks.core import own_networks
 from cobalt_tasks.core.catalog import SWEEP_TASK
 from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS
+from cobalt_tasks.hosts import expirations
 from cobalt_tasks.hosts.search import facets_of_all, texts
 from cobalt_tasks.ingest.streams import leftover
-from cobalt_tasks.jobs import rounds
+from cobalt_tasks.jobs import refusals, rounds
 from cobalt_tasks.jobs.reaper import sweep, upkeep
-from cobalt_tasks.threat import scoring
+from cobalt_tasks.threat import peer_countries, scoring
 from workers.context import WorkerContext, worker_context
 
 log = logging.getLogger(__name__)
@@ -34,9 +36,17 @@ def control(*_arguments: object, **_named: object) -> None:
         partial(own.geolocator.expire_older_builds, own.database),
         partial(texts.index, own.database),
         partial(facets_of_all.refresh, own.database),
+        partial(expirations.note, own.database),
+        partial(refusals.try_again, own.database),
+        partial(scoring.expire_notes, own.database, own.rules),
+        partial(_note_peers, own),
         partial(_expire, own),
     )
     _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))
+
+
+def _note_peers(own: WorkerContext) -> None:
+    peer_countries.note(own.database, own_networks.load(own.settings.home))
 
 
 def _expire(own: WorkerContext) -> None:

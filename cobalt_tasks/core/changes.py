@@ -1,6 +1,7 @@
 """Differences between what was known and what is known now, and what scans show beside open ports."""
 
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -19,7 +20,31 @@ class ChangeKind(StrEnum):
     PRODUCT_CHANGED = "product changed"
     VERSION_CHANGED = "version changed"
     CERTIFICATE_CHANGED = "certificate changed"
+    CERTIFICATE_RENEWED = "certificate renewed"
+    """The new one has the same names, and the same key or issuer."""
+    CERTIFICATE_EXPIRING = "certificate expiring"
+    """30, 14, 7 or 1 days are left; each is one change."""
     NAME_ADDED = "name added"
+    NAME_GONE = "name gone"
+    """The host's reverse lookup does not lead to the name any more."""
+    LOCATION_CHANGED = "location changed"
+    NETWORK_CHANGED = "network changed"
+    """The address belongs to another autonomous system."""
+    LOCATIONS_UPDATED = "locations updated"
+    """A newer database places hosts elsewhere: one change for all of them."""
+    SCORE_CHANGED = "score changed"
+    """The score crossed one of SCORE_STEPS."""
+    PEER_COUNTRY_NEW = "new peer country"
+    """Hosts of an own network have their first connection with a country."""
+
+
+SCORE_STEPS: Final = (0.25, 0.5, 0.75)
+"""A score that goes over or under one of these is a change."""
+
+
+def score_step(score: float) -> int:
+    """Return how many of SCORE_STEPS a score has reached."""
+    return sum(score >= step for step in SCORE_STEPS)
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):

@@ -63,13 +63,18 @@ def write(connection: Connection, found: Sequence[Change], source_id: int = PROB
     """
     if not found:
         return
-    if connection.dialect.name == "postgresql":
-        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    lock_order(connection)
     now = time.time()
     rest = found if source_id == PROBE else _without_first_reports(connection, found, source_id, now)
     rows = [_row(each, source_id, now) for each in rest]
     if rows:
         connection.execute(insert(changes), rows)
+
+
+def lock_order(connection: Connection) -> None:
+    """Let no other process write changes until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
 
 
 def _row(change: Change, source_id: int, now: float, details: str | None = None) -> Row:

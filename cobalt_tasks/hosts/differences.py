@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from cryptography import x509 as cryptography_x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import BigInteger, Connection, Text, and_, select
 
 from cobalt_tasks.core.changes import Change, ChangeKind
@@ -104,7 +105,7 @@ def _certificate_change(connection: Connection, target: Key, at: float, older: S
             address, protocol, port = target
             return [
                 Change(
-                    kind=ChangeKind.CERTIFICATE_CHANGED,
+                    kind=ChangeKind.CERTIFICATE_RENEWED if _is_renewal(known, now) else ChangeKind.CERTIFICATE_CHANGED,
                     address=address,
                     protocol=protocol,
                     port=port,
@@ -119,6 +120,21 @@ def _certificate_change(connection: Connection, target: Key, at: float, older: S
 def _is_of_one(one: Any, other: Any) -> bool:
     mine, theirs = (set(msgspec.json.decode(each.names)) or {each.subject} for each in (one, other))
     return bool(mine & theirs) and _key_type(one.der) == _key_type(other.der)
+
+
+def _is_renewal(old: Any, new: Any) -> bool:
+    """Return whether the `new` certificate has the names of the `old` one, and its key or its issuer."""
+    if msgspec.json.decode(old.names) != msgspec.json.decode(new.names) or old.subject != new.subject:
+        return False
+    return bool(old.issuer == new.issuer) or (_public_key(old.der) == _public_key(new.der) != b"")
+
+
+def _public_key(der: bytes) -> bytes:
+    try:
+        key = cryptography_x509.load_der_x509_certificate(der).public_key()
+        return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    except Exception:  # noqa: BLE001  # a key of an unknown algorithm: libraries raise what they like
+        return b""
 
 
 def _key_type(der: bytes) -> str:

@@ -7,12 +7,12 @@ import msgspec
 from sqlalchemy import Connection, and_, func
 
 from cobalt_tasks.core.changes import Change
-from cobalt_tasks.core.records import Banner, Certificate, Facts, HardwareAddress, Hostname, Location, Sighting
+from cobalt_tasks.core.records import Banner, Certificate, Facts, HardwareAddress, Hostname, Sighting
 from cobalt_tasks.db.bulk import insert_into
-from cobalt_tasks.db.tables import banners, certificates, hardware_addresses, hostnames, locations, sightings
+from cobalt_tasks.db.tables import banners, certificates, hardware_addresses, hostnames, sightings
 from cobalt_tasks.db.tables.base import backwards
 from cobalt_tasks.db.upserts import upsert, upsert_new
-from cobalt_tasks.hosts import differences, services
+from cobalt_tasks.hosts import differences, locations, services
 from cobalt_tasks.hosts.certificate_names import names_from
 from cobalt_tasks.hosts.search import texts
 
@@ -24,7 +24,7 @@ def write(connection: Connection, facts: Facts) -> list[Change]:
 
     What is known already only changes its times. Rows go in by key, so that writers cannot deadlock.
     """
-    _write_locations(connection, facts.locations)
+    moved = locations.write(connection, facts.locations)
     names = _write_hostnames(connection, facts.hostnames)
     write_banners(connection, [fact for fact in facts.banners if fact.raw])
     changed = services.write(connection, facts.banners)
@@ -36,6 +36,7 @@ def write(connection: Connection, facts: Facts) -> list[Change]:
     names += _write_hostnames(connection, names_from(connection, facts.certificates, facts.sightings))
     found = (facts.locations, facts.hostnames, facts.banners, facts.sightings)
     texts.enqueue(connection, {fact.address for each in found for fact in each})
+    changed += moved
     return [*changed, *differences.of_names(connection, names), *differences.of_certificates(connection, seen)]
 
 
@@ -52,11 +53,6 @@ def write_banners(connection: Connection, found: Sequence[Banner]) -> None:
         # They belong to the service, not to what was sent.
         del row["rank"], row["details"]
     upsert(connection, banners, _latest(rows, key), keep=("product", "version"))
-
-
-def _write_locations(connection: Connection, facts: Sequence[Location]) -> None:
-    rows = _latest((msgspec.structs.asdict(fact) for fact in facts), ("address",))
-    upsert(connection, locations, rows, replace=[column.name for column in locations.c if column.name != "address"])
 
 
 def _write_hostnames(connection: Connection, facts: Sequence[Hostname]) -> list[tuple[str, ...]]:

@@ -31,6 +31,7 @@ def names_of(connection: Connection, addresses: Iterable[str]) -> dict[str, tupl
         select(hostnames.c.address, hostnames.c.name, func.min(order).label("place"))
         .where(
             hostnames.c.address.in_(sorted(set(addresses))),
+            hostnames.c.gone_since.is_(None),
             or_(hostnames.c.confirmed.is_(None), hostnames.c.confirmed.is_(True)),
         )
         .group_by(hostnames.c.address, hostnames.c.name)

@@ -7,7 +7,7 @@ was not open. A report that is older than what is known changes no state.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Double, Text, and_, bindparam, delete, select, true, update
+from sqlalchemy import BigInteger, Connection, Double, Text, and_, bindparam, delete, literal, select, true, update
 
 from cobalt_tasks.core import coverage
 from cobalt_tasks.core.changes import Change, ChangeKind, ScanPart
@@ -73,6 +73,20 @@ def apply(connection: Connection, source_id: int, part: ScanPart) -> list[Change
     changes = _close_reported(connection, source_id) + _close_absent(connection, source_id, part.covers)
     _forget(connection, source_id)
     return changes
+
+
+def close(connection: Connection, targets: Sequence[Target], at: float) -> list[Change]:
+    """Close open ports that were looked at one by one; return the changes.
+
+    targets: sorted, their rows locked by this transaction; at: epoch seconds.
+    """
+    if not targets:
+        return []
+    wanted = bulk.rows_of(connection, "wanted", _KEY)
+    same = and_(*(ports.c[name] == wanted.c[name] for name in _KEY))
+    chosen = select(*_ORDER, ports.c.unconfirmed_since, literal(at).label("observed_at")).join(wanted, same)
+    chosen = chosen.where(*is_open_before(at)).order_by(*_ORDER)
+    return _close(connection, connection.execute(chosen, bulk.encode(targets)).all())
 
 
 def finish(connection: Connection, source_id: int) -> list[Change]:

@@ -52,6 +52,7 @@ class Batch:
         joined: how many lines joined a connection of this batch.
         banners: discoveries with a banner, or with a service.
         in_traffic: ports that only traffic shows, as (address, protocol, port).
+        own: hosts in own networks, whose first sight in traffic is a change too.
         scans: what scans show beside open ports, in the order of the input.
         evidence: banners that report something about a port without naming its service (a page's title).
 
@@ -73,6 +74,7 @@ class Batch:
         "jobs",
         "joined",
         "observations",
+        "own",
         "ports",
         "rejects",
         "scans",
@@ -100,6 +102,7 @@ class Batch:
         self.sightings: list[Sighting] = []
         self.scans: list[ScanPart] = []
         # What follows.
+        self.own: set[str] = set()
         self.hosts: Rows = []
         self.ports: Rows = []
         self.facts = Facts()

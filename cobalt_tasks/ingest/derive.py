@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from cobalt_tasks.core import catalog
+from cobalt_tasks.core import catalog, own_networks
 from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.kinds import Disclosure, Origin
 from cobalt_tasks.core.records import Banner, Discovery, FactRank, Facts, HardwareAddress, NewJob
@@ -72,10 +72,11 @@ class Planner:
         """Read the scope.
 
         Raises:
-            ConfigurationError: the scope cannot be read.
+            ConfigurationError: the scope or the own networks cannot be read.
 
         """
         self._scope = Scope(settings.scope, settings.exclude)
+        self._own = own_networks.load(settings.home)
         self._scans_traffic = bool(settings.scope)
         self._looks_up = bool(settings.resolvers) or not settings.offline
         self._requested = RecentlyRequested()
@@ -85,6 +86,8 @@ class Planner:
         now = time.time()
         batch.hosts = sorted(_hosts(batch, now))
         batch.ports = sorted(_ports(batch, now))
+        if self._own.described:
+            batch.own = {address for address, *_ in batch.hosts if self._own.of(address) is not None}
         if batch.banners or batch.hostnames or batch.certificates or batch.sightings or batch.hardware_addresses:
             _collect_facts(batch, now)
         batch.jobs = self._jobs(batch, now)

@@ -170,6 +170,10 @@ class Rules:
         lists = {"country": self._rules.country.codes, "network": self._rules.network.numbers}
         return "no such list is configured" if rule in lists and not lists[rule] else None
 
+    def is_own(self, address: str) -> bool:
+        """Return whether a host lies in the own networks."""
+        return self._networks.of(address) is not None
+
     def of_host(self, known: Known, now: float) -> list[Finding]:
         """Return the findings from the facts about a host; `now`: epoch seconds."""
         found = [*self._of_place(known), *self._of_lists(known.address, now)]

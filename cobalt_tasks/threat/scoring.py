@@ -2,13 +2,15 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from sqlalchemy import Connection
 
+from cobalt_tasks.core.changes import Change, ChangeKind, score_step
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import changes, notes
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat import unscored
@@ -185,6 +187,7 @@ def _score(
         scores = findings.scores_of(connection, addresses)
         before = findings.kept(connection, addresses)
         known = findings.known(connection, addresses)
+        accepted = notes.of_findings(connection, addresses)
     after = {findings.key(each): each for each in traffic}
     after |= {findings.key(each): each for of_one in known for each in rules.of_host(of_one, now)}
     written = [each for key, each in after.items() if before.get(key) != (each, rules.version)]
@@ -198,7 +201,7 @@ def _score(
     of_host: dict[str, list[Finding]] = defaultdict(list)
     for each in after.values():
         of_host[each.address].append(each)
-    found = {address: threat.score(of_host.get(address, ())) for address in addresses}
+    found = {address: threat.score(_not_accepted(accepted, of_host.get(address, ()))) for address in addresses}
     good = {
         address
         for address, each in scores.items()
@@ -207,8 +210,26 @@ def _score(
     }
     stale = {address: each for address, each in found.items() if address not in good}
     if gone or written or stale:
-        database.write(_store, gone, written, stale, rules.version)
+        database.write(_store, gone, written, stale, rules)
     return _changes(scores, found)
+
+
+def _not_accepted(accepted: Sequence[notes.Note], found: Iterable[Finding]) -> list[Finding]:
+    return [each for each in found if not notes.accepting(accepted, each.address, each.rule, each.subject)]
+
+
+def score_again(database: Database, addresses: Sequence[str], rules: Rules) -> None:
+    """Score hosts whose findings were accepted, or are not any more.
+
+    database: the ledger; addresses: the hosts; rules: the rules in force.
+    """
+    for start in range(0, len(addresses), _HOSTS_AT_ONCE):
+        _score(database, addresses[start : start + _HOSTS_AT_ONCE], rules)
+
+
+def expire_notes(database: Database, rules: Rules) -> None:
+    """End the notes whose time is over, and score their hosts again by `rules`. For the upkeep round."""
+    score_again(database, sorted(database.write(notes.expire, time.time())), rules)
 
 
 def _changes(scores: Mapping[str, findings.Score], found: Mapping[str, float]) -> list[ScoreChange]:
@@ -226,8 +247,40 @@ def _store(
     gone: Sequence[findings.Key],
     written: Sequence[Finding],
     scores: Mapping[str, float],
-    version: str,
+    rules: Rules,
 ) -> None:
+    crossed = _crossed(connection, scores, rules)
     findings.remove(connection, gone)
-    findings.add(connection, written, version)
-    findings.write_scores(connection, scores, version)
+    findings.add(connection, written, rules.version)
+    findings.write_scores(connection, scores, rules.version)
+    changes.write(connection, crossed)
+
+
+def _crossed(connection: Connection, scores: Mapping[str, float], rules: Rules) -> list[Change]:
+    """Return the scores that cross a step, of hosts that a scan reported or that lie in own networks; none of first scores."""
+
+    def crossing(before: Mapping[str, findings.Score]) -> dict[str, float]:
+        return {
+            address: old.score
+            for address, old in before.items()
+            if score_step(old.score) != score_step(scores[address])
+        }
+
+    if not crossing(findings.scores_of(connection, sorted(scores))):
+        return []
+    # Another process may be writing the same: it is seen once the lock is held.
+    changes.lock_order(connection)
+    found = crossing(findings.scores_of(connection, sorted(scores)))
+    scanned = findings.discovered(connection, sorted(found))
+    now = time.time()
+    return [
+        Change(
+            kind=ChangeKind.SCORE_CHANGED,
+            address=address,
+            observed_at=now,
+            old=f"{before:.2f}",
+            new=f"{scores[address]:.2f}",
+        )
+        for address, before in sorted(found.items())
+        if address in scanned or rules.is_own(address)
+    ]

@@ -143,6 +143,12 @@ def scores_of(connection: Connection, addresses: Sequence[str]) -> dict[str, Sco
     return {row["address"]: Score(**row) for row in found}
 
 
+def discovered(connection: Connection, addresses: Sequence[str]) -> set[str]:
+    """Return those of the hosts that a scan reported."""
+    chosen = select(hosts.c.address).where(one_of(connection, hosts.c.address, addresses), hosts.c.discovered)
+    return set(connection.execute(chosen).scalars())
+
+
 def unscored(connection: Connection, addresses: Sequence[str], since: float) -> set[str]:
     """Return those of the hosts that have not been scored since a time (epoch seconds)."""
     left = set(addresses)

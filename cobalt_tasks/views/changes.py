@@ -17,10 +17,26 @@ MOST: Final = 10_000
 LAST: Final = "last"
 
 _PORTS_PRINTED: Final = 10
+_RUNS: Final = "{port} runs {new} now, before {old}"
 _WORDS: Final = {
-    ChangeKind.PORT_OPENED: "is open now",
-    ChangeKind.PORT_CLOSED: "is closed now",
-    ChangeKind.PORT_REOPENED: "is open again",
+    ChangeKind.NETWORKS_SCANNED: "first scan of its networks: {hosts} with {open_ports}",
+    ChangeKind.LOCATIONS_UPDATED: "{new} places {hosts} elsewhere",
+    ChangeKind.HOST_FOUND: "new host{with_ports}",
+    ChangeKind.PORT_OPENED: "{port} is open now",
+    ChangeKind.PORT_CLOSED: "{port} is closed now",
+    ChangeKind.PORT_REOPENED: "{port} is open again{before}",
+    ChangeKind.SERVICE_CHANGED: _RUNS,
+    ChangeKind.PRODUCT_CHANGED: _RUNS,
+    ChangeKind.VERSION_CHANGED: _RUNS,
+    ChangeKind.CERTIFICATE_CHANGED: "{port} has another certificate: {new}; before {old}",
+    ChangeKind.CERTIFICATE_RENEWED: "{port} has a renewed certificate: {new}; before {old}",
+    ChangeKind.CERTIFICATE_EXPIRING: "the certificate of {port}, {old}, {new}",
+    ChangeKind.NAME_ADDED: "new name: {new}",
+    ChangeKind.NAME_GONE: "no longer has the name {old}",
+    ChangeKind.LOCATION_CHANGED: "moved from {old} to {new}",
+    ChangeKind.NETWORK_CHANGED: "belongs to {new} now, before to {old}",
+    ChangeKind.SCORE_CHANGED: "risk score went {way} from {old} to {new}",
+    ChangeKind.PEER_COUNTRY_NEW: "first connection with {new}",
 }
 
 
@@ -78,16 +94,14 @@ def page(  # noqa: PLR0913  # what the API takes
 
 
 def as_text(rows: Sequence[dict[str, Any]]) -> Iterable[str]:
-    """Yield the lines that show changes: first scans of networks, then what changed on each host, oldest first."""
+    """Yield the lines that show changes: those without a host, then what changed on each host, oldest first."""
     ordered = sorted(rows, key=lambda row: row["id"])
     for row in ordered:
-        if row["kind"] == ChangeKind.NETWORKS_SCANNED:
-            found = row["details"]
-            hosts, ports = _number(found["hosts"], "host"), _number(found["ports"], "port")
-            yield f"{_day(row)}  first scan of its networks: {hosts} with {ports} found"
+        if not row["address"]:
+            yield f"{_day(row)}  {printable(_line(row).encode())}"
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in ordered:
-        if row["kind"] != ChangeKind.NETWORKS_SCANNED:
+        if row["address"]:
             groups.setdefault(row["address"], []).append(row)
     for address, of_host in groups.items():
         yield ""
@@ -97,23 +111,27 @@ def as_text(rows: Sequence[dict[str, Any]]) -> Iterable[str]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    target = f"{row['port']}/{row['protocol']}"
-    kind = ChangeKind(row["kind"])
-    if kind is ChangeKind.HOST_FOUND:
-        return f"new host{_ports(row['details'])}"
-    if kind is ChangeKind.NAME_ADDED:
-        return f"new name: {row['new']}"
-    if kind in _WORDS:
-        return f"port {target} {_WORDS[kind]}" + (f", was closed since {row['old']}" if row["old"] else "")
-    return f"port {target}: {kind} from {row['old']} to {row['new']}"
+    """Return what changed in words, without the host's address."""
+    kind, details = ChangeKind(row["kind"]), row["details"] or {}
+    words = {
+        "port": f"port {row['port']}/{row['protocol']}",
+        "old": row["old"] or "an unknown place",
+        "new": row["new"] or "an unknown place",
+        "hosts": _number(details.get("hosts", 0), "host"),
+        "open_ports": _number(details.get("ports", 0), "open port") if kind is ChangeKind.NETWORKS_SCANNED else "",
+        "with_ports": _ports(details),
+        "before": f"; it was closed since {row['old']}" if row["old"] else "",
+        "way": "up" if (row["new"] or "") > (row["old"] or "") else "down",
+    }
+    return _WORDS[kind].format(**words)
 
 
 def _ports(details: dict[str, Any]) -> str:
-    shown, count = details["ports"][:_PORTS_PRINTED], details["count"]
-    if not count:
+    if not details.get("count"):
         return ""
+    shown, count = details["ports"][:_PORTS_PRINTED], details["count"]
     rest = f" and {count - len(shown)} more" if count > len(shown) else ""
-    return f", open: {', '.join(shown)}{rest}"
+    return f" with {_number(count, 'open port')}: {', '.join(shown)}{rest}"
 
 
 def _number(number: int, noun: str) -> str:

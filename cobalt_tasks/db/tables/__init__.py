@@ -6,7 +6,7 @@ database.
 
 from cobalt_tasks.db import triggers
 from cobalt_tasks.db.tables.base import RowId, metadata
-from cobalt_tasks.db.tables.changes import changes, scanned_hosts, scanned_networks, scanned_ports
+from cobalt_tasks.db.tables.changes import changes, milestones, notes, scanned_hosts, scanned_networks, scanned_ports
 from cobalt_tasks.db.tables.geolocation import breakers, quotas
 from cobalt_tasks.db.tables.hosts import (
     LOCATED,
@@ -90,6 +90,8 @@ __all__ = [
     "locations",
     "locks",
     "metadata",
+    "milestones",
+    "notes",
     "observations",
     "ports",
     "quotas",

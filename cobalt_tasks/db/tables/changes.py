@@ -28,6 +28,40 @@ changes = Table(
     Index("ix_changes_source_id", "source_id", sqlite_where=text(OF_NETWORKS), postgresql_where=text(OF_NETWORKS)),
 )
 
+# What is a change once only: a certificate's last 30 days, a country of an own network's peers.
+milestones = Table(
+    "milestones",
+    metadata,
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("noted_at", Double, nullable=False),
+    # The change that it is part of, where others add to it.
+    Column("change_id", BigInteger),
+    PrimaryKeyConstraint("kind", "subject"),
+)
+
+# What the user accepts: findings and changes that neither alert nor score until then.
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    # `finding`, or `change`.
+    Column("about", Text, nullable=False),
+    # The name of the rule, or the kind of change.
+    Column("kind", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    # What of the host: `tcp/22`, a list's name; '' for all of it.
+    Column("subject", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    # When it is over; NULL: it holds until it is removed.
+    Column("expires_at", Double),
+    # When it was removed, or found to be over; NULL while it holds.
+    Column("ended_at", Double),
+    Index("ix_notes_address", "address"),
+)
+
 # The networks (/24 and /64) in which a scan reported a host, and which source did so first, when it was recorded.
 scanned_networks = Table(
     "scanned_networks",

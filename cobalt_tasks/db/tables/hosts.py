@@ -23,6 +23,8 @@ NAMED = "service IS NOT NULL"
 
 NOT_CONFIRMED = "unconfirmed_since IS NOT NULL"
 
+REFUSED = "refused_at IS NOT NULL"
+
 LOCATED = "country_code IS NOT NULL OR latitude IS NOT NULL"
 
 hosts = Table(
@@ -58,6 +60,9 @@ ports = Table(
     Column("unconfirmed_since", Double),
     # When it was known to be closed (hosts/port_states.py); then unconfirmed_since is not NULL either.
     Column("closed_since", Double),
+    # How often in a row our own probe was refused, half an hour apart or more, and when last (hosts/refusals.py).
+    Column("refusals", Integer, nullable=False, server_default="0"),
+    Column("refused_at", Double),
     PrimaryKeyConstraint("address", "protocol", "port"),
     Index(
         "ix_ports_address_protocol_port",
@@ -68,6 +73,7 @@ ports = Table(
         postgresql_where=text(NOT_CONFIRMED),
     ),
     Index("ix_ports_port_address", "port", "address"),
+    Index("ix_ports_refused_at", "refused_at", sqlite_where=text(REFUSED), postgresql_where=text(REFUSED)),
     Index("ix_ports_first_seen", "first_seen"),
     Index("ix_ports_other_protocol", "protocol", sqlite_where=text(NOT_TCP), postgresql_where=text(NOT_TCP)),
     Index("ix_ports_service_address", "service", "address", sqlite_where=text(NAMED), postgresql_where=text(NAMED)),
@@ -145,6 +151,8 @@ hostnames = Table(
     Column("confirmed", Boolean),
     Column("first_seen", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
+    # When the source was asked again and did not have the name any more; NULL while it has.
+    Column("gone_since", Double),
     # The name backwards in lower case: the names of one domain stand together.
     Column("reversed", ByteOrder, nullable=False, server_default="", default=from_column("name", backwards)),
     PrimaryKeyConstraint("address", "name", "source"),

@@ -164,10 +164,10 @@ def _staged(connection: Connection, table: str, rows: Rows, conflict: str, key: 
 
 
 def _new_hosts(batch: Batch, new: Rows) -> list[Change]:
-    """Return the hosts that a scan reports and that were unknown; hosts merely seen in traffic are no change."""
+    """Return the hosts that a scan reports and that were unknown; hosts merely seen in traffic are none outside own networks."""
     if not new:
         return []
-    found = {address: first for address, first, _, discovered, *_ in batch.hosts if discovered}
+    found = {address: first for address, first, _, discovered, *_ in batch.hosts if discovered or address in batch.own}
     return [
         Change(kind=ChangeKind.HOST_FOUND, address=address, observed_at=found[address])
         for (address,) in new
@@ -178,7 +178,7 @@ def _new_hosts(batch: Batch, new: Rows) -> list[Change]:
 def _new_ports(batch: Batch, new: Rows) -> list[Change]:
     if not new:
         return []
-    found = {row[:3]: row[3] for row in batch.ports if not row[5]}
+    found = {row[:3]: row[3] for row in batch.ports if not row[5] or row[0] in batch.own}
     return [
         Change(kind=ChangeKind.PORT_OPENED, address=each[0], protocol=each[1], port=each[2], observed_at=found[each])
         for each in new

@@ -97,7 +97,7 @@ def test_two_scans_a_week_apart(database: Database, ingest: Ingest, tmp_path: Pa
     shown = CliRunner().invoke(cobalt, ["changes", "--since", "last", "--host", "192.0.2.10"])
     assert shown.exit_code == 0, shown.output
     assert "  port 21/tcp is closed now" in shown.output
-    assert "port 22/tcp: version changed from ssh OpenSSH 8.9p1 to ssh OpenSSH 9.6p1" in shown.output
+    assert "port 22/tcp runs ssh OpenSSH 9.6p1 now, before ssh OpenSSH 8.9p1" in shown.output
 
 
 @pytest.mark.parametrize("end", [None, "error"])
