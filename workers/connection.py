@@ -4,6 +4,7 @@ What the network does comes back as a ConnectionStatus, never as an exception.
 """
 
 import asyncio
+import asyncio.sslproto
 import errno
 import ipaddress
 import ssl
@@ -12,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, Final, cast
 
 from cobalt_tasks.protocols.base import ConnectionStatus
+from workers.handshakes import HANDSHAKES
 
 MOST_BYTES: Final = 16 * 1024
 """Bytes accepted from one connection, all in all; the rest is left unread."""
@@ -21,6 +23,9 @@ LULL: Final = 0.05
 
 _LULL_INCOMPLETE: Final = 0.3
 """The same for an answer that is known to be incomplete."""
+
+# Each connection with TLS would otherwise have a buffer of 256 KiB.
+asyncio.sslproto.SSLProtocol.max_size = 16 * 1024
 
 _CIPHERS: Final = "ALL:!kDHE:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0"
 """Old ciphers too, but none where the server chooses the numbers: a Diffie-Hellman group of 10,000 bits costs seconds.
@@ -57,13 +62,14 @@ class Connection:
         """Connect."""
         started = self._loop.time()
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(min(self._deadline, started + HANDSHAKES.longest)):
                 self._transport, _ = await self._loop.create_connection(lambda: self._inbox, address, port)
         except OSError as error:
             self._failed = status_of(error)
         else:
             self._failed = None
             self.rtt = self._loop.time() - started
+            HANDSHAKES.add(self.rtt)
 
     def send(self, data: bytes) -> None:
         """Send a few bytes; a peer that does not take them shows in the answer."""

@@ -15,6 +15,7 @@ from cobalt_tasks.hosts import expirations
 from cobalt_tasks.hosts.search import facets_of_all, texts
 from cobalt_tasks.ingest.streams import leftover
 from cobalt_tasks.jobs import refusals, rounds
+from cobalt_tasks.jobs.polite import Limits
 from cobalt_tasks.jobs.reaper import sweep, upkeep
 from cobalt_tasks.threat import peer_countries, scoring
 from workers.context import WorkerContext, worker_context
@@ -30,7 +31,7 @@ _logged: dict[str, str] = {}
 def control(*_arguments: object, **_named: object) -> None:
     """Do one round of the sweep, and one of what may wait: a process that does the second leaves the first to others."""
     own = worker_context()
-    _do(rounds.SWEEP, partial(sweep, own.database, own.dispatcher, partial(_wake, own)))
+    _do(rounds.SWEEP, partial(sweep, own.database, own.dispatcher, partial(_wake, own), Limits.of(own.settings)))
     others = (
         partial(_score, own),
         partial(own.geolocator.expire_older_builds, own.database),

@@ -20,7 +20,7 @@ from workers.resolvers import DnsAnswer, Resolvers
 
 __all__ = ["ConnectionStatus", "Net"]
 
-MOST_OPEN: Final = 256
+MOST_OPEN: Final = 1000
 """Jobs of one process that may hold a socket at a time."""
 
 

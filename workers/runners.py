@@ -1,18 +1,17 @@
 """Turns the runner that a catalog entry names into a function that does a batch, and checks what it returns."""
 
-import asyncio
 import importlib
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
+
+from msgspec import Struct
 
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.kinds import Kind
 from cobalt_tasks.core.records import Facts, Job, Outcome
-from cobalt_tasks.hosts.names import names_of
-from workers.batches import Probe, fault, side_by_side
+from workers.batches import Probe, fault
 from workers.context import WorkerContext
-from workers.net import Net
 
 Runner = Callable[[WorkerContext, Sequence[Job]], list[Outcome]]
 
@@ -21,7 +20,14 @@ class RunnerError(Exception):
     """A runner did not do what its catalog entry declares."""
 
 
-def load(kind: Kind) -> Runner:
+class Probes(Struct, frozen=True):
+    """A kind whose jobs are probed one by one, side by side."""
+
+    kind: Kind
+    probe: Probe
+
+
+def load(kind: Kind) -> Runner | Probes:
     """Import the runner of a kind.
 
     Raises:
@@ -35,28 +41,7 @@ def load(kind: Kind) -> Runner:
         raise ConfigurationError(f"the kind {kind.name!r}: runner {kind.runner!r}: {error}") from error
     if not callable(found):
         raise ConfigurationError(f"the kind {kind.name!r}: runner {kind.runner!r} is no function")
-    return checked(kind, probes(kind, found) if inspect.iscoroutinefunction(found) else found)
-
-
-def probes(kind: Kind, probe: Probe) -> Runner:
-    """Return a runner that probes all jobs of a batch side by side, each under its own deadline.
-
-    Args:
-        kind: what the jobs are; one that connects to hosts asks them by the names the ledger has.
-        probe: probes one target.
-
-    """
-
-    def run(context: WorkerContext, jobs: Sequence[Job]) -> list[Outcome]:
-        wanted = context.settings
-        net = Net(context.scope, wanted.probe_timeout, wanted.resolvers, offline=wanted.offline)
-        net = net.asking(community=wanted.snmp_community, industrial=wanted.industrial)
-        if kind.is_active:
-            with context.database.reading() as connection:
-                net = net.knowing(names_of(connection, (job.address for job in jobs)))
-        return asyncio.run(side_by_side(probe, jobs, net))
-
-    return run
+    return Probes(kind, found) if inspect.iscoroutinefunction(found) else checked(kind, found)
 
 
 def locate(context: WorkerContext, jobs: Sequence[Job]) -> list[Outcome]:
@@ -78,16 +63,30 @@ def checked(kind: Kind, run: Callable[..., Any]) -> Runner:
         run: its runner, for a batch.
 
     """
-    undeclared = sorted(set(Facts.__struct_fields__) - kind.facts)
-
-    def outcome(job: Job, found: Outcome | None) -> Outcome:
-        if found is None:
-            return fault(job, RunnerError("the runner returned no outcome"))
-        extra = [name for name in undeclared if found.facts is not None and getattr(found.facts, name)]
-        return fault(job, RunnerError(f"the kind declares no facts of the sort {extra[0]}")) if extra else found
 
     def run_checked(context: WorkerContext, jobs: Sequence[Job]) -> list[Outcome]:
         found = {each.job.id: each for each in run(context, jobs)}
-        return [outcome(job, found.get(job.id)) for job in jobs]
+        return [checked_outcome(kind, job, found.get(job.id)) for job in jobs]
 
     return run_checked
+
+
+def checked_outcome(kind: Kind, job: Job, found: Outcome | None) -> Outcome:
+    """Return an outcome, or a fault if there is none or it has facts that the kind does not declare.
+
+    Args:
+        kind: the catalog entry.
+        job: the job.
+        found: what its runner returned, None for nothing.
+
+    """
+    if found is None:
+        return fault(job, RunnerError("the runner returned no outcome"))
+    if found.facts is not None:
+        for name in _FACTS - kind.facts:
+            if getattr(found.facts, name):
+                return fault(job, RunnerError(f"the kind declares no facts of the sort {name}"))
+    return found
+
+
+_FACTS: Final = frozenset(Facts.__struct_fields__)

@@ -1,16 +1,15 @@
 """The tasks that do jobs, one for each entry of the catalog: claim, run, one transaction back."""
 
 import logging
-import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct, ValidationError, convert
 
 from cobalt_tasks.celery import app
 from cobalt_tasks.core.catalog import BY_NAME, KINDS
-from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError, exit_on_wrong_configuration
+from cobalt_tasks.core.errors import BrokerUnavailableError, exit_on_wrong_configuration
 from cobalt_tasks.core.records import Job, Outcome, Verdict
 from cobalt_tasks.core.timeouts import LEASE_SECONDS
 from cobalt_tasks.jobs import store as jobs
@@ -20,11 +19,11 @@ from workers import runners
 from workers.batches import fault
 from workers.context import WorkerContext, worker_context
 from workers.leases import holding
-from workers.runners import Runner
+from workers.patience import patiently
+from workers.runners import Probes, Runner
+from workers.window import roll
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class BatchResult(Struct, frozen=True):
@@ -35,7 +34,7 @@ class BatchResult(Struct, frozen=True):
 
 
 with exit_on_wrong_configuration():
-    RUNNERS: Final[dict[str, Runner]] = {kind.name: runners.load(kind) for kind in KINDS}
+    RUNNERS: Final[dict[str, Runner | Probes]] = {kind.name: runners.load(kind) for kind in KINDS}
 
 
 def ids_of(kind: str, arguments: tuple[object, ...], named: Mapping[str, object]) -> list[int] | None:
@@ -64,10 +63,14 @@ def work(kind: str, ids: Sequence[int]) -> None:
         ids: their ids; they need not exist.
 
     """
-    own = worker_context()
+    own, runner = worker_context(), RUNNERS[kind]
+    if isinstance(runner, Probes):
+        window = roll(own, runner, ids)
+        send_following(own, kind, BatchResult(window.done, window.following))
+        return
     started = time.monotonic()
-    claim = _patiently(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
-    batch = run_claimed(own, claim, RUNNERS[kind])
+    claim = patiently(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
+    batch = run_claimed(own, claim, runner)
     try:
         own.dispatcher.record_throughput(kind, batch.done, time.monotonic() - started)
     except BrokerUnavailableError as error:
@@ -104,7 +107,7 @@ def run_claimed(own: WorkerContext, claim: Claim, run: Runner) -> BatchResult:
         return BatchResult()
     with holding(own.database, claim.token):
         outcomes = _outcomes(own, claim.jobs, run)
-        following = _patiently(lambda: own.database.write(complete, claim.token, outcomes))
+        following = patiently(lambda: own.database.write(complete, claim.token, outcomes))
     log.info(
         "%s: %d jobs, %d done",
         claim.jobs[0].kind,
@@ -112,23 +115,6 @@ def run_claimed(own: WorkerContext, claim: Claim, run: Runner) -> BatchResult:
         sum(outcome.verdict is Verdict.DONE for outcome in outcomes),
     )
     return BatchResult(len(outcomes), following)
-
-
-def _patiently(write: Callable[[], T]) -> T:
-    """Write, once more and again while the database is away, as long as a claim can hold: its token makes that safe.
-
-    Raises:
-        DatabaseUnavailableError: it stayed away.
-
-    """
-    give_up_at = time.monotonic() + LEASE_SECONDS
-    while True:
-        try:
-            return write()
-        except DatabaseUnavailableError:
-            if time.monotonic() > give_up_at:
-                raise
-            time.sleep(random.uniform(0.2, 0.8))  # noqa: S311
 
 
 def _outcomes(own: WorkerContext, batch: Sequence[Job], run: Runner) -> list[Outcome]:

@@ -15,8 +15,7 @@ from cobalt_tasks.chaos.faults import Struck
 from cobalt_tasks.chaos.feed import Expected, Target
 from cobalt_tasks.chaos.targets import CALLS
 from cobalt_tasks.chaos.trigger_log import Rows, TriggerLog, one_of
-from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, State
-from cobalt_tasks.jobs.store import WORKER_LOST
+from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, WORKER_LOST, State
 
 MOST_RECOVERY: Final = 30.0
 """Seconds after the end of a fault: a lease, two sweeps, and what it takes to start a worker, Redis or database again."""

@@ -14,6 +14,9 @@ from msgspec import Struct
 
 _STEP_SECONDS: Final = 2.0
 _REMEMBERED_SECONDS: Final = 600.0
+_OPENED, _PLENTY = 64, 1 << 20
+"""Files a process has open where that cannot be found out, and those it may have without a limit."""
+
 _PR_SET_PDEATHSIG: Final = 1
 """From <linux/prctl.h>."""
 
@@ -45,6 +48,19 @@ def descriptors() -> tuple[int, int] | None:
     except OSError:
         return None
     return max(counts), resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def free_descriptors() -> int:
+    """Return how many more files this process may open, once its limit is raised as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limit = max(soft, hard)
+    try:
+        opened = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    except OSError:
+        opened = _OPENED
+    return max(0, (_PLENTY if limit < 0 else limit) - opened)
 
 
 def _children() -> Iterable[str]:

@@ -147,6 +147,8 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     """A job claimed by this worker: no other works on it while the lease holds.
 
     `discovered`: by the ledger, a scan of the user's own reported the host; looked up for kinds that probe the host.
+    `isolated`: it runs in a batch of its own. `suspect`: its last run ended with its worker, or was held up, and one of
+    the jobs beside it may be the reason: it runs with a few others only.
     """
 
     id: int
@@ -157,6 +159,7 @@ class Job(Struct, frozen=True, kw_only=True, gc=False):
     attempts: int
     forced: bool
     isolated: bool = False
+    suspect: bool = False
     discovered: bool = True
 
 
@@ -290,7 +293,18 @@ class Verdict(StrEnum):
     """Something shared has run out (a provider's quota); not an attempt."""
     FAULT = "fault"
     """Our own code failed on it: the job is isolated from now on, and is dead after its last attempt."""
+    HELD_UP = "held up"
+    """Something held its worker up, perhaps this job: it is suspect from now on, and treated as a fault if it was already."""
 
+
+WORKER_LOST: Final = "worker lost"
+"""The outcome of a job whose worker was lost while it ran; of a dead one, each time."""
+
+HELD_UP: Final = "held up"
+"""The outcome of a job whose worker was held up while it ran."""
+
+SUSPECT: Final = (WORKER_LOST, HELD_UP)
+"""Outcomes of a job that has not ended, after which it is suspect."""
 
 NO_PROVIDER: Final = "no provider"
 """The outcome of a geolocation job for which no provider could be asked: it is no fact about the host."""

@@ -139,6 +139,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(gt=0, le=60),
         Variable(name="COBALT_PROBE_TIMEOUT", value="seconds", meaning="the longest time of one probe"),
     ] = 5.0
+    per_host: Annotated[
+        int,
+        Meta(ge=1, le=1000),
+        Variable(
+            name="COBALT_PER_HOST",
+            value="a number",
+            meaning="connections to one address at a time, of all workers together",
+        ),
+    ] = 8
+    per_network: Annotated[
+        int,
+        Meta(ge=1, le=100_000),
+        Variable(
+            name="COBALT_PER_NETWORK",
+            value="a number",
+            meaning="connections to one /24 of IPv4 or /48 of IPv6 at a time, of all workers together",
+        ),
+    ] = 256
     industrial: Annotated[
         bool,
         Variable(

@@ -1,7 +1,7 @@
 """Many rows in one statement, the same for SQLite and PostgreSQL."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -24,6 +24,8 @@ from sqlalchemy.types import TypeEngine
 
 Columns = Mapping[str, TypeEngine[Any]]
 """The names and types of the columns in a row, in order."""
+
+AnySelect = TypeVar("AnySelect", bound=Select[Any])
 
 ROWS = "rows"
 """The parameter that carries the rows of `rows_of`: give it `encode(...)`."""
@@ -97,7 +99,7 @@ def earlier(left: ColumnElement[Any], right: ColumnElement[Any]) -> ColumnElemen
     return case((left < right, left), else_=right)
 
 
-def unlocked(chosen: Select[tuple[int]], table: Table) -> Select[tuple[int]]:
+def unlocked(chosen: AnySelect, table: Table) -> AnySelect:
     """Leave out the rows that another transaction is changing; SQLite has one writer and ignores this.
 
     chosen: selects rows of `table`.

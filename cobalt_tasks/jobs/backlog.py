@@ -11,6 +11,7 @@ from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.records import State
 from cobalt_tasks.db.engine import database_now, statement_now
 from cobalt_tasks.db.tables import is_in, jobs
+from cobalt_tasks.jobs import polite
 
 _HIGHEST: Final = 2**31 - 1
 _LOOKED_AT: Final = 5000
@@ -43,7 +44,7 @@ def find(connection: Connection, within: float) -> dict[str, Backlog]:
         due[kind.name] = _oldest(
             connection, clock, [query for level in levels for query in _unclaimed(kind.name, level)]
         )
-    waiting = connection.execute(_first_waiting()).first()
+    waiting = next((row for query in _first_waiting() if (row := connection.execute(query).first())), None)
     is_late = any(seconds is not None and seconds > within for seconds in due.values())
     return {
         kind.name: Backlog(
@@ -152,7 +153,8 @@ def _unclaimed(kind: str, level: int) -> list[Select[tuple[float | None]]]:
     return [pending, sent]
 
 
-def _first_waiting() -> Select[tuple[str, float]]:
-    # In the order of its index, so that one row is read.
+def _first_waiting() -> list[Select[tuple[str, float]]]:
+    # In the order of its index, so that one row is read: before and behind those that wait for their host.
     waiting = select(jobs.c.kind, jobs.c.not_before).where(is_in(State.PENDING), jobs.c.waits_for.is_not(None))
-    return waiting.order_by(jobs.c.waits_for, jobs.c.level, jobs.c.not_before).limit(1)
+    first = waiting.order_by(jobs.c.waits_for, jobs.c.level, jobs.c.not_before).limit(1)
+    return [first.where(jobs.c.waits_for < polite.FIRST_PARKED), first.where(jobs.c.waits_for > polite.BEHIND_PARKED)]

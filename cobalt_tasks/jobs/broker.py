@@ -1,6 +1,6 @@
 """What Redis holds: the messages waiting in each queue, and the workers that take them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -70,6 +70,10 @@ class Broker:
     def depth_by_level(self, kind: str) -> dict[int, int]:
         """Return the number of messages waiting at each level of one kind's queue."""
         return dict(zip(LEVELS, self._ask("llen", [list_name(kind, level) for level in LEVELS]), strict=True))
+
+    def lengths(self, lists: Iterable[tuple[str, int]]) -> list[int]:
+        """Return the number of messages waiting in each of some queues at some level."""
+        return self._ask("llen", [list_name(queue, level) for queue, level in lists])
 
     def oldest(self, kind: str) -> dict[int, float | None]:
         """Return when the oldest waiting message of each level was sent, None where none waits."""

@@ -5,6 +5,7 @@ that it never waits longer than its own pause; one that had none is due at once.
 """
 
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -25,11 +26,11 @@ from sqlalchemy import (
 
 from cobalt_tasks.core.catalog import KINDS
 from cobalt_tasks.core.kinds import Kind, Urgency
+from cobalt_tasks.core.records import State
 from cobalt_tasks.db import clocks, cursors
-from cobalt_tasks.db.bulk import later
+from cobalt_tasks.db.bulk import earlier, later
 from cobalt_tasks.db.engine import Database, statement_now
 from cobalt_tasks.db.tables import SENDABLE, STALE_AT, WAITING, freshness, jobs
-from cobalt_tasks.jobs import store
 from cobalt_tasks.threat import unscored
 
 _AT_ONCE: Final = 2000
@@ -80,7 +81,7 @@ def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[boo
     if not rows:
         return None
     pause = case((jobs.c.not_before > written, jobs.c.not_before - written), else_=0.0)
-    store.put_back_by_new_clock(connection, [row.id for row in rows], now, pause)
+    _put_back(connection, [row.id for row in rows], now, pause)
     return float(rows[-1].not_before) if len(rows) == _AT_ONCE else None
 
 
@@ -112,3 +113,26 @@ def _mend_facts(connection: Connection, after: float, kind: Kind) -> float | Non
 def _mend_cursor(connection: Connection) -> None:
     """Let no reader of the ledger wait for a time that it has read already."""
     cursors.limit_to_moment(connection, unscored.ENDED, connection.execute(select(statement_now())).scalar_one())
+
+
+def _put_back(
+    connection: Connection, ids: Sequence[int], now: ColumnElement[float], pause: ColumnElement[float]
+) -> None:
+    """Make jobs that have not started pending by a clock that was set back. Those that were sent are sent again.
+
+    ids: the jobs.
+    now: the clock, in epoch seconds; no time of the jobs is later afterwards, but for `not_before`.
+    pause: seconds from `now` until a job is due.
+    """
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id.in_(ids), jobs.c.state.in_([State.PENDING, State.SENT]))
+        .values(
+            # Two messages for one job do no harm.
+            state=State.PENDING,
+            not_before=now + pause,
+            created_at=earlier(jobs.c.created_at, now),
+            started_at=case((jobs.c.started_at.is_not(None), earlier(jobs.c.started_at, now))),
+            sent_at=case((jobs.c.sent_at.is_not(None), earlier(jobs.c.sent_at, now))),
+        ),
+    )

@@ -1,14 +1,34 @@
-"""The one transaction back: outcomes, facts and the jobs that follow, all or nothing."""
+"""The one transaction back: outcomes, facts and the jobs that follow, all or nothing; a worker that goes on claims in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from msgspec import Struct
 from sqlalchemy import Connection
 
+from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.records import Facts, Outcome
-from cobalt_tasks.hosts import changes, facts, gone_names
-from cobalt_tasks.jobs import creation, refusals
+from cobalt_tasks.hosts import changes, facts, gone_names, names
+from cobalt_tasks.jobs import claims, creation, polite, refusals
 from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.claims import ClaimTerms
+from cobalt_tasks.jobs.store import Claim
+
+
+class Exchange(Struct, frozen=True):
+    """What a worker gets for its outcomes.
+
+    Attributes:
+        claim: the jobs it is to do next.
+        names: the host names of their targets, by address, for kinds that connect to them.
+        following: the kinds of the jobs that follow from its outcomes.
+
+    """
+
+    claim: Claim
+    names: Mapping[str, Sequence[str]]
+    following: set[str]
+
 
 _LOOKUP: Final = "domain"
 _ANSWERED: Final = frozenset({"named", "no name"})
@@ -19,7 +39,19 @@ def complete(connection: Connection, token: str, outcomes: Sequence[Outcome]) ->
 
     Only the jobs that are still this claim's count: a worker frozen past its lease writes nothing.
     """
-    ours = jobs.finish(connection, token, outcomes)
+    return complete_all(connection, {token: outcomes})
+
+
+def complete_all(connection: Connection, ended: Mapping[str, Sequence[Outcome]]) -> set[str]:
+    """Write what came of jobs of several claims; return the kinds of the jobs that follow.
+
+    Args:
+        connection: in a transaction that writes.
+        ended: outcomes by the tokens of their claims; they count as in `complete`.
+
+    """
+    outcomes = [outcome for each in ended.values() for outcome in each]
+    ours = jobs.finish_all(connection, ended)
     kept = [outcome for outcome in outcomes if outcome.job.id in ours]
     found = Facts(locations=[], hostnames=[], banners=[], certificates=[], sightings=[])
     for outcome in kept:
@@ -30,6 +62,7 @@ def complete(connection: Connection, token: str, outcomes: Sequence[Outcome]) ->
     following = [job for outcome in kept for job in outcome.follow_ups]
     creation.create(connection, following)
     changes.write(connection, changed)
+    polite.unpark(connection, [each.job.address for each in kept if BY_NAME[each.job.kind].is_active])
     return {job.kind for job in following}
 
 
@@ -40,3 +73,34 @@ def _looked_up(outcomes: Sequence[Outcome]) -> dict[str, set[str]]:
         for each in outcomes
         if each.job.kind == _LOOKUP and each.code in _ANSWERED
     }
+
+
+def exchange(  # noqa: PLR0913, PLR0917  # what is brought, and what is wanted
+    connection: Connection,
+    ended: Mapping[str, Sequence[Outcome]],
+    terms: ClaimTerms,
+    room: int,
+    levels: Sequence[int],
+    named: Sequence[int] = (),
+) -> Exchange:
+    """Write what came of jobs, and claim others.
+
+    Args:
+        connection: in a transaction that writes.
+        ended: outcomes by the tokens of their claims.
+        terms: what to claim.
+        room: the most to claim; 0 claims nothing.
+        levels: the levels to claim from, the most urgent first.
+        named: claim only these ids, of any level.
+
+    """
+    following = complete_all(connection, ended) if ended else set()
+    if named:
+        claim = claims.claim_named(connection, terms, named, room)
+    elif room > 0:
+        claim = claims.claim_next(connection, terms, room, levels)
+    else:
+        claim = Claim("", [])
+    is_active = BY_NAME[terms.kind].is_active
+    known = names.names_of(connection, {job.address for job in claim.jobs}) if is_active and claim.jobs else {}
+    return Exchange(claim, known, following)

@@ -39,6 +39,11 @@ BATCH_SECONDS = 1.0
 _MARKED_AT_ONCE = 2000
 """Jobs marked as sent in one transaction: SQLite has one writer, and other processes must not wait long for it."""
 
+SUSPECTS = 32
+"""Suspect jobs in one message: about the root of what a worker process runs at a time, so that finding the one that is the
+reason takes as many messages as isolating its neighbours afterwards.
+"""
+
 WAKE_UPS = 16
 """Wake-up messages that may wait besides: a full queue must not keep a provider's quota from being used."""
 
@@ -143,8 +148,13 @@ def batch_size(kind: Kind, seconds_per_job: float | None) -> int:
 
 def _batches(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
     isolated: list[Sequence[Sent]] = [[job] for job in marked if job.isolated]
-    together = [job for job in marked if not job.isolated]
-    return isolated + [together[start : start + size] for start in range(0, len(together), size)]
+    suspects = [job for job in marked if job.suspect and not job.isolated]
+    together = [job for job in marked if not (job.suspect or job.isolated)]
+    return [*isolated, *_parts(suspects, min(size, SUSPECTS)), *_parts(together, size)]
+
+
+def _parts(marked: Sequence[Sent], size: int) -> list[Sequence[Sent]]:
+    return [marked[start : start + size] for start in range(0, len(marked), size)]
 
 
 def _publish(  # noqa: PLR0913, PLR0917  # a message has as many parts

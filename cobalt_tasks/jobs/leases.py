@@ -5,10 +5,13 @@ neither a step of the database's clock nor clocks that differ between hosts make
 the ledger, so that every process on its host goes on with it; a reaper on another host begins anew, one lease later.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import (
     Connection,
     Double,
     Text,
+    and_,
     delete,
     exists,
     func,
@@ -21,22 +24,25 @@ from sqlalchemy import (
 from cobalt_tasks.core import clock
 from cobalt_tasks.core.clock import Moment
 from cobalt_tasks.core.records import State
-from cobalt_tasks.db.bulk import insert_into
+from cobalt_tasks.db.bulk import insert_into, one_of
 from cobalt_tasks.db.tables import is_in, jobs, leases
 from cobalt_tasks.jobs import store
 
 
-def renew(connection: Connection, token: str, lease: float) -> int:
-    """Renew a claim for `lease` seconds; return how many jobs it still holds."""
-    statement = update(jobs).where(store.is_held_by(token)).values(lease=lease, renewals=jobs.c.renewals + 1)
+def renew(connection: Connection, tokens: Sequence[str], lease: float) -> int:
+    """Renew claims for `lease` seconds; return how many jobs they still hold.
+
+    tokens: of the claims.
+    """
+    held = and_(one_of(connection, jobs.c.claim, tokens), is_in(State.RUNNING))
+    statement = update(jobs).where(held).values(lease=lease, renewals=jobs.c.renewals + 1)
     return connection.execute(statement).rowcount
 
 
 def reap(connection: Connection, at: Moment | None = None) -> int:
     """Take back the jobs of claims that were not renewed for a whole lease; return how many jobs that was.
 
-    A job is isolated from now on (a batch of one). Only an isolated run counts as an attempt, so that one poisonous target cannot condemn
-    its neighbours; after the last it is dead.
+    What becomes of them stands in `store.reap`.
 
     Args:
         connection: a transaction that writes.

@@ -15,8 +15,9 @@ from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import ledger_size, traffic_counts
 from cobalt_tasks.jobs import admin as job_admin
-from cobalt_tasks.jobs import backlog, clock_repair, creation, leases, rounds, store
+from cobalt_tasks.jobs import backlog, clock_repair, creation, leases, polite, rounds, store
 from cobalt_tasks.jobs.dispatcher import Dispatcher
+from cobalt_tasks.jobs.polite import DEFAULT, Limits
 
 _REFRESHED_AT_ONCE = 1000
 _RELEVELED_AT_ONCE = 2000
@@ -25,10 +26,12 @@ _MEND_SECONDS = 5.0
 log = logging.getLogger(__name__)
 
 
-def sweep(database: Database, dispatcher: Dispatcher, wake: Callable[[], object] = int) -> bool:
+def sweep(
+    database: Database, dispatcher: Dispatcher, wake: Callable[[], object] = int, limits: Limits = DEFAULT
+) -> bool:
     """Do one round, unless one is being done or has just been; return whether it was.
 
-    `wake`: called at the end, to wake workers for what waits for something shared.
+    `limits`: the most jobs that may run for each host and network. `wake`: called at the end, to wake workers for what waits for something shared.
 
     Raises:
         BrokerUnavailableError: Redis does not answer; what the ledger alone needs is done by then.
@@ -40,6 +43,7 @@ def sweep(database: Database, dispatcher: Dispatcher, wake: Callable[[], object]
         look_at_clock(database)
         if taken := database.write(leases.reap):
             log.warning("reaped %d jobs whose worker was lost", taken)
+        database.write(polite.unpark_forgotten, limits)
         for kind in KINDS:
             _relevel(database, kind)
             _resend_lost(database, dispatcher, kind)

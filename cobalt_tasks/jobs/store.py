@@ -1,4 +1,5 @@
-"""The state machine of jobs: every change of a job's state is one guarded statement here; creation.py inserts them.
+"""The state machine of jobs: every change of a job's state is one guarded statement here; creation.py inserts them, polite.py
+parks what waits for its host, and clock_repair.py mends times.
 
     pending → sent → running → done | failed | dead | cancelled
 
@@ -18,6 +19,8 @@ from sqlalchemy import (
     Double,
     and_,
     case,
+    false,
+    func,
     literal,
     literal_column,
     null,
@@ -30,7 +33,7 @@ from sqlalchemy import (
 
 from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.kinds import Kind, Urgency
-from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, Job, Outcome, State
+from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, SUSPECT, WORKER_LOST, Job, Outcome, State
 from cobalt_tasks.db import clocks
 from cobalt_tasks.db.bulk import among, earlier, encode, rows_of, unlocked
 from cobalt_tasks.db.engine import database_now, statement_now
@@ -39,8 +42,12 @@ from cobalt_tasks.jobs import freshness, verdicts
 from cobalt_tasks.jobs.backlog import is_sendable
 from cobalt_tasks.jobs.verdicts import MAX_ATTEMPTS
 
-_CLAIMED: Final = tuple(
-    jobs.c[name] for name in ("id", "kind", "address", "protocol", "port", "attempts", "forced", "isolated")
+IS_SUSPECT: Final = func.coalesce(jobs.c.outcome.in_(SUSPECT), false())
+"""The condition that a job ran when its worker was lost or held up. While it has not ended, it runs with few others."""
+
+_CLAIMED: Final = (
+    *(jobs.c[name] for name in ("id", "kind", "address", "protocol", "port", "attempts", "forced", "isolated")),
+    IS_SUSPECT.label("suspect"),
 )
 
 TARGET: Final = tuple(jobs.c[name] for name in ("kind", "address", "protocol", "port"))
@@ -48,9 +55,6 @@ Targets = Mapping[int, tuple[Any, ...]]
 """Ids of jobs, the newest first, and the values of `TARGET` of each."""
 
 RETRIABLE: Final = (State.FAILED, State.DEAD, State.CANCELLED)
-WORKER_LOST: Final = "worker lost"
-"""The outcome of a job that is dead because every worker died on it."""
-
 _AT_ONCE: Final = earlier(jobs.c.not_before, statement_now())
 """A job that was started was due; by a clock that was set back since, it may not be."""
 
@@ -67,6 +71,7 @@ class Sent(Struct, frozen=True):
 
     id: int
     isolated: bool
+    suspect: bool
     sent_at: float
 
 
@@ -77,7 +82,7 @@ def mark_sent(connection: Connection, kind: str, level: int, limit: int) -> list
         update(jobs)
         .where(jobs.c.id.in_(unlocked(chosen, jobs)))
         .values(state=State.SENT, sent_at=statement_now())
-        .returning(jobs.c.id, jobs.c.isolated, jobs.c.sent_at)
+        .returning(jobs.c.id, jobs.c.isolated, IS_SUSPECT, jobs.c.sent_at)
     )
     return [Sent(*row) for row in sorted(connection.execute(statement), key=itemgetter(0))]
 
@@ -121,12 +126,13 @@ def relevel(connection: Connection, kind: Kind, level: int, limit: int) -> int:
     return connection.execute(statement.values(level=kind.level(urgency), state=State.PENDING)).rowcount
 
 
-def claim(connection: Connection, kind: str, ids: Sequence[int], lease: float) -> Claim:
+def claim(connection: Connection, kind: str, ids: Sequence[int], lease: float, token: str | None = None) -> Claim:
     """Claim the jobs a message named: those still unclaimed, due, and not fresh meanwhile. The rest is not ours.
 
     kind: that of the queue the message came from. A message is only a suggestion, and any client that can write to Redis can
     make one: jobs of another kind are not claimed, or a look-up would become a probe.
-    lease: seconds the claim holds without being renewed.
+    ids: of the jobs. lease: seconds the claim holds without being renewed. token: of a claim these jobs are added to, None
+    for a new one.
     """
     named = and_(
         among(connection, jobs.c.id, ids),
@@ -136,7 +142,7 @@ def claim(connection: Connection, kind: str, ids: Sequence[int], lease: float) -
         jobs.c.waits_for.is_(None),
         jobs.c.not_before <= statement_now(),
     )
-    token = uuid.uuid4().hex
+    token = token or uuid.uuid4().hex
     steady = clocks.presumed(connection)
     wanted = and_(named, or_(jobs.c.forced, ~freshness.is_fresh_or_paused(jobs, steady)))
     claimed = _claim(connection, token, kind, wanted, lease)
@@ -163,10 +169,18 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
 
 
 def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> set[int]:
-    """Write the outcomes of a batch; return the ids that were still ours. Facts may be stored only for those.
+    """Write the outcomes of one claim, as `finish_all` does."""
+    return finish_all(connection, {token: outcomes})
+
+
+def finish_all(connection: Connection, ended: Mapping[str, Sequence[Outcome]]) -> set[int]:
+    """Write what came of jobs; return the ids that were still ours. Facts may be stored only for those.
 
     A worker whose claim was reaped while it was frozen gets nothing back.
+
+    ended: the outcomes by the token of the claim their jobs were held under.
     """
+    outcomes = [outcome for each in ended.values() for outcome in each]
     if not outcomes:
         return set()
     rows = rows_of(connection, "outcomes", verdicts.COLUMNS)
@@ -175,7 +189,7 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
     statement = (
         update(jobs)
         # A claim's token is set only while its jobs are running; that state is named for PostgreSQL's index of claims.
-        .where(jobs.c.id == rows.c.id, held == token, is_in(State.RUNNING))
+        .where(jobs.c.id == rows.c.id, held == rows.c.claim, is_in(State.RUNNING))
         .values(
             state=rows.c.state,
             outcome=rows.c.outcome,
@@ -191,7 +205,8 @@ def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> s
         )
         .returning(jobs.c.id)
     )
-    ours = set(connection.execute(statement, encode(map(verdicts.row, outcomes))).scalars())
+    given = [verdicts.row(outcome, token) for token, each in ended.items() for outcome in each]
+    ours = set(connection.execute(statement, encode(given)).scalars())
     freshness.remember(
         connection, [(outcome, verdicts.state(outcome)) for outcome in outcomes if outcome.job.id in ours]
     )
@@ -210,8 +225,9 @@ def release(connection: Connection, token: str) -> int:
 def reap(connection: Connection, token: str, renewals: int) -> int:
     """Take the jobs of a claim from a worker that is lost; return how many.
 
-    They are isolated from now on (a batch of one). Only an isolated run counts as an attempt, so that one poisonous target
-    cannot condemn its neighbours; after the last the job is dead.
+    One of them may be the reason. They are suspect from now on, and run with a few others; those that were so already, and
+    the only one of its claim, are isolated (a batch of one). Only an isolated run counts as an attempt, so that one
+    poisonous target cannot condemn its neighbours; after the last the job is dead.
 
     token: the claim's token.
     renewals: how often the claim had been renewed when it was found stalled; one renewed since is left as it is.
@@ -219,17 +235,18 @@ def reap(connection: Connection, token: str, renewals: int) -> int:
     attempts = jobs.c.attempts + case((jobs.c.isolated, 1), else_=0)
     is_last = attempts >= MAX_ATTEMPTS
     unrenewed = and_(is_held_by(token), jobs.c.renewals == renewals)
+    held = connection.execute(select(func.count()).select_from(jobs).where(is_held_by(token))).scalar_one()
     statement = (
         update(jobs)
         .where(jobs.c.id.in_(unlocked(select(jobs.c.id).where(unrenewed), jobs)))
         .values(
             state=case((is_last, State.DEAD.value), else_=State.PENDING.value),
             attempts=attempts,
-            isolated=true(),
+            isolated=true() if held == 1 else or_(jobs.c.isolated, IS_SUSPECT),
             claim=None,
             not_before=_AT_ONCE,
             finished_at=case((is_last, statement_now()), else_=null()),
-            outcome=case((is_last, WORKER_LOST), else_=null()),
+            outcome=WORKER_LOST,
             detail=case((is_last, f"its worker was lost {MAX_ATTEMPTS} times"), else_=null()),
         )
     )
@@ -280,29 +297,6 @@ def cancel(connection: Connection, chosen: Targets) -> int:
         .values(state=State.CANCELLED, outcome="cancelled", detail=None, claim=None, finished_at=database_now())
     )
     return connection.execute(statement).rowcount
-
-
-def put_back_by_new_clock(
-    connection: Connection, ids: Sequence[int], now: ColumnElement[float], pause: ColumnElement[float]
-) -> None:
-    """Make jobs that have not started pending by a clock that was set back. Those that were sent are sent again.
-
-    ids: the jobs.
-    now: the clock, in epoch seconds; no time of the jobs is later afterwards, but for `not_before`.
-    pause: seconds from `now` until a job is due.
-    """
-    connection.execute(
-        update(jobs)
-        .where(jobs.c.id.in_(ids), jobs.c.state.in_([State.PENDING, State.SENT]))
-        .values(
-            # Two messages for one job do no harm.
-            state=State.PENDING,
-            not_before=now + pause,
-            created_at=earlier(jobs.c.created_at, now),
-            started_at=case((jobs.c.started_at.is_not(None), earlier(jobs.c.started_at, now))),
-            sent_at=case((jobs.c.sent_at.is_not(None), earlier(jobs.c.sent_at, now))),
-        ),
-    )
 
 
 def is_held_by(token: str) -> ColumnElement[bool]:

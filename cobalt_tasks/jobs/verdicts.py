@@ -15,6 +15,7 @@ _FAULT_SECONDS: Final = 5.0
 
 COLUMNS: Final[Columns] = {
     "id": BigInteger(),
+    "claim": Text(),
     "state": Text(),
     "outcome": Text(),
     "detail": Text(),
@@ -26,12 +27,19 @@ COLUMNS: Final[Columns] = {
 """What `row` returns; `after` is in seconds from now."""
 
 
-def row(outcome: Outcome) -> tuple[object, ...]:
-    """Return the values of `COLUMNS` for one outcome."""
+def row(outcome: Outcome, token: str) -> tuple[object, ...]:
+    """Return the values of `COLUMNS` for one outcome.
+
+    Args:
+        outcome: what came of a job.
+        token: the claim under which it ran.
+
+    """
     state, attempts, isolated = _next(outcome)
     detail = outcome.detail and outcome.detail[:_LONGEST_DETAIL]
     return (
         outcome.job.id,
+        token,
         state.value,
         outcome.code,
         detail,
@@ -51,7 +59,7 @@ def _pause(outcome: Outcome) -> float:
     """Return the seconds until a job is due again; tries are spread, so that what failed together does not return so."""
     after = outcome.after or 0.0
     match outcome.verdict:
-        case Verdict.FAULT:
+        case Verdict.FAULT | Verdict.HELD_UP:
             # The first isolated run shows whether it was this job at all; what fails then may last a while.
             after = _FAULT_SECONDS * 4**outcome.job.attempts if outcome.job.isolated else 0.0
         case Verdict.DONE | Verdict.FAILED | Verdict.WAIT:
@@ -72,6 +80,8 @@ def _next(outcome: Outcome) -> tuple[State, int, bool]:
         case Verdict.RETRY:
             attempts = job.attempts + 1
             return (State.FAILED if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, job.isolated
-        case Verdict.FAULT:
+        case Verdict.HELD_UP if not (job.suspect or job.isolated):
+            return State.PENDING, job.attempts, False
+        case Verdict.FAULT | Verdict.HELD_UP:
             attempts = job.attempts + job.isolated
             return (State.DEAD if attempts >= MAX_ATTEMPTS else State.PENDING), attempts, True

@@ -13,6 +13,7 @@ from celery import signals
 import workers.leases
 import workers.runners
 import workers.tasks
+import workers.window
 from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
 from workers.net import Net
@@ -43,9 +44,10 @@ async def _probe(job: Job, _: Net) -> Outcome:
 @signals.worker_process_init.connect
 def _install(**_: object) -> None:
     """Only in a pool child: the tests import this module for its names."""
-    workers.tasks.RUNNERS["domain"] = workers.runners.probes(BY_NAME["domain"], _probe)
+    workers.tasks.RUNNERS["domain"] = workers.runners.Probes(BY_NAME["domain"], _probe)
     if os.environ.get("TEST_LEASE"):
         lease = float(os.environ["TEST_LEASE"])
         workers.tasks.LEASE_SECONDS = lease
         workers.leases.LEASE_SECONDS = lease
+        workers.window.LEASE_SECONDS = lease
         workers.leases.RENEW_SECONDS = lease / 3

@@ -23,6 +23,7 @@ from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from cobalt_tasks.lab import certificate as lab_certificate
 from tests.support import hostile_tls
+from tests.support.side_by_side import side_by_side
 from workers import batches
 from workers.net import Net
 from workers.probes import certificate
@@ -54,7 +55,7 @@ async def ending(job: Job, _net: Net) -> Outcome:
 
 def run(*batch: Job, scope: Scope | None = None) -> list[Outcome]:
     """Run a batch with the probe above."""
-    return asyncio.run(batches.side_by_side(ending, batch, Net(scope or Scope(), 5.0)))
+    return asyncio.run(side_by_side(ending, batch, Net(scope or Scope(), 5.0)))
 
 
 def test_a_server_cannot_choose_the_numbers(tmp_path: Path) -> None:
@@ -73,7 +74,7 @@ def test_a_server_cannot_choose_the_numbers(tmp_path: Path) -> None:
         honest = server.sockets[0].getsockname()[1]
         batch = [make(each.address, port=each.port) for each in hostile]
         batch += [make("127.0.0.1", port=honest) for _ in range(HONEST)]
-        outcomes = await batches.side_by_side(certificate.probe, batch, Net(Scope(), 10.0))
+        outcomes = await side_by_side(certificate.probe, batch, Net(Scope(), 10.0))
         server.close()
         return outcomes
 
@@ -104,7 +105,7 @@ def test_certificates_are_parsed_outside_the_loop(tmp_path: Path, monkeypatch: p
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         batch = [make("127.0.0.1", port=server.sockets[0].getsockname()[1]) for _ in range(HONEST)]
-        outcomes = await batches.side_by_side(certificate.probe, batch, Net(Scope(), 10.0))
+        outcomes = await side_by_side(certificate.probe, batch, Net(Scope(), 10.0))
         server.close()
         return outcomes
 
@@ -125,11 +126,11 @@ def test_no_cipher_is_offered_without_a_certificate() -> None:
 
 
 def test_time_outs_in_a_batch_that_was_held_up_are_not_final() -> None:
-    """The jobs run again, isolated; what a target did say stays. Break: the look at lag.seconds in side_by_side."""
+    """The jobs run again, with few others; what a target did say stays. Break: the look at lag.seconds in run_guarded."""
     held_up = run(*(make(f"127.9.0.{last}") for last in range(1, 5)))
-    assert [each.verdict for each in held_up] == [Verdict.FAULT, Verdict.FAULT, Verdict.FAILED, Verdict.DONE]
+    assert [each.verdict for each in held_up] == [Verdict.HELD_UP, Verdict.HELD_UP, Verdict.FAILED, Verdict.DONE]
     assert [each.code for each in held_up] == ["held up", "held up", "refused", "open"]
-    assert "silent, while the loop of its batch stood still" in str(held_up[1].detail)
+    assert "silent, while the loop of its worker stood still" in str(held_up[1].detail)
 
 
 def test_without_lag_a_time_out_is_final() -> None:
@@ -161,7 +162,7 @@ def test_who_holds_the_loop_up_each_time_ends(sqlite_database: Database) -> None
     with sqlite_database.reading() as connection:
         ended = {row.address: (row.state, row.outcome) for row in connection.execute(select(table))}
     assert ended == {"127.9.0.1": ("failed", "timeout"), "127.9.0.2": ("failed", "silent")}
-    assert runs == 4
+    assert runs == 5
 
 
 def test_the_ledger_decides_whether_a_host_is_probed() -> None:

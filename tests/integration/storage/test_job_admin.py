@@ -52,7 +52,7 @@ def test_a_job_cancelled_while_it_runs_writes_nothing(database: Database) -> Non
     """
     claim = claimed(database)
     assert job_admin.cancel(database, Selection(ids=[claim.jobs[0].id])) == 1
-    assert database.write(leases.renew, claim.token, 15.0) == 0
+    assert database.write(leases.renew, [claim.token], 15.0) == 0
     fact = Banner(address=ADDRESS, protocol="tcp", port=22, source="probe", observed_at=1.0, text="x", raw=b"x")
     found = Outcome(job=claim.jobs[0], verdict=Verdict.DONE, code="open", facts=Facts(banners=[fact]))
     database.write(complete, claim.token, [found])

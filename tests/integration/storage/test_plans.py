@@ -85,7 +85,7 @@ def one_round(database: Database, number: int) -> None:
     assert len(sent) == BATCH
     claim = database.write(jobs.claim, "geolocation", [job.id for job in sent], 15.0)
     assert len(claim.jobs) == BATCH
-    database.write(leases.renew, claim.token, 15.0)
+    database.write(leases.renew, [claim.token], 15.0)
     waits = [Outcome(job=job, verdict=Verdict.WAIT, code="no quota", waits_for="quota") for job in claim.jobs]
     database.write(complete, claim.token, waits)
     again = database.write(jobs.claim_waiting, "geolocation", "quota", BATCH, 15.0)

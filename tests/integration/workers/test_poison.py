@@ -20,8 +20,7 @@ def test_poison_is_dead_after_three_lone_runs_and_its_neighbours_finish(
 ) -> None:
     """os._exit, a segmentation fault and the kernel's kill, in one batch with forty good jobs, on a real prefork pool.
 
-    Break: `isolated=true()` in leases.reap (the batch is lost as a whole, for ever), or `attempts` there (poison never
-    ends).
+    Break: `isolated` in store.reap (suspects are lost together, for ever), or `attempts` there (poison never ends).
     """
     monkeypatch.setattr("cobalt_tasks.jobs.rounds._PAUSE_SECONDS", 0.25)
     worker = start_worker("-c", "2", "-I", "tests.support.probes", TEST_LEASE=LEASE)
