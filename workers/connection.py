@@ -10,6 +10,7 @@ import ipaddress
 import ssl
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from cobalt_tasks.protocols.base import ConnectionStatus
@@ -52,6 +53,10 @@ class Connection:
         """What the TLS library said when the handshake failed."""
         self.certificate: bytes | None = None
         """The peer's certificate as DER, not verified; also of a handshake that failed after it."""
+        self.chain: tuple[bytes, ...] = ()
+        """The certificates that came with it."""
+        self.alpn: str | None = None
+        """The protocol inside TLS that the server chose."""
 
     @property
     def status(self) -> ConnectionStatus:
@@ -89,8 +94,14 @@ class Connection:
             until = self._loop.time() + (_LULL_INCOMPLETE if complete else LULL) + self.rtt
         return self._inbox.take(limit)
 
-    async def start_tls(self, name: str | None, *, wait: float) -> bool:
-        """Do the TLS handshake, with `name` as SNI; return whether it worked. wait: seconds on top of four round trips."""
+    async def start_tls(
+        self, name: str | None, *, wait: float, alpn: tuple[str, ...] = (), highest: str | None = None
+    ) -> bool:
+        """Do the TLS handshake, with `name` as SNI; return whether it worked.
+
+        wait: seconds on top of four round trips. alpn: protocols that are offered.
+        highest: the highest version that is offered, such as `TLSv1.1`; None for all.
+        """
         if self.status is not ConnectionStatus.OPEN or self._transport is None:
             return False
         until = min(self._deadline, self._loop.time() + wait + 4 * self.rtt)
@@ -98,9 +109,8 @@ class Connection:
         _MADE.set(made)
         try:
             async with asyncio.timeout_at(until):
-                transport = await self._loop.start_tls(
-                    self._transport, self._inbox, self._context, server_hostname=name
-                )
+                context = special_context(alpn, highest) if alpn or highest else self._context
+                transport = await self._loop.start_tls(self._transport, self._inbox, context, server_hostname=name)
         except TimeoutError:
             self._failed = ConnectionStatus.TIMEOUT
         except ssl.SSLError as error:
@@ -127,14 +137,13 @@ class Connection:
         cipher = secured.cipher()
         self.tls = f"{secured.version()} {cipher[0] if cipher else ''}".rstrip()
         self.certificate = secured.getpeercert(binary_form=True)
+        self.alpn = secured.selected_alpn_protocol()
+        self.chain = tuple(_chain(secured)[1:])
 
     def _shown(self, handshake: ssl.SSLObject) -> None:
         """Keep the certificate of a handshake that failed after it: a server that asks for ours shows its own first."""
-        # Public from Python 3.13 on, where a method of the same name is the object's own.
-        native: Any = getattr(handshake, "_sslobj", handshake)
-        chain = native.get_unverified_chain()
-        if chain:
-            self.certificate = ssl.PEM_cert_to_DER_cert(chain[0].public_bytes())
+        if chain := _chain(handshake):
+            self.certificate, self.chain = chain[0], tuple(chain[1:])
             self.tls = handshake.version() or _BEFORE_1_3
 
     async def _more(self, until: float) -> bool:
@@ -157,6 +166,8 @@ class Datagrams:
 
     tls: str | None = None
     certificate: bytes | None = None
+    chain: tuple[bytes, ...] = ()
+    alpn: str | None = None
     reason: str | None = None
 
     def __init__(self, deadline: float, *, any_port: bool = False) -> None:
@@ -214,7 +225,14 @@ class Datagrams:
                 break
         return inbox.take(limit)
 
-    async def start_tls(self, name: str | None, *, wait: float) -> bool:  # noqa: ARG002  # as in Connection
+    async def start_tls(
+        self,
+        name: str | None,  # noqa: ARG002  # as in Connection
+        *,
+        wait: float,  # noqa: ARG002
+        alpn: tuple[str, ...] = (),  # noqa: ARG002
+        highest: str | None = None,  # noqa: ARG002
+    ) -> bool:
         """Return False: there is no TLS over datagrams."""
         return False
 
@@ -318,6 +336,17 @@ _MADE: ContextVar[list[ssl.SSLObject] | None] = ContextVar("made", default=None)
 """The TLS objects of the present task's handshake: asyncio hands out none of a handshake that failed."""
 
 
+_MOST_IN_CHAIN: Final = 10
+
+
+def _chain(handshake: ssl.SSLObject) -> list[bytes]:
+    """Return the certificates that a peer showed, DER, its own first."""
+    # Public from Python 3.13 on, where a method of the same name is the object's own.
+    native: Any = getattr(handshake, "_sslobj", handshake)
+    chain = native.get_unverified_chain() or ()
+    return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in chain[:_MOST_IN_CHAIN]]
+
+
 _BEFORE_1_3: Final = "TLSv1.2 or older"
 """Only these end the handshake after the certificate was shown; the library names no version of one that failed."""
 
@@ -342,4 +371,21 @@ def lenient_context() -> ssl.SSLContext:
     context.set_ciphers(_CIPHERS)
     # Servers without RFC 5746; Python names the option from 3.12 on.
     context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
+    return context
+
+
+@lru_cache(maxsize=16)
+def special_context(alpn: tuple[str, ...], highest: str | None) -> ssl.SSLContext:
+    """Return a lenient context that offers less, or more.
+
+    Args:
+        alpn: protocols inside TLS, the wanted ones first; empty for none.
+        highest: the highest version, such as `TLSv1.1`; None for all.
+
+    """
+    context = lenient_context()
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    if highest:
+        context.maximum_version = ssl.TLSVersion[highest.replace(".", "_")]
     return context

@@ -158,11 +158,13 @@ class Net:
 
 async def _take(step: Send | StartTls, connection: Connection | Datagrams) -> StepResult:
     if isinstance(step, StartTls):
-        await connection.start_tls(step.name, wait=step.wait)
+        await connection.start_tls(step.name, wait=step.wait, alpn=step.alpn, highest=step.highest)
         return StepResult(
             status=connection.status,
             tls=connection.tls,
             certificate=connection.certificate,
+            alpn=connection.alpn,
+            chain=connection.chain,
             reason=connection.reason,
         )
     connection.send(step.data)

@@ -72,12 +72,14 @@ class Send(Struct, frozen=True):
     wait: seconds for the first byte of the answer, on top of two round trips; None leaves it to the caller.
     is_complete: returns True once an answer is all there; without it the answer ends when the peer pauses.
     limit: bytes of the answer that are returned at most.
+    is_evidence: the answer is kept with what the server answered before; else it only serves the conversation.
     """
 
     data: bytes = b""
     wait: float | None = None
     is_complete: Callable[[bytes], bool] | None = None
     limit: int = LIMIT
+    is_evidence: bool = True
 
 
 class StartTls(Struct, frozen=True):
@@ -85,10 +87,14 @@ class StartTls(Struct, frozen=True):
 
     name: the host name for SNI; None sends none.
     wait: seconds on top of four round trips.
+    alpn: protocols that are offered (RFC 7301), the wanted ones first; without any, the extension is not sent.
+    highest: the highest version that is offered, such as `TLSv1.1`; None for all.
     """
 
     name: str | None = None
     wait: float = 2.0
+    alpn: tuple[str, ...] = ()
+    highest: str | None = None
 
 
 Step = Connect | Send | StartTls
@@ -100,6 +106,7 @@ class StepResult(Struct, frozen=True):
     data: the bytes received; status: how the connection stands after it.
     tls: TLS version and cipher suite once there is TLS; certificate: the peer's, DER, not verified. Both may come from a
         handshake that failed after it, where the server asked for a certificate of ours: status tells.
+    alpn: the protocol that the server chose of those offered. chain: the other certificates it showed, DER.
     reason: what the TLS library reported when a handshake failed.
     """
 
@@ -107,6 +114,8 @@ class StepResult(Struct, frozen=True):
     status: ConnectionStatus = ConnectionStatus.OPEN
     tls: str | None = None
     certificate: bytes | None = None
+    alpn: str | None = None
+    chain: tuple[bytes, ...] = ()
     reason: str | None = None
 
 
@@ -127,6 +136,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     is_complete: returns True once an answer to `words` is all there.
     ask_more: a conversation on the same connection once the protocol is recognised, with the answer so far and what it
         showed; returns a better fingerprint, or None to keep that one. Its answers are added to the evidence.
+    evidence: returns the part of the answers that is kept: without what is random, which differs each time.
     starttls: a conversation that asks for TLS, after the greeting if there is one; returns True if TLS may start.
     likelihood: place among the words that are tried on any port, smallest first; None tries it on its own ports only.
     udp_likelihood: the same for UDP.
@@ -148,6 +158,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     udp_words: Callable[[Target], bytes] | None = None
     is_complete: Callable[[bytes], bool] | None = None
     ask_more: Callable[[Target, bytes, Fingerprint], Steps[Fingerprint | None]] | None = None
+    evidence: Callable[[bytes], bytes] | None = None
     starttls: Callable[[], Steps[bool]] | None = None
     likelihood: int | None = None
     udp_likelihood: int | None = None

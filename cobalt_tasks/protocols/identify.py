@@ -47,6 +47,11 @@ _MORE: Final = 0.7
 """The wait for answers of a server that has already answered."""
 
 _TLS: Final = "tls"
+_ALPN_WANTED: Final = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+"""How a server refuses a client that offers no protocol inside TLS: most often it speaks HTTP/2 alone."""
+
+WEB_ALPN: Final = ("h2", "http/1.1")
+
 _ECHO: Final = "echo"
 """A server that sends back what it receives (RFC 862), which must not be taken for a speaker of what it was sent."""
 
@@ -127,6 +132,7 @@ class _Search:
         self._best: Result | None = None
         self._handshake = StepResult()
         """The reply to the TLS handshake of the present connection."""
+        self._alpn: tuple[str, ...] = ()
 
     def run(self) -> Steps[Result]:
         status = (yield Connect()).status
@@ -210,6 +216,9 @@ class _Search:
     def _start_tls(self, wait: float) -> Steps[ConnectionStatus]:
         """Do the handshake, and find out what speaks inside."""
         self._handshake = yield StartTls(self._target.name, wait=wait)
+        if self._handshake.reason == _ALPN_WANTED and (yield Connect()).status is ConnectionStatus.OPEN:
+            self._alpn = WEB_ALPN
+            self._handshake = yield StartTls(self._target.name, wait=wait, alpn=self._alpn)
         if not self._in_tls:
             return self._handshake.status
         self._keep(Fingerprint(), b"")
@@ -218,7 +227,7 @@ class _Search:
     def _reconnect(self, protocol: Protocol | None = None) -> Steps[ConnectionStatus]:
         reply = yield Connect(any_port=protocol is not None and protocol.answers_elsewhere)
         if self._in_tls and reply.status is ConnectionStatus.OPEN:
-            reply = yield StartTls(self._target.name)
+            reply = yield StartTls(self._target.name, alpn=self._alpn)
         return reply.status
 
     def _understand(self, reply: StepResult, spoken: Protocol | None) -> Steps[Fingerprint | None]:
@@ -237,7 +246,8 @@ class _Search:
         if protocol.ask_more and not known.wants_tls:
             conversation = protocol.ask_more(self._target, bytes(raw), known)
             known = (yield from self._collect(conversation, raw)) or known
-        self._keep(known, bytes(raw[:LIMIT]))
+        kept = bytes(raw[:LIMIT])
+        self._keep(known, protocol.evidence(kept) if protocol.evidence else kept)
         return known
 
     def _ask_again(self, protocol: Protocol, raw: bytearray) -> Steps[Fingerprint | None]:
@@ -260,7 +270,8 @@ class _Search:
                     reply = StepResult(status=(yield from self._reconnect()))
                 else:
                     reply = yield replace(step, wait=_MORE) if isinstance(step, Send) and step.wait is None else step
-                raw += reply.data[: LIMIT - len(raw)]
+                if not isinstance(step, Send) or step.is_evidence:
+                    raw += reply.data[: max(0, LIMIT - len(raw))]
                 step = conversation.send(reply)
         except StopIteration as end:
             result: T = end.value

@@ -2,9 +2,12 @@
 
 import re
 
-from cobalt_tasks.protocols.base import Protocol
+from msgspec.structs import replace
+
+from cobalt_tasks.protocols.base import Protocol, Steps, Target
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 from cobalt_tasks.protocols.products import system_of
+from cobalt_tasks.protocols.ssh_keys import exchange
 
 _IDENTIFICATION = re.compile(rb"^SSH-[0-9.]{1,8}-([^\s]{1,200})([^\r\n]{0,200})", re.MULTILINE)
 _VERSIONED = re.compile(rb"([A-Za-z][A-Za-z0-9._ -]*?)[_-]([0-9].*)")
@@ -32,4 +35,25 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("ssh", clean(parts[1]), clean(parts[2]), os=system)
 
 
-PROTOCOL = Protocol(name="ssh", recognise=recognise, ports=(22, 2222), greets=True)
+def _start(raw: bytes) -> int:
+    """Return where the identification starts; lines may stand before it."""
+    found = _IDENTIFICATION.search(raw)
+    return found.start() if found else 0
+
+
+def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
+    """Ask for the host key, and for the algorithms the server offers."""
+    identification = f"SSH-2.0-{target.user_agent.split(' ', maxsplit=1)[0]}".encode("ascii", "replace")
+    found = yield from exchange(identification, raw[_start(raw) :])
+    return replace(known, extras={**known.extras, **found}) if found else None
+
+
+def evidence(raw: bytes) -> bytes:
+    """Return all up to the end of the identification: what follows in the same segment holds random bytes."""
+    end = raw.find(b"\n", _start(raw))
+    return raw if end < 0 else raw[: end + 1]
+
+
+PROTOCOL = Protocol(
+    name="ssh", recognise=recognise, ports=(22, 2222), greets=True, ask_more=ask_more, evidence=evidence
+)

@@ -4,7 +4,10 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from cobalt_tasks.core.text import hostname
+from cobalt_tasks.protocols import favicon
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Protocol, Send, Steps, Target
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 from cobalt_tasks.protocols.products import product_of, system_of
@@ -19,21 +22,35 @@ _REDIRECTS = re.compile(rb"HTTP/1\.[01] 30[12378]\b")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"^Content-Length:[ \t]*([0-9]{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _WANTS_TLS = re.compile(rb"HTTP/1\.[01] 400 .*?(?:HTTPS|SSL-enabled)", re.DOTALL)
+_FOUND = re.compile(rb"HTTP/1\.[01] 200\b")
+_PAGE = re.compile(rb"^Content-Type:[ \t]*(?:text|application/json)", re.IGNORECASE | re.MULTILINE)
+_SETTINGS = re.compile(rb"\x00[\x00-\x02].\x04\x00\x00\x00\x00\x00", re.DOTALL)
+_COOKIE = re.compile(rb"^Set-Cookie:[ \t]*([!#$%&'*+.^_`|~A-Za-z0-9-]{1,60})=", re.IGNORECASE | re.MULTILINE)
+_MOST_COOKIES = 10
 _PATH = re.compile(r"[!-~]{1,500}")
 _DEFAULT_PORTS = (80, 443)
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
     """The product is what the Server header or the page shows; names are hosts it redirects to."""
+    if _is_http2(raw):
+        return Fingerprint("http", info="HTTP/2")
     if not _STATUS.match(raw):
         return None
     end = _HEAD_END.search(raw)
     head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw, b"")
     fields = {name.lower().decode(): value.strip() for name, value in _HEADER.findall(head)}
+    fields["status"] = head.split(b" ", 2)[1][:3]
+    fields["cookies"] = b" ".join(list(dict.fromkeys(_COOKIE.findall(head)))[:_MOST_COOKIES])
     for name, pattern in (("title", _TITLE), ("generator", _GENERATOR)):
         if found := pattern.search(body):
             fields[name] = found[1].strip()
     return _fingerprint(raw, {**fields, "body": body})
+
+
+def _is_http2(raw: bytes) -> bool:
+    """Return whether an answer starts with the settings of a server of HTTP/2 (RFC 9113 3.4 and 6.5)."""
+    return bool(_SETTINGS.match(raw)) and int.from_bytes(raw[:3], "big") % 6 == 0
 
 
 def _fingerprint(raw: bytes, fields: Mapping[str, bytes]) -> Fingerprint:
@@ -78,19 +95,37 @@ def _extras(fields: Mapping[str, bytes], application: str | None) -> dict[str, s
         "location": clean(fields.get("location")),
         "via": clean(fields.get("via")),
         "application": application,
+        "cookies": clean(fields.get("cookies")),
+        "status": clean(fields.get("status")),
     }
     return {name: value for name, value in values.items() if value}
 
 
 def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Follow one redirect to a path of the same server: the page there has the title."""
+    """Follow one redirect to a path of the same server, where the page has the title; then fetch the page's icon."""
+    page, shown = raw, known
     location = known.extras.get("location", "")
-    if known.product or not _REDIRECTS.match(raw) or not location.startswith("/") or location.startswith("//"):
-        return None
+    is_local = location.startswith("/") and not location.startswith("//")
+    if not known.product and is_local and _REDIRECTS.match(raw) and (yield Connect()).status is ConnectionStatus.OPEN:
+        page = (yield Send(request(target, location), is_complete=is_complete)).data
+        shown = recognise(page) or known
+    if not shown.extras.get("title"):
+        return shown if shown is not known else None
+    icon = yield from _icon(target, favicon.path_in(page))
+    return replace(shown, extras={**shown.extras, **favicon.digests(icon)}) if icon else shown
+
+
+def _icon(target: Target, path: str) -> Steps[bytes]:
+    """Fetch an icon; empty if there is none, or it is larger than is fetched."""
     if (yield Connect()).status is not ConnectionStatus.OPEN:
-        return None
-    reply = yield Send(request(target, location), is_complete=is_complete)
-    return recognise(reply.data)
+        return b""
+    reply = yield Send(request(target, path), is_complete=is_complete, limit=favicon.LIMIT, is_evidence=False)
+    head = _HEAD_END.search(reply.data)
+    if not head or not _FOUND.match(reply.data) or _PAGE.search(reply.data, 0, head.end()):
+        return b""
+    length = _LENGTH.search(reply.data, 0, head.end())
+    body = reply.data[head.end() :]
+    return body if length and int(length[1]) == len(body) else b""
 
 
 def request(target: Target, path: str = "/") -> bytes:

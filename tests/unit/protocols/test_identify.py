@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StepResult, Target
+from cobalt_tasks.protocols.favicon import murmur3
 from cobalt_tasks.protocols.identify import identify
 from cobalt_tasks.protocols.secure import open_tls
 from tests.support.peers import Peer
@@ -107,3 +108,58 @@ def test_only_words_and_waits() -> None:
     peer.run(identify(target()))
     sends = [step for step in peer.steps if isinstance(step, Send)]
     assert all(step.wait is not None and step.wait <= 2 and step.limit <= 4096 for step in sends)
+
+
+ICON = b"\x00\x00\x01\x00icon"
+SITE = b"HTTP/1.1 200 OK\r\nSet-Cookie: sid=1; Path=/\r\nContent-Length: %d\r\n\r\n%s"
+HTML = b'<title>Plant</title><link rel="shortcut icon" href="/static/i.ico">'
+
+
+def icon(body: bytes = ICON, kind: bytes = b"image/x-icon", length: int | None = None) -> bytes:
+    """Return an answer with an icon."""
+    size = len(body) if length is None else length
+    return b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s" % (kind, size, body)
+
+
+def test_the_icon_of_a_page() -> None:
+    """It is fetched once from where the page names it, over a connection of its own; its bytes are no evidence."""
+    peer = Peer({b"GET / ": SITE % (len(HTML), HTML), b"GET /static/i.ico ": icon()})
+    found = peer.run(identify(target(80)))
+    extras = found.fingerprint.extras
+    assert (extras["title"], extras["cookies"], extras["status"]) == ("Plant", "sid", "200")
+    assert extras["favicon_md5"] == "061eeec6466b17ff0464451182ed0fa9"
+    assert ICON not in found.raw
+    assert [sent.split(b" ")[1] for sent in peer.sent] == [b"/", b"/static/i.ico"]
+
+
+@pytest.mark.parametrize("answer", [icon(kind=b"text/html"), icon(length=99_999), b"HTTP/1.1 404 No\r\n\r\n", b""])
+def test_what_is_no_icon_has_no_digest(answer: bytes) -> None:
+    """A page in its place, one that is too large, none."""
+    peer = Peer({b"GET / ": SITE % (len(HTML), HTML), b"GET /static/i.ico ": answer})
+    assert "favicon_md5" not in peer.run(identify(target(80))).fingerprint.extras
+
+
+@pytest.mark.parametrize("href", [b"//other.example/i.ico", b"https://other.example/i.ico", b"/a b", b"/\r\nX: y"])
+def test_icons_elsewhere_are_not_fetched(href: bytes) -> None:
+    """Only a path of the same server is asked for; else the usual one."""
+    html = b"<title>x</title><link rel=icon href='%s'>" % href
+    peer = Peer({b"GET / ": SITE % (len(html), html)})
+    peer.run(identify(target(80)))
+    assert peer.sent[1].startswith((b"GET /favicon.ico ", b"GET /a "))
+
+
+@pytest.mark.parametrize(
+    ("data", "digest"),
+    [(b"", 0), (b"a", 1009084850), (b"hello", 613153351), (b"The quick brown fox jumps over the lazy dog", 776992547)],
+)
+def test_murmur3(data: bytes, digest: int) -> None:
+    """The values that its own implementation gives."""
+    assert murmur3(data) == digest
+
+
+def test_http2_is_recognised() -> None:
+    """A server that starts with the settings of HTTP/2, in the clear or inside TLS."""
+    settings = bytes.fromhex("000012040000000000000300000064000400100000000600004000")
+    assert Peer(greeting=settings).run(identify(target())).service == "http"
+    found = Peer({b"GET / ": None}, inside=Peer(greeting=settings)).run(identify(target(443)))
+    assert (found.service, found.fingerprint.info) == ("https", "HTTP/2")
