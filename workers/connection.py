@@ -9,12 +9,11 @@ import errno
 import ipaddress
 import ssl
 from collections.abc import Callable
-from contextvars import ContextVar
-from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from cobalt_tasks.protocols.base import ConnectionStatus
 from workers.handshakes import HANDSHAKES
+from workers.tls import BEFORE_1_3, MADE, chain_of, context_for
 
 MOST_BYTES: Final = 16 * 1024
 """Bytes accepted from one connection, all in all; the rest is left unread."""
@@ -27,11 +26,6 @@ _LULL_INCOMPLETE: Final = 0.3
 
 # Each connection with TLS would otherwise have a buffer of 256 KiB.
 asyncio.sslproto.SSLProtocol.max_size = 16 * 1024
-
-_CIPHERS: Final = "ALL:!kDHE:!aNULL:!eNULL:!PSK:!SRP:@SECLEVEL=0"
-"""Old ciphers too, but none where the server chooses the numbers: a Diffie-Hellman group of 10,000 bits costs seconds.
-Neither are there any without a certificate.
-"""
 
 
 class Connection:
@@ -106,10 +100,10 @@ class Connection:
             return False
         until = min(self._deadline, self._loop.time() + wait + 4 * self.rtt)
         made: list[ssl.SSLObject] = []
-        _MADE.set(made)
+        MADE.set(made)
         try:
             async with asyncio.timeout_at(until):
-                context = special_context(alpn, highest) if alpn or highest else self._context
+                context = context_for(alpn, highest) if alpn or highest else self._context
                 transport = await self._loop.start_tls(self._transport, self._inbox, context, server_hostname=name)
         except TimeoutError:
             self._failed = ConnectionStatus.TIMEOUT
@@ -138,13 +132,13 @@ class Connection:
         self.tls = f"{secured.version()} {cipher[0] if cipher else ''}".rstrip()
         self.certificate = secured.getpeercert(binary_form=True)
         self.alpn = secured.selected_alpn_protocol()
-        self.chain = tuple(_chain(secured)[1:])
+        self.chain = tuple(chain_of(secured)[1:])
 
     def _shown(self, handshake: ssl.SSLObject) -> None:
         """Keep the certificate of a handshake that failed after it: a server that asks for ours shows its own first."""
-        if chain := _chain(handshake):
+        if chain := chain_of(handshake):
             self.certificate, self.chain = chain[0], tuple(chain[1:])
-            self.tls = handshake.version() or _BEFORE_1_3
+            self.tls = handshake.version() or BEFORE_1_3
 
     async def _more(self, until: float) -> bool:
         """Wait for new bytes; False when there are none in time, or nothing can come any more."""
@@ -330,62 +324,3 @@ def status_of(error: Exception) -> ConnectionStatus:
         return ConnectionStatus.RESET
     number = error.errno if isinstance(error, OSError) else None
     return _STATUSES.get(number, ConnectionStatus.UNREACHABLE) if number else ConnectionStatus.UNREACHABLE
-
-
-_MADE: ContextVar[list[ssl.SSLObject] | None] = ContextVar("made", default=None)
-"""The TLS objects of the present task's handshake: asyncio hands out none of a handshake that failed."""
-
-
-_MOST_IN_CHAIN: Final = 10
-
-
-def _chain(handshake: ssl.SSLObject) -> list[bytes]:
-    """Return the certificates that a peer showed, DER, its own first."""
-    # Public from Python 3.13 on, where a method of the same name is the object's own.
-    native: Any = getattr(handshake, "_sslobj", handshake)
-    chain = native.get_unverified_chain() or ()
-    return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in chain[:_MOST_IN_CHAIN]]
-
-
-_BEFORE_1_3: Final = "TLSv1.2 or older"
-"""Only these end the handshake after the certificate was shown; the library names no version of one that failed."""
-
-
-class _Context(ssl.SSLContext):
-    """A context that shows the objects it makes to the task that asked for TLS."""
-
-    def wrap_bio(self, *args: Any, **options: Any) -> ssl.SSLObject:
-        """Make an object as SSLContext does."""
-        made = super().wrap_bio(*args, **options)
-        if (listed := _MADE.get()) is not None:
-            listed.append(made)
-        return made
-
-
-def lenient_context() -> ssl.SSLContext:
-    """Return what can talk to whatever is out there: old versions, old ciphers, nothing verified."""
-    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers(_CIPHERS)
-    # Servers without RFC 5746; Python names the option from 3.12 on.
-    context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 0x4)
-    return context
-
-
-@lru_cache(maxsize=16)
-def special_context(alpn: tuple[str, ...], highest: str | None) -> ssl.SSLContext:
-    """Return a lenient context that offers less, or more.
-
-    Args:
-        alpn: protocols inside TLS, the wanted ones first; empty for none.
-        highest: the highest version, such as `TLSv1.1`; None for all.
-
-    """
-    context = lenient_context()
-    if alpn:
-        context.set_alpn_protocols(list(alpn))
-    if highest:
-        context.maximum_version = ssl.TLSVersion[highest.replace(".", "_")]
-    return context

@@ -15,8 +15,9 @@ from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Job
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTls, StepResult, Steps, T, Target
 from cobalt_tasks.protocols.dns_messages import Labels, RecordType
-from workers.connection import Connection, Datagrams, lenient_context
+from workers.connection import Connection, Datagrams
 from workers.resolvers import DnsAnswer, Resolvers
+from workers.tls import lenient_context
 
 __all__ = ["ConnectionStatus", "Net"]
 
