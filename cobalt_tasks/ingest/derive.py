@@ -5,6 +5,7 @@ import binascii
 import re
 import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -14,9 +15,10 @@ from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.kinds import Disclosure, Origin
 from cobalt_tasks.core.records import Banner, Discovery, FactRank, Facts, HardwareAddress, NewJob
 from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.core.text import LONGEST
 from cobalt_tasks.fingerprints.installed import recognise_more
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.protocols import printable, recognise
+from cobalt_tasks.protocols import Fingerprint, printable, recognise
 from cobalt_tasks.protocols.details import details_of
 from cobalt_tasks.protocols.registry import TLS_PORTS, udp_words_at
 
@@ -274,9 +276,15 @@ def _add_certificate(batch: Batch, found: Discovery, when: float) -> bool:
     return len(batch.certificates) > known
 
 
+# The same answers are met on many hosts.
+@lru_cache(1024)
+def _recognised(raw: bytes, service: str | None) -> Fingerprint:
+    return recognise(raw, service=service)
+
+
 def _banner(found: Discovery, tool: str, when: float) -> Banner:
     raw = found.banner or b""
-    known = recognise(raw, service=found.service)
+    known = _recognised(raw[:LONGEST], found.service)
     if raw:
         known = recognise_more(known, raw)
     # The words of a server are the same inside TLS: that it speaks TLS is what the scanner reports beside them.

@@ -41,8 +41,6 @@ _SECRETS: Final = re.compile(
 ).fullmatch
 _NO_SECRETS: Final = re.compile(r"(?:.*[_.-])?set[_-]cookie", re.IGNORECASE).fullmatch
 
-_OFFSET: Final = re.compile(r"([+-]\d{2})(\d{2})$")
-
 
 def address(text: Any, name: str) -> str:
     """Return the address in `text` in its one spelling; the spelling of addresses seen before is remembered, to a bound.
@@ -169,17 +167,17 @@ def bounded(value: Any, depth: int = 0) -> Any:
     """
     if isinstance(value, str):
         return value[:_LONGEST_DETAIL]
-    if isinstance(value, list | dict) and depth >= _DEEPEST:
+    if not isinstance(value, (list, dict)):
+        return value
+    if depth >= _DEEPEST:
         return None
     if isinstance(value, list):
         return [bounded(each, depth + 1) for each in value[:_MOST]]
-    if isinstance(value, dict):
-        if isinstance(named := value.get("name"), str) and is_secret(named):
-            # A header: its name and its value.
-            return {"name": named[:_LONGEST_DETAIL]}
-        pairs = list(value.items())[:_MOST_KEYS]
-        return {name[:_LONGEST_DETAIL]: bounded(each, depth + 1) for name, each in pairs if not is_secret(name)}
-    return value
+    if isinstance(named := value.get("name"), str) and is_secret(named):
+        # A header: its name and its value.
+        return {"name": named[:_LONGEST_DETAIL]}
+    pairs = list(value.items())[:_MOST_KEYS]
+    return {name[:_LONGEST_DETAIL]: bounded(each, depth + 1) for name, each in pairs if not is_secret(name)}
 
 
 def rest(record: dict[str, Any], used: Collection[str]) -> str | None:
@@ -219,5 +217,5 @@ def _from_text(value: str) -> float:
     try:
         return float(value)
     except ValueError:
-        # Suricata writes +0000, which Python 3.11 reads; older captures write "Z".
-        return datetime.fromisoformat(_OFFSET.sub(r"\1:\2", value)).timestamp()  # local time is what the emitters mean
+        # Without an offset, local time is what the emitters mean.
+        return datetime.fromisoformat(value).timestamp()

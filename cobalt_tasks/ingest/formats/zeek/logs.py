@@ -127,7 +127,7 @@ def _guess(record: Record) -> str:
     named = record.get("_path")
     if isinstance(named, str):
         return named
-    if record.keys() <= {"ts", "host", "_write_ts", "_system_name"} and "host" in record:
+    if "host" in record and record.keys() <= {"ts", "host", "_write_ts", "_system_name"}:
         return "known_hosts"
     return next((path for path, sign in _SIGNS if sign in record), "")
 
@@ -136,7 +136,8 @@ def _connection(path: str, record: Record, batch: Batch) -> None:
     server = values.address(record["id.resp_h"], "id.resp_h")
     when = values.timestamp(record.get("ts"))
     protocol = _protocol(path, record)
-    src_port, dst_port = (values.port(record.get(name, 0), name) for name in ("id.orig_p", "id.resp_p"))
+    src_port = values.port(record.get("id.orig_p", 0), "id.orig_p")
+    dst_port = values.port(record.get("id.resp_p", 0), "id.resp_p")
     details = _details(path, record)
     if protocol.startswith("icmp"):
         # Zeek writes type and code where the ports are.
@@ -182,11 +183,11 @@ def _details(path: str, record: Record) -> Record:
     for name, value in record.items():
         if name in _NOT_DETAILS or value is None:
             continue
-        if type(value) is str:
+        if isinstance(value, str):
             is_count = name in _COUNTS and len(value) < _LONGEST_COUNT and value.isascii() and value.isdigit()
             found[name] = int(value) if is_count else value[:_LONGEST]
         else:
-            found[name] = values.bounded(value, 1) if isinstance(value, list | dict) else value
+            found[name] = values.bounded(value, 1)
     return {path: [found]} if path in _MANY and found else found
 
 
