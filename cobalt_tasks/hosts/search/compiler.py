@@ -8,6 +8,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
@@ -40,6 +41,7 @@ class FactTest(Struct, frozen=True):
     """A row of a home passes all tests.
 
     `indexed`: an index finds those that do. `any_state`: of ports, closed ones count too, since their state is asked for.
+    `keys`: the tests for which an index has the addresses as well, so that no row has to be read for them.
     """
 
     home: Home
@@ -47,6 +49,7 @@ class FactTest(Struct, frozen=True):
     tests: tuple[Test, ...]
     indexed: bool = True
     any_state: bool = False
+    keys: tuple[Test, ...] = ()
 
 
 class AllOf(Struct, frozen=True):
@@ -124,7 +127,7 @@ def _facts(field: Field, place: Place, operator: str, values: Sequence[language.
         # Written out, so that the index of the other protocols serves.
         column = place.column
         return FactTest(place.home, place.end, (one, lambda row: row[column] != _TCP))
-    return FactTest(place.home, place.end, (one,), indexed=not only_tcp)
+    return FactTest(place.home, place.end, (one,), indexed=not only_tcp, keys=(one,) if field.has_addresses else ())
 
 
 def _joined(parts: Iterable[Condition]) -> Condition:
@@ -143,6 +146,7 @@ def _joined(parts: Iterable[Condition]) -> Condition:
                 (*before.tests, *part.tests),
                 indexed=before.indexed or part.indexed,
                 any_state=before.any_state or part.any_state,
+                keys=(*before.keys, *part.keys),
             )
     together = (*joined.values(), *rest)
     return together[0] if len(together) == 1 else AllOf(together)
@@ -188,7 +192,7 @@ def asks_for_state(asked: Condition | None) -> bool:
 def _open_facts(asked: Condition) -> Condition:
     match asked:
         case FactTest() if asked.home is Home.PORT and not asked.any_state:
-            return FactTest(asked.home, asked.end, (*asked.tests, _is_not_closed), asked.indexed)
+            return msgspec.structs.replace(asked, tests=(*asked.tests, _is_not_closed))
         case FactTest():
             return asked
         case NoneOf(part):
@@ -335,7 +339,7 @@ def _narrow(found: FromClause) -> list[Any]:
 
 
 def _ordered(found: FromClause, target: Searchable) -> Select[Any]:
-    return select(*(found.c[name] for name in TARGETS[target].order))
+    return select(*(found.c[name] for name in (*TARGETS[target].order, *TARGETS[target].carried)))
 
 
 def _united(selects: Sequence[Select[Any]]) -> Select[Any]:

@@ -1,6 +1,6 @@
 """How many rows match, and how they are spread over the values of fields: exact up to 50,000 matches."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,7 +11,6 @@ from sqlalchemy import (
     Text,
     and_,
     cast,
-    distinct,
     func,
     literal,
     select,
@@ -95,7 +94,8 @@ def facets(connection: Connection, search: Search, wanted: Sequence[Field]) -> F
         )
     matches = matching(connection, search).limit(EXACT + 1).cte("matches").prefix_with("MATERIALIZED")
     total = select(literal("", Text()).label("field"), literal("", Text()).label("value"), func.count().label("number"))
-    parts = [total.select_from(matches), *(_counted(field, search, matches) for field in wanted)]
+    counted = (_counted(field, search.target, rows) for field, rows in _by_home(wanted, search, matches))
+    parts = [total.select_from(matches), *counted]
     found: dict[str, list[FacetValue]] = {field.name: [] for field in wanted}
     rows = connection.execute(union_all(*parts)).all()
     for row in sorted(rows, key=lambda row: (-row.number, row.value)):
@@ -110,34 +110,70 @@ def _most_frequent(values: Sequence[tuple[str, int]]) -> Sequence[tuple[str, int
     return sorted(values, key=lambda each: (-each[1], each[0]))[:_VALUES]
 
 
-def _counted(field: Field, search: Search, matches: FromClause) -> Select[Any]:
-    """Return (field, value, number) for the values of a field among the matches."""
-    target = search.target
-    searched, place = TARGETS[target], field.places[target]
+def _by_home(fields: Sequence[Field], search: Search, matches: FromClause) -> Iterator[tuple[Field, FromClause]]:
+    """Yield each field with the rows that have its values, labelled by its name: of one home, all fields are read at once."""
+    homes: dict[tuple[Home, str], list[Field]] = {}
+    for field in fields:
+        place = field.places[search.target]
+        homes.setdefault((place.home, place.end), []).append(field)
+    for number, ((home, end), some) in enumerate(homes.items()):
+        rows = _rows_of(home, end, some, search, matches).cte(f"facts_{number}").prefix_with("MATERIALIZED")
+        yield from ((field, rows) for field in some)
+
+
+def _rows_of(home: Home, end: str, fields: Sequence[Field], search: Search, matches: FromClause) -> Select[Any]:
+    """Return the facts of a home that belong to the matches: the address of the match, and the value of each field.
+
+    Args:
+        home: where the facts are kept.
+        end: of connections, the end whose host is meant.
+        fields: the fields, all of that home.
+        search: what was searched for.
+        matches: the rows that match.
+
+    """
+    searched, target = TARGETS[search.target], search.target
+    columns = {field.name: field.places[target].column for field in fields}
+    if all(column in matches.c for column in columns.values()) and home is searched.home:
+        return select(*(matches.c[column].label(name) for name, column in columns.items()))
     found = HOMES[searched.home]()
     same = and_(*(found.c[name] == matches.c[name] for name in searched.key))
-    if place.home is searched.home:
-        row = found
+    row = found if home is searched.home else HOMES[home]()
+    if home is searched.home:
         joined = matches.join(row, same)
+    elif set((link := links(target, home, end)[0]).values()) <= set(searched.order):
+        joined = matches.join(row, linked(row, matches, link))
     else:
-        row = HOMES[place.home]()
-        link = links(target, place.home, place.end)[0]
-        if set(link.values()) <= set(searched.order):
-            joined = matches.join(row, linked(row, matches, link))
-        else:
-            joined = matches.join(found, same).join(row, linked(row, found, link))
-    # A host may have several ports with one value; it counts once.
-    number = func.count(distinct(matches.c.address)) if target is Searchable.HOSTS else func.count()
-    if place.column not in row.c:
-        kept = holder(place)
+        joined = matches.join(found, same).join(row, linked(row, found, link))
+    kept = row
+    if not all(column in row.c for column in columns.values()):
+        kept = holder(fields[0].places[target])
         joined = joined.join(kept, kept.c.fingerprint == row.c.fingerprint)
-        row = kept
-    value = row.c[place.column]
-    is_shown = row.c.closed_since.is_(None) if place.home is Home.PORT and not search.any_state else true()
+    values = [(row if column in row.c else kept).c[column].label(name) for name, column in columns.items()]
+    who = [matches.c.address.label("address")] if target is Searchable.HOSTS else []
+    is_shown = row.c.closed_since.is_(None) if home is Home.PORT and not search.any_state else true()
+    return select(*who, *values).select_from(joined).where(is_shown)
+
+
+def _counted(field: Field, target: Searchable, rows: FromClause) -> Select[Any]:
+    """Return (field, value, number) for the most frequent values of a field.
+
+    Args:
+        field: the field.
+        target: what was searched.
+        rows: the facts, from `_by_home`.
+
+    """
+    value = rows.c[field.name]
+    if target is Searchable.HOSTS:
+        # A host may have several ports with one value; it counts once.
+        rows = select(value, rows.c.address).where(value.is_not(None)).distinct().subquery()
+        value = rows.c[field.name]
+    number = func.count()
     counted = (
         select(literal(field.name, Text()).label("field"), cast(value, Text).label("value"), number.label("number"))
-        .select_from(joined)
-        .where(value.is_not(None), is_shown)
+        .select_from(rows)
+        .where(value.is_not(None))
         .group_by(value)
         .order_by(number.desc())
         .limit(_VALUES)

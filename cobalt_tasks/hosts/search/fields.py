@@ -55,6 +55,7 @@ class Field(Struct, frozen=True, kw_only=True):
         example: a term with it.
         places: where it is found, for each sort of row it applies to.
         index: the index that serves it, for the reference and the test of plans.
+        has_addresses: the index holds the addresses of hosts too.
         facet: counts by its values can be asked for.
         listed: its values can be completed.
 
@@ -66,6 +67,7 @@ class Field(Struct, frozen=True, kw_only=True):
     example: str
     places: Mapping[Searchable, Place]
     index: str
+    has_addresses: bool = False
     facet: bool = False
     listed: bool = False
 
@@ -112,7 +114,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="the connection goes to an address or network", places=_same(Home.HOST, "address_key", _ENDS, "dst"),
     ),
     Field(
-        name="port", kind=_PORT, example="port:22,8000..8100", index="ix_ports_port_address", facet=True,
+        name="port", kind=_PORT, example="port:22,8000..8100", index="ix_ports_port_address", has_addresses=True, facet=True,
         meaning="the number of a port; of a connection, the port it goes to", places=_of_port("port", "dst_port"),
     ),
     Field(
@@ -120,7 +122,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="the transport protocol of the port", places=_of_port("protocol", "protocol"), listed=True,
     ),
     Field(
-        name="service", kind=values.Exact("word"), example="service:https", index="ix_ports_service_address", facet=True,
+        name="service", kind=values.Exact("word"), example="service:https", index="ix_ports_service_address", has_addresses=True, facet=True,
         meaning="the service that runs on the port", places=_same(Home.PORT, "service"), listed=True,
     ),
     Field(
@@ -150,7 +152,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     ),
     Field(
         name="country", kind=values.Exact("two letters", str.upper), example="country:DE", facet=True,
-        index="ix_locations_country_code_address", meaning="the country of the host",
+        index="ix_locations_country_code_address", has_addresses=True, meaning="the country of the host",
         places=_same(Home.LOCATION, "country_code"), listed=True,
     ),
     Field(
@@ -167,11 +169,12 @@ FIELDS: Final[tuple[Field, ...]] = (
     ),
     Field(
         name="score", kind=values.Number("fraction", 0, 1, whole=False), example="score:>=0.5",
-        index="ix_scores_score_address", meaning="the score of the host, from 0 to 1", places=_same(Home.SCORE, "score"),
+        index="ix_scores_score_address", has_addresses=True, meaning="the score of the host, from 0 to 1",
+        places=_same(Home.SCORE, "score"),
     ),
     Field(
         name="finding", kind=values.Exact("word"), example="finding:risky_port", index="ix_findings_rule_address",
-        facet=True, meaning="a threat rule that matched on the host", places=_same(Home.FINDING, "rule"), listed=True,
+        has_addresses=True, facet=True, meaning="a threat rule that matched on the host", places=_same(Home.FINDING, "rule"), listed=True,
     ),
     Field(
         name="site", kind=values.Label("site"), example="site:office", index="ix_hosts_address_key",

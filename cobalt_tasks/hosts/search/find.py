@@ -17,6 +17,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import compiler, language
 from cobalt_tasks.hosts.search.compiler import AllOf, AnyOf, Condition, FactTest, NoneOf
 from cobalt_tasks.hosts.search.fields import Home, Searchable
+from cobalt_tasks.hosts.search.meeting import meeting
 from cobalt_tasks.hosts.search.rows import HOMES, TARGETS
 from cobalt_tasks.hosts.search.values import Context
 
@@ -96,6 +97,7 @@ def searching(database: Database, seconds: float = SECONDS) -> Iterator[Connecti
             if not database.is_sqlite:
                 # Compiling a statement costs more than most of them take.
                 connection.exec_driver_sql("SET LOCAL jit = off")
+                connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
                 connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
                 # Few rows are wanted, by look-ups; at the usual price of one, a planner would rather read whole tables.
                 connection.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
@@ -120,6 +122,9 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
         found = _fetch(connection, _sorted(some, first, search, None).limit(limit))
         if len(found) == limit:
             return found
+    if few >= _FEW:
+        met = meeting(asked, search.target, is_sqlite=search.is_sqlite)
+        chosen = chosen if met is None else met
     # Gathered before they are sorted: else a planner may walk through the order in the hope of meeting them early.
     gathered = chosen.cte("gathered").prefix_with("MATERIALIZED")
     columns = [gathered.c[name] for name in TARGETS[search.target].order]
@@ -127,12 +132,16 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
 
 
 def matching(connection: Connection, search: Search) -> Select[Any]:
-    """Return a select of the keys of all rows that match `search`, in no order."""
+    """Return a select of all rows that match `search`, in no order: their keys, and the columns that counts need."""
     found = HOMES[TARGETS[search.target].home]()
-    plain = select(*(found.c[name] for name in TARGETS[search.target].order))
+    searched = TARGETS[search.target]
+    plain = select(*(found.c[name] for name in (*searched.order, *searched.carried)))
     if search.asked is None:
         return plain
-    asked, _ = rarest_first(connection, search.asked, search)
+    asked, few = rarest_first(connection, search.asked, search)
+    met = meeting(asked, search.target, is_sqlite=search.is_sqlite) if few >= _FEW else None
+    if met is not None:
+        return met
     chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     return plain.where(compiler.condition(asked, found, search.target)) if chosen is None else chosen
 
@@ -221,4 +230,10 @@ def _count(connection: Connection, asked: FactTest, search: Search) -> int:
     if chosen is None:
         return _FEW
     few = chosen.limit(_FEW).subquery()
-    return connection.execute(select(func.count()).select_from(few)).scalar_one()
+    if search.is_sqlite:
+        return connection.execute(select(func.count()).select_from(few)).scalar_one()
+    # A bitmap would be made of all that match, before the first of them is counted.
+    connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
+    found = connection.execute(select(func.count()).select_from(few)).scalar_one()
+    connection.exec_driver_sql("SET LOCAL enable_bitmapscan = on")
+    return found

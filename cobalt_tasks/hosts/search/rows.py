@@ -48,17 +48,23 @@ def holder(place: Place) -> FromClause:
 
 
 class Searched(Struct, frozen=True):
-    """What a target's rows are: their home, and the columns they are ordered by, unique together, all up or all down."""
+    """What a target's rows are: their home, and the columns they are ordered by, unique together, all up or all down.
+
+    `carried`: columns that counts need, and that are read with those of the order.
+    """
 
     home: Home
     order: tuple[str, ...]
     descending: bool
     key: tuple[str, ...]
+    carried: tuple[str, ...] = ()
 
 
 TARGETS: Final[Mapping[Searchable, Searched]] = {
     Searchable.HOSTS: Searched(Home.HOST, ("last_seen", "address"), descending=True, key=("address",)),
-    Searchable.PORTS: Searched(Home.PORT, _PORT_KEY, descending=False, key=_PORT_KEY),
+    Searchable.PORTS: Searched(
+        Home.PORT, _PORT_KEY, descending=False, key=_PORT_KEY, carried=("service", "product", "version")
+    ),
     Searchable.CONNECTIONS: Searched(Home.CONNECTION, ("id",), descending=True, key=("id",)),
     Searchable.CERTIFICATES: Searched(
         Home.CERTIFICATE, (*_PORT_KEY, "fingerprint", "source"), descending=False,
