@@ -6,6 +6,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from cobalt_tasks.db.tables import locations, observations, scores
+from cobalt_tasks.hosts import stats
 
 _LOOKED_THROUGH = 50_000
 _RADIUS_KM = 50
@@ -35,12 +36,8 @@ def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zon
     """
     newest = connection.execute(select(func.max(observations.c.id))).scalar()
     # Counted by host before they are joined: there are far fewer hosts.
-    peers = (
-        select(observations.c.dst_ip, func.count().label("number"))
-        .where(observations.c.id > (newest or 0) - _LOOKED_THROUGH, observations.c.arrived_at > since)
-        .group_by(observations.c.dst_ip)
-        .subquery()
-    )
+    is_recent = (observations.c.id > (newest or 0) - _LOOKED_THROUGH, observations.c.arrived_at > since)
+    peers = stats.peers_of(_LOOKED_THROUGH, *is_recent)
     north, east = func.round(locations.c.latitude * 10), func.round(locations.c.longitude * 10)
     total, count = func.sum(scores.c.score * peers.c.number), func.sum(peers.c.number)
     statement = (

@@ -16,6 +16,7 @@ from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import backlog, creation, leases
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
+from cobalt_tasks.threat import zones
 
 ROWS = 20_000
 BATCH = 50
@@ -123,3 +124,12 @@ def test_a_finished_job_is_found_by_its_number(sqlite_database: Database) -> Non
     with plans(sqlite_database) as found:
         sqlite_database.write(complete, claim.token, outcomes)
     assert not [plan for plan in found if "ix_jobs_claim" in plan]
+
+
+def test_recent_traffic_is_found_by_its_time(sqlite_database: Database) -> None:
+    """The page's counts and zones read what is recent, without statistics too. Break: the limit in stats.peers_of."""
+    with plans(sqlite_database) as found, sqlite_database.reading() as connection:
+        stats.traffic(connection, time.time() - 60)
+        zones.zones(connection, time.time() - 900)
+    assert sum("SEARCH observations" in plan for plan in found) >= 2
+    assert [plan for plan in found if re.search(r"^SCAN observations", plan, re.MULTILINE)] == []
