@@ -8,10 +8,8 @@ import pytest
 from sqlalchemy import select, update
 
 from cobalt_tasks.cli import main
-from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.jobs import creation
 
@@ -33,10 +31,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 @pytest.fixture
-def ledger(database_url: str, home: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Database:
+def ledger(database: Database, home: Path, redis_url: str) -> Database:
     """A banner job that failed with words of a peer, a domain job that is dead, and one that is pending."""
-    monkeypatch.setenv("COBALT_DATABASE_URL", database_url)
-    database = open_ledger(environment.load())
     new = [NewJob(kind="banner", address="192.0.2.1", protocol="tcp", port=22)]
     new += [NewJob(kind="domain", address=address) for address in ("192.0.2.1", "2001:db8::1")]
     for each in new:

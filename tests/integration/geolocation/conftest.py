@@ -1,6 +1,7 @@
 """Real database files, and a server that speaks ip-api's contract to the letter."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -195,9 +196,12 @@ def write_database() -> Callable[[Path, str, dict[str, object]], Path]:
 
 
 @pytest.fixture
-def command_ledger(home: Path, databases: Path, ip_api: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+def command_ledger(
+    home: Path, sqlite_template: Path, databases: Path, ip_api: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Database]:
     """A ledger on SQLite in the home of the command, with local databases, and a provider that answers."""
     databases.rename(home / "geodb")
+    shutil.copy(sqlite_template, home / "cobalt.db")
     monkeypatch.setenv("COBALT_IPAPI_URL", ip_api.url)
     database = open_ledger(environment.load())
     yield database

@@ -1,6 +1,7 @@
 """`cobalt score`, and rules that change while a worker runs."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from workers import context
 
 
 @pytest.fixture
-def ledger(home: Path) -> Iterator[Database]:
+def ledger(home: Path, sqlite_template: Path) -> Iterator[Database]:
     """A ledger in the home of the command."""
+    shutil.copy(sqlite_template, home / "cobalt.db")
     database = open_ledger(settings.load())
     with database.writing() as connection:
         connection.execute(insert(sources), [{"id": 1, "name": "x", "created_at": PAST, "updated_at": PAST}])

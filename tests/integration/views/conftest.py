@@ -16,7 +16,6 @@ from cobalt_tasks.core.records import Banner, Certificate, Facts, Hostname, Loca
 from cobalt_tasks.core.settings import Settings, load
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import upgrade
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.jobs import creation
 from cobalt_tasks.views.dashboard.app import create_app
@@ -37,26 +36,6 @@ def settings(home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings with a state folder of their own and a Redis that does not answer."""
     monkeypatch.setenv("COBALT_BROKER_URL", "redis://127.0.0.1:1/0")
     return load()
-
-
-@pytest.fixture
-def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """An empty ledger on each database, made by the migrations, so that commands open it too."""
-    yield from _ledger(database_url, monkeypatch)
-
-
-@pytest.fixture
-def sqlite_database(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """The same on SQLite, for what does not depend on the database."""
-    yield from _ledger(sqlite_url, monkeypatch)
-
-
-def _ledger(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    monkeypatch.setenv("COBALT_DATABASE_URL", url)
-    database = Database(url)
-    upgrade(database)
-    yield database
-    database.dispose()
 
 
 @pytest.fixture

@@ -70,7 +70,9 @@ def opened() -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def ledger(sqlite_url: str, redis_url: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ledger]:
+def ledger(
+    sqlite_url: str, sqlite_tables: None, redis_url: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Ledger]:
     """An empty ledger on SQLite."""
     monkeypatch.setenv("COBALT_DATABASE_URL", sqlite_url)
     with opened() as found:
