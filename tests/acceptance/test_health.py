@@ -123,6 +123,7 @@ def test_rules_that_cannot_be_read_are_said(cobalt: Cobalt) -> None:
         wait_until(lambda: says(cobalt, "threat.toml"), "health says so")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_nothing_that_is_finished_is_said(flooded: Cobalt) -> None:
     """All workers of jobs are stopped (SIGSTOP): 503 with the reason; `behind` is a number. Break: `_work`, `_missing_workers`."""
@@ -139,6 +140,7 @@ def test_nothing_that_is_finished_is_said(flooded: Cobalt) -> None:
         wait_until(lambda: health(flooded)[0] == 200, "work gets done again")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_a_worker_that_restarts_in_a_loop_is_said(cobalt: Cobalt) -> None:
     """It cannot start any more: health says how often and why, and the terminal in two lines, without a flood.

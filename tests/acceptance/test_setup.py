@@ -106,6 +106,7 @@ def image_steps() -> Iterator[list[str]]:
             yield line.split(maxsplit=1)
 
 
+@pytest.mark.long
 def test_the_image_installs_the_runtime_lock_and_no_backend(
     checkout: Path, environment: dict[str, str], tmp_path: Path
 ) -> None:

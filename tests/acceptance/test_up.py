@@ -222,6 +222,7 @@ def test_lines_on_stdin_are_ingested(cobalt: Cobalt) -> None:
     assert len(cobalt.export("connections")) == 3
 
 
+@pytest.mark.long
 def test_a_worker_that_ended_and_one_that_is_deaf_are_started_again(cobalt: Cobalt) -> None:
     """Killed, it is back within seconds; stopped without ending (SIGSTOP), within a minute and a half.
 
