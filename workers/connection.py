@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from cobalt_tasks.protocols.base import ConnectionStatus
-from workers.handshakes import HANDSHAKES
+from workers.handshakes import HANDSHAKES, SILENT_HOSTS
 from workers.tls import BEFORE_1_3, MADE, chain_of, context_for
 
 MOST_BYTES: Final = 16 * 1024
@@ -26,6 +26,10 @@ _LULL_INCOMPLETE: Final = 0.3
 
 # Each connection with TLS would otherwise have a buffer of 256 KiB.
 asyncio.sslproto.SSLProtocol.max_size = 16 * 1024
+
+
+_ANSWERS: Final = frozenset({ConnectionStatus.REFUSED, ConnectionStatus.RESET})
+"""Ends of a handshake that a host has to send a packet for."""
 
 
 class Connection:
@@ -59,14 +63,22 @@ class Connection:
 
     async def open(self, address: str, port: int) -> None:
         """Connect."""
+        if SILENT_HOSTS.is_silent(address):
+            self._failed = ConnectionStatus.TIMEOUT
+            return
         started = self._loop.time()
         try:
             async with asyncio.timeout_at(min(self._deadline, started + HANDSHAKES.longest)):
                 self._transport, _ = await self._loop.create_connection(lambda: self._inbox, address, port)
         except OSError as error:
             self._failed = status_of(error)
+            if self._failed is ConnectionStatus.TIMEOUT and started < self._deadline:
+                SILENT_HOSTS.timed_out(address)
+            elif self._failed in _ANSWERS:
+                SILENT_HOSTS.answered(address)
         else:
             self._failed = None
+            SILENT_HOSTS.answered(address)
             self.rtt = self._loop.time() - started
             HANDSHAKES.add(self.rtt)
 

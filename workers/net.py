@@ -111,6 +111,8 @@ class Net:
             yield connection
         finally:
             connection.abort()
+            # The loop closes the socket in its next round: before the next one to the same host is opened.
+            await asyncio.sleep(0)
 
     async def drive(self, steps: Steps[T], target: Target, *, deadline: float) -> T:
         """Take the steps of a conversation, and return its result. One connection is open at a time; none stays open.

@@ -315,7 +315,8 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
 
     `code` is a short word that can be counted ("open", "refused", "no name"), `detail` one line for people.
     `fresh_for` overrides the catalog's, in seconds; `after` is the pause before a retry or the end of a wait;
-    `waits_for` names what a waiting job waits for.
+    `waits_for` names what a waiting job waits for. `settles` names kinds whose jobs for the same target have nothing left to
+    do, each with the seconds for which their fact is fresh.
     """
 
     job: Job
@@ -327,3 +328,4 @@ class Outcome(Struct, frozen=True, kw_only=True, gc=False):
     waits_for: str | None = None
     facts: Facts | None = None
     follow_ups: tuple[NewJob, ...] = ()
+    settles: dict[str, float] = {}

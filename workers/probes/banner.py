@@ -1,27 +1,35 @@
 """What a port speaks, found out by the conversation of protocols/identify.py."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from cobalt_tasks.core.errors import OutOfScopeError
-from cobalt_tasks.core.records import Banner, Facts, Hostname, Job, NewJob, Outcome, Verdict
+from cobalt_tasks.core.records import Banner, Certificate, Facts, Hostname, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.fingerprints.installed import recognise_more
 from cobalt_tasks.protocols import registry
-from cobalt_tasks.protocols.base import Protocol, Target
+from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Protocol, StartTls, StepResult, Steps, Target
 from cobalt_tasks.protocols.details import details_of
 from cobalt_tasks.protocols.identify import Result, identify
+from workers import shown
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
 
 SOURCE: Final = "probe"
+_CERTIFICATE: Final = "certificate"
+"""The kind of the jobs that fetch certificates."""
+
 _TRANSPORTS: Final = frozenset({"tcp", "udp"})
 
 
 async def probe(job: Job, net: Net) -> Outcome:
     """Find out what a port speaks.
 
-    Codes: `open`; `silent`, `out of scope`, `unsupported` (nothing to send), or how the connection failed.
+    Inside TLS the certificate was shown: the certificate job of the port has nothing left to do, once the other names of the
+    host were asked for. Codes: `open`; `silent`, `out of scope`, `unsupported` (nothing to send), or how the connection failed.
     """
     target = net.target(job)
     if job.protocol not in _TRANSPORTS or (job.protocol == "udp" and not _udp_words(target)):
@@ -29,9 +37,37 @@ async def probe(job: Job, net: Net) -> Outcome:
     try:
         async with net.turn() as deadline:
             result = await net.drive(identify(target), target, deadline=deadline)
+        others = await _other_certificates(target, net) if result.certificate else []
     except OutOfScopeError:
         return out_of_scope(job)
-    return _answered(job, result) if result.is_answered else _unanswered(job, result)
+    if not result.is_answered:
+        return _unanswered(job, result)
+    outcome = _answered(job, result)
+    certificates = await shown.read(dict.fromkeys((result.certificate, *others))) if result.certificate else []
+    return _with_certificates(outcome, certificates) if certificates else outcome
+
+
+async def _other_certificates(target: Target, net: Net) -> list[bytes]:
+    """Ask a port that speaks TLS for the host's names but the first, which the handshake before asked for."""
+    found = []
+    for name in target.names[1:]:
+        async with net.turn() as deadline:
+            reply = await net.drive(_handshake(name), target, deadline=deadline)
+        if reply.certificate:
+            found.append(reply.certificate)
+    return found
+
+
+def _handshake(name: str) -> Steps[StepResult]:
+    if (opened := (yield Connect())).status is not ConnectionStatus.OPEN:
+        return opened
+    return (yield StartTls(name))
+
+
+def _with_certificates(outcome: Outcome, certificates: Sequence[Certificate]) -> Outcome:
+    facts = outcome.facts or Facts()
+    facts.extend(shown.facts_of(outcome.job, certificates))
+    return replace(outcome, facts=facts, follow_ups=(), settles={_CERTIFICATE: shown.fresh_for(certificates)})
 
 
 def _why_unsupported(job: Job) -> str:
@@ -51,7 +87,7 @@ def _unanswered(job: Job, result: Result) -> Outcome:
 
 
 def _answered(job: Job, result: Result) -> Outcome:
-    certificate = NewJob(kind="certificate", address=job.address, protocol=job.protocol, port=job.port)
+    certificate = NewJob(kind=_CERTIFICATE, address=job.address, protocol=job.protocol, port=job.port)
     return Outcome(
         job=job,
         verdict=Verdict.DONE,
@@ -80,4 +116,4 @@ def _facts(job: Job, result: Result) -> Facts:
     )
     met = "redirect" if fingerprint.service == "http" else "greeting"
     names = [Hostname(address=job.address, name=name, source=met, observed_at=now) for name in fingerprint.names]
-    return Facts(banners=[banner], hostnames=names)
+    return Facts(banners=[banner], hostnames=names, certificates=[], sightings=[])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cobalt_tasks.core.addresses import Scope
-from cobalt_tasks.core.records import Banner, Hostname, Job, NewJob, Outcome, Verdict
+from cobalt_tasks.core.records import Banner, Hostname, Job, Outcome, Verdict
 from cobalt_tasks.lab import certificate as lab_certificate
 from cobalt_tasks.protocols.base import LIMIT
 from tests.integration.probes.conftest import stopwatch
@@ -84,12 +84,30 @@ def test_http_asks_for_the_host_by_its_name(against: Against) -> None:
 
 
 def test_tls(against: Against, saying: Saying, tmp_path: Path) -> None:
-    """A server that speaks TLS only is asked for a page inside, and a certificate job follows."""
+    """A server that speaks TLS only is asked for a page inside; its certificate is seen on the same connection.
+
+    Break: `_with_certificates`.
+    """
     run = against(banner.probe, saying([PAGE, 0.2]), context=lab_certificate.context(tmp_path, "127.0.0.1"))
     found = said(run.outcome)
     assert (found.service, found.product, found.raw) == ("https", "nginx", PAGE)
-    expected = NewJob(kind="certificate", address="127.0.0.1", protocol="tcp", port=found.port)
-    assert run.outcome.follow_ups == (expected,)
+    assert run.connections == 1
+    (certificate,) = run.outcome.facts.certificates
+    assert [each.fingerprint for each in run.outcome.facts.sightings] == [certificate.fingerprint]
+    assert run.outcome.follow_ups == ()
+    assert set(run.outcome.settles) == {"certificate"}
+
+
+def test_each_name_of_a_tls_port_is_asked_for_once(against: Against, saying: Saying, tmp_path: Path) -> None:
+    """By the banner's own handshake and one for each further name. Break: _other_certificates."""
+    names = {"127.0.0.1": ["www.example.com", "mail.example.com", "example.com"]}
+    context = lab_certificate.context(tmp_path, "127.0.0.1")
+    asked: list[str | None] = []
+    context.sni_callback = lambda _object, name, _context: asked.append(name)
+    run = against(banner.probe, saying([PAGE, 0.2]), context=context, names=names)
+    assert asked == names["127.0.0.1"]
+    assert run.connections == len(asked)
+    assert run.outcome.follow_ups == ()
 
 
 def test_tls_that_is_silent_inside(against: Against, saying: Saying, tmp_path: Path) -> None:
@@ -98,7 +116,7 @@ def test_tls_that_is_silent_inside(against: Against, saying: Saying, tmp_path: P
     found = said(run.outcome)
     assert (found.service, found.raw) == ("tls", b"")
     assert found.text.startswith("TLSv1.")
-    assert len(run.outcome.follow_ups) == 1
+    assert len(run.outcome.facts.certificates) == 1
     assert run.seconds < SILENT_LIMIT
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import select, update
 
 from cobalt_tasks.core import settings as environment
@@ -64,7 +65,7 @@ def make(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
 
 
 def create(ledger: Ledger, *new: NewJob) -> list[int]:
-    """Make jobs; return their ids by address and port."""
+    """Make jobs; return the ids of all, by address and port."""
     ledger.database.write(creation.create, new)
     with ledger.database.reading() as connection:
         return list(connection.execute(select(table.c.id).order_by(table.c.address, table.c.port)).scalars())
@@ -173,6 +174,25 @@ def test_a_window_stops_for_a_more_urgent_message(ledger: Ledger, make: Make, mo
     window = roll(own, Probes(BY_NAME["banner"], Watched()), refresh[:2])
     assert window.done == 2
     assert states(ledger) == {State.DONE: 2, State.PENDING: 8, State.SENT: 1}
+
+
+def test_a_job_that_another_did_ends_with_it(ledger: Ledger, make: Make) -> None:
+    """And its fact is fresh; a running one, and that of another port, are left. Break: settled.settle in complete_all."""
+    certificates = [replace(each, kind="certificate") for each in banners(["127.8.0.1"], range(1, 4))]
+    create(ledger, *certificates)
+    running = ledger.database.write(jobs.claim, "certificate", create(ledger)[1:2], 60.0)
+    ids = create(ledger, *banners(["127.8.0.1"], [1, 2]))
+
+    async def probe(job: Job, _net: Net) -> Outcome:
+        return Outcome(job=job, verdict=Verdict.DONE, code="open", settles={"certificate": 3600.0})
+
+    roll(make(), Probes(BY_NAME["banner"], probe), ids)
+    with ledger.database.reading() as connection:
+        wanted = select(table.c.port, table.c.state).where(table.c.kind == "certificate").order_by(table.c.port)
+        found = [tuple(row) for row in connection.execute(wanted)]
+    assert [job.port for job in running.jobs] == [2]
+    assert found == [(1, State.DONE), (2, State.RUNNING), (3, State.PENDING)]
+    assert ledger.database.write(creation.create, certificates[:1]) == 0
 
 
 def test_a_window_ends_within_the_limit_of_its_task() -> None:
