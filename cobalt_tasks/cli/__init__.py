@@ -23,6 +23,8 @@ COMMANDS = {
     "networks": "networks:networks",
     "forget": "forget:forget",
     "changes": "changes:changes",
+    "accept": "accept:accept",
+    "notes": "notes:notes",
     "certificates": "certificates:certificates",
     "export": "export:export",
     "geolocate": "geolocate:geolocate",

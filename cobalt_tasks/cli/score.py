@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cobalt_tasks.core.settings import Settings
     from cobalt_tasks.db.engine import Database
+    from cobalt_tasks.hosts.notes import Note
     from cobalt_tasks.threat.rules import Finding, Rules
     from cobalt_tasks.threat.store import Score
 
@@ -94,6 +95,7 @@ def _explain(database: "Database", settings: "Settings", rules: "Rules", given: 
 
     from cobalt_tasks.core.addresses import canonical
     from cobalt_tasks.core.errors import ConfigurationError
+    from cobalt_tasks.hosts import notes
     from cobalt_tasks.threat import store as findings
     from cobalt_tasks.views import hosts
 
@@ -104,12 +106,14 @@ def _explain(database: "Database", settings: "Settings", rules: "Rules", given: 
     with database.reading() as connection:
         found = findings.scores_of(connection, [address]).get(address)
         pieces = findings.of_hosts(connection, [address]).get(address, [])
+        accepted = notes.of_findings(connection, [address])
     if as_json:
         total = None if found is None else found.score
         document = {"address": address, "score": total, "evidence": pieces, "score_row": found, "not_checked": missing}
+        document["accepted"] = accepted
         click.echo(msgspec.json.encode(document))
         return
-    _print_explanation(address, found, pieces)
+    _print_explanation(address, found, pieces, accepted)
     if missing:
         click.echo("not checked:")
     for each in missing:
@@ -118,14 +122,21 @@ def _explain(database: "Database", settings: "Settings", rules: "Rules", given: 
         click.echo("made by other rules than those in force: run `cobalt score --recompute`", err=True)
 
 
-def _print_explanation(address: str, found: "Score | None", pieces: "Sequence[Finding]") -> None:
+def _print_explanation(
+    address: str, found: "Score | None", pieces: "Sequence[Finding]", accepted: "Sequence[Note]"
+) -> None:
+    from cobalt_tasks.hosts.notes import accepting
+
     if found is None:
         click.echo(f"{address}  not scored yet: workers do it (cobalt up), or cobalt score --recompute")
         return
     click.echo(f"{address}  {found.score:.2f}  (rules {found.rule_version})")
     for each in pieces:
         at = time.strftime("%Y-%m-%d %H:%M", time.gmtime(each.observed_at))
-        click.echo(f"  {each.points:+.2f}  {each.rule:24} {printable(each.detail)}  [{printable(each.source)}, {at}]")
+        note = accepting(accepted, address, each.rule, each.subject)
+        points = "   —" if note else f"{each.points:+.2f}"
+        why = f"; accepted by {note.author}: {note.reason}" if note else ""
+        click.echo(f"  {points:5}  {each.rule:24} {printable(each.detail)}  [{printable(each.source)}, {at}{why}]")
     if not pieces:
         click.echo("  the rules that could be checked found nothing")
 

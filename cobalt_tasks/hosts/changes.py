@@ -190,8 +190,10 @@ def page(  # noqa: PLR0913  # which changes
     *,
     since: float | None = None,
     address: str | None = None,
+    kinds: Sequence[str] = (),
     before: int | None = None,
     after: int | None = None,
+    above: int | None = None,
 ) -> list[Row]:
     """Return changes: the newest first, or those after `after` from the oldest.
 
@@ -200,8 +202,10 @@ def page(  # noqa: PLR0913  # which changes
         limit: rows at most.
         since: only those recorded at this time (epoch seconds) or later; None: all.
         address: only those of this host; None: all.
+        kinds: only these; empty: all.
         before: only those with smaller ids: the rest of a list; None: from the newest.
         after: only those with larger ids, oldest first: what is new since a reader came there; None: newest first.
+        above: only those with larger ids, in either order; None: all.
 
     """
     chosen = select(changes)
@@ -209,6 +213,10 @@ def page(  # noqa: PLR0913  # which changes
         chosen = chosen.where(changes.c.recorded_at >= since)
     if address is not None:
         chosen = chosen.where(changes.c.address == address)
+    if kinds:
+        chosen = chosen.where(changes.c.kind.in_(kinds))
+    if above is not None:
+        chosen = chosen.where(changes.c.id > above)
     if before is not None:
         chosen = chosen.where(changes.c.id < before)
     if after is not None:

@@ -117,6 +117,11 @@ def accepted_changes(connection: Connection, rows: Sequence[Any]) -> dict[int, N
     return accepted
 
 
+def brief(note: Note | None) -> dict[str, Any] | None:
+    """Return what is shown of a note beside what it accepts; None without a note."""
+    return None if note is None else {name: getattr(note, name) for name in ("id", "reason", "author", "expires_at")}
+
+
 def subject_of(change: Any) -> str:
     """Return what of its host a change is about: `tcp/22`, '' for the host. `change`: by name."""
     return f"{change['protocol']}/{change['port']}" if change["port"] else ""

@@ -18,6 +18,7 @@ from cobalt_tasks.db.tables import (
     ports,
     sightings,
 )
+from cobalt_tasks.hosts import notes
 from cobalt_tasks.threat.rules import Finding, score
 
 Row = dict[str, Any]
@@ -123,8 +124,14 @@ def _findings(connection: Connection, address: str, page: Page) -> list[Row]:
         .limit(_MOST_FINDINGS)
     )
     rows = connection.execute(chosen).mappings().all()
-    counted = _counted([Finding(**{name: row[name] for name in Finding.__struct_fields__}) for row in rows])
-    found = [{**row, "counted": each} for row, each in zip(rows, counted, strict=True)]
+    known = notes.of_findings(connection, [address])
+    accepted = [notes.accepting(known, address, row["rule"], row["subject"]) for row in rows]
+    scored = [row for row, note in zip(rows, accepted, strict=True) if note is None]
+    counted = _counted([Finding(**{name: row[name] for name in Finding.__struct_fields__}) for row in scored])
+    found = [
+        {**row, "counted": 0.0 if note else next(counted), "accepted": notes.brief(note)}
+        for row, note in zip(rows, accepted, strict=True)
+    ]
     found.sort(key=lambda row: (-row["counted"], -row["points"], row["rule"], row["subject"]))
     return found[page.offset : page.offset + page.limit]
 

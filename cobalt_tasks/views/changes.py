@@ -1,21 +1,34 @@
 """Changes for people: since when, and as text grouped by host."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
+from msgspec import Struct
+
+from cobalt_tasks.core.addresses import sort_key
 from cobalt_tasks.core.changes import ChangeKind
 from cobalt_tasks.core.durations import span
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts import changes
+from cobalt_tasks.hosts import changes, notes
+from cobalt_tasks.hosts.names import names_of
+from cobalt_tasks.hosts.search import find, of_changes
 
 MOST: Final = 10_000
 """Changes that one call returns."""
 
 LAST: Final = "last"
+_PAGE: Final = 1_000
 
+_COUNTED: Final = {
+    ChangeKind.NETWORKS_SCANNED: ("first scan", " of networks"),
+    ChangeKind.LOCATIONS_UPDATED: ("new location database", ""),
+    ChangeKind.PEER_COUNTRY_NEW: ("new peer country", ""),
+}
 _PORTS_PRINTED: Final = 10
 _RUNS: Final = "{port} runs {new} now, before {old}"
 _WORDS: Final = {
@@ -60,57 +73,146 @@ def moment(given: str, now: float) -> float:
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
 
 
-def since(database: Database, given: str, now: float, address: str | None = None) -> list[dict[str, Any]]:
-    """Return the changes since a time, the newest first, MOST at most.
+class ChangeFilter(Struct, frozen=True, kw_only=True):
+    """Which changes are wanted; what is empty or None does not narrow them.
 
-    database: the ledger; given: as `moment` reads it, or `last`: what the last input changed; now: epoch seconds;
-    address: only those of this host, None: all.
+    Attributes:
+        since: only those recorded at this time (epoch seconds) or later.
+        above: only those with larger ids.
+        address: only those of this host.
+        kinds: only these.
+        query: only those whose port, or else whose host, the query matches.
+
     """
+
+    since: float | None = None
+    above: int | None = None
+    address: str | None = None
+    kinds: tuple[str, ...] = ()
+    query: str = ""
+
+
+def checked_kinds(names: Sequence[str]) -> tuple[str, ...]:
+    """Return kinds of changes by their names.
+
+    Raises:
+        ConfigurationError: a name stands for no kind; the message lists all.
+
+    """
+    known = {kind.value for kind in ChangeKind}
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(f"there is no kind of change {name!r}; there are {', '.join(sorted(known))}")
+    return tuple(names)
+
+
+def first_of_last_input(database: Database) -> float:
+    """Return when the last input that changed anything started to do so, in epoch seconds."""
     with database.reading() as connection:
-        start = changes.last_input(connection) if given == LAST else moment(given, now)
-        return changes.page(connection, MOST, since=start, address=address)
+        return changes.last_input(connection)
+
+
+def found(database: Database, wanted: ChangeFilter, home: Path, most: int = MOST) -> list[dict[str, Any]]:
+    """Return changes with the notes that accept them, the newest first.
+
+    database: the ledger; wanted: which; home: the folder of networks.toml; most: how many at most.
+    """
+    rows: list[dict[str, Any]] = []
+    before = None
+    while len(rows) < most:
+        page_ = page(database, min(most, _PAGE), wanted, home, before=before)
+        rows += page_["items"]
+        if (before := page_["next"]) is None:
+            break
+    return rows[:most]
 
 
 def page(  # noqa: PLR0913  # what the API takes
     database: Database,
     limit: int,
+    wanted: ChangeFilter,
+    home: Path,
     *,
-    since: float | None,
-    address: str | None,
-    before: int | None,
-    after: int | None,
+    before: int | None = None,
+    after: int | None = None,
 ) -> dict[str, Any]:
-    """Return a page of changes and where the next one starts.
+    """Return a page of changes, each with the note that accepts it, and where the next one starts.
 
-    database: the ledger; limit: rows at most; since: only those recorded at this time (epoch seconds) or later;
-    address: only those of this host; before: only those with smaller ids; after: only those with larger ids, the oldest
-    first. None leaves a condition out.
+    database: the ledger; limit: rows that are looked at, at most; wanted: which of these; home: the folder of
+    networks.toml; before: only those with smaller ids; after: only those with larger ids, the oldest first. None leaves a
+    condition out. With a query a page may have fewer rows, also none, and a next one.
     """
-    with database.reading() as connection:
-        rows = changes.page(connection, limit, since=since, address=address, before=before, after=after)
+    searches = of_changes.read(database, wanted.query, home)
+    with find.searching(database) as connection:
+        rows = changes.page(
+            connection,
+            limit,
+            since=wanted.since,
+            above=wanted.above,
+            address=wanted.address,
+            kinds=wanted.kinds,
+            before=before,
+            after=after,
+        )
+        items = of_changes.matching(connection, searches, rows)
+        accepted = notes.accepted_changes(connection, items)
+    items = [{**row, "text": in_words(row), "accepted": notes.brief(accepted.get(row["id"]))} for row in items]
     if after is not None:
-        return {"items": rows, "next": rows[-1]["id"] if rows else after}
-    return {"items": rows, "next": rows[-1]["id"] if len(rows) == limit else None}
+        return {"items": items, "next": rows[-1]["id"] if rows else after}
+    return {"items": items, "next": rows[-1]["id"] if len(rows) == limit else None}
 
 
-def as_text(rows: Sequence[dict[str, Any]]) -> Iterable[str]:
-    """Yield the lines that show changes: those without a host, then what changed on each host, oldest first."""
+def as_text(rows: Sequence[dict[str, Any]], names: Mapping[str, str]) -> Iterable[str]:
+    """Yield the lines that show changes: how many of each kind, those without a host, then each host's, oldest first.
+
+    rows: changes, not empty; names: a name of each host that has one.
+    """
     ordered = sorted(rows, key=lambda row: row["id"])
-    for row in ordered:
-        if not row["address"]:
-            yield f"{_day(row)}  {printable(_line(row).encode())}"
+    yield _summary(ordered)
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in ordered:
-        if row["address"]:
-            groups.setdefault(row["address"], []).append(row)
-    for address, of_host in groups.items():
+        groups.setdefault(row["address"], []).append(row)
+    for address in sorted(groups, key=lambda each: sort_key(each) if each else ""):
         yield ""
-        yield address
-        for row in of_host:
-            yield f"  {_day(row)}  {printable(_line(row).encode())}"
+        if address:
+            yield f"{address} ({names[address]})" if address in names else address
+        for row in groups[address]:
+            until = (
+                f", until {_day(row['accepted']['expires_at'])[:10]}"
+                if (row["accepted"] or {}).get("expires_at")
+                else ""
+            )
+            note = f" [accepted{until}: {row['accepted']['reason']}]" if row["accepted"] else ""
+            yield printable(f"{'  ' if address else ''}{_day(row['observed_at'])}  {row['text']}{note}".encode())
 
 
-def _line(row: dict[str, Any]) -> str:
+def _summary(rows: Sequence[dict[str, Any]]) -> str:
+    counted = Counter(row["kind"] for row in rows)
+    order = [kind.value for kind in ChangeKind]
+    parts = [_counted(kind, counted[kind]) for kind in sorted(counted, key=order.index)]
+    days = {_day(row["observed_at"])[:10] for row in rows}
+    when = min(days) if len(days) == 1 else f"{min(days)} to {max(days)}"
+    return f"{when}: {', '.join(parts)}. Times are in UTC."
+
+
+def _counted(kind: str, number: int) -> str:
+    """Return `2 ports opened`: how many changes (`number`) of a `kind`."""
+    noun, rest = _COUNTED.get(ChangeKind(kind)) or (kind.partition(" ")[0], f" {kind.partition(' ')[2]}")
+    return f"{_number(number, noun)}{rest}"
+
+
+def names(database: Database, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return a name of each host that has one. database: the ledger; rows: changes."""
+    addresses = sorted({row["address"] for row in rows if row["address"]})
+    found: dict[str, str] = {}
+    with database.reading() as connection:
+        for start in range(0, len(addresses), _PAGE):
+            named = names_of(connection, addresses[start : start + _PAGE])
+            found |= {address: some[0] for address, some in named.items()}
+    return found
+
+
+def in_words(row: Mapping[str, Any]) -> str:
     """Return what changed in words, without the host's address."""
     kind, details = ChangeKind(row["kind"]), row["details"] or {}
     words = {
@@ -135,8 +237,9 @@ def _ports(details: dict[str, Any]) -> str:
 
 
 def _number(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
-def _day(row: dict[str, Any]) -> str:
-    return datetime.fromtimestamp(row["observed_at"], UTC).strftime("%Y-%m-%d %H:%M")
+def _day(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")

@@ -60,7 +60,9 @@ class Search(Struct, frozen=True, kw_only=True):
         return self.asked == compiler.without_closed(None, self.target)
 
 
-def read(database: Database, text: str, target: Searchable, home: Path | None = None) -> Search:
+def read(
+    database: Database, text: str, target: Searchable, home: Path | None = None, *, closed_too: bool = False
+) -> Search:
     """Return the search that a query asks for.
 
     Args:
@@ -68,6 +70,7 @@ def read(database: Database, text: str, target: Searchable, home: Path | None = 
         text: the query; an empty one matches everything.
         target: the sort of rows.
         home: the folder of networks.toml, for `site:` and `tag:`; None: there are no own networks.
+        closed_too: whether closed ports match too, as for changes, some of which are about these.
 
     Raises:
         SearchError: the query cannot be used; the message names the column.
@@ -80,7 +83,8 @@ def read(database: Database, text: str, target: Searchable, home: Path | None = 
 
     context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels)
     asked = None if node is None else compiler.resolve(node, target, context)
-    asked = compiler.without_closed(asked, target)
+    if not closed_too:
+        asked = compiler.without_closed(asked, target)
     return Search(target=target, asked=asked, is_sqlite=database.is_sqlite)
 
 

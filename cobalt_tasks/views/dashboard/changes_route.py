@@ -1,12 +1,16 @@
 """The route of changes."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 
 from cobalt_tasks.core.addresses import canonical
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.hosts.search.language import LONGEST
 from cobalt_tasks.views import changes as views
+from cobalt_tasks.views import notes as views_of_notes
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 Since = Annotated[float | None, Query(ge=0, le=1e11, description="Only changes recorded since, in epoch seconds.")]
@@ -15,8 +19,23 @@ Before = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="The `next`
 After = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only newer ids, oldest first: resume at `next`.")]
 
 
+Everything = Annotated[bool, Query(alias="all", description="Also those that are over.")]
+Kinds = Annotated[Sequence[str], Query(max_length=50, description="Only these kinds of changes.")]
+Query_ = Annotated[
+    str,
+    Query(alias="q", max_length=LONGEST, description="A query, asked of the port that changed, or else of the host."),
+]
+
+
 def add_changes(app: FastAPI) -> None:
     """Add the route of changes to `app`."""
+
+    @app.get("/api/notes", tags=["lists"])
+    def accepted(request: Request, host: Host = None, everything: Everything = False) -> Response:  # noqa: FBT002  # FastAPI passes it by name
+        """Return the findings and changes that the user accepts, with reason, author and times, the newest first."""
+        database = request.app.state.live.database
+        known = views_of_notes.listed(database, _address(host), everything=everything)
+        return _json({"items": [views_of_notes.as_document(each) for each in known]})
 
     @app.get("/api/changes", tags=["lists"])
     def changes(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
@@ -24,6 +43,8 @@ def add_changes(app: FastAPI) -> None:
         limit: Limit = 100,
         since: Since = None,
         host: Host = None,
+        kind: Kinds = (),
+        query: Query_ = "",
         before: Before = None,
         after: After = None,
     ) -> Response:
@@ -32,10 +53,23 @@ def add_changes(app: FastAPI) -> None:
         `next` is where to go on: null on the last page of a list; with `after` always an id to ask again with, since more
         may come. Changes are committed in the order of their ids, so a reader that goes on at `next` misses none.
         """
-        wanted = None
-        if host is not None and (wanted := canonical(host)) is None:
-            raise HTTPException(422, "this is not an IP address")
-        page = views.page(
-            request.app.state.live.database, limit, since=since, address=wanted, before=before, after=after
-        )
-        return Response(msgspec.json.encode(page), media_type="application/json")
+        wanted = _address(host)
+        try:
+            chosen = views.ChangeFilter(since=since, address=wanted, kinds=views.checked_kinds(kind), query=query)
+        except ConfigurationError as error:
+            raise HTTPException(422, str(error)) from None
+        state = request.app.state
+        page = views.page(state.live.database, limit, chosen, state.home, before=before, after=after)
+        return _json(page)
+
+
+def _address(host: str | None) -> str | None:
+    if host is None:
+        return None
+    if (found := canonical(host)) is None:
+        raise HTTPException(422, "this is not an IP address")
+    return found
+
+
+def _json(document: object) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json")

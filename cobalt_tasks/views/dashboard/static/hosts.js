@@ -1,10 +1,12 @@
 // Hosts: the list with its filter, and one in full.
 
 import { byId, fillRows, make, setText } from "/static/dom.js";
+import { timeline } from "/static/changes.js";
 import * as words from "/static/words.js";
 
 const REFRESH_MILLISECONDS = 10000;
 const SHOWN = 100;
+const TIMELINE = 50;
 
 /** Start the list; returns `{changed(count), open(address)}`. */
 export function startHosts(serverNow) {
@@ -45,7 +47,7 @@ export function startHosts(serverNow) {
     const host = await ask(`/api/hosts/${encodeURIComponent(address)}`);
     if (!host || host.error) return;
     setText(byId("host-title"), host.address);
-    byId("host-body").replaceChildren(...inFull(host));
+    byId("host-body").replaceChildren(...inFull(host), ...section("What changed", ["Seen (UTC)", "What", "Note"], await timeline(host.address, TIMELINE)));
     if (!byId("host").open) byId("host").showModal();
   }
 
@@ -132,13 +134,13 @@ function reasons(host) {
       make("div", "",
         make("p", "", make("strong", "", words.rule(piece.rule)), `: ${piece.detail}`),
         make("p", "quiet small", [
-          piece.counted === piece.points ? "" : `${words.points(piece.points)} by itself`,
+          piece.accepted ? `accepted by ${piece.accepted.author}: ${piece.accepted.reason}` : piece.counted === piece.points ? "" : `${words.points(piece.points)} by itself`,
           `from ${piece.source}`,
           `seen ${words.moment(piece.observed_at)}`,
           `rules ${piece.rule_version}`,
         ].filter(Boolean).join(" · ")))));
   const notes = [];
-  if (host.evidence.some((piece) => piece.counted < piece.points)) notes.push("A rule counts once, with the most points it found, and the sum ends at 1.");
+  if (host.evidence.some((piece) => !piece.accepted && piece.counted < piece.points)) notes.push("A rule counts once, with the most points it found, and the sum ends at 1.");
   if (words.points(sum) !== words.points(host.score ?? 0)) notes.push("The evidence is newer than the score, which follows soon.");
   items.push(make("li", "sum", make("span", "figure", words.points(sum)), make("p", "quiet small", `in all. ${notes.join(" ")}`)));
   return [title, make("ul", "evidence", ...items)];

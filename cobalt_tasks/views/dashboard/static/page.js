@@ -1,6 +1,7 @@
 // The page: what arrives is put in its place.
 
 import { startCertificates } from "/static/certificates.js";
+import { startChanges } from "/static/changes.js";
 import { byId, dress, fillRows, keep, make, setText } from "/static/dom.js";
 import { follow } from "/static/feed.js";
 import { startHosts } from "/static/hosts.js";
@@ -33,6 +34,7 @@ const serverNow = () => Date.now() / 1000 + clockOffset;
 
 const hosts = startHosts(serverNow);
 const certificates = startCertificates(serverNow, hosts.open);
+const changes = startChanges(serverNow, hosts.open);
 
 follow(show, (trouble) => {
   const since = shown ? `What you see is of ${new Date(receivedAt).toLocaleTimeString()} and no longer kept up to date.` : "Nothing can be shown.";
@@ -64,6 +66,7 @@ function show(data, how) {
   showInput(data.status);
   showGeodb(data.status);
   hosts.changed(data.status.hosts);
+  changes.changed([data.status.hosts, data.status.ports, data.status.domains].join());
   certificates.changed([data.status.certificates, data.status.certificates_expiring, data.status.certificates_expired].join());
   tick();
 }
