@@ -17,6 +17,7 @@ from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.fingerprints import installed as fingerprints
 from cobalt_tasks.geolocation.geolocator import Geolocator
 from cobalt_tasks.hosts.retention import Retention
+from cobalt_tasks.hosts.search.facets_of_all import FacetsOfAll
 from cobalt_tasks.jobs.dispatcher import Dispatcher
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat.rules import Rules
@@ -41,6 +42,7 @@ class WorkerContext:
         self.dispatcher = Dispatcher(self.database, settings)
         self.geolocator = Geolocator(settings)
         self.retention = Retention(settings)
+        self.facets = FacetsOfAll()
         self._rules: Rules | None = None
         fingerprints.use(settings.fingerprints_folder)
 

@@ -12,7 +12,7 @@ from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailable
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS
 from cobalt_tasks.hosts import expirations
-from cobalt_tasks.hosts.search import facets_of_all, texts
+from cobalt_tasks.hosts.search import texts
 from cobalt_tasks.ingest.streams import leftover
 from cobalt_tasks.jobs import refusals, rounds
 from cobalt_tasks.jobs.polite import Limits
@@ -36,7 +36,7 @@ def control(*_arguments: object, **_named: object) -> None:
         partial(_score, own),
         partial(own.geolocator.expire_older_builds, own.database),
         partial(texts.index, own.database),
-        partial(facets_of_all.refresh, own.database),
+        partial(own.facets.refresh, own.database),
         partial(expirations.note, own.database),
         partial(refusals.try_again, own.database),
         partial(scoring.expire_notes, own.database, own.rules),

@@ -1,10 +1,15 @@
-"""Facets of everything: counted by the upkeep, one field after the other, so that no request counts millions of rows."""
+"""Facets of everything, counted by the upkeep in small steps, so that no request counts millions of rows.
+
+Every fact that is counted belongs to a host and is found by its address: the facts of some thousand hosts at a time are
+counted and added up, in as many rounds as it takes.
+"""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Table, Text, cast, delete, distinct, func, insert, select
+from sqlalchemy import Connection, Select, Table, Text, cast, delete, distinct, func, insert, select
 
 from cobalt_tasks.db import counts
 from cobalt_tasks.db.engine import Database, database_now
@@ -12,46 +17,62 @@ from cobalt_tasks.db.tables import facet_counts, hosts, ports
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Home, Searchable
 from cobalt_tasks.hosts.search.rows import HOMES, holder
 
-_SECONDS: Final = 1.0
+_SECONDS: Final = 0.3
 _STALE_SECONDS: Final = 600.0
 """Older counts are made anew."""
 
+_SHARE: Final = 0.02
+"""Of one processor, at most: the larger the ledger, the rarer it is counted."""
+
+_HOSTS_AT_ONCE: Final = 5000
+_MOST_FACTS: Final = 2_000_000
 _VALUES: Final = 100
+_MOST_VALUES: Final = 50_000
+"""Different values of one field that are added up: of more, those met rarest so far are left out."""
+
 _COUNTED: Final = (Searchable.HOSTS, Searchable.PORTS)
-_MOST: Final = 20_000_000
-"""A larger table is not counted: that would take longer than a round may."""
 
 Counts = dict[str, list[tuple[str, int]]]
 
 
-def refresh(database: Database, seconds: float = _SECONDS) -> int:
-    """Count fields whose counts are old, the oldest first.
+class FacetsOfAll:
+    """Counts the facets of everything again and again, some hosts further with every call."""
 
-    Args:
-        database: the ledger.
-        seconds: after which no further field is counted.
+    def __init__(self) -> None:
+        """Start with the first host, at the first call."""
+        self._steps: Iterator[None] | None = None
+        self._spent = 0.0
+        self._due = -_STALE_SECONDS
 
-    Returns:
-        How many fields were counted.
+    def refresh(self, database: Database, seconds: float = _SECONDS) -> bool:
+        """Count on, or start anew where the counts are old.
 
-    """
-    until, done = time.monotonic() + seconds, 0
-    with database.reading() as connection:
-        if max(counts.table_size(connection, table) for table in (hosts, ports)) > _MOST:
-            return 0
-        now = connection.execute(select(database_now())).scalar_one()
-        columns = (facet_counts.c.target, facet_counts.c.field)
-        ages = select(*columns, func.min(facet_counts.c.counted_at)).group_by(*columns)
-        counted_at = {(target, field): at for target, field, at in connection.execute(ages)}
-    due = [each for each in _fields() if not 0 <= now - counted_at.get(_name(*each), 0.0) < _STALE_SECONDS]
-    for target, field in sorted(due, key=lambda each: counted_at.get(_name(*each), 0.0)):
-        with database.reading() as connection:
-            found = _count(connection, target, field)
-        database.write(_store, target, field, found)
-        done += 1
-        if time.monotonic() > until:
-            break
-    return done
+        Args:
+            database: the ledger.
+            seconds: after which no further hosts are counted.
+
+        Returns:
+            Whether something is left to count.
+
+        """
+        began = time.monotonic()
+        if self._steps is None:
+            if began < self._due or not _is_stale(database):
+                return False
+            self._steps, self._spent = _count_all(database), 0.0
+        try:
+            for _ in self._steps:
+                if time.monotonic() - began >= seconds:
+                    self._spent += time.monotonic() - began
+                    return True
+        except BaseException:
+            # A generator that raised is over; the next call starts anew.
+            self._steps = None
+            raise
+        self._steps = None
+        self._spent += time.monotonic() - began
+        self._due = time.monotonic() + max(_STALE_SECONDS, self._spent / _SHARE)
+        return False
 
 
 def find(connection: Connection, target: Searchable, names: Sequence[str]) -> tuple[int, Counts] | None:
@@ -75,29 +96,59 @@ def find(connection: Connection, target: Searchable, names: Sequence[str]) -> tu
     return total, {name: [each for each in values if each[1]] for name, values in found.items()}
 
 
-def _fields() -> Iterator[tuple[Searchable, Field | None]]:
-    """Yield what is counted: None for the rows themselves."""
+def _is_stale(database: Database) -> bool:
+    with database.reading() as connection:
+        oldest = select(database_now() - func.min(facet_counts.c.counted_at))
+        age = connection.execute(oldest).scalar_one()
+    # A clock that was stepped back makes it negative.
+    return age is None or not 0 <= age < _STALE_SECONDS
+
+
+def _count_all(database: Database) -> Iterator[None]:
+    """Count all facets, and yield after each step."""
+    facets = [(target, each) for target in _COUNTED for each in FIELDS if each.facet and target in each.places]
+    sums: dict[tuple[str, str], Counter[str]] = {_name(*each): Counter() for each in facets}
+    after = ""
+    while True:
+        with database.reading() as connection:
+            last = _last_of_next_hosts(connection, after)
+        for target, field in facets:
+            with database.reading() as connection:
+                found = connection.execute(_values(target, field, after, last)).all()
+            _add(sums[_name(target, field)], found)
+            yield
+        if last is None:
+            break
+        after = last
     for target in _COUNTED:
-        yield target, None
-        for field in FIELDS:
-            if field.facet and target in field.places:
-                yield target, field
+        names = [field.name for each, field in facets if each is target]
+        database.write(_store, target, {name: sums[target, name].most_common(_VALUES) for name in names})
+        yield
 
 
-def _name(target: Searchable, field: Field | None) -> tuple[str, str]:
-    return target, field.name if field else ""
+def _name(target: Searchable, field: Field) -> tuple[str, str]:
+    return target, field.name
 
 
-def _count(connection: Connection, target: Searchable, field: Field | None) -> list[tuple[str, int]]:
-    if field is None:
-        table: Table = hosts if target is Searchable.HOSTS else ports
-        closed = select(func.count()).select_from(ports)
-        closed = closed.where(ports.c.unconfirmed_since.is_not(None), ports.c.closed_since.is_not(None))
-        gone = 0 if target is Searchable.HOSTS else connection.execute(closed).scalar_one()
-        return [("", counts.table_size(connection, table) - gone)]
+def _last_of_next_hosts(connection: Connection, after: str) -> str | None:
+    """Return the address up to which the next hosts are counted, None when they are the last ones."""
+    following = select(hosts.c.address).where(hosts.c.address > after).order_by(hosts.c.address)
+    return connection.execute(following.offset(_HOSTS_AT_ONCE - 1).limit(1)).scalar()
+
+
+def _add(total: Counter[str], found: Sequence[Any]) -> None:
+    for value, number in found:
+        total[value] += number
+    if len(total) > 2 * _MOST_VALUES:
+        frequent = total.most_common(_MOST_VALUES)
+        total.clear()
+        total.update(dict(frequent))
+
+
+def _values(target: Searchable, field: Field, after: str, last: str | None) -> Select[Any]:
+    """Return the query for (value, number) of the hosts whose address is above `after` and not above `last`."""
     place = field.places[target]
     row = HOMES[place.home]()
-    number = func.count(distinct(row.c.address)) if target is Searchable.HOSTS else func.count()
     kept = row if place.column in row.c else holder(place)
     value = kept.c[place.column]
     source = row if kept is row else row.join(kept, kept.c.fingerprint == row.c.fingerprint)
@@ -107,16 +158,31 @@ def _count(connection: Connection, target: Searchable, field: Field | None) -> l
         if place.home is Home.CERTIFICATE:
             same &= (found.c.protocol == row.c.protocol) & (found.c.port == row.c.port)
         source = source.join(found, same & found.c.closed_since.is_(None))
-    chosen = select(cast(value, Text), number).select_from(source).where(value.is_not(None))
+    facts = select(cast(value, Text).label("value"), row.c.address).select_from(source)
+    facts = facts.where(value.is_not(None), row.c.address > after)
+    if last is not None:
+        facts = facts.where(row.c.address <= last)
     if place.home is Home.PORT:
-        chosen = chosen.where(row.c.closed_since.is_(None))
-    rows = connection.execute(chosen.group_by(value).order_by(number.desc()).limit(_VALUES)).all()
-    return [(value, count) for value, count in rows] or [("", 0)]
+        facts = facts.where(row.c.closed_since.is_(None))
+    # With the limit, SQLite finds the hosts first; without, it walks through an index in the order of the values.
+    of_hosts = facts.limit(_MOST_FACTS).subquery()
+    number = func.count(distinct(of_hosts.c.address)) if target is Searchable.HOSTS else func.count()
+    return select(of_hosts.c.value, number).group_by(of_hosts.c.value)
 
 
-def _store(connection: Connection, target: Searchable, field: Field | None, found: Sequence[tuple[str, int]]) -> None:
-    name = field.name if field else ""
-    key = facet_counts.c.target == target, facet_counts.c.field == name
-    connection.execute(delete(facet_counts).where(*key))
-    rows = [{"target": target, "field": name, "value": value, "number": number} for value, number in found]
-    connection.execute(insert(facet_counts).values(counted_at=database_now()), rows)
+def _size(connection: Connection, target: Searchable) -> int:
+    table: Table = hosts if target is Searchable.HOSTS else ports
+    closed = select(func.count()).select_from(ports)
+    closed = closed.where(ports.c.unconfirmed_since.is_not(None), ports.c.closed_since.is_not(None))
+    gone = 0 if target is Searchable.HOSTS else connection.execute(closed).scalar_one()
+    return counts.table_size(connection, table) - gone
+
+
+def _store(connection: Connection, target: Searchable, found: Counts) -> None:
+    connection.execute(delete(facet_counts).where(facet_counts.c.target == target))
+    # The rows themselves have no field; a field without values has one row, without a number.
+    rows = [("", "", _size(connection, target))]
+    rows += [(name, value, number) for name, values in found.items() for value, number in values or [("", 0)]]
+    columns = ("field", "value", "number")
+    same = {"target": target, "counted_at": database_now()}
+    connection.execute(insert(facet_counts).values(same), [dict(zip(columns, row, strict=True)) for row in rows])
