@@ -88,6 +88,31 @@ def port(value: Any, name: str) -> int:
     return value
 
 
+_NAMED: Final = (
+    "ftp-data:20 ftp:21 ssh:22 telnet:23 smtp:25 domain:53 bootps:67 bootpc:68 tftp:69 http:80 www:80 "
+    "www-http:80 kerberos:88 pop3:110 sunrpc:111 ntp:123 epmap:135 msrpc:135 netbios-ns:137 "
+    "netbios-dgm:138 netbios-ssn:139 imap:143 imap2:143 snmp:161 snmp-trap:162 snmptrap:162 bgp:179 "
+    "ldap:389 https:443 microsoft-ds:445 isakmp:500 syslog:514 printer:515 submission:587 ipp:631 "
+    "ldaps:636 rsync:873 imaps:993 pop3s:995 ms-sql-s:1433 mysql:3306 ms-wbt-server:3389 rdp:3389 "
+    "postgresql:5432 mdns:5353 amqp:5672 http-alt:8080 webcache:8080"
+)
+_SERVICES: Final = {name: int(number) for name, number in (pair.split(":") for pair in _NAMED.split())}
+"""Ports that tools without -n write by their names, as IANA has them."""
+
+
+def named_port(value: Any, name: str) -> int:
+    """Return a port from its number or from the name of a well-known service.
+
+    value: what the input has; name: what it is called there, for the reason of a reject.
+
+    Raises:
+        RefusedError: it is neither.
+
+    """
+    known = _SERVICES.get(value) if isinstance(value, str) else None
+    return port(value, name) if known is None else known
+
+
 def protocol(value: Any) -> str:
     """Return a protocol's name in lower case, from its name or IANA number.
 

@@ -30,6 +30,14 @@ _STARTS: Final[Sequence[tuple[tuple[bytes, ...], str]]] = (
 )
 _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
     (
+        re.compile(rb"Date first seen +"),
+        "it is nfdump's text for people; use its other form: nfdump -r FILE -o csv | cobalt ingest -",
+    ),
+    (
+        re.compile(rb"StartTime +Flgs +Proto"),
+        "it is argus's text for people; use its other form: ra -n -r FILE -c , | cobalt ingest -",
+    ),
+    (
         re.compile(rb"(?:[\d-]+ )?\d\d:\d\d:\d\d\.\d+ (?:IP6? |ARP, |\w+ (?:In|Out|B|M|P) +IP)"),
         "it is tcpdump's text; write the packets instead: tcpdump -w FILE.pcap, then cobalt ingest FILE.pcap",
     ),

@@ -118,7 +118,7 @@ def test_listening_sockets_are_remembered_over_a_checkpoint() -> None:
     assert connections(batch)[0] == ("203.0.113.9", 21, "192.0.2.2", 22, "tcp")
 
 
-@pytest.mark.parametrize(("name", "line"), [("ss", "ESTAB 0 0 192.0.2.2:ssh 203.0.113.9:50000")])
+@pytest.mark.parametrize(("name", "line"), [("ss", "ESTAB 0 0 192.0.2.2:xyzzy 203.0.113.9:50000")])
 def test_names_of_ports_are_refused_with_what_to_do(name: str, line: str) -> None:
     """Which number a name stands for differs between machines."""
     batch = Batch(7, NOW)
@@ -137,7 +137,7 @@ CONNTRACK: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
         ("[1700000000.123456]\t[DESTROY] tcp      6 src=192.0.2.2 dst=203.0.113.80 sport=54321 dport=443 packets=10 bytes=1500 "
         "src=203.0.113.80 dst=198.51.100.1 sport=443 dport=54321 packets=8 bytes=9000 [ASSURED]"),
         OUT,
-        {"event": "DESTROY", "marks": ["ASSURED"], "orig_bytes": 1500, "reply_bytes": 9000, "orig_packets": 10, "reply_packets": 8},
+        {"event": "DESTROY", "marks": ["ASSURED"], "orig_bytes": 1500, "reply_bytes": 9000, "orig_packets": 10, "reply_packets": 8, "translated_from": "198.51.100.1"},
     ),
     (
         ("ipv4     2 tcp      6 431999 ESTABLISHED src=192.0.2.2 dst=203.0.113.80 sport=54321 dport=443 "
@@ -148,7 +148,7 @@ CONNTRACK: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
     (
         "icmp     1 29 src=192.0.2.2 dst=203.0.113.80 type=8 code=0 id=7 src=203.0.113.80 dst=192.0.2.2 type=0 code=0 id=7",
         ("192.0.2.2", 0, "203.0.113.80", 0, "icmp"),
-        {},
+        {"icmp_type": "8", "icmp_code": "0"},
     ),
 ]  # fmt: skip
 

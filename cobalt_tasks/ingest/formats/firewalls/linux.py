@@ -9,13 +9,14 @@ from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.firewalls.log_time import time_of
 
-_START: Final = re.compile(r"\bIN=\S* OUT=")
+_START: Final = re.compile(r"\bIN=\S* ")
 _ENDS: Final = re.compile(r"\bSRC=\S+ DST=\S+")
 _PAIR: Final = re.compile(r"([A-Z0-9]+)=(\S*)")
 _PREFIX: Final = re.compile(r"(?:kernel: |\] )?(?:\[ *\d+\.\d+\] *)?([^\[\]]*|\[[^\]]*\])\s*$")
 _USED: Final = frozenset({"SRC", "DST", "SPT", "DPT", "PROTO"})
-_INNER: Final = re.compile(r" \[SRC=.*")
+_INNER: Final = re.compile(r" \[(SRC=[^\]]*)")
 _LONGEST: Final = 128
+_LONGEST_PACKET: Final = 512
 
 
 class FirewallLog(KnownLineFormat):
@@ -40,7 +41,8 @@ class FirewallLog(KnownLineFormat):
             batch.ignore()
             return
         # An error of ICMP holds the packet it is about: what comes after the bracket.
-        pairs: dict[str, str] = dict(_PAIR.findall(_INNER.sub("", found[1])))
+        inner = _INNER.search(found[1])
+        pairs: dict[str, str] = dict(_PAIR.findall(found[1][: inner.start()] if inner else found[1]))
         protocol = pairs.get("PROTO", "ip")
         if "SRC" not in pairs or "DST" not in pairs:
             raise RefusedError("SRC or DST is missing")
@@ -49,11 +51,13 @@ class FirewallLog(KnownLineFormat):
             name.lower(): value[:_LONGEST] for name, value in pairs.items() if name not in _USED and value
         }
         if named := _PREFIX.search(prefix):
-            kept["rule"] = named[1].strip("[] ")[:_LONGEST]
+            kept["rule"] = named[1].strip("[]: ")[:_LONGEST]
+        if inner:
+            kept["packet"] = inner[1][:_LONGEST_PACKET]
         flags = [flag for flag in ("SYN", "ACK", "RST", "FIN") if re.search(rf"\b{flag}\b(?!=)", found[1])]
         is_first = flags == ["SYN"]
         source_port, target_port = pairs.get("SPT", 0), pairs.get("DPT", 0)
-        is_back = protocol == "TCP" and not is_first and values.is_from_server(source_port, target_port)
+        is_back = not is_first and values.is_from_server(source_port, target_port)
         if not is_first and source_port and target_port:
             kept["direction"] = values.BY_PORT
         kept |= {"flags": flags} if flags else {}

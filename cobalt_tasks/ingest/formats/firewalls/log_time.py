@@ -4,7 +4,10 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-_ISO: Final = re.compile(r"(?:<\d+>\d? ?)?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
+_ISO: Final = re.compile(r"(?:<\d+>\d? ?|\[)?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
+_BRACKET: Final = re.compile(r"\[(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) ([ \d]\d) (\d\d:\d\d:\d\d) (\d{4})\]")
+"""As `dmesg -T` writes it."""
+
 _OLD: Final = re.compile(r"(?:<\d+>)?([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY: Final = 86400.0
@@ -21,6 +24,9 @@ def time_of(line: str, arrived_at: float) -> float | None:
         if found := _ISO.match(line):
             text = re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", found[1].replace(",", "."))
             return datetime.fromisoformat(text).timestamp()
+        if found := _BRACKET.match(line):
+            month, day, clock, year = found.groups()
+            return datetime.strptime(f"{year} {month} {day} {clock}", "%Y %b %d %H:%M:%S").timestamp()  # noqa: DTZ007  # local time
         if (old := _OLD.match(line)) and old[1] in _MONTHS:
             month = _MONTHS.index(old[1]) + 1
             day, hour, minute, second = (int(each) for each in old.groups()[1:])

@@ -23,6 +23,7 @@ _HEAD: Final = (
     "direction_of_packet",
     "version",
 )
+_MOST: Final = 8
 _PORTS: Final = frozenset({"tcp", "udp"})
 
 
@@ -60,8 +61,13 @@ class PfsenseLog(KnownLineFormat):
         )
         flags = rest[3] if protocol == "tcp" and len(rest) > 3 else ""  # noqa: PLR2004
         is_first = flags == "S"
-        kept = {name: value for name, value in head.items() if value and name != "version"}
-        is_back = protocol == "tcp" and not is_first and values.is_from_server(*ports)
+        kept: dict[str, Any] = {name: value for name, value in head.items() if value and name != "version"}
+        kept |= {
+            name: packet[name] for name in ("ttl", "hop_limit", "length", "id", "tos", "class") if packet.get(name)
+        }
+        if protocol not in _PORTS and rest:
+            kept["rest"] = rest[:_MOST]
+        is_back = not is_first and values.is_from_server(*ports)
         if not is_first and ports[0]:
             kept["direction"] = values.BY_PORT
         if flags:

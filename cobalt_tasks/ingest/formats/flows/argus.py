@@ -47,7 +47,7 @@ class ArgusCsv(CsvTable):
             batch,
             {**flow, "proto": protocol},
             columns,
-            start=values.timestamp(start) if start and _is_time(start) else None,
+            start=values.timestamp(start.replace("/", "-")) if start and _is_time(start) else None,
             is_directed="?" not in direction or "sport" not in flow,
             is_back=direction.startswith("<") and ">" not in direction,
         )
@@ -55,4 +55,4 @@ class ArgusCsv(CsvTable):
 
 def _is_time(text: str) -> bool:
     """Return whether a start is a whole time: ra's default has no date."""
-    return text.replace(".", "", 1).isdigit() or "-" in text
+    return text.replace(".", "", 1).isdigit() or "-" in text or "/" in text

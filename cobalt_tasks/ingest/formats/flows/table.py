@@ -8,6 +8,9 @@ from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
 
 _DAY: Final = 86400
+_CARRIED: Final = {"rtp": "udp", "rtcp": "udp", "udt": "udp"}
+"""What argus calls by the name of what it carries."""
+
 _NO_PORTS: Final = ("icmp", "icmp6", "igmp", "gre", "esp")
 
 
@@ -19,6 +22,7 @@ def add(  # noqa: PLR0913  # what a flow consists of
     start: float | None,
     is_directed: bool,
     is_back: bool = False,
+    is_one_way: bool = False,
 ) -> None:
     """Add one flow.
 
@@ -29,12 +33,14 @@ def add(  # noqa: PLR0913  # what a flow consists of
         start: epoch seconds; None for the arrival.
         is_directed: whether it is known which end spoke first. If not, the lower port is the server's.
         is_back: whether that is the target.
+        is_one_way: whether a flow is one direction of a connection: the two are joined, whatever else is known.
 
     Raises:
         RefusedError: one of the values is none.
 
     """
     protocol = values.protocol(_number(record.get(columns["protocol"], "ip")))
+    protocol = _CARRIED.get(protocol, protocol)
     ends = [
         (
             values.address(record.get(columns[end]), columns[end]),
@@ -44,7 +50,7 @@ def add(  # noqa: PLR0913  # what a flow consists of
     ]
     note = {"icmp": record.get(columns["target_port"])} if protocol.startswith("icmp") else {}
     if not is_directed:
-        note["direction"] = values.BY_PORT
+        note |= {"direction": values.BY_PORT} if ends[0][1] and ends[1][1] else {}
         is_back = values.is_from_server(ends[0][1], ends[1][1])
     (source, source_port), (target, target_port) = ends[::-1] if is_back else ends
     at = batch.arrived_at if start is None else start
@@ -56,15 +62,17 @@ def add(  # noqa: PLR0913  # what a flow consists of
             dst_port=target_port,
             protocol=protocol,
             observed_at=start,
-            identity=None if is_directed else f"{protocol} {int(at // _DAY)}",
+            identity=None if is_directed and not is_one_way else f"{protocol} {int(at // _DAY)}",
             authority=Authority.FLOW if is_directed else Authority.PACKET,
-            details=_details(record, columns, note),
+            details=_details(record, columns, note, start),
         )
     )
 
 
-def _details(record: Mapping[str, Any], columns: Mapping[str, str], note: Mapping[str, Any]) -> str | None:
-    used = set(columns.values())
+def _details(
+    record: Mapping[str, Any], columns: Mapping[str, str], note: Mapping[str, Any], start: float | None
+) -> str | None:
+    used = set(columns.values()) - ({columns.get("start")} if start is None else set())
     kept = {name: value for name, value in record.items() if name not in used} | dict(note)
     return values.rest(kept, ())
 
@@ -83,4 +91,4 @@ def _port(value: Any, name: str) -> int:
         except ValueError:
             return 0
     text = value.partition(".")[0] if isinstance(value, str) else value
-    return values.port(text, name)
+    return values.named_port(text, f"{name} (use -n for numbers)" if isinstance(text, str) and text.isalpha() else name)

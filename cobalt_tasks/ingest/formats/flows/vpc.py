@@ -19,6 +19,9 @@ _COLUMNS: Final = {
     "protocol": "protocol",
     "start": "start",
 }
+_SYN: Final = 0x02
+_ACK: Final = 0x10
+_DIGITS: Final = 3
 _NO_DATA: Final = frozenset({"NODATA", "SKIPDATA"})
 
 
@@ -55,7 +58,18 @@ class VpcFlowLog(CsvTable):
             batch.ignore()
             return
         start = values.timestamp(flow.get("start"))
-        table.add(batch, {"protocol": "ip", **flow}, _COLUMNS, start=start, is_directed=False)
+        flags = flow.get("tcp-flags", "")
+        # Only who opens a connection sends a SYN without an ACK.
+        opened = int(flags) & (_SYN | _ACK) if flags.isascii() and flags.isdigit() and len(flags) <= _DIGITS else 0
+        table.add(
+            batch,
+            {"protocol": "ip", **flow},
+            _COLUMNS,
+            start=start,
+            is_directed=bool(opened & _SYN),
+            is_back=opened == _SYN | _ACK,
+            is_one_way=True,
+        )
 
 
 def _default_cells(line: bytes) -> list[str]:

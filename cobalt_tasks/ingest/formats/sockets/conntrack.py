@@ -16,6 +16,7 @@ _PAIR: Final = re.compile(r"([a-z-]+)=(\S+)")
 _MARK: Final = re.compile(r"\[([A-Z_]+)\]")
 _SUMMARY: Final = re.compile(r"conntrack v")
 _COUNTS: Final = frozenset({"packets", "bytes"})
+_OFTEN_ZERO: Final = frozenset({"zone", "mark"})
 _DAY: Final = 86400
 _LONGEST: Final = 64
 
@@ -51,13 +52,23 @@ class Conntrack(KnownLineFormat):
         when = None if time is None else values.timestamp(time)
         at = batch.arrived_at if when is None else when
         about: dict[str, Any] = {"state": state, "event": event, "marks": _MARK.findall(rest) or None}
+        about |= {f"icmp_{name}": original.get(name) for name in ("type", "code")}
+        about |= {name: original.get(name, reply.get(name)) for name in ("zone", "mark", "secctx")}
         for name in _COUNTS:
             for end, pairs in (("orig", original), ("reply", reply)):
                 if pairs.get(name, "").isdigit():
                     about[f"{end}_{name}"] = int(pairs[name][:18])
-        kept = {name: value for name, value in about.items() if value}
+        kept = {name: value for name, value in about.items() if value and (name not in _OFTEN_ZERO or value != "0")}
         if reply.get("src") not in (None, original.get("dst")):
             kept["translated_to"] = reply["src"]
+        if reply.get("dst") not in (None, original.get("src")):
+            kept["translated_from"] = reply["dst"]
+        day = int(at // _DAY)
+        if "icmp_type" in kept:
+            # ICMP has an id of its own.
+            identity = f"{protocol} {original.get('id', '')} {day}"
+        else:
+            identity = original.get("id", reply.get("id", f"{protocol} {day}"))
         batch.observe(
             Observation(
                 src_ip=values.address(original.get("src"), "src"),
@@ -66,7 +77,7 @@ class Conntrack(KnownLineFormat):
                 dst_port=values.port(original.get("dport", 0), "dport"),
                 protocol=values.protocol(int(number) if protocol == "unknown" and len(number) < 4 else protocol),  # noqa: PLR2004
                 observed_at=when,
-                identity=original.get("id", reply.get("id", f"{protocol} {int(at // _DAY)}"))[:_LONGEST],
+                identity=identity[:_LONGEST],
                 authority=Authority.FLOW,
                 details=values.details(kept),
             ),

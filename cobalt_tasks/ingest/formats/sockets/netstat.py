@@ -1,7 +1,7 @@
 """netstat -an of Linux, BSD, macOS and Windows."""
 
 import re
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.sockets.table import CONNECTED, SocketTable
@@ -12,14 +12,17 @@ _UNIX: Final = re.compile(
 _WINDOWS: Final = re.compile(r"(TCP|UDP)\s+(\S+:\S+)\s+(\S+:\S+)(?:\s+([^\W\d]\w*))?(?:\s+(\d+))?(?:\s+\w+)?")
 _HEADERS: Final = (
     *("Active ", "Proto ", "Aktive ", "Connexions ", "Conexiones ", "Connessioni ", "Protocol ", "Registered "),
-    *("Address ", "Socket "),
+    *("Address ", "Socket ", "TCP:", "UDP:", "SCTP:", "Local Address", "-----"),
 )
-_OTHER: Final = re.compile(
-    r"(?:unix|raw6?|icm\S*|kctl|kevt|stream|dgram|[0-9a-f]{8,16}\s+(?:stream|dgram|seqpac)|\[.*\])"
-)
+_OTHER: Final = re.compile(r"(?:unix|raw6?|icm\S*|kctl|kevt|stream|dgram|[0-9a-f]{8,16}\s+(?:stream|dgram|seqpac))")
+_SOLARIS: Final = re.compile(r"(\S+\.\S+)\s+(\S+\.\S+)\s+\d+\s+\d+\s+\d+\s+\d+\s+([A-Z][A-Z0-9_-]+)")
+_OWNER: Final = re.compile(r"\[[^\]]+\]|[\w. -]{1,64}")
+"""The service and the program that -b of Windows prints below a socket."""
+
 _PROCESS: Final = re.compile(r"\b(\d+)/(\S.*)$")
 _LISTEN: Final = frozenset({"LISTEN", "LISTENING", "ABH\u00d6REN", "\u00c9COUTE", "ESCUCHANDO"})
 _ANY: Final = frozenset({"*", "0"})
+_DIGITS: Final = 9
 
 
 class Netstat(SocketTable):
@@ -36,7 +39,9 @@ class Netstat(SocketTable):
         """Recognise a socket of any of the systems."""
         text = line.decode("utf-8", "replace")
         unix = _UNIX.fullmatch(text)
-        return (unix is not None and _end(unix[5]) is not None) or _WINDOWS.fullmatch(text) is not None
+        if unix is not None:
+            return _end(unix[5]) is not None
+        return _WINDOWS.fullmatch(text) is not None or _SOLARIS.fullmatch(text) is not None
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one socket, a `line`, into `batch`."""
@@ -45,13 +50,25 @@ class Netstat(SocketTable):
             protocol, local, peer, rest = unix[1].lower(), _end(unix[5]), _end(unix[6]), unix[7] or ""
             state, _, rest = rest.partition(" ")
             owner = _PROCESS.search(f"{state} {rest}")
-            process = owner[2].strip() if owner else None
+            process, pid = (owner[2].strip(), owner[1]) if owner else (None, None)
         elif windows := _WINDOWS.fullmatch(text):
             protocol, local, peer = windows[1].lower(), _end(windows[2]), _end(windows[3])
-            state, process = windows[4] or "", None
+            state, process, pid = windows[4] or "", None, windows[5]
+        elif solaris := _SOLARIS.fullmatch(text):
+            protocol, local, peer, state, process, pid = (
+                "tcp",
+                _end(solaris[1]),
+                _end(solaris[2]),
+                solaris[3],
+                None,
+                None,
+            )
         elif text.startswith(_HEADERS) or _OTHER.match(text):
             if not text.startswith(_HEADERS):
                 batch.ignore()
+            return
+        elif _OWNER.fullmatch(text):
+            batch.ignore()
             return
         else:
             raise RefusedError("no line of netstat -an")
@@ -61,8 +78,14 @@ class Netstat(SocketTable):
             self.listen(protocol, local[1])
             batch.ignore()
             return
-        known = {"state": state} if state.upper() in CONNECTED else {}
+        known: dict[str, Any] = {"state": state} if state.upper() in CONNECTED or _is_word(state) else {}
+        known |= {"pid": int(pid)} if pid and len(pid) <= _DIGITS else {}
         self.connect(batch, protocol=protocol, local=local, peer=peer, process=process, details=known)
+
+
+def _is_word(state: str) -> bool:
+    """Return whether this is a state in another language, as Windows writes it."""
+    return state.replace("_", "").isalpha() and state.isupper()
 
 
 def _end(text: str) -> tuple[str, str] | None:

@@ -12,9 +12,18 @@ _LINE: Final = re.compile(
 _OTHER: Final = re.compile(r"(?:u_\w+|nl|p_raw|p_dgr|v_str|v_dgr|tipc|xdp|\?\?\?|raw|icmp6)\s+[A-Z]")
 """A socket of another family, as `ss` without -t and -u lists it."""
 
-_PROCESS: Final = re.compile(r'users:\(\("((?:[^"\\]|\\.)*)"')
+_STATELESS: Final = re.compile(r"(?:(tcp|udp|sctp|dccp|mptcp)\s+)?\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?")
+"""`ss state established` leaves the column of the state out."""
+
+_INSIDE: Final = re.compile(
+    r"(?:\S+ )?(?:\S+ )?(?:cubic|bbr|reno|wscale:|rto:|rtt:|mss:|cwnd:|skmem:|bytes_|ato:|sack\b)"
+)
+"""What -i, -m and -e print below a socket."""
+
+_PROCESS: Final = re.compile(r'users:\(\("((?:[^"\\]|\\.)*)"(?:,pid=(\d{1,9}))?')
 _HEADERS: Final = (b"Netid ", b"State ", b"Recv-Q ")
 _LISTENING: Final = frozenset({"LISTEN", "UNCONN"})
+_ANY_STATE: Final = ""
 _STATES: Final = CONNECTED | _LISTENING
 
 
@@ -42,14 +51,22 @@ class Ss(SocketTable):
             batch.ignore()
             return
         found = _LINE.fullmatch(text)
-        if found is None:
+        short = _STATELESS.fullmatch(text) if found is None else None
+        if found is not None:
+            protocol, state, local, local_port, peer, peer_port, rest = found.groups()
+        elif short is not None:
+            protocol, local, local_port, peer, peer_port, rest = short.groups()
+            state = _ANY_STATE
+        elif _INSIDE.match(text):
+            batch.ignore()
+            return
+        else:
             raise RefusedError("no line of ss -tunap")
-        protocol, state, local, local_port, peer, peer_port, rest = found.groups()
         if protocol is None:
             protocol = "udp" if state == "UNCONN" else "tcp"
         if state in _LISTENING:
             self.listen(protocol, local_port)
-        if state not in CONNECTED or peer_port == "*":
+        if (state not in CONNECTED and state != _ANY_STATE) or peer_port == "*":
             batch.ignore()
             return
         process = _PROCESS.search(rest or "")
@@ -59,7 +76,10 @@ class Ss(SocketTable):
             local=(local, local_port),
             peer=(peer, peer_port),
             process=process[1] if process else None,
-            details={"state": state},
+            details={
+                **({"state": state} if state != _ANY_STATE else {}),
+                **({"pid": int(process[2])} if process and process[2] else {}),
+            },
         )
 
 

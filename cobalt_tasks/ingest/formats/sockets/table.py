@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
-from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 
 CONNECTED: Final = frozenset({
@@ -15,6 +15,7 @@ CONNECTED: Final = frozenset({
 })  # fmt: skip
 """States of a socket that has a peer."""
 
+_PRIVILEGED: Final = 1024
 _MOST_LISTENING: Final = 4096
 _LONGEST: Final = 256
 
@@ -41,8 +42,12 @@ class SocketTable(KnownLineFormat):
 
         protocol: its transport; port: as the tool wrote it.
         """
-        if port.isascii() and port.isdigit() and len(port) <= 5 and len(self._listening) < _MOST_LISTENING:  # noqa: PLR2004
-            self._listening.add((protocol, int(port)))
+        try:
+            number = values.named_port(port, "port")
+        except RefusedError:
+            return
+        if len(self._listening) < _MOST_LISTENING:
+            self._listening.add((protocol, number))
 
     def connect(  # noqa: PLR0913  # the columns of a table of sockets
         self,
@@ -68,11 +73,13 @@ class SocketTable(KnownLineFormat):
             RefusedError: one of the values is none.
 
         """
-        ours = values.address(local[0], "local address"), values.port(local[1], "local port (use -n for numbers)")
-        theirs = values.address(peer[0], "peer address"), values.port(peer[1], "peer port (use -n for numbers)")
+        ours = values.address(local[0], "local address"), values.named_port(local[1], "local port (use -n for numbers)")
+        theirs = values.address(peer[0], "peer address"), values.named_port(peer[1], "peer port (use -n for numbers)")
         note: dict[str, Any] = {}
         is_server = (protocol, ours[1]) in self._listening
-        if not is_server and not self._listening:
+        # What has a privileged port and listens nowhere stood in a line that was left out.
+        is_unlisted = ours[1] < _PRIVILEGED <= theirs[1]
+        if not is_server and (not self._listening or is_unlisted):
             is_server = values.is_from_server(ours[1], theirs[1])
             note = {"direction": values.BY_PORT}
         source, target = (theirs, ours) if is_server else (ours, theirs)
