@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from cobalt_tasks.core.addresses import canonical
+from cobalt_tasks.core.text import hostname
 from cobalt_tasks.ingest.batch import LONGEST_TEXT, RefusedError
 
 _REMEMBERED: Final = 1 << 15
@@ -58,7 +59,8 @@ def address(text: Any, name: str) -> str:
         return known
     known = text if _is_ipv4(text) else canonical(text)
     if known is None:
-        raise RefusedError(f"{name} is no address: {text[:64]!r}")
+        kind = "a name and no address" if hostname(text[:_LONGEST_NAME]) else "no address"
+        raise RefusedError(f"{name} is {kind}: {text[:64]!r}")
     if len(known_addresses) >= _REMEMBERED:
         known_addresses.clear()
     known_addresses[text] = known

@@ -16,6 +16,7 @@ from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.ingest.formats.arp_scan import ArpScan
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.capture import Capture
+from cobalt_tasks.ingest.formats.censys import Censys
 from cobalt_tasks.ingest.formats.firewalls.linux import FirewallLog
 from cobalt_tasks.ingest.formats.firewalls.pfsense import PfsenseLog
 from cobalt_tasks.ingest.formats.flows.argus import ArgusCsv
@@ -70,6 +71,7 @@ FORMATS: Final[Sequence[type[Format]]] = (
     ZmapJson,
     Zgrab2,
     Shodan,
+    Censys,
     Nessus,
     OpenVas,
     ArpScan,

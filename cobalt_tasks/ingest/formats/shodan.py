@@ -46,11 +46,13 @@ class Shodan(JsonFormat):
     @classmethod
     def owns(cls, record: Record) -> bool:
         """Recognise by Shodan's own keys."""
-        return "_shodan" in record or "ip_str" in record or record.keys() >= _INTERNETDB
+        matches = record.get("matches")
+        is_search = isinstance(matches, list) and bool(matches) and part(matches[0], "ip_str") is not None
+        return "_shodan" in record or "ip_str" in record or record.keys() >= _INTERNETDB or is_search
 
     def record(self, record: Record, batch: Batch) -> None:
         """Read one banner, or one host with its banners, a `record`, into `batch`."""
-        banners = record.get("data")
+        banners = record.get("matches", record.get("data"))
         if isinstance(banners, list) and banners:
             host: Record = {name: record[name] for name in ("ip_str", "hostnames") if name in record}
             for each in banners[:_MOST]:

@@ -39,6 +39,7 @@ class Fingerprintx(JsonFormat):
         version = values.text(record.get("version") or part(metadata, "version"), _LONGEST)
         # The whole header of a web server is no version: its first word has product and version.
         software = _SOFTWARE.match(version) if version else None
+        is_name = version is not None and not any(each.isdigit() for each in version)
         banner = _banner(service, metadata)
         transport = str(record.get("transport") or "tcp")
         if record.get("tls") is True or transport == "tcptls":
@@ -49,8 +50,8 @@ class Fingerprintx(JsonFormat):
             port=values.port(record.get("port"), "port"),
             observed_at=when,
             service=service,
-            product=software[1] if software else None,
-            version=software[2] if software else version,
+            product=software[1] if software else version if is_name else None,
+            version=software[2] if software else None if is_name else version,
             banner=banner,
             details=values.rest(record, _USED),
         )

@@ -5,8 +5,10 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.formats import described
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.names import host_of
+from cobalt_tasks.ingest.formats.projectdiscovery.tlsx import of_tls
 
 _USED: Final = frozenset(
     {"timestamp", "host_ip", "host", "port", "failed", "body", "raw_header", "request", "response"}
@@ -49,6 +51,8 @@ class Httpx(JsonFormat):
                 details=values.rest(record, _USED),
             ),
         )
+        if isinstance(tls := record.get("tls") or record.get("tls-grab"), dict):
+            described.add(batch, (address, "tcp", values.port(record.get("port"), "port")), of_tls(tls), when)
         batch.name(address, host_of(record.get("location")), "redirect", when)
         batch.name(address, host_of(record.get("url")) or record.get("input"), self.tool, when)
 

@@ -6,8 +6,10 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats import described
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+from cobalt_tasks.ingest.formats.json_text import part
 
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _USED: Final = frozenset({"timestamp", "host", "ip", "port", "probe_status", "certificate", "chain"})
@@ -50,9 +52,22 @@ class Tlsx(JsonFormat):
                 details=values.rest(record, _USED),
             ),
         )
-        alternatives = record.get("subject_an")
-        for name in (record.get("subject_cn"), *(alternatives if isinstance(alternatives, list) else ())):
-            batch.name(address, name, "certificate", when)
         batch.name(address, host, self.tool, when)
         if isinstance(pem := record.get("certificate"), str) and (found := _PEM.search(pem)):
             batch.certificate(address, "tcp", port, base64_or_nothing(found[1]), when)
+        else:
+            described.add(batch, (address, "tcp", port), of_tls(record), when)
+
+
+def of_tls(record: Any) -> described.Description:
+    """Return what a record of tlsx, or the same part of one of httpx, has of a certificate."""
+    common, names = part(record, "subject_cn"), part(record, "subject_an")
+    return described.Description(
+        fingerprint=part(record, "fingerprint_hash", "sha256"),
+        subject=part(record, "subject_dn") or (f"CN={common}" if common else None),
+        issuer=part(record, "issuer_dn") or (f"CN={part(record, 'issuer_cn')}" if part(record, "issuer_cn") else None),
+        serial=part(record, "serial"),
+        not_before=part(record, "not_before"),
+        not_after=part(record, "not_after"),
+        names=[common, *(names if isinstance(names, list) else ())],
+    )

@@ -8,6 +8,7 @@ from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.encoding import certificate_of
+from cobalt_tasks.ingest.formats.nmap.services import secured
 from cobalt_tasks.ingest.formats.xml_elements import XmlElements
 
 _SERVICES: Final = {"www": "http", "unknown": None, "general": None}
@@ -21,6 +22,9 @@ _KEPT: Final = (
     "Credentialed_Scan",
 )
 _ROOT: Final = re.compile(rb"<NessusClientData_v2|<ReportHost\s")
+_SSH: Final = re.compile(r"SSH version : (SSH-[\x21-\x7e]{1,200})")
+_HTTP: Final = re.compile(r"remote web server type is :\s{0,8}(\S[^\r\n]{0,200})")
+_TLS: Final = re.compile(r"\bA (?:TLS|SSL)v[\d.]+ server answered")
 _LONGEST: Final = 256
 _MOST: Final = 64
 
@@ -50,7 +54,7 @@ class Nessus(XmlElements):
             key = values.port(item.get("port"), "port"), values.protocol(item.get("protocol") or "tcp")
             if key[0]:
                 ports.setdefault(key, []).append(item)
-        cpe = [value for name, value in about.items() if name.startswith("cpe")][:_MOST]
+        cpe = [value.partition(" -> ")[0] for name, value in about.items() if name.startswith("cpe")][:_MOST]
         kept: dict[str, Any] = {name: about[name][:_LONGEST] for name in _KEPT if about.get(name)}
         details = values.details({**kept, **({"cpe": cpe} if cpe else {})})
         batch.discover(Discovery(address=address, protocol="ip", port=0, observed_at=when, details=details))
@@ -69,6 +73,9 @@ class Nessus(XmlElements):
         is_guess = all(each.get("svc_name", "?").endswith("?") for each in items)
         cpe = sorted({text for each in items for text in (each.findtext("cpe") or "").split()})[:_MOST]
         service = None if is_guess else _SERVICES.get(name or "unknown", name)
+        outputs = [text for each in items if (text := each.findtext("plugin_output"))]
+        if service is not None and any(map(_TLS.search, outputs)):
+            service = secured(service)
         batch.discover(
             Discovery(
                 address=address,
@@ -76,6 +83,7 @@ class Nessus(XmlElements):
                 port=port,
                 observed_at=when,
                 service=service,
+                banner=_banner(outputs) if service else None,
                 details=values.details(
                     {
                         **({"cpe": cpe} if cpe else {}),
@@ -87,6 +95,16 @@ class Nessus(XmlElements):
         for each in items:
             if der := certificate_of(each.findtext("plugin_output")):
                 batch.certificate(address, protocol, port, der, when)
+
+
+def _banner(outputs: list[str]) -> bytes | None:
+    """Return the words of the server in the output of the plugins that show them; None without any."""
+    for text in outputs:
+        if found := _SSH.search(text):
+            return found[1].encode()
+        if found := _HTTP.search(text):
+            return f"HTTP/1.1 200\r\nServer: {found[1].strip()}\r\n\r\n".encode("utf-8", "replace")
+    return None
 
 
 def _time(text: str | None) -> float | None:

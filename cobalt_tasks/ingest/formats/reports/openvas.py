@@ -13,6 +13,7 @@ _ROOT: Final = re.compile(rb"<(?:report|get_reports_response)[\s>]")
 _SIGNS: Final = (b"<nvt oid=", b"<results", b"<report_format", b"<gmp>", b"<omp>", b"content_type=", b"<scan_start>")
 _PORT: Final = re.compile(r"(?:(\d+)/(\w+)|\S+ \((\d+)/(\w+)\))$")
 _DETAILS: Final = ("best_os_txt", "best_os_cpe", "OS", "App", "MAC", "hostname", "traceroute", "Auth-SSH-Success")
+_SERVICES: Final = {"www": "http"}
 _LONGEST: Final = 256
 _MOST: Final = 64
 
@@ -68,10 +69,29 @@ class OpenVas(XmlElements):
         details = values.details({name: several[:_MOST] for name, several in kept.items()})
         known = values.address(address.strip(), "ip")
         batch.discover(Discovery(address=known, protocol="ip", port=0, observed_at=when, details=details))
+        for each in element.iterfind("detail"):
+            if each.findtext("name") == "Services":
+                _service(known, each.findtext("value") or "", when, batch)
         for mac in kept.get("mac", [])[:1]:
             batch.hardware(known, mac, None, when)
         for name in kept.get("hostname", [])[:_MOST]:
             batch.name(known, name, "ptr", when)
+
+
+def _service(address: str, text: str, when: float | None, batch: Batch) -> None:
+    """Add the service of `22,tcp,ssh`.
+
+    address: the host; text: as it stands in the report; when: epoch seconds, None for the arrival; batch: what it is added to.
+    """
+    port, _, rest = text.partition(",")
+    protocol, _, name = rest.partition(",")
+    try:
+        number, transport = values.port(port.strip(), "port"), values.protocol(protocol.strip() or "tcp")
+    except RefusedError:
+        return
+    service = _SERVICES.get(name.strip(), values.text(name.strip(), _LONGEST))
+    if number and service and service != "unknown":
+        batch.discover(Discovery(address=address, protocol=transport, port=number, observed_at=when, service=service))
 
 
 def _time(text: str | None) -> float | None:
