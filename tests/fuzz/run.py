@@ -14,6 +14,9 @@ from cobalt_tasks.protocols.registry import PROTOCOLS
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "samples"
+SEEDS = HERE / "seeds"
+"""One small input for each format, by its name."""
+
 FINDINGS = HERE / "findings"
 _TRIM = 2048
 SCRIPTS = {
@@ -30,6 +33,9 @@ def run(name: str, seconds: int) -> bool:
             data = sample.read_bytes()
             if (found := recognise(data)) and found.name == name:
                 (Path(corpus) / str(number)).write_bytes(data[:_TRIM])
+        for seed in SEEDS.iterdir() if name == "recognise" else [SEEDS / name]:
+            if seed.exists():
+                shutil.copy(seed, corpus)
         command = [sys.executable, str(HERE / SCRIPTS[name]), name.removeprefix("protocol:"), corpus]
         limits = [
             f"-max_total_time={seconds}",

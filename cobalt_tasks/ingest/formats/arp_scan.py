@@ -11,14 +11,14 @@ from cobalt_tasks.ingest.formats.base import KnownLineFormat
 _LINE: Final = re.compile(
     r"(\d{1,3}(?:\.\d{1,3}){3}|(?=[0-9a-fA-F]{0,4}:)[0-9a-fA-F:]{2,39})\s+((?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2})(?:\s+(.*))?"
 )
-_COUNTS: Final = re.compile(r"\d+\s+\d+\s+")
+_COUNTS: Final = re.compile(r"\d{1,9}\s{1,20}\d{1,9}\s{1,20}")
 """netdiscover's columns before the vendor."""
 
 _NOISE: Final = re.compile(
     r"Interface: |Starting arp-scan|Ending arp-scan|\d+ packets? received|\d+ hosts? scanned|WARNING: |-- |[-_ ]{5,}"
     r"|\s*IP\s+At MAC|\d+ Captured|Currently scanning"
 )
-_DUPLICATE: Final = re.compile(r"\s*\(DUP: \d+\)$")
+_DUPLICATE: Final = re.compile(r"\(DUP: \d{1,9}\)")
 _LONGEST: Final = 128
 
 
@@ -44,7 +44,10 @@ class ArpScan(KnownLineFormat):
                 raise RefusedError("no address and MAC address")
             return
         address, mac, vendor = values.address(found[1], "address"), found[2].lower(), found[3] or ""
-        vendor = _COUNTS.sub("", _DUPLICATE.sub("", vendor)).strip()[:_LONGEST]
+        before, mark, number = vendor.rpartition("(DUP: ")
+        vendor = before if mark and _DUPLICATE.fullmatch(mark + number) else vendor
+        counts = _COUNTS.match(vendor)
+        vendor = vendor[counts.end() if counts else 0 :].strip()[:_LONGEST]
         known = vendor if vendor and not vendor.startswith("(Unknown") else None
         details = values.details({"mac": mac, **({"vendor": known} if known else {})})
         batch.discover(Discovery(address=address, protocol="arp", port=0, reason="arp-response", details=details))

@@ -17,6 +17,7 @@ _USED: Final = frozenset({"SRC", "DST", "SPT", "DPT", "PROTO"})
 _INNER: Final = re.compile(r" \[(SRC=[^\]]*)")
 _LONGEST: Final = 128
 _LONGEST_PACKET: Final = 512
+_LONGEST_PREFIX: Final = 256
 
 
 class FirewallLog(KnownLineFormat):
@@ -46,7 +47,7 @@ class FirewallLog(KnownLineFormat):
         protocol = pairs.get("PROTO", "ip")
         if "SRC" not in pairs or "DST" not in pairs:
             raise RefusedError("SRC or DST is missing")
-        prefix = found[0].rpartition("kernel:")[2].strip()
+        prefix = found[0].rpartition("kernel:")[2].strip()[-_LONGEST_PREFIX:]
         kept: dict[str, Any] = {
             name.lower(): value[:_LONGEST] for name, value in pairs.items() if name not in _USED and value
         }

@@ -12,7 +12,7 @@ from cobalt_tasks.ingest.formats.csv_table import CsvTable
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.nmap.services import service_name
 
-_PROTOCOLS: Final = {0: "tcp", 1: "udp"}
+_UDP: Final = 1
 _KEYS: Final = frozenset({
     *("host", "ip", "timestamp", "port", "protocol", "tls", "cdn", "cdn-name", "mac_address", "os", "name", "product"),
     *("version", "service", "confidence", "cpes", "extra_info", "device_type", "method", "os_type", "tunnel"),
@@ -89,7 +89,8 @@ class NaabuText(KnownLineFormat):
 def _add(record: dict[str, Any], batch: Batch) -> None:
     given = record.get("port")
     if isinstance(given, dict):
-        number, protocol = given.get("Port"), _PROTOCOLS.get(given.get("Protocol", 0), "tcp")
+        kind = given.get("Protocol", 0)
+        number, protocol = given.get("Port"), "udp" if kind == _UDP else "tcp"
     else:
         number, protocol = given, record.get("protocol") or "tcp"
     when = values.timestamp(record.get("timestamp"))

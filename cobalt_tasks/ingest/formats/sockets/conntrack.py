@@ -77,7 +77,7 @@ class Conntrack(KnownLineFormat):
                 dst_port=values.port(original.get("dport", 0), "dport"),
                 protocol=values.protocol(int(number) if protocol == "unknown" and len(number) < 4 else protocol),  # noqa: PLR2004
                 observed_at=when,
-                identity=identity[:_LONGEST],
+                identity=values.text(identity, _LONGEST),
                 authority=Authority.FLOW,
                 details=values.details(kept),
             ),

@@ -9,13 +9,13 @@ from cobalt_tasks.ingest.formats.sockets.table import CONNECTED, SocketTable
 _UNIX: Final = re.compile(
     r"(tcp|udp|sctp|udplite)([46]{1,2}|lite)?\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)(?:\s+(.*))?", re.IGNORECASE
 )
-_WINDOWS: Final = re.compile(r"(TCP|UDP)\s+(\S+:\S+)\s+(\S+:\S+)(?:\s+([^\W\d]\w*))?(?:\s+(\d+))?(?:\s+\w+)?")
+_WINDOWS: Final = re.compile(r"(TCP|UDP)\s+(\S+)\s+(\S+)(?:\s+([^\W\d]\w*))?(?:\s+(\d+))?(?:\s+\w+)?")
 _HEADERS: Final = (
     *("Active ", "Proto ", "Aktive ", "Connexions ", "Conexiones ", "Connessioni ", "Protocol ", "Registered "),
     *("Address ", "Socket ", "TCP:", "UDP:", "SCTP:", "Local Address", "-----"),
 )
 _OTHER: Final = re.compile(r"(?:unix|raw6?|icm\S*|kctl|kevt|stream|dgram|[0-9a-f]{8,16}\s+(?:stream|dgram|seqpac))")
-_SOLARIS: Final = re.compile(r"(\S+\.\S+)\s+(\S+\.\S+)\s+\d+\s+\d+\s+\d+\s+\d+\s+([A-Z][A-Z0-9_-]+)")
+_SOLARIS: Final = re.compile(r"(\S+)\s+(\S+)\s+\d+\s+\d+\s+\d+\s+\d+\s+([A-Z][A-Z0-9_-]+)")
 _OWNER: Final = re.compile(r"\[[^\]]+\]|[\w. -]{1,64}")
 """The service and the program that -b of Windows prints below a socket."""
 
@@ -41,7 +41,10 @@ class Netstat(SocketTable):
         unix = _UNIX.fullmatch(text)
         if unix is not None:
             return _end(unix[5]) is not None
-        return _WINDOWS.fullmatch(text) is not None or _SOLARIS.fullmatch(text) is not None
+        windows = _WINDOWS.fullmatch(text)
+        solaris = _SOLARIS.fullmatch(text)
+        ends = windows.group(2, 3) if windows else solaris.group(1, 2) if solaris else (None, None)
+        return all(each is not None and _end(each) is not None for each in ends)
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one socket, a `line`, into `batch`."""

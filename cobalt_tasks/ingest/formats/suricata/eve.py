@@ -84,7 +84,7 @@ class SuricataEve(JsonFormat):
                 dst_port=port,
                 protocol=protocol,
                 observed_at=when if start is None else values.timestamp(start),
-                identity=str(flow)[:_LONGEST_IDENTITY] if isinstance(flow, int | str) else None,
+                identity=values.text(str(flow), _LONGEST_IDENTITY) if isinstance(flow, int | str) else None,
                 authority=authority,
                 details=values.details({**_details(kind, event), **note}),
             ),

@@ -13,7 +13,7 @@ Record = dict[str, Any]
 Server = tuple[str, str, int]
 
 _TOOL: Final = "suricata"
-_ADDRESSES: Final = frozenset({"A", "AAAA"})
+_POINTING: Final = ("A", "AAAA", "PTR")
 _LONGEST: Final = 256
 _MOST: Final = 64
 
@@ -86,7 +86,7 @@ def _http(http: Any, batch: Batch, server: Server, when: float | None) -> None:
     asked, answered = (_headers(part(http, f"{name}_headers")) for name in ("request", "response"))
     # A proxy does not have the names of what is asked through it.
     is_own = names.is_own_request(part(http, "url") or asked.get(":path"))
-    if is_own and "CONNECT" not in {part(http, "http_method"), asked.get(":method")}:
+    if is_own and "CONNECT" not in (part(http, "http_method"), asked.get(":method")):
         name = part(http, "hostname") or asked.get(":authority") or asked.get("host")
         batch.name(server[0], names.without_port(name), _TOOL, when)
     words = part(http, "server") or answered.get("server")
@@ -123,13 +123,13 @@ def _dns(dns: Any, batch: Batch, when: float | None) -> None:
     for each in found[:_MOST]:
         if not isinstance(each, dict) or "rdata" not in each:
             continue
-        if each.get("rrtype") in _ADDRESSES or each.get("rrtype") == "PTR":
+        if each.get("rrtype") in _POINTING:
             names.answers(batch, each.get("rrname"), [each["rdata"]], when)
     queries = dns.get("queries")
     first = part(queries[0], "rrname") if isinstance(queries, list) and queries else None
     grouped = dns.get("grouped")
     if isinstance(grouped, dict) and not isinstance(answers, list):
-        for kind in (*sorted(_ADDRESSES), "PTR"):
+        for kind in _POINTING:
             names.answers(batch, dns.get("rrname") or first, grouped.get(kind), when)
 
 

@@ -117,7 +117,7 @@ def _identity(fields: Fields, protocol: str | int, source_port: int | None, when
     day = int((when or 0) // _DAY)
     stream = _first(fields, f"{protocol}_stream")
     if stream is not None:
-        return f"{protocol} stream {stream[:16]} {day}"
+        return values.text(f"{protocol} stream {stream[:16]} {day}")
     return f"{protocol} {day}" if source_port else None
 
 

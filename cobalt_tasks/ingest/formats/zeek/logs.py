@@ -41,7 +41,7 @@ _TCP: Final = frozenset({
 _BY_PORT: Final = frozenset({"kerberos", "dns"})
 """The same, of what runs on both."""
 
-_TUNNELS: Final = frozenset({"Tunnel::TEREDO", "Tunnel::VXLAN", "Tunnel::GENEVE", "Tunnel::GTPv1", "Tunnel::AYIYA"})
+_TUNNELS: Final = ("Tunnel::TEREDO", "Tunnel::VXLAN", "Tunnel::GENEVE", "Tunnel::GTPv1", "Tunnel::AYIYA")
 """Types of tunnels in UDP."""
 
 _WITH_ENDS: Final = _TCP | _UDP | _BY_PORT | {"conn"}

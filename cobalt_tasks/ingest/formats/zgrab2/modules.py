@@ -77,7 +77,7 @@ class Zgrab2(JsonFormat):
         record: dict[str, Any],
     ) -> tuple[dict[str, Any], Discovery | None]:
         status = part(said, "status")
-        if status not in _ANSWERED | _UNANSWERED:
+        if not isinstance(status, str) or status not in _ANSWERED | _UNANSWERED:
             raise RefusedError(f"status of {name[:32]} is none: {str(status)[:32]!r}")
         result = part(said, "result")
         protocol = part(said, "protocol")

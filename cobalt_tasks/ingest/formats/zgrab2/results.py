@@ -83,7 +83,7 @@ def url(result: Any) -> tuple[str | None, int | None]:
     """Return (scheme, port) of the URL that was asked for; None without one."""
     asked = part(result, "response", "request", "url")
     scheme, host = part(asked, "scheme"), part(asked, "host")
-    if scheme not in _DEFAULT_PORTS:
+    if not isinstance(scheme, str) or scheme not in _DEFAULT_PORTS:
         return None, None
     port = host.rpartition(":")[2] if isinstance(host, str) and ":" in host.rpartition("]")[2] else ""
     number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else _DEFAULT_PORTS[scheme]  # noqa: PLR2004
