@@ -128,12 +128,12 @@ def _software(several: Any) -> Record:
     return next((each for each in found if each.get("product") and each.get("part") in (None, "a", "")), {})
 
 
-def _certificate(said: Record) -> described.Description:
+def _certificate(said: Record) -> described.CertificateDescription:
     leaf = part(said, "tls", "certificates", "leaf_data") or said.get("cert") or {}
     parsed = part(leaf, "parsed") or leaf
     validity = part(parsed, "validity_period") or part(parsed, "validity") or {}
     fingerprint = said.get("certificate") or part(leaf, "fingerprint_sha256") or part(leaf, "fingerprint")
-    return described.Description(
+    return described.CertificateDescription(
         fingerprint=fingerprint or part(said, "tls", "certificates", "leaf_fp_sha_256"),
         subject=part(parsed, "subject_dn"),
         issuer=part(parsed, "issuer_dn"),

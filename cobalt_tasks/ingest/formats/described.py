@@ -17,7 +17,7 @@ _LONGEST_SERIAL: Final = 128
 _MOST_NAMES: Final = 200
 
 
-class Description(Struct, frozen=True, kw_only=True):
+class CertificateDescription(Struct, frozen=True, kw_only=True):
     """What a tool has of a certificate, as it stands there: each of the values may be of any type, or missing.
 
     `fingerprint` is the SHA-256 in hexadecimal, `serial` the number in hexadecimal, `names` a list.
@@ -32,7 +32,7 @@ class Description(Struct, frozen=True, kw_only=True):
     names: Any = None
 
 
-def add(batch: Batch, server: tuple[str, str, int], said: Description, when: float | None) -> None:
+def add(batch: Batch, server: tuple[str, str, int], said: CertificateDescription, when: float | None) -> None:
     """Add which certificate a server showed, and what is in it; nothing without a fingerprint.
 
     batch: what it is added to; server: address, protocol and port; said: what the tool has; when: epoch seconds, None for

@@ -39,15 +39,7 @@ def add(  # noqa: PLR0913  # what a flow consists of
         RefusedError: one of the values is none.
 
     """
-    protocol = values.protocol(_number(record.get(columns["protocol"], "ip")))
-    protocol = _CARRIED.get(protocol, protocol)
-    ends = [
-        (
-            values.address(record.get(columns[end]), columns[end]),
-            0 if protocol in _NO_PORTS else _port(record.get(columns[f"{end}_port"]), columns[f"{end}_port"]),
-        )
-        for end in ("source", "target")
-    ]
+    protocol, ends = _ends(record, columns)
     note = {"icmp": record.get(columns["target_port"])} if protocol.startswith("icmp") else {}
     if not is_directed:
         note |= {"direction": values.BY_PORT} if ends[0][1] and ends[1][1] else {}
@@ -67,6 +59,23 @@ def add(  # noqa: PLR0913  # what a flow consists of
             details=_details(record, columns, note, start),
         )
     )
+
+
+def _ends(record: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, list[tuple[str, int]]]:
+    """Return the protocol, and address and port of both ends.
+
+    record: its cells by column; columns: the column of each core value.
+    """
+    protocol = values.protocol(_number(record.get(columns["protocol"], "ip")))
+    protocol = _CARRIED.get(protocol, protocol)
+    ends = [
+        (
+            values.address(record.get(columns[end]), columns[end]),
+            0 if protocol in _NO_PORTS else _port(record.get(columns[f"{end}_port"]), columns[f"{end}_port"]),
+        )
+        for end in ("source", "target")
+    ]
+    return protocol, ends
 
 
 def _details(

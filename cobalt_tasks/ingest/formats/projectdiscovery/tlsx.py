@@ -59,10 +59,10 @@ class Tlsx(JsonFormat):
             described.add(batch, (address, "tcp", port), of_tls(record), when)
 
 
-def of_tls(record: Any) -> described.Description:
+def of_tls(record: Any) -> described.CertificateDescription:
     """Return what a record of tlsx, or the same part of one of httpx, has of a certificate."""
     common, names = part(record, "subject_cn"), part(record, "subject_an")
-    return described.Description(
+    return described.CertificateDescription(
         fingerprint=part(record, "fingerprint_hash", "sha256"),
         subject=part(record, "subject_dn") or (f"CN={common}" if common else None),
         issuer=part(record, "issuer_dn") or (f"CN={part(record, 'issuer_cn')}" if part(record, "issuer_cn") else None),
