@@ -8,7 +8,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from cobalt_tasks.core.addresses import Scope, is_public
 from cobalt_tasks.core.errors import OutOfScopeError
@@ -16,6 +16,8 @@ from cobalt_tasks.core.records import Job
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTls, StepResult, Steps, T, Target
 from cobalt_tasks.protocols.dns_messages import Labels, RecordType
 from workers.connection import Connection, Datagrams
+from workers.handshakes import SILENT_HOSTS
+from workers.pace import Pace
 from workers.resolvers import DnsAnswer, Resolvers
 from workers.tls import lenient_context
 
@@ -48,8 +50,8 @@ class Net:
         """
         self.scope = scope
         self._timeout = timeout
-        self._community: str | None = None
-        self._industrial = False
+        self._asking: dict[str, Any] = {}
+        self._pace: Pace | None = None
         self._names: Mapping[str, Sequence[str]] = {}
         self._turns = asyncio.Semaphore(most_open)
         self._context = lenient_context()
@@ -61,13 +63,20 @@ class Net:
         other._names = names  # noqa: SLF001  # its own kind
         return other
 
-    def asking(self, *, community: str | None, industrial: bool) -> Self:
+    def asking(self, *, community: str | None = None, industrial: bool = False, **introduction: str) -> Self:
         """Return the same network, for what the user lets probes ask.
 
         community: the SNMP community to ask with, None for none; industrial: whether industrial controllers are asked.
+        introduction: `user_agent` and `greeting_name`, as in `Target`.
         """
         other = copy.copy(self)
-        other._community, other._industrial = community, industrial  # noqa: SLF001  # its own kind
+        other._asking = {"community": community, "industrial": industrial, **introduction}  # noqa: SLF001  # its own kind
+        return other
+
+    def paced(self, pace: Pace | None) -> Self:
+        """Return the same network with a pace at which connections are opened; None for as fast as they come."""
+        other = copy.copy(self)
+        other._pace = pace  # noqa: SLF001  # its own kind
         return other
 
     def target(self, job: Job) -> Target:
@@ -77,8 +86,7 @@ class Net:
             job.port,
             job.protocol,
             names=tuple(self._names.get(job.address, ())),
-            community=self._community,
-            industrial=self._industrial,
+            **self._asking,
         )
 
     @asynccontextmanager
@@ -131,6 +139,9 @@ class Net:
                 while True:
                     if isinstance(step, Connect):
                         await stack.aclose()
+                        if self._pace and not SILENT_HOSTS.is_silent(target.address):
+                            # The time until it may be opened is none of the target's.
+                            deadline += await self._pace.turn()
                         connection = await stack.enter_async_context(self._connect(target, step, deadline))
                         reply = StepResult(status=connection.status)
                     elif connection is None:

@@ -18,6 +18,7 @@ from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailable
 from cobalt_tasks.core.machine import free_descriptors
 from cobalt_tasks.core.records import Job, Outcome
 from cobalt_tasks.core.timeouts import JOB_SECONDS, LEASE_SECONDS, SOFT_LIMIT_SECONDS
+from cobalt_tasks.jobs import pace
 from cobalt_tasks.jobs.claims import ClaimTerms, has_lone
 from cobalt_tasks.jobs.completion import Exchange, complete_all, exchange
 from cobalt_tasks.jobs.polite import Limits
@@ -25,6 +26,7 @@ from workers.batches import LoopLag, held_up, run_guarded
 from workers.context import WorkerContext
 from workers.leases import Held, holding, is_stopping
 from workers.net import MOST_OPEN, Net
+from workers.pace import Pace
 from workers.patience import patiently
 from workers.queues import levels_before_others
 from workers.runners import Probes, checked_outcome
@@ -44,6 +46,7 @@ _START_PAUSE: Final = 0.005
 _POLL_SECONDS: Final = 0.5
 """Between two looks for due jobs when there were none."""
 
+_PACED_POLL_SECONDS: Final = 0.05
 _DISPATCH_SECONDS: Final = 1.0
 _LONGEST_PAUSE: Final = 0.25
 _LATE: Final = 0.1
@@ -85,6 +88,7 @@ class Window:
         self._open: dict[str, int] = {}
         self._news = asyncio.Event()
         self._took = 0.0
+        self._pace: Pace | None = None
         self._is_dry = False
         self._looked_at = self._dispatched_at = self._start
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,7 +102,15 @@ class Window:
         """
         settings = self._own.settings
         net = Net(self._own.scope, settings.probe_timeout, settings.resolvers, offline=settings.offline)
-        self._net = net.asking(community=settings.snmp_community, industrial=settings.industrial)
+        rate, database = settings.probe_rate, self._own.database
+        if rate and self._probes.kind.is_active:
+            self._pace = Pace(rate, lambda wanted: database.write(pace.reserve, rate, wanted))
+        self._net = net.paced(self._pace).asking(
+            community=settings.snmp_community,
+            industrial=settings.industrial,
+            user_agent=settings.user_agent,
+            greeting_name=settings.greeting_name,
+        )
         self._lag = LoopLag()
         watching = asyncio.create_task(self._lag.watch())
         with ThreadPoolExecutor(1, thread_name_prefix="ledger") as ledger:
@@ -126,12 +138,17 @@ class Window:
         if not self._ended:
             self._news.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS if self._running else self._lag.recent):
+                async with asyncio.timeout(self._poll_seconds()):
                     await self._news.wait()
+
+    def _poll_seconds(self) -> float:
+        if self._pace and self._may_refill() and not self._is_dry:
+            return _PACED_POLL_SECONDS
+        return _POLL_SECONDS if self._running else self._lag.recent
 
     async def _exchange(self, named: Sequence[int] = ()) -> None:
         ended, self._ended = self._ended, defaultdict(list)
-        room = self._most if named else self._room(is_asked=bool(ended))
+        room = self._most_at_once() if named else self._room(is_asked=bool(ended))
         if not ended and not room:
             return
         before = time.monotonic()
@@ -160,7 +177,11 @@ class Window:
         if self._is_dry and not is_asked and now < self._looked_at + _POLL_SECONDS:
             return 0
         self._looked_at = now
-        return min(_CLAIMED_AT_ONCE, self._most - len(self._running))
+        return min(_CLAIMED_AT_ONCE, self._most_at_once())
+
+    def _most_at_once(self) -> int:
+        room = self._most - len(self._running)
+        return min(room, self._pace.room) if self._pace else room
 
     def _may_refill(self) -> bool:
         return time.monotonic() < self._refill_until and not is_stopping()

@@ -157,6 +157,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             meaning="connections to one /24 of IPv4 or /48 of IPv6 at a time, of all workers together",
         ),
     ] = 256
+    probe_rate: Annotated[
+        float,
+        Meta(ge=0, le=100_000),
+        Variable(
+            name="COBALT_PROBE_RATE",
+            value="a number",
+            meaning="connections that probes open in a second, of all workers together; 0 sets no limit",
+        ),
+    ] = 0.0
+    user_agent: Annotated[
+        str,
+        Meta(pattern=r"\A[\x20-\x7e]{1,200}\Z"),
+        Variable(
+            name="COBALT_USER_AGENT",
+            value="printable ASCII",
+            meaning="how probes introduce themselves to web and SIP servers; add an address for those who wonder",
+        ),
+    ] = "Cobalt"
+    greeting_name: Annotated[
+        str,
+        Meta(pattern=r"\A[A-Za-z0-9.-]{1,253}\Z"),
+        Variable(
+            name="COBALT_GREETING_NAME",
+            value="a host name",
+            meaning="the host name with which probes greet mail servers (EHLO)",
+        ),
+    ] = "cobalt.invalid"
     industrial: Annotated[
         bool,
         Variable(

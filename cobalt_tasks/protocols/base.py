@@ -39,6 +39,7 @@ class Target(Struct, frozen=True):
     transport: `tcp` or `udp`.
     names: host names known for the address, the best first; the first is used for SNI and the Host header.
     user_agent: how the probe introduces itself where a protocol has a field for it.
+    greeting_name: the host name the probe introduces itself with where a protocol asks for one (EHLO).
     community: the SNMP community to ask with; None asks without one.
     industrial: the user lets probes speak to industrial controllers.
     """
@@ -48,6 +49,7 @@ class Target(Struct, frozen=True):
     transport: str = "tcp"
     names: tuple[str, ...] = ()
     user_agent: str = "Cobalt"
+    greeting_name: str = "cobalt.invalid"
     community: str | None = None
     industrial: bool = False
 
@@ -159,7 +161,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     is_complete: Callable[[bytes], bool] | None = None
     ask_more: Callable[[Target, bytes, Fingerprint], Steps[Fingerprint | None]] | None = None
     evidence: Callable[[bytes], bytes] | None = None
-    starttls: Callable[[], Steps[bool]] | None = None
+    starttls: Callable[[Target], Steps[bool]] | None = None
     likelihood: int | None = None
     udp_likelihood: int | None = None
     answers_elsewhere: bool = False

@@ -32,7 +32,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("ftp", product, version, dotted_name(found[1]), os=system_of(found[1]))
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """RFC 4217 4."""
     return (yield from answered(b"AUTH TLS\r\n", b"234"))
 

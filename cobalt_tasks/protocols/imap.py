@@ -34,7 +34,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     )
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """RFC 9051 6.2.1."""
     return (yield from answered(b"c1 STARTTLS\r\n", b"c1 OK"))
 

@@ -87,7 +87,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     )
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """RFC 4511 4.14."""
     reply = yield Send(_message(1, ber.encode(_EXTENDED, ber.encode(0x80, _START_TLS_OID))), wait=1.5)
     message = ber.first(reply.data, ber.SEQUENCE)

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from cobalt_tasks.protocols.base import Protocol, Steps, answered
+from cobalt_tasks.protocols.base import Protocol, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _IMPLEMENTATION: Final = re.compile(rb'^"IMPLEMENTATION" "([^"\r\n]{1,100})"', re.IGNORECASE | re.MULTILINE)
@@ -28,7 +28,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("sieve", info=clean(found[1]), offers_tls=offers_tls)
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """Send STARTTLS (RFC 5804 2.2)."""
     return (yield from answered(b"STARTTLS\r\n", b"OK"))
 

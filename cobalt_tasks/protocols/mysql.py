@@ -2,7 +2,7 @@
 
 import re
 
-from cobalt_tasks.protocols.base import Protocol, Send, Steps
+from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 _HANDSHAKE = re.compile(rb"...\x00\x0a([\x20-\x7e]{1,100})\x00", re.DOTALL)
@@ -43,7 +43,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return None
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """Send SSLRequest, which is not answered: the handshake of TLS follows at once (Client/Server Protocol)."""
     yield Send(_SSL_REQUEST, wait=0)
     return True

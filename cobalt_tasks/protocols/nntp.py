@@ -2,7 +2,7 @@
 
 import re
 
-from cobalt_tasks.protocols.base import Protocol, Steps, answered
+from cobalt_tasks.protocols.base import Protocol, Steps, Target, answered
 from cobalt_tasks.protocols.fingerprint import Fingerprint, dotted_name, first_product
 
 _GREETING = re.compile(rb"(?:200|201|400|480|502) ([^\r\n]{0,500})")
@@ -25,7 +25,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("nntp", product, version, dotted_name(found[1]))
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """RFC 4642."""
     return (yield from answered(b"STARTTLS\r\n", b"382"))
 

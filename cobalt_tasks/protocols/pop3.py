@@ -31,7 +31,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("pop3", product, version, dotted_name(stamp[1]) if stamp else (), os=system_of(found[1]))
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """RFC 2595 4."""
     return (yield from answered(b"STLS\r\n", b"+OK"))
 

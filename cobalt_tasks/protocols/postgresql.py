@@ -35,7 +35,7 @@ def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | N
     return Fingerprint("postgresql", found.product, offers_tls=known.offers_tls) if found else known
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """Send SSLRequest (documentation, 53.2.10)."""
     return (yield from answered(_SSL_REQUEST, b"S"))
 

@@ -2,7 +2,7 @@
 
 import re
 
-from cobalt_tasks.protocols.base import Protocol, Send, Steps
+from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target
 from cobalt_tasks.protocols.fingerprint import Fingerprint
 
 _CONFIRM = re.compile(rb"\x03\x00\x00[\x0b-\x40].\xd0\x00\x00", re.DOTALL)
@@ -16,7 +16,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("rdp", offers_tls=bool(_CHOSEN.match(raw))) if _CONFIRM.match(raw) else None
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """Negotiate TLS ([MS-RDPBCGR] 5.4.2): the confirm names the protocol the server chose."""
     reply = yield Send(_REQUEST, wait=1.5)
     return bool(_CHOSEN.match(reply.data))

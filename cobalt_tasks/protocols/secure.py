@@ -53,7 +53,7 @@ def _try(target: Target) -> Steps[StepResult]:
 
 def _ask(protocol: Protocol | None, target: Target) -> Steps[StepResult]:
     """Ask for TLS in a protocol whose greeting, if it has one, was received, and do the handshake."""
-    if protocol is None or protocol.starttls is None or not (yield from protocol.starttls()):
+    if protocol is None or protocol.starttls is None or not (yield from protocol.starttls(target)):
         return _NOT_OFFERED
     return (yield StartTls(target.name))
 

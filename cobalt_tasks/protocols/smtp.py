@@ -19,7 +19,6 @@ _PRODUCTS = (
     ("MailEnable", re.compile(rb"\bMailEnable Service, Version: ([0-9.]+)")),
 )
 
-_EHLO = b"EHLO cobalt.invalid\r\n"
 _LAST_LINE = re.compile(rb"(?:\A|\n)[0-9]{3} [^\n]*\n\Z")
 
 
@@ -34,15 +33,19 @@ def recognise(raw: bytes) -> Fingerprint | None:
     )
 
 
-def starttls() -> Steps[bool]:
+def _ehlo(target: Target) -> bytes:
+    return f"EHLO {target.greeting_name}\r\n".encode()
+
+
+def starttls(target: Target) -> Steps[bool]:
     """RFC 3207."""
-    reply = yield Send(_EHLO, wait=1.5)
+    reply = yield Send(_ehlo(target), wait=1.5)
     return b"STARTTLS" in reply.data.upper() and (yield from answered(b"STARTTLS\r\n", b"220"))
 
 
-def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
+def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
     """Ask for the extensions."""
-    reply = yield Send(_EHLO, is_complete=lambda data: bool(_LAST_LINE.search(data)))
+    reply = yield Send(_ehlo(target), is_complete=lambda data: bool(_LAST_LINE.search(data)))
     return replace(known, offers_tls=b"STARTTLS" in (raw + reply.data).upper())
 
 

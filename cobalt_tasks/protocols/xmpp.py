@@ -35,7 +35,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("xmpp", product, None, (name,) if name else (), info=kind, offers_tls=_TLS in raw)
 
 
-def starttls() -> Steps[bool]:
+def starttls(_: Target) -> Steps[bool]:
     """RFC 6120 5.4.2."""
     if not (yield from answered(words(Target("cobalt.invalid", 5222)), b"<?xml")):
         return False

@@ -66,6 +66,14 @@ class Network:
 
         return _within(self.outside, make)
 
+    def drop(self, address: str) -> None:
+        """Let packets to an IPv4 address vanish without an answer."""
+        _ip("-n", self.outside, "route", "add", "blackhole", address)
+
+    def within(self, work: Callable[[], T]) -> T:
+        """Call in a thread of the program's namespace."""
+        return _within(self.inside, work)
+
     def watch(self) -> "Sent":
         """Start to count what is sent from the program's namespace."""
         return Sent(
