@@ -23,6 +23,7 @@ COMMANDS = {
     "networks": "networks:networks",
     "forget": "forget:forget",
     "changes": "changes:changes",
+    "diff": "diff:diff",
     "accept": "accept:accept",
     "notes": "notes:notes",
     "certificates": "certificates:certificates",
