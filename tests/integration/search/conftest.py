@@ -10,7 +10,6 @@ from sqlalchemy import Connection, insert, select, update
 from cobalt_tasks.core.records import Banner, Certificate, Facts, Hostname, Location, Sighting
 from cobalt_tasks.db import tables
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import upgrade
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.hosts.search import texts
 from cobalt_tasks.threat import store as threat
@@ -143,11 +142,7 @@ def _connections(chance: random.Random, now: float) -> Iterator[dict[str, object
 
 
 @pytest.fixture
-def ledger(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+def ledger(database: Database) -> Database:
     """The sample on each database."""
-    monkeypatch.setenv("COBALT_DATABASE_URL", database_url)
-    database = Database(database_url)
-    upgrade(database)
     fill(database)
-    yield database
-    database.dispose()
+    return database

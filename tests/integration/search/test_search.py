@@ -188,7 +188,8 @@ def test_pages_follow_each_other(ledger: Database, query: str) -> None:
     for target in Searchable:
         whole = found(ledger, query, target)
         assert len(whole) > 4
-        assert found(ledger, query, target, 4) == whole
+        # Some thirty pages where there are many rows, whose last one is short.
+        assert found(ledger, query, target, max(4, len(whole) // 31)) == whole
     times = [row["last_seen"] for row in found(ledger, query, Searchable.HOSTS)]
     assert times == sorted(times, reverse=True)
 

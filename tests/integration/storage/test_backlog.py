@@ -1,7 +1,6 @@
 """Whether work gets done is read from the ledger by its indexes."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,19 +8,15 @@ from sqlalchemy import event, text
 
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import upgrade
 from cobalt_tasks.jobs import backlog, creation
 
 
 @pytest.fixture
-def ledger(database_url: str) -> Iterator[Database]:
+def ledger(database: Database) -> Database:
     """A ledger on each database with a job of geolocation, and one of domain, due for 100 seconds."""
-    opened = Database(database_url)
-    upgrade(opened)
-    opened.write(creation.create, [NewJob(kind=kind, address="8.8.8.8") for kind in ("geolocation", "domain")])
-    change(opened, f"not_before = {time.time() - 100}")
-    yield opened
-    opened.dispose()
+    database.write(creation.create, [NewJob(kind=kind, address="8.8.8.8") for kind in ("geolocation", "domain")])
+    change(database, f"not_before = {time.time() - 100}")
+    return database
 
 
 def change(ledger: Database, what: str, kind: str = "%") -> None:

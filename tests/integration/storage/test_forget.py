@@ -1,6 +1,5 @@
 """`cobalt forget`: what it deletes, what stays, and that it can be stopped."""
 
-from collections.abc import Iterator
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from cobalt_tasks.cli import cobalt
 from cobalt_tasks.core.records import Observation
 from cobalt_tasks.db import tables
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import upgrade
 from cobalt_tasks.hosts import forget
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.store import write_batch
@@ -22,11 +20,8 @@ BY_HOST = [table for table in tables.metadata.sorted_tables if "address" in tabl
 
 
 @pytest.fixture
-def ledger(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+def ledger(database: Database) -> Database:
     """A filled ledger with a source and rejects, on each database."""
-    monkeypatch.setenv("COBALT_DATABASE_URL", database_url)
-    database = Database(database_url)
-    upgrade(database)
     fill(database)
     with database.writing() as connection:
         counts = {"read": 9, "accepted": 5, "rejected": 3, "created_at": 0.0, "updated_at": 0.0}
@@ -38,8 +33,7 @@ def ledger(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Datab
         connection.execute(
             insert(tables.discoveries), [{"address": "10.0.1.7", **found}, {"address": "9.9.9.9", **found}]
         )
-    yield database
-    database.dispose()
+    return database
 
 
 def rows(database: Database, table: str, *conditions: object) -> int:

@@ -1,22 +1,16 @@
 """Processes that do not stay up are found, and nothing else."""
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import text
 
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import upgrade
 from cobalt_tasks.jobs import starts
 
 
 @pytest.fixture
-def ledger(database_url: str) -> Iterator[Database]:
+def ledger(database: Database) -> Database:
     """An empty ledger on each database."""
-    opened = Database(database_url)
-    upgrade(opened)
-    yield opened
-    opened.dispose()
+    return database
 
 
 def loops(ledger: Database) -> list[tuple[str, int, str | None]]:
