@@ -96,9 +96,7 @@ def write(connection: Connection, batch: Batch) -> Tally:
     _count_traffic(connection, batch, identified)
     new = len(identified) + _many(connection, "discoveries", batch.discoveries, _IGNORE_REPEATED)
     _insert(connection, "rejects", batch.rejects)
-    found = _new_hosts(batch, _upsert(connection, hosts, [(*row, sort_key(row[0])) for row in batch.hosts]))
-    found += _new_ports(batch, _upsert(connection, ports, batch.ports))
-    found += port_states.reopen(connection, (row[:3] for row in batch.ports))
+    found = _write_targets(connection, batch)
     found += facts.write(connection, batch.facts)
     for part in batch.scans:
         found += port_states.apply(connection, batch.source_id, part)
@@ -113,6 +111,20 @@ def write(connection: Connection, batch: Batch) -> Tally:
         rejected=len(batch.rejects),
         ignored=batch.ignored,
     )
+
+
+def _write_targets(connection: Connection, batch: Batch) -> list[Change]:
+    """Write the hosts and ports of `batch`; return what changed."""
+    rows = [(*row, sort_key(row[0])) for row in batch.hosts]
+    if not batch.ports and not batch.discoveries:
+        # Hosts merely seen in traffic are no change.
+        _upsert(connection, hosts, rows, is_asked=False)
+        return []
+    found = _new_hosts(batch, _upsert(connection, hosts, rows))
+    if batch.ports:
+        found += _new_ports(batch, _upsert(connection, ports, batch.ports))
+        found += port_states.reopen(connection, (row[:3] for row in batch.ports))
+    return found
 
 
 def _count_traffic(connection: Connection, batch: Batch, identified: Collection[IdentifiedConnection]) -> None:
@@ -139,17 +151,20 @@ def _append(connection: Connection, table: str, rows: Rows) -> None:
     pg_copy.copy(connection, table, COLUMNS[table], rows)
 
 
-def _upsert(connection: Connection, table: Table, rows: Rows) -> Rows:
-    """Insert hosts or ports, or widen their times; return the primary keys of those that are new."""
+def _upsert(connection: Connection, table: Table, rows: Rows, *, is_asked: bool = True) -> Rows:
+    """Insert hosts or ports, or widen their times; return the primary keys of those that are new.
+
+    table, rows: where, and in the order of its columns; is_asked: whether the keys are wanted; if not, none are returned.
+    """
     if not rows:
         return []
     key = [column.name for column in table.primary_key]
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql" and is_asked:
         return _staged(connection, table.name, rows, _UPDATE[table.name], key)
     with counts.adding(connection, table):
-        last = upserts.last_row(connection, table)
+        last = upserts.last_row(connection, table) if is_asked else 0
         _many(connection, table.name, rows, _UPDATE[table.name])
-        return upserts.rows_after(connection, table, last, key)
+        return upserts.rows_after(connection, table, last, key) if is_asked else []
 
 
 def _staged(connection: Connection, table: str, rows: Rows, conflict: str, key: Sequence[str]) -> Rows:
