@@ -1,4 +1,4 @@
-"""What a format is: what it declares, how its input is cut into records, and what a record says."""
+"""What a format is: what it declares, how its input is cut into records, and what a record reports."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -21,7 +21,7 @@ class Format(ABC):
         closes_at_end: whether the ports that it reports closed are closed once the input has its end; formats that know
             where a scan ends do that themselves.
         longest: bytes of a record; a longer one is rejected, and skipped without being held.
-        port: the port that was scanned, as the user says, for input that does not.
+        port: the port that was scanned, as the user names it, for input that does not.
 
     """
 
@@ -37,7 +37,7 @@ class Format(ABC):
     @classmethod
     @abstractmethod
     def score(cls, sample: bytes) -> int:
-        """Say how much of the beginning of an input looks like this format: 0 is not at all."""
+        """Return how much of the start of an input (`sample`) looks like this format: 0 is not at all."""
 
     @property
     def state(self) -> str | None:
@@ -58,14 +58,14 @@ class Format(ABC):
         return data.rfind(b"\n") + 1
 
     def resume(self, data: bytes) -> int:
-        """Return where the next record may begin after one that was too long, or 0 when that is not in these bytes."""
+        """Return where the next record may start after one that was too long, or 0 when that is not in these bytes."""
         return data.find(b"\n") + 1
 
     @abstractmethod
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read whole records, or what is left at the end of the input; `position` is that of the first byte.
+        """Read whole records (`data`), or what is left at the end of the input, into `batch`.
 
-        Never raises for what the input holds: each record is observed, discovered, ignored or rejected.
+        `position` is that of the first byte. Never raises for what the input holds: each record is observed, discovered, ignored or rejected.
         """
 
 
@@ -80,7 +80,7 @@ class LineFormat(Format):
     edges: ClassVar[bytes] = BLANK
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read each line that is not blank."""
+        """Read each line of `data`, which starts at byte `position`, into `batch`; blank ones are none."""
         for line in data.split(b"\n"):
             if line.strip(BLANK):
                 try:
@@ -91,7 +91,7 @@ class LineFormat(Format):
 
     @abstractmethod
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read one stripped line.
+        """Read one stripped `line` into `batch`.
 
         Raises:
             RefusedError: it is none of this format; nothing of it was counted.

@@ -71,7 +71,7 @@ class Capture(JsonFormat):
 
     def __init__(self) -> None:
         """Start without remembered metadata."""
-        # Captures say the same of thousands of connections; what it means is worked out once.
+        # Captures report the same of thousands of connections; what it means is worked out once.
         self._metadata: dict[bytes, _Described] = {}
 
     @classmethod
@@ -80,7 +80,7 @@ class Capture(JsonFormat):
         return record.get("type") in ("connection", "heartbeat") and "event_type" not in record
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read each line of `data` into `batch`: the plain ones here, in few steps, all others one by one."""
+        """Read each line of `data`, from byte `position` on, into `batch`: the plain ones here, in few steps, all others one by one."""
         start, knows_form = position, False
         known, described, append = values.known_addresses.get, self._metadata.get, batch.observations.append
         source, arrived = batch.source_id, batch.arrived_at

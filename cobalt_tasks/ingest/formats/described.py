@@ -32,28 +32,30 @@ class CertificateDescription(Struct, frozen=True, kw_only=True):
     names: Any = None
 
 
-def add(batch: Batch, server: tuple[str, str, int], said: CertificateDescription, when: float | None) -> None:
+def add(batch: Batch, server: tuple[str, str, int], description: CertificateDescription, when: float | None) -> None:
     """Add which certificate a server showed, and what is in it; nothing without a fingerprint.
 
-    batch: what it is added to; server: address, protocol and port; said: what the tool has; when: epoch seconds, None for
+    batch: what it is added to; server: address, protocol and port; description: what the tool has of the certificate; when: epoch seconds, None for
     the arrival.
     """
     address, protocol, port = server
     names = {
-        each for each in [*_names(said.names), common_name(said.subject)] if each and hostname(each, wildcard=True)
+        each
+        for each in [*_names(description.names), common_name(description.subject)]
+        if each and hostname(each, wildcard=True)
     }
     for each in sorted(names):
         batch.name(address, each, "certificate", when)
-    key = said.fingerprint.lower().replace(":", "") if isinstance(said.fingerprint, str) else ""
+    key = description.fingerprint.lower().replace(":", "") if isinstance(description.fingerprint, str) else ""
     if not _is_sha256(key):
         return
     at = batch.arrived_at if when is None else min(when, batch.arrived_at)
     seen = Sighting(address=address, protocol=protocol, port=port, fingerprint=key, source=batch.tool, observed_at=at)
     batch.sightings.append(seen)
-    start, end = _time(said.not_before), _time(said.not_after)
-    subject, issuer = (values.text(each, _LONGEST) or "" for each in (said.subject, said.issuer))
+    start, end = _time(description.not_before), _time(description.not_after)
+    subject, issuer = (values.text(each, _LONGEST) or "" for each in (description.subject, description.issuer))
     if start is not None and end is not None and subject:
-        serial = values.text(said.serial, _LONGEST_SERIAL) or ""
+        serial = values.text(description.serial, _LONGEST_SERIAL) or ""
         batch.certificates.append(
             Certificate(
                 fingerprint=key,

@@ -14,7 +14,7 @@ _HEADERLESS: Final = (
 _STARTS: Final[Sequence[tuple[tuple[bytes, ...], str]]] = (
     (
         packet_capture.MAGIC,
-        "it is a packet capture; give the file by name, or turn it into text: tshark -r FILE -T ek | cobalt ingest -",
+        "it is a packet capture; name the file instead of a pipe, or turn it into text: tshark -r FILE -T ek | cobalt ingest -",
     ),
     ((b"\x0c\xa5", b"\xa5\x0c"), "it is a file of nfdump; turn it into text: nfdump -r FILE -o csv | cobalt ingest -"),
     (

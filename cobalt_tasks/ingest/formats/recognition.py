@@ -48,5 +48,5 @@ def advice(sample: bytes) -> str:
     if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "it is UTF-16; turn it into UTF-8 first: iconv -f UTF-16 -t UTF-8"
     if decompress.is_packed(sample):
-        return "it is compressed; give the file by name, or unpack it before the pipe"
+        return "it is compressed; name the file instead of a pipe, or unpack it before the pipe"
     return foreign.advice(sample) or "its format is not recognised; name it with --format"

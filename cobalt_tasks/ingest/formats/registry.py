@@ -54,7 +54,7 @@ from cobalt_tasks.ingest.formats.zmap import ZmapCsv, ZmapJson
 FORMATS: Final[Sequence[type[Format]]] = (
     Capture,
     MasscanJson,
-    # unicornscan's form begins with the list's header.
+    # unicornscan's form starts with the list's header.
     MasscanText,
     MasscanList,
     MasscanGrepable,
@@ -154,7 +154,7 @@ def of_family(family: str | None) -> tuple[type[Format], ...]:
 
 
 def find(name: str | None) -> type[Format] | None:
-    """Return a format by its name, or None when there is none of that name."""
+    """Return a format by its name, or None if that is no name of one."""
     return next((each for each in all_formats() if each.name == name), None)
 
 
@@ -162,7 +162,7 @@ def named(name: str) -> type[Format]:
     """Return a format by its name.
 
     Raises:
-        ConfigurationError: there is none of that name.
+        ConfigurationError: it is no name of a format.
 
     """
     found = find(name)

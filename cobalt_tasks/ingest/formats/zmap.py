@@ -1,4 +1,4 @@
-"""zmap: CSV, with its header or without, and JSON. The port is the user's to say where zmap does not."""
+"""zmap: CSV, with its header or without, and JSON. Where zmap does not report the port, the user names it."""
 
 import re
 from typing import Any, ClassVar, Final
@@ -10,7 +10,7 @@ from cobalt_tasks.ingest.formats.base import LineFormat
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 
 _is_column: Final = re.compile(r"[a-z][a-z0-9_-]*").fullmatch
-"""Tells a column's name: each probe module of zmap has its own."""
+"""Matches a column's name: each probe module of zmap has its own."""
 
 _ANSWERS: Final = frozenset({
     *("classification", "success", "repeat", "cooldown", "timestamp_ts", "timestamp_str", "app_success", "icmp_responder"),
@@ -59,7 +59,7 @@ class ZmapCsv(LineFormat):
         self._columns = tuple(text.split(",")) if text else _HEADERLESS
 
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read a header, or one answer."""
+        """Read a header, or one answer, from a `line` into `batch`."""
         cells = _cells(line)
         if _is_header(cells):
             self._columns = tuple(cells)
@@ -83,7 +83,7 @@ class ZmapJson(JsonFormat):
         return "saddr" in record and ("daddr" not in record or not _ANSWERS.isdisjoint(record))
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
-        """Read one answer."""
+        """Read one answer, a `record`, into `batch`."""
         _take(record, self.port, batch)
 
 
@@ -96,7 +96,7 @@ def _take(record: dict[str, Any], port: int | None, batch: Batch) -> None:
     is_echo, is_udp = classification in _ICMP, classification in _UDP
     said = 0 if is_echo else record.get("sport")
     if (given := port if said in (None, "") else said) is None:
-        raise RefusedError("port is missing: say with --port which one was scanned")
+        raise RefusedError("port is missing: name the one that was scanned with --port")
     ttl = record.get("ttl")
     answer = record.get("data") if is_udp else None
     batch.discover(

@@ -130,7 +130,7 @@ def test_zmap_without_a_port_is_rejected() -> None:
     """An address alone says nothing: the reason says what is missing."""
     assert (
         parse("zmap-csv", "saddr\n192.0.2.10\n").rejects[0][2]
-        == "port is missing: say with --port which one was scanned"
+        == "port is missing: name the one that was scanned with --port"
     )
 
 

@@ -11,7 +11,7 @@ from cobalt_tasks.ingest.formats.base import Format
 
 _MAGIC: Final = b"masscan/1."
 _FRAME: Final = 99
-"""Bytes of the header and of the trailer; both begin with the magic, which no record does."""
+"""Bytes of the header and of the trailer; both start with the magic, which no record does."""
 
 _LONG: Final = 0x80
 _STATUS4: Final = struct.Struct(">IIBHBB")
@@ -97,7 +97,7 @@ class MasscanBinary(Format):
         return len(data)
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
-        """Read records; after one that makes no sense the rest of the file cannot be read."""
+        """Read the records of `data`, which starts at byte `position`, into `batch`; after one that makes no sense the rest of the file cannot be read."""
         at = 0
         while at < len(data) and not self._lost:
             if _MAGIC.startswith(data[at : at + len(_MAGIC)]):
@@ -193,7 +193,7 @@ def _banner(kind: int, body: bytes) -> Discovery:
 
 
 def _guess(port: int) -> str:
-    """Return what masscan takes the protocol of its oldest records for, which do not say."""
+    """Return what masscan takes the protocol of its oldest records for, which do not have it."""
     return "udp" if port in _UDP_PORTS else "sctp" if port in _SCTP_PORTS else "tcp"
 
 

@@ -109,7 +109,7 @@ class MasscanJson(KnownLineFormat):
             position += len(line) + 1
 
     def line(self, line: bytes, batch: Batch) -> None:
-        """Read one record, or one line of what masscan prints for people, mixed in by --interactive."""
+        """Read one record, or one `line` of what masscan prints for people (--interactive), into `batch`."""
         if line.startswith(b"{"):
             if not _TRAILER.fullmatch(line):
                 _take(_read(line), batch)

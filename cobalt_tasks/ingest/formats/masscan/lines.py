@@ -32,7 +32,7 @@ def recognises(line: bytes) -> bool:
 
 
 def read(line: bytes, batch: Batch) -> None:
-    """Take what one line says, as it is shown; progress is ignored.
+    """Read one `line`, as it is shown, into `batch`; progress is ignored.
 
     Raises:
         RefusedError: it is none of masscan's.

@@ -39,7 +39,7 @@ class MasscanList(KnownLineFormat):
             return
         found = _LINE.fullmatch(line)
         if found is None:
-            # unicornscan's form begins like this one.
+            # unicornscan's form starts like this one.
             masscan_lines.read(masscan_lines.shown(line), batch)
             return
         state, protocol, port, address, when, service, banner = found.groups()
