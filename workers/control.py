@@ -33,7 +33,6 @@ def control(*_arguments: object, **_named: object) -> None:
     own = worker_context()
     _do(rounds.SWEEP, partial(sweep, own.database, own.dispatcher, partial(_wake, own), Limits.of(own.settings)))
     others = (
-        partial(_score, own),
         partial(own.geolocator.expire_older_builds, own.database),
         partial(texts.index, own.database),
         partial(own.facets.refresh, own.database),
@@ -42,6 +41,8 @@ def control(*_arguments: object, **_named: object) -> None:
         partial(scoring.expire_notes, own.database, own.rules),
         partial(_note_peers, own),
         partial(_expire, own),
+        # Last: it takes what is left of the round's time.
+        partial(_score, own),
     )
     _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))
 

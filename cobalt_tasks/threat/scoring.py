@@ -8,6 +8,7 @@ from msgspec import Struct
 from sqlalchemy import Connection
 
 from cobalt_tasks.core.changes import Change, ChangeKind, score_step
+from cobalt_tasks.core.errors import OutOfTimeError
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes, notes
@@ -46,15 +47,24 @@ def keep_up(database: Database, rules: Rules) -> int:
     """Score hosts with new facts or connections, for 7 seconds at most; return how many.
 
     What it costs goes with the hosts that are seen, not with the connections. Two at once do the same work twice, and come
-    to the same result.
+    to the same result. A page that the time of the round ends for is read again in the next.
+
+    Raises:
+        OutOfTimeError: not even one page was done in the time of the round.
+
     """
     deadline = time.monotonic() + _MOMENT_SECONDS
-    total, most = 0, _SMALLEST_PAGE
+    total, pages, most = 0, 0, _SMALLEST_PAGE
     while (began := time.monotonic()) < deadline:
-        count = _page(database, rules, most)
+        try:
+            count = _page(database, rules, most)
+        except OutOfTimeError:
+            if not pages:
+                raise
+            break
         if count is None:
             break
-        total += count
+        total, pages = total + count, pages + 1
         most = _next_size(most, time.monotonic() - began)
     return total
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, insert, select, update
 
+from cobalt_tasks.core.errors import OutOfTimeError
 from cobalt_tasks.core.records import Banner, Certificate, Facts, Sighting
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import findings as table
@@ -264,3 +265,22 @@ def test_pages_are_as_large_as_time_allows() -> None:
 def test_scoring_ends_before_its_round_does() -> None:
     """A round is interrupted after its time: a page that is begun late must still fit. Break: score for as long as a round."""
     assert scoring._MOMENT_SECONDS + 4 * scoring._PAGE_SECONDS < rounds.ROUND_SECONDS
+
+
+def test_a_page_that_the_round_ends_for_is_no_failure(
+    sqlite_database: Database, rules: threat.Rules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was scored before stays, and the rest follows in the next round; a round without any page failed."""
+    pages: list[int | Exception] = [3, OutOfTimeError()]
+
+    def page(*_: object) -> int:
+        found = pages.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(scoring, "_page", page)
+    assert scoring.keep_up(sqlite_database, rules) == 3
+    pages[:] = [OutOfTimeError()]
+    with pytest.raises(OutOfTimeError):
+        scoring.keep_up(sqlite_database, rules)
