@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 from typing import Final, cast
 
-from cobalt_tasks.protocols.base import ConnectionStatus
+from cobalt_tasks.protocols.base import ConnectionStatus, StartTls
 from workers.handshakes import HANDSHAKES, SILENT_HOSTS
 from workers.tls import BEFORE_1_3, MADE, chain_of, context_for
 
@@ -100,23 +100,18 @@ class Connection:
             until = self._loop.time() + (_LULL_INCOMPLETE if complete else LULL) + self.rtt
         return self._inbox.take(limit)
 
-    async def start_tls(
-        self, name: str | None, *, wait: float, alpn: tuple[str, ...] = (), highest: str | None = None
-    ) -> bool:
-        """Do the TLS handshake, with `name` as SNI; return whether it worked.
-
-        wait: seconds on top of four round trips. alpn: protocols that are offered.
-        highest: the highest version that is offered, such as `TLSv1.1`; None for all.
-        """
+    async def start_tls(self, step: StartTls) -> bool:
+        """Do the TLS handshake as a step describes it; return whether it worked."""
         if self.status is not ConnectionStatus.OPEN or self._transport is None:
             return False
-        until = min(self._deadline, self._loop.time() + wait + 4 * self.rtt)
+        until = min(self._deadline, self._loop.time() + step.wait + 4 * self.rtt)
         made: list[ssl.SSLObject] = []
         MADE.set(made)
         try:
             async with asyncio.timeout_at(until):
-                context = context_for(alpn, highest) if alpn or highest else self._context
-                transport = await self._loop.start_tls(self._transport, self._inbox, context, server_hostname=name)
+                is_special = step.alpn or step.highest or step.without
+                context = context_for(step.alpn, step.highest, step.without) if is_special else self._context
+                transport = await self._loop.start_tls(self._transport, self._inbox, context, server_hostname=step.name)
         except TimeoutError:
             self._failed = ConnectionStatus.TIMEOUT
         except ssl.SSLError as error:
@@ -231,14 +226,7 @@ class Datagrams:
                 break
         return inbox.take(limit)
 
-    async def start_tls(
-        self,
-        name: str | None,  # noqa: ARG002  # as in Connection
-        *,
-        wait: float,  # noqa: ARG002
-        alpn: tuple[str, ...] = (),  # noqa: ARG002
-        highest: str | None = None,  # noqa: ARG002
-    ) -> bool:
+    async def start_tls(self, _: StartTls) -> bool:
         """Return False: there is no TLS over datagrams."""
         return False
 

@@ -63,14 +63,18 @@ class Net:
         other._names = names  # noqa: SLF001  # its own kind
         return other
 
-    def asking(self, *, community: str | None = None, industrial: bool = False, **introduction: str) -> Self:
+    def asking(
+        self, *, community: str | None = None, industrial: bool = False, scan_tls: bool = False, **introduction: str
+    ) -> Self:
         """Return the same network, for what the user lets probes ask.
 
         community: the SNMP community to ask with, None for none; industrial: whether industrial controllers are asked.
+        scan_tls: whether the versions and cipher suites of TLS that a port accepts are found out.
         introduction: `user_agent` and `greeting_name`, as in `Target`.
         """
         other = copy.copy(self)
-        other._asking = {"community": community, "industrial": industrial, **introduction}  # noqa: SLF001  # its own kind
+        asked = {"community": community, "industrial": industrial, "scan_tls": scan_tls}
+        other._asking = {**asked, **introduction}  # noqa: SLF001  # its own kind
         return other
 
     def paced(self, pace: Pace | None) -> Self:
@@ -172,7 +176,7 @@ class Net:
 
 async def _take(step: Send | StartTls, connection: Connection | Datagrams) -> StepResult:
     if isinstance(step, StartTls):
-        await connection.start_tls(step.name, wait=step.wait, alpn=step.alpn, highest=step.highest)
+        await connection.start_tls(step)
         return StepResult(
             status=connection.status,
             tls=connection.tls,

@@ -1,6 +1,7 @@
 """TLS as probes speak it: with whatever is out there, nothing verified; and what a handshake shows, also a failed one."""
 
 import ssl
+import warnings
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
@@ -53,17 +54,23 @@ def lenient_context() -> ssl.SSLContext:
 
 
 @lru_cache(maxsize=16)
-def context_for(alpn: tuple[str, ...], highest: str | None) -> ssl.SSLContext:
+def context_for(alpn: tuple[str, ...], highest: str | None, without: tuple[str, ...] = ()) -> ssl.SSLContext:
     """Return a lenient context that offers less, or more.
 
     Args:
         alpn: protocols inside TLS, the wanted ones first; empty for none.
         highest: the highest version, such as `TLSv1.1`; None for all.
+        without: cipher suites that are left out; those of TLS 1.3 cannot be.
 
     """
     context = lenient_context()
     if alpn:
         context.set_alpn_protocols(list(alpn))
+    if without:
+        context.set_ciphers(":".join((_CIPHERS, *(f"!{name}" for name in without))))
     if highest:
-        context.maximum_version = ssl.TLSVersion[highest.replace(".", "_")]
+        with warnings.catch_warnings():
+            # The old versions are deprecated: that is what is to be found out.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            context.maximum_version = ssl.TLSVersion[highest.replace(".", "_")]
     return context

@@ -108,6 +108,7 @@ class Window:
         self._net = net.paced(self._pace).asking(
             community=settings.snmp_community,
             industrial=settings.industrial,
+            scan_tls=settings.tls_scan,
             user_agent=settings.user_agent,
             greeting_name=settings.greeting_name,
         )

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from cobalt_tasks.core.settings import Settings
     from cobalt_tasks.db.engine import Database
     from cobalt_tasks.hosts.notes import Note
-    from cobalt_tasks.threat.rules import Finding, Rules
+    from cobalt_tasks.threat.findings import Finding
+    from cobalt_tasks.threat.rules import Rules
     from cobalt_tasks.threat.store import Score
 
 _SHOWN = 20

@@ -236,6 +236,9 @@ class Certificate(Struct, frozen=True, kw_only=True):
     """An X.509 certificate, parsed from its DER (RFC 5280). `names` are its DNS names and IP addresses, sorted.
 
     `der` is empty where only a sensor's log describes it; `public_key`, the SHA-256 of its key in hexadecimal, then too.
+
+    `key_type` is `RSA`, `EC`, `DSA`, `Ed25519` or `Ed448`, '' if it is another or not known; `key_size` is in bits, 0 then.
+    `signature` is the digest of the signature in lower case (`sha256`), or its algorithm where that has its own.
     """
 
     fingerprint: str
@@ -248,10 +251,17 @@ class Certificate(Struct, frozen=True, kw_only=True):
     self_signed: bool
     names: tuple[str, ...]
     public_key: str = ""
+    key_type: str = ""
+    key_size: int = 0
+    signature: str = ""
 
 
 class Sighting(Struct, frozen=True, kw_only=True):
-    """A certificate seen on one port of one host: the same certificate on ten hosts is ten sightings."""
+    """A certificate seen on one port of one host: the same certificate on ten hosts is ten sightings.
+
+    `details` is what the handshake showed besides, as JSON text: version and cipher suite, ALPN, the name asked for, the
+    chain, and the versions and cipher suites that are accepted, where that was tried.
+    """
 
     address: str
     protocol: str
@@ -259,6 +269,7 @@ class Sighting(Struct, frozen=True, kw_only=True):
     fingerprint: str
     source: str
     observed_at: float
+    details: str | None = None
 
 
 class Facts(Struct, frozen=True, kw_only=True, gc=False):

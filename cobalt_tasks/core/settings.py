@@ -113,6 +113,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = msgspec.field(default_factory=providers.default_names)
     providers: tuple[ProviderSettings, ...] = ()
+    tls_scan: Annotated[
+        bool,
+        Variable(
+            name="COBALT_TLS_SCAN",
+            meaning="find out in certificate jobs which versions and cipher suites of TLS a port accepts, in up to forty more"
+            " handshakes",
+        ),
+    ] = False
     fingerprints_url: Annotated[
         str,
         Variable(

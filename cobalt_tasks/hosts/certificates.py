@@ -48,7 +48,19 @@ _WALKED: Final = (250, 1_000, 4_000, 16_000)
 """Certificates that are looked at in their order, before those that match are gathered first."""
 
 _PORT: Final = ("address", "protocol", "port")
-_SHOWN: Final = ("fingerprint", "subject", "issuer", "serial", "not_before", "not_after", "self_signed", "names")
+_SHOWN: Final = (
+    "fingerprint",
+    "subject",
+    "issuer",
+    "serial",
+    "not_before",
+    "not_after",
+    "self_signed",
+    "names",
+    "key_type",
+    "key_size",
+    "signature",
+)
 _CHOSEN: Final = select(*(certificates.c[name] for name in _SHOWN)).where(
     certificates.c.fingerprint == bindparam("wanted", type_=Text())
 )
@@ -76,6 +88,12 @@ class Expiries(Struct, frozen=True, kw_only=True):
 
     expired: int
     soon: int
+
+
+def der_of(connection: Connection, fingerprint: str) -> bytes:
+    """Return the bytes of the certificate with a `fingerprint`; empty if it is not known, or only described."""
+    chosen = select(certificates.c.der).where(certificates.c.fingerprint == fingerprint)
+    return bytes(connection.execute(chosen).scalar() or b"")
 
 
 def page(connection: Connection, wanted: Wanted, limit: int, after: Mark | None = None) -> list[Row]:

@@ -1,5 +1,6 @@
 """Whole tables as streams of plain rows, for `cobalt export`: page by page, with bounded memory."""
 
+import base64
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, func, literal, select, tuple_
 from sqlalchemy.sql.selectable import Select
 
+from cobalt_tasks.core import x509
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import (
     certificates,
@@ -106,6 +108,8 @@ def _is_behind(key: Key, last: Sequence[Any]) -> ColumnElement[bool]:
 
 
 def _plain(row: Row, lists: set[str]) -> Row:
+    for name in _BYTES.keys() & row.keys():
+        row[name] = _BYTES[name](row[name] or b"")
     for name in lists:
         row[name] = msgspec.json.decode(row[name]) if row[name] else []
     return row
@@ -176,10 +180,15 @@ def _jobs(_dialect: str) -> Select[Any]:
 def _certificates(_dialect: str) -> Select[Any]:
     """One row for each port a certificate was seen on."""
     seen = ("address", "protocol", "port", "source", "first_seen", "last_seen")
-    said = ("fingerprint", "subject", "issuer", "serial", "not_before", "not_after", "self_signed", "names")
-    return select(*(sightings.c[name] for name in seen), *(certificates.c[name] for name in said)).join(
-        certificates, certificates.c.fingerprint == sightings.c.fingerprint
-    )
+    known = ("fingerprint", "subject", "issuer", "serial", "not_before", "not_after", "self_signed", "names")
+    strength = ("key_type", "key_size", "signature")
+    return select(
+        *(sightings.c[name] for name in seen),
+        *(certificates.c[name] for name in (*known, *strength)),
+        sightings.c.details,
+        certificates.c.der,
+        certificates.c.der.label("pem"),
+    ).join(certificates, certificates.c.fingerprint == sightings.c.fingerprint)
 
 
 def _hostnames(_dialect: str) -> Select[Any]:
@@ -195,6 +204,12 @@ TABLES: dict[str, tuple[Callable[[str], Select[Any]], Key]] = {
     "hostnames": (_hostnames, list(hostnames.primary_key)),
 }
 """Table → what is selected for it in a dialect, and the key its pages go by."""
+
+_BYTES: dict[str, Callable[[bytes], str]] = {
+    "der": lambda der: base64.b64encode(der).decode("ascii"),
+    "pem": x509.pem,
+}
+"""Columns of bytes, and how they are written: DER in base64, and PEM."""
 
 _LISTS = {"open_ports", "names"}
 _TIMES = frozenset(

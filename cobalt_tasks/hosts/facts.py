@@ -32,7 +32,7 @@ def write(connection: Connection, facts: Facts) -> list[Change]:
     _write_hardware_addresses(connection, facts.hardware_addresses)
     _write_certificates(connection, facts.certificates)
     key = ("address", "protocol", "port", "fingerprint", "source")
-    seen = upsert_new(connection, sightings, _latest(map(_seen, facts.sightings), key))
+    seen = upsert_new(connection, sightings, _latest(map(_seen, facts.sightings), key), keep=("details",))
     names += _write_hostnames(connection, names_from(connection, facts.certificates, facts.sightings))
     found = (facts.locations, facts.hostnames, facts.banners, facts.sightings)
     texts.enqueue(connection, {fact.address for each in found for fact in each})

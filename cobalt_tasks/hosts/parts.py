@@ -19,7 +19,8 @@ from cobalt_tasks.db.tables import (
     sightings,
 )
 from cobalt_tasks.hosts import notes
-from cobalt_tasks.threat.rules import Finding, score
+from cobalt_tasks.threat.findings import Finding
+from cobalt_tasks.threat.rules import score
 
 Row = dict[str, Any]
 
@@ -160,7 +161,7 @@ def _ports(connection: Connection, address: str, page: Page) -> list[Row]:
 
 
 def _certificates(connection: Connection, address: str, page: Page) -> list[Row]:
-    seen = _columns(sightings, ("protocol", "port", "source", "first_seen", "last_seen"))
+    seen = _columns(sightings, ("protocol", "port", "source", "first_seen", "last_seen", "details"))
     said = [certificates.c[column.name] for column in certificates.c if column.name != "der"]
     chosen = (
         select(*said, *seen)

@@ -42,6 +42,7 @@ class Target(Struct, frozen=True):
     greeting_name: the host name the probe introduces itself with where a protocol asks for one (EHLO).
     community: the SNMP community to ask with; None asks without one.
     industrial: the user lets probes speak to industrial controllers.
+    scan_tls: the user lets probes try which versions and cipher suites of TLS are accepted.
     """
 
     address: str
@@ -52,6 +53,7 @@ class Target(Struct, frozen=True):
     greeting_name: str = "cobalt.invalid"
     community: str | None = None
     industrial: bool = False
+    scan_tls: bool = False
 
     @property
     def name(self) -> str | None:
@@ -91,12 +93,14 @@ class StartTls(Struct, frozen=True):
     wait: seconds on top of four round trips.
     alpn: protocols that are offered (RFC 7301), the wanted ones first; without any, the extension is not sent.
     highest: the highest version that is offered, such as `TLSv1.1`; None for all.
+    without: cipher suites that are not offered, by OpenSSL's names; those of TLS 1.3 cannot be left out.
     """
 
     name: str | None = None
     wait: float = 2.0
     alpn: tuple[str, ...] = ()
     highest: str | None = None
+    without: tuple[str, ...] = ()
 
 
 Step = Connect | Send | StartTls

@@ -47,7 +47,7 @@ _MORE: Final = 0.7
 """The wait for answers of a server that has already answered."""
 
 _TLS: Final = "tls"
-_ALPN_WANTED: Final = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
+ALPN_REFUSED: Final = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
 """How a server refuses a client that offers no protocol inside TLS: most often it speaks HTTP/2 alone."""
 
 WEB_ALPN: Final = ("h2", "http/1.1")
@@ -67,6 +67,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
     raw: the bytes it answered, the evidence; empty if only the TLS handshake was answered.
     tls, certificate: version and cipher suite, and DER, of the handshake in which it spoke; None in the clear.
+    alpn, chain: the protocol inside TLS that the server chose, and the certificates that came with its own.
     status: how the last connection ended; is_answered: whether anything came at all.
     tried: what was sent and what came of it, for people.
     """
@@ -75,6 +76,8 @@ class Result(Struct, frozen=True, kw_only=True):
     raw: bytes = b""
     tls: str | None = None
     certificate: bytes | None = None
+    alpn: str | None = None
+    chain: tuple[bytes, ...] = ()
     status: ConnectionStatus = ConnectionStatus.OPEN
     is_answered: bool = False
     tried: tuple[str, ...] = ()
@@ -216,7 +219,7 @@ class _Search:
     def _start_tls(self, wait: float) -> Steps[ConnectionStatus]:
         """Do the handshake, and find out what speaks inside."""
         self._handshake = yield StartTls(self._target.name, wait=wait)
-        if self._handshake.reason == _ALPN_WANTED and (yield Connect()).status is ConnectionStatus.OPEN:
+        if self._handshake.reason == ALPN_REFUSED and (yield Connect()).status is ConnectionStatus.OPEN:
             self._alpn = WEB_ALPN
             self._handshake = yield StartTls(self._target.name, wait=wait, alpn=self._alpn)
         if not self._in_tls:
@@ -281,8 +284,16 @@ class _Search:
         # Inside TLS the answer of a port that wanted TLS, and the handshake alone, are replaced by what speaks there.
         best = self._best
         if best is None or not best.raw or known.service or (self._in_tls and not best.tls):
-            tls, certificate = self._handshake.tls, self._handshake.certificate
-            self._best = Result(fingerprint=known, raw=raw, is_answered=True, tls=tls, certificate=certificate)
+            shown = self._handshake
+            self._best = Result(
+                fingerprint=known,
+                raw=raw,
+                is_answered=True,
+                tls=shown.tls,
+                certificate=shown.certificate,
+                alpn=shown.alpn,
+                chain=shown.chain,
+            )
 
     def _wait(self, protocol: Protocol) -> float:
         """Return the seconds to wait for an answer to a protocol's words."""

@@ -9,7 +9,7 @@ from typing import Final
 
 from cobalt_tasks.protocols import matching, registry
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Protocol, Send, StartTls, StepResult, Steps, Target
-from cobalt_tasks.protocols.identify import greeting_is_complete
+from cobalt_tasks.protocols.identify import ALPN_REFUSED, WEB_ALPN, greeting_is_complete
 
 _GREETING: Final = 0.5
 _GREETING_OWN: Final = 1.5
@@ -25,7 +25,7 @@ def open_tls(target: Target) -> Steps[StepResult]:
         return opened
     own = [each for each in registry.at_port(target.port) if each.starttls]
     if target.port in registry.TLS_PORTS and not own:
-        return (yield StartTls(target.name))
+        return (yield from _start(target))
     is_greeted = not own or any(each.greets for each in own)
     wait = _GREETING_OWN if own and is_greeted else _GREETING
     greeting = (yield Send(wait=wait, is_complete=greeting_is_complete)) if is_greeted else StepResult()
@@ -39,7 +39,7 @@ def open_tls(target: Target) -> Steps[StepResult]:
 
 def _try(target: Target) -> Steps[StepResult]:
     """Start TLS at once; if the server answers that with something else, ask for it in protocols whose clients speak first."""
-    first = yield StartTls(target.name)
+    first = yield from _start(target)
     if first.tls or first.status is ConnectionStatus.TIMEOUT:
         return first
     for protocol in _client_first():
@@ -49,6 +49,16 @@ def _try(target: Target) -> Steps[StepResult]:
         if handshake.tls:
             return handshake
     return first
+
+
+def _start(target: Target) -> Steps[StepResult]:
+    """Do the handshake, and offer the protocols of the web where no other may live; try the other way if that is refused."""
+    own = registry.at_port(target.port, in_tls=True)
+    alpn = WEB_ALPN if not own or registry.BY_NAME["http"] in own else ()
+    first = yield StartTls(target.name, alpn=alpn)
+    if first.reason != ALPN_REFUSED or (yield Connect()).status is not ConnectionStatus.OPEN:
+        return first
+    return (yield StartTls(target.name, alpn=() if alpn else WEB_ALPN))
 
 
 def _ask(protocol: Protocol | None, target: Target) -> Steps[StepResult]:

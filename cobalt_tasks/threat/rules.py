@@ -18,86 +18,53 @@ from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.own_networks import OwnNetworks
+from cobalt_tasks.threat import certificate_rules
 from cobalt_tasks.threat.blocklists import Blocklist, read
+from cobalt_tasks.threat.certificate_rules import CertificateRules, Rule
+from cobalt_tasks.threat.findings import Finding, Port, finding
 
-Points = Annotated[float, Meta(ge=0, le=1)]
 USER_FILE = "threat.toml"
 
 TRAFFIC_RULES = ("risky_port", "new_listener_talks")
 """Rules over connections. Connections are read once, so the findings of these rules stay until everything is recomputed."""
 
 
-class _Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    points: Points
-
-
-class _Ports(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Ports(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ports: frozenset[int]
 
 
-class _Countries(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Countries(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     codes: frozenset[Annotated[str, Meta(pattern="^[A-Z]{2}$")]]
 
 
-class _Networks(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Networks(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     numbers: frozenset[int]
 
 
-class _Services(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Services(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     services: frozenset[str]
 
 
-class _Listeners(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Listeners(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     days: Annotated[float, Meta(ge=0)]
 
 
-class _List(_Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _List(Rule, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     file: str
 
 
-class _Document(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Document(CertificateRules, frozen=True, kw_only=True, forbid_unknown_fields=True):
     risky_port: _Ports
-    unknown_country: _Rule
+    unknown_country: Rule
     country: _Countries
     network: _Networks
-    expired_certificate: _Rule
-    self_signed_certificate: _Rule
     cleartext_service: _Services
     new_listener_talks: _Listeners
     blocklist: tuple[_List, ...] = ()
 
 
 _Stamp = tuple[int, int, int]
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One finding about a host: a rule that matched.
-
-    `subject` distinguishes findings of one rule: an open port ("tcp/23"), one that connections went to ("to tcp/23"), the
-    name of a list, or ''. `source` is what it was
-    read from, `observed_at` when that was so, `detail` one line for people.
-    """
-
-    address: str
-    rule: str
-    subject: str
-    points: float
-    source: str
-    observed_at: float
-    detail: str
-
-
-class Port(Struct, frozen=True, kw_only=True):
-    """The facts about an open port that rules use. The certificate's fields are None where none was seen."""
-
-    protocol: str
-    port: int
-    service: str | None
-    first_seen: float
-    last_seen: float
-    self_signed: bool | None = None
-    not_after: float | None = None
 
 
 class Known(Struct, frozen=True, kw_only=True):
@@ -189,7 +156,7 @@ class Rules:
         subject = f"to {contact.protocol}/{contact.port}"
         detail = f"a connection to {contact.protocol}/{contact.port} was seen"
         at = contact.observed_at
-        return self._weighed([_finding(contact.address, "risky_port", subject, rule.points, "traffic", at, detail)])
+        return self._weighed([finding(contact.address, "risky_port", subject, rule.points, "traffic", at, detail)])
 
     def of_talker(self, talker: Talker) -> list[Finding]:
         """Return the findings from connections of a host that also has an open port."""
@@ -198,7 +165,7 @@ class Rules:
             return []
         detail = "a port was opened recently, and the host connects to others"
         at = talker.observed_at
-        return self._weighed([_finding(talker.address, "new_listener_talks", "", rule.points, "traffic", at, detail)])
+        return self._weighed([finding(talker.address, "new_listener_talks", "", rule.points, "traffic", at, detail)])
 
     def _weighed(self, found: Iterable[Finding]) -> list[Finding]:
         """Return findings with their points times the importance of the own network of their host, at most 1."""
@@ -216,33 +183,26 @@ class Rules:
         code = known.country_code
         if code is None and is_public(known.address):
             points = rules.unknown_country.points
-            yield _finding(known.address, "unknown_country", "", points, "location", at, "its country is unknown")
+            yield finding(known.address, "unknown_country", "", points, "location", at, "its country is unknown")
         if code in rules.country.codes:
-            yield _finding(known.address, "country", str(code), rules.country.points, "location", at, f"lies in {code}")
+            yield finding(known.address, "country", str(code), rules.country.points, "location", at, f"lies in {code}")
         if known.asn in rules.network.numbers:
             detail = f"belongs to AS{known.asn}"
-            yield _finding(known.address, "network", f"AS{known.asn}", rules.network.points, "location", at, detail)
+            yield finding(known.address, "network", f"AS{known.asn}", rules.network.points, "location", at, detail)
 
     def _of_lists(self, address: str, now: float) -> Iterable[Finding]:
         for each in self._lists:
             if address in each:
-                yield _finding(
-                    address, "blocklist", each.name, each.points, each.name, now, f"is listed by {each.name}"
-                )
+                yield finding(address, "blocklist", each.name, each.points, each.name, now, f"is listed by {each.name}")
 
     def _of_port(self, address: str, port: Port, now: float) -> Iterable[Finding]:
         rules, subject, at = self._rules, f"{port.protocol}/{port.port}", port.last_seen
         if port.port in rules.risky_port.ports:
-            yield _finding(address, "risky_port", subject, rules.risky_port.points, "scan", at, f"{subject} is open")
+            yield finding(address, "risky_port", subject, rules.risky_port.points, "scan", at, f"{subject} is open")
         if port.service in rules.cleartext_service.services:
             points, detail = rules.cleartext_service.points, f"{port.service} is open at {subject}, without encryption"
-            yield _finding(address, "cleartext_service", subject, points, "banner", at, detail)
-        if port.not_after is not None and port.not_after < now:
-            points, detail = rules.expired_certificate.points, f"the certificate at {subject} has expired"
-            yield _finding(address, "expired_certificate", subject, points, "certificate", at, detail)
-        if port.self_signed:
-            points, detail = rules.self_signed_certificate.points, f"the certificate at {subject} is self-signed"
-            yield _finding(address, "self_signed_certificate", subject, points, "certificate", at, detail)
+            yield finding(address, "cleartext_service", subject, points, "banner", at, detail)
+        yield from certificate_rules.of_certificate(self._rules, address, port, now)
 
 
 def score(found: Iterable[Finding]) -> float:
@@ -299,23 +259,3 @@ def _tables(file: Path) -> dict[str, object]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{file} cannot be read: {error}") from error
-
-
-def _finding(  # noqa: PLR0913, PLR0917  # a finding has as many parts
-    address: str,
-    rule: str,
-    subject: str,
-    points: float,
-    source: str,
-    observed_at: float,
-    detail: str,
-) -> Finding:
-    return Finding(
-        address=address,
-        rule=rule,
-        subject=subject,
-        points=points,
-        source=source,
-        observed_at=observed_at,
-        detail=detail,
-    )

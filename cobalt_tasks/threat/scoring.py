@@ -15,7 +15,8 @@ from cobalt_tasks.hosts import changes, notes
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat import unscored
-from cobalt_tasks.threat.rules import Finding, Rules
+from cobalt_tasks.threat.findings import Finding
+from cobalt_tasks.threat.rules import Rules
 from cobalt_tasks.threat.unscored import Span
 
 _MOMENT_SECONDS = 7.0

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Double, Text, and_, bindparam, delete, func, literal, select, true
 
@@ -12,7 +13,8 @@ from cobalt_tasks.core.records import NO_PROVIDER, State
 from cobalt_tasks.db.bulk import Columns, encode, insert_into, later, one_of, rows_of
 from cobalt_tasks.db.engine import statement_now
 from cobalt_tasks.db.tables import certificates, findings, hosts, jobs, locations, ports, scores, sightings
-from cobalt_tasks.threat.rules import Finding, Known, Port
+from cobalt_tasks.threat.findings import Finding, Handshake, Port
+from cobalt_tasks.threat.rules import Known
 
 _ASKED_AT_ONCE = 1000
 _KEY = ("address", "rule", "subject")
@@ -209,13 +211,14 @@ def _ports(connection: Connection, of: Sequence[str]) -> Iterable[tuple[str, Por
     """Yield the open ports of hosts, each with the certificate that was seen there last."""
     key = (sightings.c.address, sightings.c.protocol, sightings.c.port)
     newest = func.row_number().over(partition_by=key, order_by=sightings.c.last_seen.desc()).label("rank")
-    ranked = select(*key, sightings.c.fingerprint, newest)
+    ranked = select(*key, sightings.c.fingerprint, sightings.c.details, newest)
     seen = ranked.where(one_of(connection, sightings.c.address, of)).subquery()
     statement = (
         select(
             *(ports.c[name] for name in ("address", "protocol", "port", "service", "first_seen", "last_seen")),
             certificates.c.self_signed,
-            certificates.c.not_after,
+            *(certificates.c[name] for name in ("not_after", "key_type", "key_size", "signature")),
+            seen.c.details,
         )
         .outerjoin(
             seen,
@@ -229,5 +232,6 @@ def _ports(connection: Connection, of: Sequence[str]) -> Iterable[tuple[str, Por
         .outerjoin(certificates, certificates.c.fingerprint == seen.c.fingerprint)
         .where(one_of(connection, ports.c.address, of), ports.c.closed_since.is_(None))
     )
-    for address, *values in connection.execute(statement).all():
-        yield address, Port(**dict(zip(Port.__struct_fields__, values, strict=True)))
+    for address, *values, details in connection.execute(statement).all():
+        handshake = msgspec.json.decode(details, type=Handshake) if details else Handshake()
+        yield address, Port(**dict(zip(Port.__struct_fields__, (*values, handshake), strict=True)))

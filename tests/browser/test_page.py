@@ -15,7 +15,8 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.jobs import creation
 from cobalt_tasks.threat import store
-from cobalt_tasks.threat.rules import Finding, score
+from cobalt_tasks.threat.findings import Finding
+from cobalt_tasks.threat.rules import score
 from tests.support.waiting import wait_until
 
 HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>\'"javascript:window.owned=1'

@@ -7,7 +7,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from cobalt_tasks.core.errors import OutOfScopeError
-from cobalt_tasks.core.records import Banner, Certificate, Facts, Hostname, Job, NewJob, Outcome, Verdict
+from cobalt_tasks.core.records import Banner, Facts, Hostname, Job, NewJob, Outcome, Verdict
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.fingerprints.installed import recognise_more
 from cobalt_tasks.protocols import registry
@@ -43,18 +43,23 @@ async def probe(job: Job, net: Net) -> Outcome:
     if not result.is_answered:
         return _unanswered(job, result)
     outcome = _answered(job, result)
-    certificates = await shown.read(dict.fromkeys((result.certificate, *others))) if result.certificate else []
+    # To find out what the port accepts is the certificate job's.
+    certificates = [] if target.scan_tls else await shown.read([(_shown(result), target.name), *others])
     return _with_certificates(outcome, certificates) if certificates else outcome
 
 
-async def _other_certificates(target: Target, net: Net) -> list[bytes]:
+def _shown(result: Result) -> StepResult:
+    """Return the handshake in which a port was found out."""
+    return StepResult(tls=result.tls, certificate=result.certificate, alpn=result.alpn, chain=result.chain)
+
+
+async def _other_certificates(target: Target, net: Net) -> list[tuple[StepResult, str | None]]:
     """Ask a port that speaks TLS for the host's names but the first, which the handshake before asked for."""
-    found = []
+    found: list[tuple[StepResult, str | None]] = []
     for name in target.names[1:]:
         async with net.turn() as deadline:
             reply = await net.drive(_handshake(name), target, deadline=deadline)
-        if reply.certificate:
-            found.append(reply.certificate)
+        found.append((reply, name))
     return found
 
 
@@ -64,7 +69,7 @@ def _handshake(name: str) -> Steps[StepResult]:
     return (yield StartTls(name))
 
 
-def _with_certificates(outcome: Outcome, certificates: Sequence[Certificate]) -> Outcome:
+def _with_certificates(outcome: Outcome, certificates: Sequence[shown.Shown]) -> Outcome:
     facts = outcome.facts or Facts()
     facts.extend(shown.facts_of(outcome.job, certificates))
     return replace(outcome, facts=facts, follow_ups=(), settles={_CERTIFICATE: shown.fresh_for(certificates)})

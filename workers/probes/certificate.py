@@ -9,6 +9,7 @@ from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Job, Outcome, Verdict
 from cobalt_tasks.protocols.base import ConnectionStatus, StepResult
 from cobalt_tasks.protocols.secure import open_tls
+from cobalt_tasks.protocols.tls_scan import Accepted, scan
 from workers import shown
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
@@ -25,26 +26,42 @@ async def probe(job: Job, net: Net) -> Outcome:
     A port that starts in the clear is asked for TLS first. Codes: `open`; `no tls`, `no name`, `no certificate`, `unreadable`, `out of scope`, or how the connection failed.
     """
     target = net.target(job)
-    replies: list[StepResult] = []
+    shown_to: list[tuple[StepResult, str | None]] = []
+    accepted = Accepted()
     try:
         async with net.turn() as deadline:
             for name in target.names or (None,):
                 asked = replace(target, names=(name,) if name else ())
-                replies.append(await net.drive(open_tls(asked), asked, deadline=deadline))
-                if replies[-1].status in _HOPELESS:
+                reply = await net.drive(open_tls(asked), asked, deadline=deadline)
+                shown_to.append((reply, name))
+                if reply.status in _HOPELESS:
                     break
+            if target.scan_tls and (first := next((each for each, _ in shown_to if _is_whole(each)), None)):
+                accepted = await net.drive(scan(target, first), target, deadline=deadline)
     except OutOfScopeError:
         return out_of_scope(job)
     # The socket is closed by now: others need not wait for it.
-    return await _outcome(job, replies)
+    return await _outcome(job, shown_to, accepted)
 
 
-async def _outcome(job: Job, replies: Sequence[StepResult]) -> Outcome:
-    by_certificate = {reply.certificate: reply for reply in replies if reply.certificate}
-    if not by_certificate:
+def _is_whole(reply: StepResult) -> bool:
+    return reply.tls is not None and reply.status is ConnectionStatus.OPEN
+
+
+async def _outcome(job: Job, shown_to: Sequence[tuple[StepResult, str | None]], accepted: Accepted) -> Outcome:
+    """Return the outcome of the handshakes of a job.
+
+    Args:
+        job: the job.
+        shown_to: what came of each handshake, with the name that was asked for.
+        accepted: versions and cipher suites that the port accepts, where that was tried.
+
+    """
+    replies = [reply for reply, _ in shown_to]
+    first = next((reply for reply in replies if reply.certificate), None)
+    if first is None:
         return _refused(job, next((reply for reply in replies if reply.tls), replies[-1]))
-    certificates = await shown.read(by_certificate)
-    first = next(iter(by_certificate.values()))
+    certificates = await shown.read(shown_to, accepted)
     if not certificates:
         return _failed(job, "unreadable", f"{len(first.certificate or b'')} bytes that are no X.509 certificate")
     return Outcome(

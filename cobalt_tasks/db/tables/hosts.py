@@ -193,6 +193,9 @@ certificates = Table(
     Column("names", Text, nullable=False),
     # The SHA-256 of the public key, '' where only a sensor describes the certificate.
     Column("public_key", Text, nullable=False, server_default=""),
+    Column("key_type", Text, nullable=False, server_default=""),
+    Column("key_size", Integer, nullable=False, server_default="0"),
+    Column("signature", Text, nullable=False, server_default=""),
     Index("ix_certificates_not_after_fingerprint", "not_after", "fingerprint"),
     Index("ix_certificates_serial", "serial"),
     Index("ix_certificates_self_signed", "self_signed"),
@@ -208,6 +211,8 @@ sightings = Table(
     Column("source", Text, nullable=False),
     Column("first_seen", Double, nullable=False),
     Column("last_seen", Double, nullable=False),
+    # What the handshake showed besides, JSON text.
+    Column("details", Text),
     PrimaryKeyConstraint("address", "protocol", "port", "fingerprint", "source"),
     Index("ix_sightings_fingerprint", "fingerprint"),
     Index("ix_sightings_port", "port"),

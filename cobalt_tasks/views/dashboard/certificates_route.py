@@ -1,11 +1,13 @@
 """The route of certificates."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
-from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
 
+from cobalt_tasks.core import x509
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.hosts import certificates as stored
 from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views import certificates as views
@@ -46,3 +48,21 @@ def add_certificates(app: FastAPI) -> None:
         except ConfigurationError as error:
             raise HTTPException(422, str(error)) from None
         return Response(msgspec.json.encode(views.page(database, chosen, limit, after)), media_type="application/json")
+
+    @app.get("/api/certificates/{fingerprint}", tags=["lists"], response_class=Response)
+    def certificate(
+        request: Request,
+        fingerprint: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The SHA-256 of the certificate.")],
+        form: Annotated[
+            Literal["pem", "der"], Query(alias="format", description="PEM, or the bytes themselves.")
+        ] = "pem",
+    ) -> Response:
+        """Return a certificate itself, as a file."""
+        with request.app.state.live.database.reading() as connection:
+            der = stored.der_of(connection, fingerprint)
+        if not der:
+            raise HTTPException(404, "the ledger holds no certificate with this fingerprint")
+        headers = {"Content-Disposition": f'attachment; filename="{fingerprint[:16]}.{form}"'}
+        if form == "der":
+            return Response(der, media_type="application/pkix-cert", headers=headers)
+        return Response(x509.pem(der), media_type="application/x-pem-file", headers=headers)

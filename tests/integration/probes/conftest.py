@@ -62,6 +62,7 @@ class Against:
         scope: Scope | None = None,
         names: Mapping[str, Sequence[str]] | None = None,
         protocol: str = "tcp",
+        scan_tls: bool = False,
     ) -> Run:
         tasks: set[asyncio.Task[None]] = set()
         connections = 0
@@ -79,6 +80,7 @@ class Against:
         server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
         port = server.sockets[0].getsockname()[1]
         net = Net(scope or Scope(), within, ["127.0.0.1:1"]).knowing(names or {})
+        net = net.asking(community=None, industrial=False, scan_tls=scan_tls)
         with stopwatch() as elapsed:
             outcome = await probe(job("127.0.0.1", port, protocol), net)
             seconds = elapsed()

@@ -1,6 +1,7 @@
 """The certificate probe against real TLS servers, and others."""
 
 import asyncio
+import json
 import socket
 import ssl
 import time
@@ -229,3 +230,46 @@ def test_a_server_that_wants_a_name(against: Against) -> None:
 
     run = against(certificate.probe, handler, names={"127.0.0.1": ["www.example.com"]})
     assert (run.outcome.verdict, run.outcome.code) == (Verdict.FAILED, "no name")
+
+
+def details(run: Any) -> dict[str, Any]:
+    """Return what the handshake of the one sighting showed."""
+    (sighting,) = run.outcome.facts.sightings
+    found: dict[str, Any] = json.loads(sighting.details)
+    return found
+
+
+def test_what_the_handshake_showed(against: Against, saying: Saying, context: ssl.SSLContext) -> None:
+    """Version, cipher suite and ALPN stand with the sighting; type, size and signature with the certificate."""
+    context.set_alpn_protocols(["http/1.1"])
+    run = against(certificate.probe, saying([1.0]), context=context)
+    found = details(run)
+    assert (found["tls"], found["alpn"]) == ("TLSv1.3", "http/1.1")
+    assert found["cipher"].startswith("TLS_")
+    assert "versions" not in found
+    (shown,) = run.outcome.facts.certificates
+    assert (shown.key_type, shown.key_size, shown.signature) == ("EC", 256, "sha256")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_other"),
+    [("www.lab.example", False), ("x.api.lab.example", False), ("a.b.api.lab.example", True), ("other.example", True)],
+)
+def test_certificates_for_other_names(
+    against: Against, saying: Saying, context: ssl.SSLContext, name: str, is_other: bool
+) -> None:
+    """A name that was asked for and is not in the certificate; a wildcard stands for one label."""
+    run = against(certificate.probe, saying([1.0]), context=context, names={"127.0.0.1": (name,)})
+    assert (details(run)["name"], details(run).get("is_other_name", False)) == (name, is_other)
+
+
+def test_versions_and_ciphers_are_tried_where_the_user_wants_it(
+    against: Against, saying: Saying, context: ssl.SSLContext
+) -> None:
+    """Each accepted version, and the suites of those before 1.3, in handshakes that the user allowed."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384")
+    run = against(certificate.probe, saying([1.0]), context=context, scan_tls=True)
+    found = details(run)
+    assert found["versions"] == ["TLSv1.3", "TLSv1.2"]
+    assert sorted(found["ciphers"]["TLSv1.2"]) == ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384"]

@@ -93,7 +93,7 @@ def test_banners_and_certificates_speak_too(database: Database, rules: threat.Ru
             Banner(**where, source="probe", observed_at=PAST, text="", raw=b"", service="https"),
             Banner(**{**where, "port": 21}, source="probe", observed_at=PAST, text="", raw=b"x", service="ftp"),
         ],
-        certificates=[certificate("old", 1.0, self_signed=True), certificate("new", NOW + 1e6, self_signed=True)],
+        certificates=[certificate("old", 1.0, self_signed=True), certificate("new", NOW + 1e7, self_signed=True)],
         sightings=[
             Sighting(**where, fingerprint="old", source="probe", observed_at=PAST - 100),
             Sighting(**where, fingerprint="new", source="probe", observed_at=PAST),

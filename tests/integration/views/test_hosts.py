@@ -19,7 +19,7 @@ from cobalt_tasks.hosts import connections as traffic
 from cobalt_tasks.hosts import queries as host_queries
 from cobalt_tasks.jobs import creation
 from cobalt_tasks.threat import store as findings
-from cobalt_tasks.threat.rules import Finding
+from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.views import hosts
 
 Fill = Callable[[Database], None]

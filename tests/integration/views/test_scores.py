@@ -12,7 +12,7 @@ from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import store
-from cobalt_tasks.threat.rules import Finding
+from cobalt_tasks.threat.findings import Finding
 from tests.integration.views.conftest import get
 
 Fill = Callable[[Database], None]

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from cobalt_tasks.core.errors import ConfigurationError
-from cobalt_tasks.threat.rules import Contact, Finding, Known, Port, Rules, Talker, load, score
+from cobalt_tasks.threat.findings import Finding, Handshake, Port
+from cobalt_tasks.threat.rules import Contact, Known, Rules, Talker, load, score
 
 NOW = 1_800_000_000.0
+DAY = 86400.0
 PUBLIC = "9.9.9.9"
 
 
@@ -56,7 +58,7 @@ def test_certificates_and_cleartext(rules: Rules) -> None:
     """Run out, signed by itself, and a password in the clear are three things; a good certificate is none."""
     ports = [
         port(443, self_signed=True, not_after=NOW - 1),
-        port(8443, self_signed=False, not_after=NOW + 1),
+        port(8443, self_signed=False, not_after=NOW + 30 * DAY),
         port(21, service="ftp"),
     ]
     assert found(rules.of_host(Known(address=PUBLIC, ports=ports), NOW)) == {
@@ -64,6 +66,35 @@ def test_certificates_and_cleartext(rules: Rules) -> None:
         "self_signed_certificate tcp/443": 0.1,
         "cleartext_service tcp/21": 0.2,
     }
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"),
+    [
+        ({"not_after": NOW + 13 * DAY}, {"expiring_certificate tcp/443": 0.05}),
+        ({"not_after": NOW + 15 * DAY}, {}),
+        ({"key_type": "RSA", "key_size": 1024}, {"weak_key tcp/443": 0.15}),
+        ({"key_type": "RSA", "key_size": 2048}, {}),
+        ({"key_type": "EC", "key_size": 192}, {"weak_key tcp/443": 0.15}),
+        ({"key_type": "EC", "key_size": 256}, {}),
+        ({"key_type": "Ed25519", "key_size": 256}, {}),
+        ({"key_type": "", "key_size": 0}, {}),
+        ({"signature": "sha1"}, {"weak_signature tcp/443": 0.1}),
+        ({"signature": "md5"}, {"weak_signature tcp/443": 0.1}),
+        ({"signature": "sha256"}, {}),
+        ({"signature": "sha1", "self_signed": True}, {"self_signed_certificate tcp/443": 0.1}),
+        ({"handshake": Handshake(tls="TLSv1")}, {"old_tls tcp/443": 0.1}),
+        ({"handshake": Handshake(tls="TLSv1.3", versions=("TLSv1.3", "TLSv1.1"))}, {"old_tls tcp/443": 0.1}),
+        ({"handshake": Handshake(tls="TLSv1.3", versions=("TLSv1.3", "TLSv1.2"))}, {}),
+        ({"handshake": Handshake(name="a.example", is_other_name=True)}, {"name_mismatch tcp/443": 0.05}),
+    ],
+)
+def test_weak_certificates_and_old_tls(rules: Rules, known: dict[str, object], expected: dict[str, float]) -> None:
+    """Each weakness is a finding of its own, with the port and what is weak; what is good enough is none."""
+    seen = port(443, **{"self_signed": False, "not_after": NOW + 90 * DAY, **known})
+    results = rules.of_host(Known(address=PUBLIC, ports=[seen]), NOW)
+    assert found(results) == expected
+    assert all("tcp/443" in each.detail for each in results)
 
 
 def test_a_new_listener_that_talks(rules: Rules) -> None:

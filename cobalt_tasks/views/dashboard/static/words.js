@@ -51,11 +51,16 @@ const RULES = {
   cleartext_service: "Service in the clear",
   country: "Country on your list",
   expired_certificate: "Expired certificate",
+  expiring_certificate: "Certificate that expires soon",
+  name_mismatch: "Certificate for other names",
   network: "Network on your list",
   new_listener_talks: "New listener that talks",
+  old_tls: "Old version of TLS",
   risky_port: "Port that is often attacked",
   self_signed_certificate: "Self-signed certificate",
   unknown_country: "Unknown country",
+  weak_key: "Weak key",
+  weak_signature: "Weak signature",
 };
 
 export const rule = (name) => RULES[name] ?? name.replaceAll("_", " ");
