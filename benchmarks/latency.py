@@ -20,9 +20,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from jobs import address, empty, our_redis, private_redis, wait_until
 from servers import servers
 from sqlalchemy import select
+from stack import address, empty, our_redis, private_redis, wait_until
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.catalog import QUEUES

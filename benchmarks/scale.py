@@ -23,11 +23,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import requests as web
-from jobs import empty, private_redis
 from recorder import Recorder, Step
 from scale_data import Sizes, fill
 from servers import servers
 from sqlalchemy import select
+from stack import empty, private_redis
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS

@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from jobs import empty
 from recorder import Recorder, Step
 from scale_data import Sizes, fill
 from servers import servers
+from stack import empty
 
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import find
