@@ -70,7 +70,7 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: reference formats-table protocols-table fuzz mutate bench-scale bench-ingest bench-jobs bench-latency bench-geolocation
+.PHONY: reference formats-table protocols-table fuzz mutate bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-geolocation
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 
@@ -98,6 +98,9 @@ bench-jobs: setup-dev  ## no-op jobs through the whole state machine, beside one
 bench-latency: setup-dev  ## from a discovery on stdin to its banner, idle and above a million waiting jobs
 	@tools/postgres.sh
 	@$(BIN)/python benchmarks/latency.py $(ARGS)
+
+bench-probes: setup-dev  ## greetings beside a bare loop, silent and dropping targets, hostile peers, memory, nmap beside it
+	@PYTHONPATH=. $(BIN)/python benchmarks/probes.py $(ARGS)
 
 bench-scale: setup-dev  ## every periodic statement, page and command in a ledger of millions, with times and plans (ARGS="--share 0.1")
 	@tools/postgres.sh

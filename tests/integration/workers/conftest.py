@@ -38,10 +38,11 @@ class Ledger:
         """Do one round of the sweep."""
         sweep(self.database, self.dispatcher)
 
-    def rows(self) -> dict[str, dict[str, Any]]:
-        """Every job by its address."""
+    def rows(self, kind: str | None = None) -> dict[str, dict[str, Any]]:
+        """Every job by its address, or those of one kind."""
+        query = select(table) if kind is None else select(table).where(table.c.kind == kind)
         with self.database.reading() as connection:
-            return {row["address"]: dict(row) for row in connection.execute(select(table)).mappings()}
+            return {row["address"]: dict(row) for row in connection.execute(query).mappings()}
 
     def wait(
         self, holds: Callable[[dict[str, dict[str, Any]]], object], seconds: float = PATIENCE, *, sweeping: bool
