@@ -6,7 +6,7 @@ The reasons behind the numbers are in docs/operations.md; the measured ones come
 from kombu import Queue
 
 from cobalt_tasks.core import settings as _settings
-from cobalt_tasks.core.catalog import GEOLOCATION, KINDS, LEVELS, PROVIDER_CALL_TASK, QUEUES, SWEEP_TASK
+from cobalt_tasks.core.catalog import ALERTS_TASK, GEOLOCATION, KINDS, LEVELS, PROVIDER_CALL_TASK, QUEUES, SWEEP_TASK
 from cobalt_tasks.core.errors import exit_on_wrong_configuration
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import HARD_LIMIT_SECONDS, SOFT_LIMIT_SECONDS, SWEEP_SECONDS, VISIBILITY_SECONDS
@@ -21,6 +21,7 @@ imports = ("workers.tasks", "workers.provider_calls", "workers.control", "worker
 task_queues = [Queue(name) for name in QUEUES]
 task_routes = {
     SWEEP_TASK: {"queue": CONTROL_QUEUE},
+    ALERTS_TASK: {"queue": CONTROL_QUEUE},
     PROVIDER_CALL_TASK: {"queue": GEOLOCATION},
     **{kind.task: {"queue": kind.name} for kind in KINDS},
 }

@@ -1,13 +1,14 @@
-"""The control task: what beat asks for every few seconds."""
+"""The control task: what beat asks for every few seconds; and the task that sends alerts."""
 
 import logging
 import threading
 from collections.abc import Callable
 from functools import partial
 
+from cobalt_tasks.alerts import evaluate, outbox, sending
 from cobalt_tasks.celery import app
 from cobalt_tasks.core import own_networks
-from cobalt_tasks.core.catalog import SWEEP_TASK
+from cobalt_tasks.core.catalog import ALERTS_TASK, SWEEP_TASK
 from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS
@@ -41,10 +42,28 @@ def control(*_arguments: object, **_named: object) -> None:
         partial(scoring.expire_notes, own.database, own.rules),
         partial(_note_peers, own),
         partial(_expire, own),
+        partial(evaluate.evaluate, own.database, own.settings.home),
         # Last: it takes what is left of the round's time.
         partial(_score, own),
     )
     _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))
+    _do(ALERTS_TASK, partial(_start_sending, own))
+
+
+@app.task(name=ALERTS_TASK, queue=CONTROL_QUEUE, send_events=False)
+def send_alerts(*_arguments: object, **_named: object) -> None:
+    """Send the alerts that are due, unless another process does."""
+    own = worker_context()
+    _do("sending of alerts", lambda: sending.send_due(own.database, own.settings.home) >= 0)
+
+
+def _start_sending(own: WorkerContext) -> bool:
+    """Ask for a sender where alerts are due: receivers may be slow, and the sweep may not."""
+    with own.database.reading() as connection:
+        is_due = outbox.has_due(connection)
+    if is_due:
+        send_alerts.apply_async(priority=0)
+    return True
 
 
 def _note_peers(own: WorkerContext) -> None:

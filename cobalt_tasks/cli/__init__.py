@@ -27,6 +27,7 @@ COMMANDS = {
     "accept": "accept:accept",
     "notes": "notes:notes",
     "certificates": "certificates:certificates",
+    "alerts": "alerts:alerts",
     "export": "export:export",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",

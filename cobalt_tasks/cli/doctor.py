@@ -185,6 +185,21 @@ def _journals(settings: "Settings") -> str:
     return "none waits"
 
 
+def _alerts(settings: "Settings") -> str:
+    from cobalt_tasks.alerts import config
+
+    alerting = config.load(settings.home)
+    if troubles := _verdict(settings, with_workers=False).of("alerts"):
+        raise CobaltError("; ".join(troubles))
+    if alerting is None:
+        return f"none: there is no {config.FILE}"
+    if alerting.warnings:
+        raise CobaltError("; ".join(alerting.warnings))
+    return (
+        f"{len(alerting.rules)} rules, {len(alerting.expected)} expected scans, all messages delivered or on their way"
+    )
+
+
 _CHECKS: "dict[str, Callable[[Settings], str]]" = {
     "settings": _settings,
     "scope": _scope,
@@ -196,6 +211,7 @@ _CHECKS: "dict[str, Callable[[Settings], str]]" = {
     "sweep": _part("sweep", "done every few seconds"),
     "disk": _part("disk", "enough is free"),
     "clock": _part("clock", "not stepped lately"),
+    "alerts": _alerts,
     "geolocation": _geodb,
     "journals": _journals,
 }

@@ -138,6 +138,9 @@ KINDS: Final = catalog(_BUILT_IN, plugins.load(GROUP, Kind))
 BY_NAME: Final = {kind.name: kind for kind in KINDS}
 
 SWEEP_TASK: Final = "cobalt.sweep"
+ALERTS_TASK: Final = "cobalt.alerts"
+"""The task that sends alerts, in the queue of the sweep: one at a time, so that slow receivers hold up nothing else."""
+
 PROVIDER_CALL_TASK: Final = "cobalt.provider_call"
 """The task that makes one reserved call of a geolocation provider, in the queue of geolocation."""
 

@@ -34,8 +34,8 @@ _TICK = 0.25
 _BROKER_SECONDS = 15.0
 _CLEAN_INGEST = (0, 3)
 _FLOWER_CONFIG = Path(__file__).parents[1] / "flowerconfig.py"
-_CONTROL_PROCESSES = 2
-"""Two, so that scoring never delays the sweep."""
+_CONTROL_PROCESSES = 3
+"""Three, so that neither scoring nor a slow receiver of alerts delays the sweep."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 log = logging.getLogger(__name__)

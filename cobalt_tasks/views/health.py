@@ -10,6 +10,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from cobalt_tasks.alerts import outbox
+from cobalt_tasks.alerts.outbox import Dead
 from cobalt_tasks.core.catalog import KINDS
 from cobalt_tasks.core.errors import DatabaseUnavailableError
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
@@ -42,7 +44,7 @@ _GB: Final = 10**9
 _DAYS_AHEAD: Final = 14.0
 """A disk that would be full within so many days is reported."""
 
-DATABASE, BROKER, WORKERS, WORK, SWEEPS, DISK, CLOCK = (
+DATABASE, BROKER, WORKERS, WORK, SWEEPS, DISK, CLOCK, ALERTS = (
     "database",
     "broker",
     "workers",
@@ -50,8 +52,9 @@ DATABASE, BROKER, WORKERS, WORK, SWEEPS, DISK, CLOCK = (
     "sweep",
     "disk",
     "clock",
+    "alerts",
 )
-PARTS: Final = (DATABASE, BROKER, WORKERS, WORK, SWEEPS, DISK, CLOCK)
+PARTS: Final = (DATABASE, BROKER, WORKERS, WORK, SWEEPS, DISK, CLOCK, ALERTS)
 
 
 class Reason(Struct, frozen=True, kw_only=True):
@@ -83,6 +86,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
         rounds: the periodic rounds that were ever started, by name.
         loops: the processes that are started again and again.
         clock_skew: seconds that the database's clock is ahead of this machine's.
+        dead_alerts: the alerts that could not be delivered; None: all were.
 
     """
 
@@ -92,6 +96,7 @@ class Ledger(Struct, frozen=True, kw_only=True):
     loops: Sequence[Loop]
     clock_skew: float
     size: LedgerSize | None = None
+    dead_alerts: Dead | None = None
 
 
 class HealthInputs(Struct, frozen=True, kw_only=True):
@@ -136,6 +141,7 @@ def require_ledger(database: Database) -> Ledger:
             loops=starts.loops(connection),
             clock_skew=skew,
             size=ledger_size.find(connection),
+            dead_alerts=outbox.dead(connection),
         )
 
 
@@ -220,6 +226,10 @@ def _work(facts: HealthInputs, ledger: Ledger) -> Iterator[Reason]:
         )
         yield Reason(part=WORK, text=text, stops=len(stalled) == len(due))
     yield from _rounds(ledger.rounds, facts.watched)
+    if dead := ledger.dead_alerts:
+        number = f"{dead.count:,} alerts were" if dead.count > 1 else "an alert was"
+        text = f"{number} not delivered in {outbox.TRIES} tries, the last to {dead.receiver}: {dead.reason}"
+        yield Reason(part=ALERTS, text=f"{text}: cobalt alerts list --dead, then retry or drop")
     for loop in ledger.loops:
         minutes = starts.WINDOW_SECONDS / 60
         text = f"{loop.name} was started again {loop.restarts} times in the last {minutes:.0f} minutes"

@@ -5,6 +5,7 @@ database.
 """
 
 from cobalt_tasks.db import triggers
+from cobalt_tasks.db.tables.alerts import alerts
 from cobalt_tasks.db.tables.base import RowId, metadata
 from cobalt_tasks.db.tables.changes import changes, milestones, notes, scanned_hosts, scanned_networks, scanned_ports
 from cobalt_tasks.db.tables.geolocation import breakers, quotas
@@ -67,6 +68,7 @@ __all__ = [
     "STALE_AT",
     "WAITING",
     "RowId",
+    "alerts",
     "banners",
     "breakers",
     "certificate_names",
