@@ -20,7 +20,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import changes as change_table
 from cobalt_tasks.db.tables import cursors as cursor_table
 from cobalt_tasks.db.tables import sources
-from cobalt_tasks.hosts import changes
+from cobalt_tasks.hosts import changes, notes
 
 CURSOR: Final = "alerts"
 _AT_ONCE: Final = 500
@@ -106,8 +106,10 @@ def _next(connection: Connection, read: Sequence[ReadRule]) -> int:
         # Another process has looked at them meanwhile.
         return 0
     now = time.time()
+    accepted = notes.accepted_changes(connection, rows)
+    rest = [row for row in rows if row["id"] not in accepted]
     for each in read:
-        if found := rules.matching(connection, each, rows):
+        if found := rules.matching(connection, each, rest):
             _write(connection, each, [_item(row) for row in found], now)
     return len(rows)
 

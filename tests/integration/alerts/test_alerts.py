@@ -16,6 +16,8 @@ from cobalt_tasks.core.changes import ChangeKind
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import alerts, cursors, ports, sources
+from cobalt_tasks.hosts import notes
+from cobalt_tasks.hosts.notes import Note
 from cobalt_tasks.views import health
 from tests.integration.alerts.conftest import Write
 from tests.support.webhooks import webhook
@@ -153,6 +155,26 @@ def test_a_wrong_file_passes_nothing_over(database: Database, rules: Rules, open
             evaluate.evaluate(database, home)
         (home / "alerts.toml").write_text(good)
         assert evaluate.evaluate(database, home) == 1
+
+
+def test_accepted_changes_send_nothing(database: Database, rules: Rules, opened: Write) -> None:
+    """What the user accepted until a time is in no message before it, and is again after it."""
+    with webhook() as server:
+        home = rules(server, RULE)
+        evaluate.evaluate(database, home)
+        now = time.time()
+        same = {"about": notes.CHANGE, "kind": "port opened", "reason": "known", "author": "a", "created_at": now}
+        with database.writing() as connection:
+            notes.add(connection, Note(address="192.0.2.1", subject="tcp/22", expires_at=now + HOUR, **same))
+            notes.add(connection, Note(address="192.0.2.1", subject="tcp/23", expires_at=now - 1, **same))
+        opened(database, 22, 23)
+        opened(database, 22, address="192.0.2.2")
+        assert evaluate.evaluate(database, home) == 3
+    (message,) = rows(database)
+    assert [(item["address"], item["port"]) for item in json.loads(str(message["items"]))] == [
+        ("192.0.2.1", 23),
+        ("192.0.2.2", 22),
+    ]
 
 
 def test_two_evaluators_write_one_message(
