@@ -93,7 +93,7 @@ class Receiver(Struct, frozen=True, kw_only=True):
         return f"Receiver({self.name!r}, {self.sort!r})"
 
 
-class Rule(Struct, frozen=True, kw_only=True):
+class ChangeRule(Struct, frozen=True, kw_only=True):
     """When messages are sent about changes.
 
     Attributes:
@@ -133,7 +133,7 @@ class Alerting(Struct, frozen=True, kw_only=True):
     """All that alerts.toml describes. `written_at`: when the file was changed last, in epoch seconds."""
 
     receivers: Mapping[str, Receiver]
-    rules: tuple[Rule, ...]
+    rules: tuple[ChangeRule, ...]
     expected: tuple[ExpectedScan, ...]
     written_at: float
     warnings: tuple[str, ...] = ()
@@ -211,7 +211,7 @@ def _given(home: Path, table: ReceiverTable, key: str, where: str) -> str | None
         raise ConfigurationError(f"{where}: {key}_file: {name} cannot be read: {_reason(error)}") from None
 
 
-def _rule(file: Path, number: int, table: object, document: _AlertsFile) -> Rule:
+def _rule(file: Path, number: int, table: object, document: _AlertsFile) -> ChangeRule:
     given = _convert(table, RuleTable, f"{file}: [[rules]] number {number}")
     where = f"{file}: rule {given.name!r}"
     known = [each.value for each in ChangeKind]
@@ -221,7 +221,7 @@ def _rule(file: Path, number: int, table: object, document: _AlertsFile) -> Rule
     group = span(given.group)
     if group is None or group > _LONGEST_GROUP:
         raise ConfigurationError(f"{where}: group: write a length of time up to 24h, such as 30s or 10m")
-    return Rule(
+    return ChangeRule(
         name=given.name,
         send_to=given.send_to,
         kinds=frozenset(given.kinds),
@@ -265,9 +265,9 @@ def _quiet(document: _AlertsFile, own: str | None, severity: str, where: str) ->
 
 
 def _check_names(
-    file: Path, receivers: Mapping[str, Receiver], rules: tuple[Rule, ...], expected: tuple[ExpectedScan, ...]
+    file: Path, receivers: Mapping[str, Receiver], rules: tuple[ChangeRule, ...], expected: tuple[ExpectedScan, ...]
 ) -> None:
-    every: list[Rule | ExpectedScan] = [*rules, *expected]
+    every: list[ChangeRule | ExpectedScan] = [*rules, *expected]
     names = [each.name for each in every]
     for each in every:
         if names.count(each.name) > 1:

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 from sqlalchemy import Connection
 
-from cobalt_tasks.alerts.config import FILE, Alerting, Rule
+from cobalt_tasks.alerts.config import FILE, Alerting, ChangeRule
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import of_changes
@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 class ReadRule(Struct, frozen=True, kw_only=True):
     """A rule with its query read, for each sort of row that a change may be about; empty where all match."""
 
-    rule: Rule
+    rule: ChangeRule
     searches: Searches
 
 
