@@ -3,7 +3,7 @@
 import time
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, func, literal, select
+from sqlalchemy import Connection, and_, literal, select
 
 from cobalt_tasks.core.changes import Change, ChangeKind
 from cobalt_tasks.core.durations import DAY
@@ -14,7 +14,10 @@ from cobalt_tasks.hosts.milestones import reach
 
 DAYS: Final = (30, 14, 7, 1)
 
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 100
+_LOOKED_AT: Final = 1000
+"""Ports where a certificate was seen that are looked at for one change."""
+
 _SHOWN: Final = 20
 """Ports that one change lists."""
 
@@ -63,14 +66,16 @@ def _places(connection: Connection, fingerprint: str) -> list[Any]:
         other.c.fingerprint != sightings.c.fingerprint,
         other.c.last_seen > sightings.c.last_seen,
     )
-    is_open = and_(*(ports.c[name] == sightings.c[name] for name in key), ports.c.closed_since.is_(None))
-    chosen = select(*(sightings.c[name] for name in key), func.max(sightings.c.last_seen)).join(ports, is_open)
-    chosen = chosen.where(sightings.c.fingerprint == fingerprint, ~newer.exists())
-    return list(connection.execute(chosen.group_by(*(sightings.c[name] for name in key)).limit(_SHOWN)).all())
+    # The limit also has SQLite find the sightings first: it would walk through them in the order of ports.
+    seen = select(*(sightings.c[name] for name in key)).where(sightings.c.fingerprint == fingerprint, ~newer.exists())
+    here = seen.limit(_LOOKED_AT).subquery()
+    is_open = and_(*(ports.c[name] == here.c[name] for name in key), ports.c.closed_since.is_(None))
+    chosen = select(*(here.c[name] for name in key)).distinct().join(ports, is_open)
+    return list(connection.execute(chosen.limit(_SHOWN)).all())
 
 
 def _change(row: Any, days: int, shown: list[Any], now: float) -> Change:
-    address, protocol, port = min(tuple(each[:3]) for each in shown)
+    address, protocol, port = min(tuple(each) for each in shown)
     others = len(shown) - 1
     more = f" (and on {others} more port{'s' if others > 1 else ''})" if others else ""
     left = f"{days} day{'s' if days > 1 else ''}"
