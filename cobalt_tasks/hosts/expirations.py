@@ -14,8 +14,8 @@ from cobalt_tasks.hosts.milestones import reach
 
 DAYS: Final = (30, 14, 7, 1)
 
-_AT_ONCE: Final = 100
-_LOOKED_AT: Final = 1000
+_AT_ONCE: Final = 50
+_LOOKED_AT: Final = 200
 """Ports where a certificate was seen that are looked at for one change."""
 
 _SHOWN: Final = 20
