@@ -129,6 +129,14 @@ def test_what_waits_for_a_quota_is_claimed_by_urgency_then_age(database: Databas
     assert sorted(job.port for job in claim.jobs) == [3, 4]
 
 
+def test_only_what_waits_for_this_is_claimed(database: Database) -> None:
+    """Others that wait for something else stay, whatever its name. Break: `<=` for waits_for in store.claim_waiting."""
+    database.write(creation.create, [wanted(port) for port in (1, 2, 3, 4)])
+    for port, name in ((1, "is"), (2, "it"), (3, "items")):
+        change(database, port, waits_for=name)
+    assert [job.port for job in database.write(jobs.claim_waiting, "banner", "it", 10, LEASE).jobs] == [2]
+
+
 def test_a_claim_that_was_renewed_since_is_not_reaped(database: Database) -> None:
     """Between finding it stalled and reaping it, its worker renewed it. Break: the renewals in store.reap."""
     database.write(creation.create, [wanted()])
