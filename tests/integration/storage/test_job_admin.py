@@ -46,6 +46,14 @@ def claimed(database: Database) -> jobs.Claim:
     return database.write(jobs.claim, "banner", [sent.id], 15.0)
 
 
+def test_named_jobs_are_all_changed_page_by_page(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those behind the first page. Break: `_is_below` in admin.py turned round."""
+    monkeypatch.setattr(job_admin, "_CHANGED_AT_ONCE", 2)
+    add(sqlite_database, 5, State.PENDING)
+    assert job_admin.cancel(sqlite_database, Selection(ids=range(1, 5))) == 4
+    assert states(sqlite_database) == ["cancelled"] * 4 + ["pending"]
+
+
 def test_a_job_cancelled_while_it_runs_writes_nothing(database: Database) -> None:
     """Its claim is gone: neither outcome nor fact of it is stored, and no sweep brings it back. Break: claim=None
     in job_admin._cancel.

@@ -5,6 +5,7 @@ import time
 import pytest
 from sqlalchemy import select, update
 
+from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import NewJob, Outcome, Verdict
@@ -127,6 +128,19 @@ def test_what_waits_for_a_quota_is_claimed_by_urgency_then_age(database: Databas
         change(database, port, waits_for="it", level=level, not_before=time.time() - age)
     claim = database.write(jobs.claim_waiting, "banner", "it", 2, LEASE)
     assert sorted(job.port for job in claim.jobs) == [3, 4]
+
+
+@pytest.mark.parametrize("state", ["pending", "sent"])
+def test_a_level_of_an_older_version_is_changed_for_its_kind_alone(database: Database, state: str) -> None:
+    """Jobs of other kinds at that level stay as they are. Break: the kinds in store.relevel."""
+    new = [wanted(), *(NewJob(kind=kind, address="192.0.2.10") for kind in ("domain", "geolocation"))]
+    database.write(creation.create, new)
+    with database.writing() as connection:
+        connection.execute(update(table).values(level=99, state=state))
+    assert database.write(jobs.relevel, BY_NAME["domain"], 99, 10) == 1
+    with database.reading() as connection:
+        left = connection.execute(select(table.c.kind).where(table.c.level == 99)).scalars()
+        assert sorted(left) == ["banner", "geolocation"]
 
 
 def test_only_what_waits_for_this_is_claimed(database: Database) -> None:
