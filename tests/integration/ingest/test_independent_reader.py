@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from sqlalchemy import text
 
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
+from tests.integration.ingest.conftest import commands
 from tests.support import independent, sensors
+from tests.support.waiting import wait_until
 
 Ingest = Callable[..., Any]
 NMAP = Path(__file__).parents[2] / "scans" / "nmap"
@@ -136,3 +139,44 @@ def test_nmap_port_by_port(database: Database, ingest: Ingest, tmp_path: Path) -
         held = rows(database, "SELECT address, name, source FROM hostnames WHERE source = 'ptr'")
         assert set(held) == expected["names"], order
         assert_balanced(database)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("sensor", ["zeek", "eve", "nmap"])
+def test_the_same_with_kill_9_in_between(database: Database, home: Path, tmp_path: Path, sensor: str) -> None:
+    """Killed four times at any moment and started again: the facts are those of the independent reader.
+
+    Break: write a checkpoint in another transaction than the rows before it.
+    """
+    if sensor == "nmap":
+        files = [NMAP / f"services.{end}" for end in ("gnmap", "nmap", "xml")]
+    else:
+        files = (
+            sensors.write_zeek(tmp_path, 3000, as_json=False) if sensor == "zeek" else sensors.write_eve(tmp_path, 3000)
+        )
+    draw = random.Random(sensor)
+    names = [str(each) for each in draw.sample(files, len(files))]
+    with commands() as begin:
+        for _ in range(4):
+            process, seen = begin(*names, "--json"), read_so_far(database)
+            enough = seen + draw.randrange(1, 1500)
+            wait_until(
+                lambda p=process, n=enough: p.poll() is not None or read_so_far(database) >= n, "lines are stored"
+            )
+            process.kill()
+            process.wait()
+        done = begin(*names, "--json")
+        done.communicate()
+        assert done.returncode == 0
+    if sensor == "zeek":
+        assert_zeek(database, files)
+    elif sensor == "eve":
+        assert_eve(database, files)
+    else:
+        found = rows(database, "SELECT address, protocol, port, service, product, version FROM ports")
+        assert {tuple(row[:3]): tuple(row[3:]) for row in found} == independent.nmap(NMAP / "services.xml")["ports"]
+
+
+def read_so_far(database: Database) -> int:
+    """Return how many records were read."""
+    return int(rows(database, "SELECT coalesce(sum(read), 0) FROM sources")[0][0])
