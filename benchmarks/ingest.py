@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from socket import inet_aton
 
 import msgspec
 import psycopg
@@ -80,7 +81,7 @@ FEEDS: dict[str, Callable[[int], Iterator[str]]] = {"zipf": zipf, "new": new, "m
 OBSERVATION = "source_id, observed_at, arrived_at, src_ip, dst_ip, dst_port, protocol, process, details"
 DISCOVERY = "source_id, address, protocol, port, banner_key, observed_at, arrived_at, reason, ttl"
 PORT = "address, protocol, port, first_seen, last_seen"
-HOST = "address, first_seen, last_seen, discovered"
+HOST = "address, first_seen, last_seen, discovered, address_key"
 JOB = "kind, address, protocol, port, level, state, forced, isolated, attempts, not_before, created_at"
 SPAN = "DO UPDATE SET last_seen = excluded.last_seen WHERE excluded.last_seen > {0}.last_seen"
 
@@ -143,7 +144,8 @@ class Bare:
                 ],
             )
             seen = dict.fromkeys([r["dst_ip"] for r in batch] + [r["src_ip"] for r in batch], now)
-        self.upsert("hosts", HOST, sorted((each, when, when, False) for each, when in seen.items()), "address")
+        hosts = sorted((each, when, when, False, f"4{inet_aton(each).hex()}") for each, when in seen.items())
+        self.upsert("hosts", HOST, hosts, "address")
         fresh = seen.keys() - self.known
         self.known |= fresh
         jobs += [("domain", each, "", 0, 2) for each in fresh] + [("geolocation", each, "", 0, 3) for each in fresh]
