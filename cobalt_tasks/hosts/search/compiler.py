@@ -126,7 +126,7 @@ def _facts(field: Field, place: Place, operator: str, values: Sequence[language.
     if field.name == "protocol" and not only_tcp:
         # Written out, so that the index of the other protocols serves.
         column = place.column
-        return FactTest(place.home, place.end, (one, lambda row: row[column] != _TCP))
+        return FactTest(place.home, place.end, (lambda row: and_(one(row), row[column] != _TCP),))
     return FactTest(place.home, place.end, (one,), indexed=not only_tcp, keys=(one,) if field.has_addresses else ())
 
 
@@ -152,7 +152,8 @@ def _joined(parts: Iterable[Condition]) -> Condition:
     return together[0] if len(together) == 1 else AllOf(together)
 
 
-def _is_not_closed(row: Any) -> ColumnElement[bool]:
+def is_not_closed(row: Any) -> ColumnElement[bool]:
+    """Return the condition that a port, the `row`, is not closed."""
     return row["closed_since"].is_(None)  # type: ignore[no-any-return]
 
 
@@ -166,7 +167,7 @@ def without_closed(asked: Condition | None, target: Searchable) -> Condition | N
     """
     if target is not Searchable.PORTS:
         return None if asked is None else _open_facts(asked)
-    rest = FactTest(Home.PORT, "", (_is_not_closed,), indexed=False)
+    rest = FactTest(Home.PORT, "", (is_not_closed,), indexed=False)
     if asked is None:
         return rest
     return (
@@ -192,7 +193,7 @@ def asks_for_state(asked: Condition | None) -> bool:
 def _open_facts(asked: Condition) -> Condition:
     match asked:
         case FactTest() if asked.home is Home.PORT and not asked.any_state:
-            return msgspec.structs.replace(asked, tests=(*asked.tests, _is_not_closed))
+            return msgspec.structs.replace(asked, tests=(*asked.tests, is_not_closed))
         case FactTest():
             return asked
         case NoneOf(part):

@@ -19,7 +19,7 @@ from cobalt_tasks.hosts.search.compiler import AllOf, AnyOf, Condition, FactTest
 from cobalt_tasks.hosts.search.fields import Home, Searchable
 from cobalt_tasks.hosts.search.meeting import meeting
 from cobalt_tasks.hosts.search.rows import HOMES, TARGETS
-from cobalt_tasks.hosts.search.values import Context
+from cobalt_tasks.hosts.search.values import Context, Test
 
 Key = tuple[Any, ...]
 """The values of a row in the columns of its order."""
@@ -229,15 +229,17 @@ def _count(connection: Connection, asked: FactTest, search: Search) -> int:
         # One host may have millions of them.
         chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     else:
-        row = HOMES[asked.home]()
-        chosen = select(literal(1).label("one")).select_from(row).where(*(test(row.c) for test in asked.tests))
-    if chosen is None:
-        return _FEW
+        # Each test alone, by its own index: the rarest bounds how many pass all.
+        counts = [_count_facts(connection, asked, test) for test in asked.tests if test is not compiler.is_not_closed]
+        return min(counts, default=_FEW)
+    return _FEW if chosen is None else _counted(connection, chosen)
+
+
+def _count_facts(connection: Connection, asked: FactTest, test: Test) -> int:
+    row = HOMES[asked.home]()
+    return _counted(connection, select(literal(1).label("one")).select_from(row).where(test(row.c)))
+
+
+def _counted(connection: Connection, chosen: Select[Any]) -> int:
     few = chosen.limit(_FEW).subquery()
-    if search.is_sqlite:
-        return connection.execute(select(func.count()).select_from(few)).scalar_one()
-    # A bitmap would be made of all that match, before the first of them is counted.
-    connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
-    found = connection.execute(select(func.count()).select_from(few)).scalar_one()
-    connection.exec_driver_sql("SET LOCAL enable_bitmapscan = on")
-    return found
+    return connection.execute(select(func.count()).select_from(few)).scalar_one()
