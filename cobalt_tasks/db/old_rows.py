@@ -25,7 +25,13 @@ _VACUUMED_AT_ONCE: Final = 1000
 Key = tuple[Any, ...]
 
 
-def cutoff(connection: Connection, limit: KeepLimit, table: Table, moment: ColumnElement[float]) -> float | None:
+def cutoff(
+    connection: Connection,
+    limit: KeepLimit,
+    table: Table,
+    moment: ColumnElement[float],
+    *conditions: ColumnElement[bool],
+) -> float | None:
     """Return the time before which rows are not kept, None if all are.
 
     Args:
@@ -33,16 +39,17 @@ def cutoff(connection: Connection, limit: KeepLimit, table: Table, moment: Colum
         limit: an age; or a size, which all rows of the table together take about, with their indexes.
         table: rows with ids in the order of their time.
         moment: the time of a row, of its columns.
+        conditions: which rows of the table count, all without any.
 
     """
     if limit.seconds is not None:
         now: float = connection.execute(select(statement_now())).scalar_one()
         return now - limit.seconds
-    first, last = connection.execute(select(func.min(table.c.id), func.max(table.c.id))).one()
+    first, last = connection.execute(select(func.min(table.c.id), func.max(table.c.id)).where(*conditions)).one()
     if first is None:
         return None
     rows = last - first + 1
-    size = rows * _row_bytes(connection, table)
+    size = rows * _row_bytes(connection, table, *conditions)
     if size <= (limit.size or 0):
         return None
     kept_from = last - int(rows * (limit.size or 0) / size)
@@ -50,14 +57,14 @@ def cutoff(connection: Connection, limit: KeepLimit, table: Table, moment: Colum
     return float(connection.execute(at).scalar_one())
 
 
-def _row_bytes(connection: Connection, table: Table) -> float:
+def _row_bytes(connection: Connection, table: Table, *conditions: ColumnElement[bool]) -> float:
     length = func.octet_length if connection.dialect.name == "postgresql" else func.length
     sizes: list[ColumnElement[Any]] = [
         func.coalesce(length(column), 0) if isinstance(column.type, Text) else literal(_NUMBER_BYTES)
         for column in table.c
     ]
     one = sum(sizes[1:], sizes[0]).label("bytes")
-    newest = select(one).order_by(table.c.id.desc()).limit(_MEASURED).subquery()
+    newest = select(one).where(*conditions).order_by(table.c.id.desc()).limit(_MEASURED).subquery()
     average = connection.execute(select(func.avg(newest.c.bytes))).scalar()
     return (float(average or 0) + _ROW_BYTES) * _WITH_INDEXES
 

@@ -8,7 +8,7 @@ from cobalt_tasks.core.errors import ConfigurationError, NoLedgerError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 
-HEAD = "0025"
+HEAD = "0026"
 """The newest migration; a test holds it against the folder."""
 
 _HOW_TO_GET_ONE = (

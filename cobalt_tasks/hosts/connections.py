@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, or_, select, tuple_
 
 from cobalt_tasks.core.records import State
+from cobalt_tasks.db import connection_ids
 from cobalt_tasks.db.bulk import among, one_of
 from cobalt_tasks.db.tables import jobs, locations, observations, scores, sources
 from cobalt_tasks.hosts.queries import LOCATION, names_of
@@ -58,7 +59,7 @@ def connections_of(connection: Connection, address: str, limit: int) -> list[Row
     chosen = (
         _connections()
         .where(
-            observations.c.id > (newest or 0) - LOOKED_THROUGH,
+            observations.c.id > connection_ids.back(connection, newest, LOOKED_THROUGH),
             or_(observations.c.src_ip == address, observations.c.dst_ip == address),
         )
         .order_by(observations.c.id.desc())

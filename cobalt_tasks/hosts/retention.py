@@ -17,7 +17,8 @@ from sqlalchemy import text as sql
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.keep_limits import KeepLimit
 from cobalt_tasks.core.settings import Settings
-from cobalt_tasks.db import clocks, cursors, old_rows
+from cobalt_tasks.db import clocks, cursors, old_rows, partitions
+from cobalt_tasks.db.connection_ids import IDS_A_DAY
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import banners, changes, identities, jobs, observations, ports, rejects, services, sightings
 from cobalt_tasks.db.tables.jobs import ACTIVE
@@ -52,16 +53,21 @@ class Retention:
 
         """
         until, gone = time.monotonic() + seconds, 0
-        steps = list(self._steps())
         # By a clock that is a day ahead, too much would go.
-        if not steps or not database.write(clocks.observe).is_trusted:
+        if not database.write(clocks.observe).is_trusted:
             return 0
+        partitions.keep_up(database, self._settings.keep_connections)
+        if (limit := self._settings.keep_connections) is not None:
+            with database.reading() as connection:
+                read = cursors.position(connection, unscored.OBSERVED)
+            partitions.drop_old(database, limit, read)
+        steps = list(self._steps())
         for step in steps:
             while removed := database.write(step):
                 gone += removed
                 if time.monotonic() > until:
                     return gone
-        while time.monotonic() < until and database.write(old_rows.vacuum):
+        while steps and time.monotonic() < until and database.write(old_rows.vacuum):
             pass
         return gone
 
@@ -85,7 +91,7 @@ class Retention:
 
     def _drop_identities(self, connection: Connection, limit: KeepLimit) -> int:
         """Delete identities of connections that went a month ago."""
-        oldest = old_rows.cutoff(connection, limit, observations, observations.c.arrived_at)
+        oldest = _oldest_connection(connection, limit)
         piece = self._walk(connection, identities, most=_IDENTITIES_AT_ONCE)
         if oldest is None or piece is None:
             return 0
@@ -122,15 +128,24 @@ class Retention:
         return connection.execute(delete(table).where(piece, table.c.last_seen < oldest, is_replaced)).rowcount
 
 
+def _oldest_connection(connection: Connection, limit: KeepLimit) -> float | None:
+    """Return before when connections are not kept; by size, when the oldest of those that are left came in."""
+    if limit.seconds is not None:
+        return old_rows.cutoff(connection, limit, observations, observations.c.arrived_at)
+    return connection.execute(select(func.min(observations.c.arrived_at))).scalar()
+
+
 def _drop_connections(connection: Connection, limit: KeepLimit) -> int:
     """Delete the oldest connections that scoring has read."""
-    oldest = old_rows.cutoff(connection, limit, observations, observations.c.arrived_at)
+    # Of PostgreSQL, only those older than its parts of days: the others go with their part.
+    is_single = observations.c.id < IDS_A_DAY
+    oldest = old_rows.cutoff(connection, limit, observations, observations.c.arrived_at, is_single)
     if oldest is None:
         return 0
     # The newest stays: SQLite would use its id again, and what reads by ids would miss the next rows.
     newest = select(func.max(observations.c.id)).scalar_subquery()
     read = cursors.position(connection, unscored.OBSERVED)
-    old = observations.c.arrived_at < oldest, observations.c.id <= read, observations.c.id < newest
+    old = is_single, observations.c.arrived_at < oldest, observations.c.id <= read, observations.c.id < newest
     return old_rows.delete_by_id(connection, observations, old, observations.c.arrived_at, _AT_ONCE)
 
 

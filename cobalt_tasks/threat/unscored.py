@@ -10,7 +10,7 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from cobalt_tasks.core.changes import ChangeKind
-from cobalt_tasks.db import cursors
+from cobalt_tasks.db import connection_ids, cursors
 from cobalt_tasks.db.engine import database_now, statement_now
 from cobalt_tasks.db.tables import changes, jobs, observations, ports
 from cobalt_tasks.threat.rules import Contact, Talker
@@ -50,7 +50,7 @@ def lag(connection: Connection) -> Lag:
     clock, last, arrived, finished = connection.execute(found).one()
     waiting = [moment for moment in (arrived, finished) if moment is not None]
     return Lag(
-        observations=0 if arrived is None else last - read,
+        observations=0 if arrived is None else connection_ids.distance(connection, read, last),
         seconds=max(0.0, clock - min(waiting)) if waiting else 0.0,
     )
 

@@ -5,6 +5,7 @@ from collections import defaultdict
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
+from cobalt_tasks.db import connection_ids
 from cobalt_tasks.db.tables import locations, observations, scores
 from cobalt_tasks.hosts import stats
 
@@ -36,7 +37,7 @@ def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zon
     """
     newest = connection.execute(select(func.max(observations.c.id))).scalar()
     # Counted by host before they are joined: there are far fewer hosts.
-    is_recent = (observations.c.id > (newest or 0) - _LOOKED_THROUGH, observations.c.arrived_at > since)
+    is_recent = (observations.c.id > connection_ids.back(connection, newest, _LOOKED_THROUGH), observations.c.arrived_at > since)
     peers = stats.peers_of(_LOOKED_THROUGH, *is_recent)
     north, east = func.round(locations.c.latitude * 10), func.round(locations.c.longitude * 10)
     total, count = func.sum(scores.c.score * peers.c.number), func.sum(peers.c.number)

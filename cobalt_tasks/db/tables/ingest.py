@@ -1,6 +1,7 @@
 """Sources of input with their checkpoints and counts, and the records that were read."""
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Column,
     Double,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    event,
     text,
 )
 
@@ -80,7 +82,13 @@ observations = Table(
     Index(
         "ix_observations_other_protocol", "protocol", "id", sqlite_where=text(NOT_TCP), postgresql_where=text(NOT_TCP)
     ),
+    # By days, each of which has a span of ids (db/partitions.py).
+    postgresql_partition_by="RANGE (id)",
 )
+_first_part = DDL(
+    "CREATE TABLE observations_old PARTITION OF observations FOR VALUES FROM (MINVALUE) TO (274877906944)"
+)  # type: ignore[no-untyped-call]
+event.listen(observations, "after_create", _first_part.execute_if(dialect="postgresql"))
 
 # Leads from a connection's identity to its row, for the lines of it that are still to come.
 identities = Table(
