@@ -13,6 +13,12 @@ def upgrade() -> None:
     """Create the tables, or bring them up to date. Every other command does this too, when it is needed."""
     from cobalt_tasks.core import settings as environment
     from cobalt_tasks.db import schema
+    from cobalt_tasks.db.engine import Database
 
-    schema.open_ledger(environment.load())
+    def report(reached: str) -> None:
+        click.echo(f"migration {reached} of {schema.HEAD} is done", err=True)
+
+    database = Database(environment.load().database_url)
+    schema.upgrade(database, report)
+    database.dispose()
     click.echo(f"the database is at revision {schema.HEAD}")

@@ -1,5 +1,7 @@
 """The ledger's schema: opened by every process, brought up to date by whichever comes first, under a lock."""
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
@@ -10,6 +12,8 @@ from cobalt_tasks.db.engine import Database
 
 HEAD = "0026"
 """The newest migration; a test holds it against the folder."""
+
+log = logging.getLogger(__name__)
 
 _HOW_TO_GET_ONE = (
     "cobalt up or cobalt ingest makes one; if there should be one, check COBALT_HOME and COBALT_DATABASE_URL"
@@ -81,13 +85,25 @@ def revision(connection: Connection) -> str | None:
     return found
 
 
-def upgrade(database: Database) -> None:
-    """Bring the tables up to date: all migrations in one transaction, one process at a time.
+def upgrade(database: Database, report: Callable[[str], None] | None = None) -> None:
+    """Bring the tables up to date, one process at a time: an empty ledger at once, another one migration after the other.
+
+    Each migration is a transaction of its own. An upgrade that is killed goes on where it was.
+
+    Args:
+        database: the ledger.
+        report: called with each revision that is reached; None: they are logged.
 
     Raises:
         ConfigurationError: the database belongs to a newer Cobalt.
 
     """
+    while reached := _upgrade_some(database):
+        (report or _log)(reached)
+
+
+def _upgrade_some(database: Database) -> str | None:
+    """Do one migration, or all of them in an empty ledger; return the revision that is reached, None if there is none."""
     # Alembic costs a quarter of a second to import, and is needed only here.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -96,10 +112,18 @@ def upgrade(database: Database) -> None:
     with database.writing() as connection:
         if not database.is_sqlite:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        before = revision(connection)
+        if before == HEAD:
+            return None
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS))
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, "+1" if before else "head")
         except CommandError as error:
             raise ConfigurationError(f"this database belongs to another version of Cobalt: {error}") from error
+        return revision(connection)
+
+
+def _log(reached: str) -> None:
+    log.info("the ledger is at revision %s of %s", reached, HEAD)

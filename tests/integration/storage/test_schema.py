@@ -4,6 +4,7 @@ import threading
 import warnings
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -92,6 +93,30 @@ def test_many_processes_may_come_first(database_url: str) -> None:
     for thread in threads:
         thread.join(PATIENCE)
     assert failures == []
+
+
+def test_an_upgrade_that_is_killed_goes_on_where_it_was(database_url: str) -> None:
+    """Each migration is kept once it is done, and named. Break: one transaction around all of them."""
+    database = Database(database_url)
+    with database.writing() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(schema._MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+    reached: list[str] = []
+
+    def stop(revision: str) -> None:
+        reached.append(revision)
+        if revision == "0009":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        schema.upgrade(database, stop)
+    with database.reading() as connection:
+        assert schema.revision(connection) == "0009"
+    schema.upgrade(database, reached.append)
+    assert reached == [f"{number:04}" for number in range(5, int(schema.HEAD) + 1)]
+    database.dispose()
 
 
 def test_a_newer_cobalts_database_is_refused(database_url: str) -> None:
