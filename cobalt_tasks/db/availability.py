@@ -1,4 +1,4 @@
-"""Why the database takes no connection, from what it or a PgBouncer before it says: drivers have no code for it."""
+"""Why the database takes no connection, from its message or that of a PgBouncer before it: drivers have no code for it."""
 
 from typing import Final
 
@@ -27,7 +27,7 @@ _REFUSED: Final = (
 
 
 def named(message: str) -> DatabaseUnavailableError:
-    """Return the error for the first line of what a driver said."""
+    """Return the error for the first line of a driver's message."""
     text = message.lower()
     if any(part in text for part in _BUSY):
         return DatabaseBusyError(f"the database takes no connection now: {message}")

@@ -28,7 +28,7 @@ Columns = Mapping[str, TypeEngine[Any]]
 AnySelect = TypeVar("AnySelect", bound=Select[Any])
 
 ROWS = "rows"
-"""The parameter that carries the rows of `rows_of`: give it `encode(...)`."""
+"""The parameter that carries the rows of `rows_of`: its value is `encode(...)`."""
 
 
 def rows_of(on: Connection | Dialect, name: str, columns: Columns) -> FromClause:
@@ -62,12 +62,12 @@ def encode(rows: Iterable[Sequence[object]]) -> dict[str, str]:
 
 
 def among(connection: Connection, column: ColumnElement[int], ids: Sequence[int]) -> ColumnElement[bool]:
-    """Tell whether a column is one of many ids, given as one parameter: the statement is the same for any number."""
+    """Return the condition that a `column` is one of many `ids`, in one parameter: the statement is the same for any number."""
     return _is_one_of(connection, column, ids, BigInteger())
 
 
 def one_of(connection: Connection, column: ColumnElement[str], texts: Sequence[str]) -> ColumnElement[bool]:
-    """Tell whether a column is one of many texts, given as one parameter."""
+    """Return the condition that a `column` is one of many `texts`, in one parameter."""
     return _is_one_of(connection, column, texts, Text())
 
 
@@ -90,12 +90,12 @@ def _is_sqlite(on: Connection | Dialect) -> bool:
 
 
 def later(left: ColumnElement[float], right: ColumnElement[float]) -> ColumnElement[float]:
-    """Return the greater of two columns; the two databases name that function differently."""
+    """Return the greater of the columns `left` and `right`; the two databases name that function differently."""
     return case((left > right, left), else_=right)
 
 
 def earlier(left: ColumnElement[Any], right: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return the smaller of two columns."""
+    """Return the smaller of the columns `left` and `right`."""
     return case((left < right, left), else_=right)
 
 

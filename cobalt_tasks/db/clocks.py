@@ -53,7 +53,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     Attributes:
         step: seconds by which it was stepped since the last sweep, negative when it was set back; 0 when it was not.
         is_new: this machine was started anew, or never swept: a step before that would not have been seen.
-        is_trusted: nothing speaks against the time of day: it was not stepped by a minute or more within the last hour, nor
+        is_trusted: the time of day can be trusted: it was not stepped by a minute or more within the last hour, nor
             has more than a day passed unseen.
         is_doubted: a transaction saw the clocks part since the last sweep, though they may agree again.
 
@@ -108,7 +108,10 @@ class _View(Struct, frozen=True):
 
 
 def observe(connection: Connection, at: Moment | None = None) -> Observed:
-    """Find out whether the database's clock was stepped since the last sweep; `record` remembers it."""
+    """Find out whether the database's clock was stepped since the last sweep; `record` remembers it.
+
+    `at`: this machine's clock, None for now.
+    """
     view = _view(connection, at)
     last = view.database
     is_calm = last.stepped_at is None or abs(last.step or 0.0) < _LARGE or view.steady - last.stepped_at > _HELD_SECONDS
@@ -121,7 +124,10 @@ def observe(connection: Connection, at: Moment | None = None) -> Observed:
 
 
 def record(connection: Connection, at: Moment | None = None) -> None:
-    """Remember how the clocks stand. Only sweeps may: one machine's own clock, which may have been paused, is no proof."""
+    """Remember how the clocks stand. Only sweeps may: one machine's own clock, which may have been paused, is no proof.
+
+    `at`: this machine's clock, None for now.
+    """
     view = _view(connection, at)
     values: dict[str, float | None] = {"ahead": view.database.ahead, "checked_at": view.wall}
     if abs(view.drift) >= STEP_SECONDS or view.has_gap:
@@ -136,6 +142,7 @@ def record(connection: Connection, at: Moment | None = None) -> None:
 def steady(connection: Connection, at: Moment | None = None) -> float | None:
     """Return the steady clock to go by in a transaction that writes; None while it is not known.
 
+    `at`: this machine's clock, None for now.
     That is when the clocks have parted since the last sweep: the next one finds out whose fault that is.
     """
     view = _view(connection, at)
@@ -162,13 +169,14 @@ def steady(connection: Connection, at: Moment | None = None) -> float | None:
 
 
 def estimate(connection: Connection, at: Moment | None = None) -> float:
-    """Return the steady clock as far as it is known, for what only looks."""
+    """Return the steady clock as far as it is known, for what only looks; `at`: this machine's clock, None for now."""
     return _view(connection, at).steady
 
 
 def presumed(connection: Connection, at: Moment | None = None) -> float:
     """Return the steady clock in a transaction that writes, as far as it is known: for what lasts hours.
 
+    `at`: this machine's clock, None for now.
     While the clocks have parted, this machine's own counts, so that a step is left out before a sweep has seen it.
     """
     known = steady(connection, at)

@@ -21,7 +21,7 @@ def back(connection: Connection, newest: int | None, number: int) -> int:
 
     Args:
         connection: to the ledger.
-        newest: the last id, None if there is none.
+        newest: the last id, None for an empty table.
         number: how many; those of the last day with any, and of the one before it.
 
     """

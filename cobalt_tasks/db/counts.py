@@ -23,7 +23,7 @@ _FOLDED_ABOVE = 500
 
 
 def table_size(connection: Connection, table: Table) -> int:
-    """Return how many rows one of the tables has whose rows are counted: observations, hosts, ports."""
+    """Return how many rows a `table` has, one of those whose rows are counted: observations, hosts, ports."""
     return _number(connection, table.name)
 
 
@@ -44,7 +44,7 @@ def jobs_by_kind_and_state(connection: Connection) -> dict[tuple[str, str], int]
 
 
 def add(connection: Connection, table: Table, number: int) -> None:
-    """Count new rows of a table that no trigger counts.
+    """Count new rows of a `table` that no trigger counts.
 
     number: how many rows this transaction inserted.
     """

@@ -13,29 +13,29 @@ _MICROSECONDS = 1_000_000
 
 
 def position(connection: Connection, name: str) -> int:
-    """Return the last id a reader has read, 0 at the beginning."""
+    """Return the last id that the reader `name` has read, 0 at the start."""
     return connection.execute(select(cursors.c.position).where(cursors.c.name == name)).scalar() or 0
 
 
 def move(connection: Connection, name: str, position: int) -> None:
-    """Store the last id that the reader `name` has read; a smaller one than before is ignored."""
+    """Store the last id that the reader `name` has read; a `position` before that is ignored."""
     insert = insert_into(connection, cursors).values(name=name, position=position)
     forward = later(insert.excluded.position, cursors.c.position)
     connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"position": forward}))
 
 
 def moment(connection: Connection, name: str) -> float:
-    """Return up to which time (epoch seconds) a reader has read, 0 at the beginning."""
+    """Return up to which time (epoch seconds) the reader `name` has read, 0 at the start."""
     return position(connection, name) / _MICROSECONDS
 
 
 def move_to_moment(connection: Connection, name: str, moment: float) -> None:
-    """Store up to which time (epoch seconds) the reader `name` has read; an earlier one than before is ignored."""
+    """Store up to which `moment` (epoch seconds) the reader `name` has read; an earlier one than before is ignored."""
     move(connection, name, math.ceil(moment * _MICROSECONDS))
 
 
 def limit_to_moment(connection: Connection, name: str, moment: float) -> None:
-    """Let the reader `name` have read up to `moment` (epoch seconds) at most: the clock was set back to it."""
+    """Move the reader `name` back to `moment` (epoch seconds) if it is ahead: the clock was set back to it."""
     position = math.ceil(moment * _MICROSECONDS)
     ahead = cursors.c.name == name, cursors.c.position > position
     connection.execute(update(cursors).where(*ahead).values(position=position))

@@ -59,7 +59,7 @@ def _now_postgresql(*_args: object, **_options: object) -> str:
 
 
 class statement_now(FunctionElement[float]):  # noqa: N801
-    """The database's clock at the beginning of the statement: one value for all its rows, and indexes are searched by it,
+    """The database's clock at the start of the statement: one value for all its rows, and indexes are searched by it,
     which no planner does by a clock that moves on.
     """
 
@@ -102,13 +102,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection that sees one state of the ledger and writes nothing."""
+        """Yield a connection that sees one state of the ledger and writes nothing."""
         with _named_errors(), self.engine.connect() as connection:
             yield connection.execution_options(**{_READ_ONLY: True})
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Give a transaction that commits at the end of the block, or not at all."""
+        """Yield a transaction that commits at the end of the block, or not at all."""
         with _named_errors(), self.engine.begin() as connection:
             yield connection
 
@@ -134,7 +134,7 @@ class Database:
         """Within the block, interrupt what this thread still asks the database after `seconds`.
 
         Raises:
-            OutOfTimeError: a statement was interrupted, or a transaction was to begin after that time.
+            OutOfTimeError: a statement was interrupted, or a transaction was to start after that time.
 
         """
         self._limit.until = time.monotonic() + seconds
@@ -154,7 +154,7 @@ class _Limit(threading.local):
     until: float | None = None
 
     def apply(self, connection: Connection) -> None:
-        """Limit the statements of a transaction that begins."""
+        """Limit the statements of a new transaction."""
         left = None if self.until is None else self.until - time.monotonic()
         if left is not None and left <= 0:
             raise OutOfTimeError
@@ -185,7 +185,7 @@ def _named_errors() -> Iterator[None]:
 
 
 def _unavailable(error: DBAPIError) -> Exception:
-    # SQLite says DatabaseError itself of a file that is none, or is damaged.
+    # SQLite raises DatabaseError itself for a file that is none, or is damaged.
     if (
         getattr(error.orig, "sqlstate", None) == _CANCELED
         or getattr(error.orig, "sqlite_errorname", "") == _INTERRUPTED
@@ -222,7 +222,7 @@ def _sqlite(url: URL) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: DBAPIConnection, _record: object) -> None:
-        # The driver would begin transactions by itself, deferred, and then fail instead of waiting for the lock.
+        # The driver would start transactions by itself, deferred, and then fail instead of waiting for the lock.
         connection.isolation_level = None
         cursor = connection.cursor()
         # Of an empty file only: pages that become empty can be given back to the disk.
@@ -262,7 +262,7 @@ def _postgresql(url: URL) -> Engine:
 
 
 def _connect(dialect: Dialect, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
-    """Connect to PostgreSQL, or to a PgBouncer before it: that refuses options, or ignores them, and may give each transaction
+    """Connect to PostgreSQL, or to a PgBouncer before it: that refuses options, or ignores them, and each transaction may get
     another connection, which knows no prepared statements.
     """
     try:
@@ -274,7 +274,7 @@ def _connect(dialect: Dialect, _record: object, arguments: Any, options: dict[st
         del options["options"]
         connection = dialect.connect(*arguments, **options)
     except dialect.loaded_dbapi.ProgrammingError:
-        # Without what it says: that may be a part of a password.
+        # Without its message: that may be a part of a password.
         raise ConfigurationError("COBALT_DATABASE_URL: PostgreSQL knows no such option behind its ?") from None
     idle = connection.execute("SHOW idle_in_transaction_session_timeout").fetchone()
     connection.rollback()

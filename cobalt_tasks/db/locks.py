@@ -12,7 +12,7 @@ _LONGEST: Final = 60.0
 
 
 def take(connection: Connection, name: str, seconds: float) -> bool:
-    """Take a lock for some seconds, at most a minute; tell whether that worked.
+    """Acquire the lock `name` for some `seconds`, at most a minute; return whether that worked.
 
     One that is held for longer than that was taken before the clock was stepped back: it is over.
     """
@@ -27,12 +27,12 @@ def take(connection: Connection, name: str, seconds: float) -> bool:
 
 
 def release(connection: Connection, name: str, seconds: float) -> None:
-    """Let a lock go, `seconds` from now."""
+    """Release the lock `name`, `seconds` from now."""
     connection.execute(update(locks).where(locks.c.name == name).values(held_until=database_now() + seconds))
 
 
 def last_taken(connection: Connection, name: str) -> float | None:
-    """Return how many seconds ago a lock was over, negative while it is held.
+    """Return how many seconds ago the lock `name` was over, negative while it is held.
 
     None when it was never taken, or not since the clock was stepped back.
     """

@@ -1,4 +1,4 @@
-"""Deletes old rows in small steps, and gives SQLite's empty pages back to the disk."""
+"""Deletes old rows in small steps, and returns SQLite's empty pages to the disk."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -124,7 +124,7 @@ def within(table: Table, first: Key, last: Key) -> ColumnElement[bool]:
 
 
 def vacuum(connection: Connection) -> int:
-    """Give some of SQLite's empty pages back to the disk; return how many. PostgreSQL does this by itself.
+    """Return some of SQLite's empty pages to the disk; return how many. PostgreSQL does this by itself.
 
     A file that an older version made keeps its empty pages for new rows.
     """

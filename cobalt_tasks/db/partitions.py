@@ -52,7 +52,7 @@ class Part(Struct, frozen=True, order=True):
 
 
 def keep_up(database: Database, limit: KeepLimit | None) -> None:
-    """Make the parts of the next days, and let the ids of today begin. Does nothing on SQLite.
+    """Make the parts of the next days, and start the ids of today. Does nothing on SQLite.
 
     Args:
         database: the ledger, whose clock is trusted.
@@ -67,7 +67,7 @@ def keep_up(database: Database, limit: KeepLimit | None) -> None:
     end = max((part.end for part in found), default=0)
     while end <= today + _AHEAD:
         part = Part(max(end, today), max(end, today) + span)
-        if not _patiently(database, f"CREATE TABLE {part.name} ({_LIKE}); {_attach(part)}"):
+        if not _locking(database, f"CREATE TABLE {part.name} ({_LIKE}); {_attach(part)}"):
             return
         end = part.end
     database.write(_start_ids, today)
@@ -86,11 +86,11 @@ def drop_old(database: Database, limit: KeepLimit, read: int) -> int:
         return 0
     dropped = 0
     with database.reading() as connection:
-        old = _not_kept(connection, limit, read)
+        old = _to_drop(connection, limit, read)
     for part in old:
         # Not to be seen any more at once; its rows are counted off in small steps, and then it goes.
         change = f"ALTER TABLE observations DETACH PARTITION {part.name}; ALTER TABLE {part.name} RENAME TO {_GONE}_{part.name}"
-        dropped += _patiently(database, change)
+        dropped += _locking(database, change)
     until = time.monotonic() + _SECONDS
     while database.write(_count_off) and time.monotonic() < until:
         pass
@@ -112,7 +112,7 @@ def _attach(part: Part) -> str:
     return f"ALTER TABLE observations ATTACH PARTITION {part.name} FOR VALUES FROM ({first}) TO ({end})"
 
 
-def _patiently(database: Database, statements: str) -> bool:
+def _locking(database: Database, statements: str) -> bool:
     """Run statements that lock the table, in one transaction; return whether it could be locked."""
 
     def change(connection: Connection) -> None:
@@ -135,7 +135,7 @@ def _today(connection: Connection) -> int:
 
 
 def _start_ids(connection: Connection, today: int) -> None:
-    """Let the next ids be those of the part of today, if they are older."""
+    """Move the sequence of ids to the part of today, if it is before that."""
     part = next((part for part in parts(connection) if part.first <= today < part.end), None)
     if part is not None and _last_id(connection) < part.first * IDS_A_DAY:
         connection.exec_driver_sql(
@@ -149,7 +149,7 @@ def _last_id(connection: Connection) -> int:
     return last
 
 
-def _not_kept(connection: Connection, limit: KeepLimit, read: int) -> Sequence[Part]:
+def _to_drop(connection: Connection, limit: KeepLimit, read: int) -> Sequence[Part]:
     """Return the parts that go: of those that no id is drawn for any more, and that scoring has read."""
     current = _last_id(connection) // IDS_A_DAY
     ended = [part for part in parts(connection) if part.end <= current and _newest(connection, part)[0] <= read]

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 
 def copy(connection: Connection, table: str, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
-    """Append rows to a table; none may conflict."""
+    """Append `rows` (values of `columns`) to a `table`; none may conflict."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
     raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     try:
@@ -17,7 +17,7 @@ def copy(connection: Connection, table: str, columns: Iterable[str], rows: Itera
             for row in rows:
                 writer.write_row(row)
     except psycopg.Error as error:
-        # As SQLAlchemy would say it, so that one handler knows a lost connection.
+        # As SQLAlchemy raises it, so that one handler knows a lost connection.
         named = DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect)
         if raw.closed:
             connection.invalidate(error)
@@ -25,7 +25,7 @@ def copy(connection: Connection, table: str, columns: Iterable[str], rows: Itera
 
 
 def stage(connection: Connection, name: str, types: Mapping[str, str], rows: Iterable[tuple[Any, ...]]) -> str:
-    """Put rows beside the tables until the transaction ends; return the name to select them from.
+    """Put `rows` (columns of `types`) beside the table `name` until the transaction ends; return the name to select them from.
 
     Each connection keeps its own empty copies: they cost nothing until the next batch.
     """

@@ -103,7 +103,7 @@ def upgrade(database: Database, report: Callable[[str], None] | None = None) -> 
 
 
 def _upgrade_some(database: Database) -> str | None:
-    """Do one migration, or all of them in an empty ledger; return the revision that is reached, None if there is none."""
+    """Do one migration, or all of them in an empty ledger; return the revision that is reached, None if nothing was to do."""
     # Alembic costs a quarter of a second to import, and is needed only here.
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415

@@ -27,7 +27,7 @@ _POSTGRESQL_ADD = (
 
 
 def attach(metadata: MetaData) -> None:
-    """Let `metadata.create_all` make the triggers too."""
+    """Make `metadata.create_all` create the triggers too."""
     for dialect in ("sqlite", "postgresql"):
         for statement in triggers(dialect):
             made = DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]

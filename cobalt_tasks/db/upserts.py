@@ -81,11 +81,11 @@ def upsert_new(
 
 
 def last_row(connection: Connection, table: Table) -> int:
-    """Return the largest row id of a table on SQLite: rows that are inserted afterwards have larger ones."""
+    """Return the largest row id of a `table` on SQLite: rows that are inserted afterwards have larger ones."""
     return int(connection.exec_driver_sql(f"SELECT coalesce(max(rowid), 0) FROM {table.name}").scalar_one())  # noqa: S608
 
 
 def rows_after(connection: Connection, table: Table, last: int, columns: Sequence[str]) -> list[tuple[Any, ...]]:
-    """Return `columns` of the rows of a table on SQLite that were inserted after `last_row` returned `last`."""
+    """Return `columns` of the rows of a `table` on SQLite that were inserted after `last_row` returned `last`."""
     statement = f"SELECT {', '.join(columns)} FROM {table.name} WHERE rowid > ?"  # noqa: S608
     return [tuple(row) for row in connection.exec_driver_sql(statement, (last,)).all()]

@@ -72,7 +72,7 @@ def write(connection: Connection, found: Sequence[Change], source_id: int = PROB
 
 
 def lock_order(connection: Connection) -> None:
-    """Let no other process write changes until the transaction ends."""
+    """Lock out other processes that write changes, until the transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
 

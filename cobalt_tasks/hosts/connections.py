@@ -26,7 +26,7 @@ def connections(
 ) -> list[Row]:
     """Return observations, the newest first, each with the location, name and score of its far end (`dst_…`).
 
-    `since` bounds arrived_at from below; `before` is the id of the last one of the page before. `geo_failed`: geolocation of the far end
+    `limit`: how many at most. `since` bounds arrived_at from below; `before` is the id of the last one of the page before. `geo_failed`: geolocation of the far end
     ended without a location.
     """
     chosen = _connections().limit(limit)
@@ -46,13 +46,13 @@ def connections(
 
 
 def by_ids(connection: Connection, ids: Sequence[int]) -> list[Row]:
-    """Return observations by their ids, the newest first, each with the location, name and score of its far end."""
+    """Return the observations with these `ids`, the newest first, each with the location, name and score of its far end."""
     chosen = _connections().where(among(connection, observations.c.id, ids)).order_by(observations.c.id.desc())
     return _enriched(connection, [dict(row) for row in connection.execute(chosen).mappings()])
 
 
 def connections_of(connection: Connection, address: str, limit: int) -> list[Row]:
-    """Return the newest connections from or to an address, of the last 100,000 of all."""
+    """Return the newest connections from or to an `address`, `limit` at most, of the last 100,000 of all."""
     newest = connection.execute(
         select(observations.c.id).order_by(observations.c.id.desc()).limit(1),
     ).scalar_one_or_none()

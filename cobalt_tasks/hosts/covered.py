@@ -1,4 +1,4 @@
-"""What a whole scan covered and did not report, where the user says what it covered (`cobalt ingest --covers`)."""
+"""What a whole scan covered and did not report, where the user names what it covered (`cobalt ingest --covers`)."""
 
 from collections.abc import Iterable
 from ipaddress import ip_network

@@ -1,6 +1,6 @@
 """Deletes all that is known about some hosts, or all that one source brought, in small transactions.
 
-What is stopped in the middle can be done again. The counts of sources stay: they say what was read, not what is kept.
+What is stopped in the middle can be done again. The counts of sources stay: they are those of what was read, not of what is stored.
 """
 
 import re
@@ -168,7 +168,7 @@ def _forget_hosts(connection: Connection, addresses: Sequence[str]) -> Counter[s
     for table in (*_BY_ADDRESS, hosts):
         done = connection.execute(delete(table).where(one_of(connection, table.c.address, addresses)))
         gone[table.name] += done.rowcount
-    # Their key begins with the source.
+    # The source comes first in their key.
     of_all = discoveries.c.source_id.in_(select(sources.c.id))
     done = connection.execute(delete(discoveries).where(of_all, one_of(connection, discoveries.c.address, addresses)))
     gone["discoveries"] += done.rowcount

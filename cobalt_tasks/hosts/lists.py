@@ -42,7 +42,7 @@ class Order(StrEnum):
 
 
 class After(Struct, frozen=True):
-    """Where the next page begins: behind this host, in the order of the pages. `mark` is what they are ordered by."""
+    """Where the next page starts: behind this host, in the order of the pages. `mark` is what they are ordered by."""
 
     mark: float
     address: str

@@ -20,7 +20,7 @@ _REPLACED: Final = tuple(column.name for column in locations.c if column.name !=
 
 
 def write(connection: Connection, facts: Sequence[Location]) -> list[Change]:
-    """Store locations, the latest of each host; return what changed of hosts that a scan reported."""
+    """Store locations (`facts`), the latest of each host; return what changed of hosts that a scan reported."""
     latest = {each.address: each for each in sorted(facts, key=lambda each: each.address)}
     if not latest:
         return []

@@ -18,7 +18,7 @@ _OTHERS: Final = 2
 
 
 def names_of(connection: Connection, addresses: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return up to MOST_NAMES names of each host that has any, forward-confirmed ones first.
+    """Return up to MOST_NAMES names of each of the hosts with these `addresses` that has any, forward-confirmed ones first.
 
     A name that is known not to resolve back to the host is left out.
     """

@@ -44,7 +44,7 @@ class Note(Struct, frozen=True, kw_only=True):
 
 
 def add(connection: Connection, note: Note) -> int:
-    """Store a note; return its number. An earlier one about the same ends."""
+    """Store a `note`; return its number. An earlier one about the same ends."""
     same = and_(*(notes.c[name] == getattr(note, name) for name in ("about", "kind", "address", "subject")))
     connection.execute(update(notes).where(same, notes.c.ended_at.is_(None)).values(ended_at=note.created_at))
     values = {name: getattr(note, name) for name in Note.__struct_fields__ if name != "id"}
@@ -52,7 +52,7 @@ def add(connection: Connection, note: Note) -> int:
 
 
 def remove(connection: Connection, number: int, now: float) -> Note | None:
-    """End the note with this number; return it, None if there is none that holds. `now`: epoch seconds."""
+    """End the note with this `number`; return it, None if it does not hold any more. `now`: epoch seconds."""
     this = notes.c.id == number, notes.c.ended_at.is_(None)
     row = connection.execute(select(notes).where(*this)).mappings().first()
     connection.execute(update(notes).where(*this).values(ended_at=now))
@@ -82,7 +82,7 @@ def find(connection: Connection, *, address: str | None = None, everything: bool
 
 
 def of_findings(connection: Connection, addresses: Sequence[str]) -> list[Note]:
-    """Return the notes that hold about findings of hosts."""
+    """Return the notes that hold about findings of the hosts with these `addresses`."""
     chosen = select(notes).where(notes.c.about == FINDING, *_holding(time.time()))
     rows = connection.execute(chosen.where(one_of(connection, notes.c.address, addresses))).mappings()
     return [Note(**row) for row in rows]

@@ -89,7 +89,7 @@ def part(connection: Connection, address: str, name: str, page: Page = WHOLE) ->
 
 
 def totals(connection: Connection, address: str) -> dict[str, int]:
-    """Return how many rows each list of a host has."""
+    """Return how many rows each list of the host `address` has."""
     counts = {
         name: select(func.count()).select_from(table).where(table.c.address == address).scalar_subquery().label(name)
         for name, table in _TABLES.items()

@@ -52,7 +52,7 @@ def reopen(connection: Connection, seen: Iterable[Target]) -> list[Change]:
 
 
 def apply(connection: Connection, source_id: int, part: ScanPart) -> list[Change]:
-    """Note what a part of a scan shows; when the scan has ended well, close what it found closed. Return the changes.
+    """Note what a `part` of a scan shows; when the scan has ended well, close what it found closed. Return the changes.
 
     source_id: the input that reports it.
     """

@@ -44,13 +44,14 @@ def page(
 ) -> list[Row]:
     """Return hosts in an order: score (None: not made yet), location, names, ports with their services.
 
-    A host shows at most 20 names and 50 ports here; host_parts has more.
+    A host shows at most 20 names and 50 ports here; host_parts has more. `limit`: hosts at most; `only`: which; `after`:
+    the last host of the page before, None for the first page.
     """
     return rows_of(connection, host_lists.find(connection, limit, only, order, after))
 
 
 def rows_of(connection: Connection, addresses: Sequence[str]) -> list[Row]:
-    """Return what a list shows of hosts, in the order of their addresses here; unknown addresses are left out."""
+    """Return what a list shows of hosts, in the order of `addresses`; unknown ones are left out."""
     chosen = (
         select(*_listed())
         .select_from(hosts)
@@ -75,7 +76,7 @@ def has_scores(connection: Connection) -> bool:
 
 
 def one(connection: Connection, address: str) -> Row | None:
-    """Return what is known about one address, or None: score and location; its lists are in host_parts."""
+    """Return what is known about one `address`, or None: score and location; its lists are in host_parts."""
     chosen = (
         select(
             hosts.c.address,
@@ -102,7 +103,7 @@ def one(connection: Connection, address: str) -> Row | None:
 
 
 def names_of(connection: Connection, addresses: Sequence[str], limit: int = _NAMES_SHOWN) -> dict[str, list[str]]:
-    """Return up to `limit` names of each address, confirmed names first, then PTR names."""
+    """Return up to `limit` names of each of `addresses`, confirmed names first, then PTR names."""
     rank = func.row_number().over(
         partition_by=hostnames.c.address,
         order_by=(

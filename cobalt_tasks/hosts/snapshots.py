@@ -41,7 +41,7 @@ def of_ledger(connection: Connection) -> Snapshot:
 
 
 def of_source(connection: Connection, source_id: int) -> Snapshot:
-    """Return what one source of a ledger reported open, with the services that its banners named."""
+    """Return what one source (`source_id`) of a ledger reported open, with the services that its banners named."""
     found = Snapshot(hosts={}, ports={})
     key = ("address", "protocol", "port")
     same = and_(*(banners.c[name] == discoveries.c[name] for name in key), banners.c.digest == discoveries.c.banner_key)
@@ -57,7 +57,7 @@ def of_source(connection: Connection, source_id: int) -> Snapshot:
 
 
 def between(connection: Connection, start: float, end: float) -> tuple[Snapshot, Snapshot]:
-    """Return what differs between two times (epoch seconds), by the changes recorded after the first, up to the second."""
+    """Return what differs between two times (epoch seconds), by the changes recorded after `start`, up to `end`."""
     before, after = Snapshot(hosts={}, ports={}), Snapshot(hosts={}, ports={})
     last = 0
     while True:

@@ -218,7 +218,7 @@ def countries(connection: Connection) -> int:
 
 
 def providers(connection: Connection, names: Sequence[str]) -> dict[str, ProviderState]:
-    """Return the quota and breaker of the named providers and of every other that has a row."""
+    """Return the quota and breaker of the providers with these `names` and of every other that has a row."""
     clock = clocks.estimate(connection)
     tightest: dict[str, tuple[int, float]] = {}
     for name, calls, used, resets_at in connection.execute(
@@ -273,7 +273,7 @@ def traffic(connection: Connection, since: float) -> Traffic:
 
 
 def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
-    """Return the latest refused lines: source, position, reason, arrived_at; not the lines themselves."""
+    """Return the latest refused lines, `limit` at most: source, position, reason, arrived_at; not the lines themselves."""
     latest = (
         select(sources.c.name.label("source"), rejects.c.position, rejects.c.reason, rejects.c.arrived_at)
         .join(sources, and_(sources.c.id == rejects.c.source_id))
@@ -286,7 +286,7 @@ def last_rejects(connection: Connection, limit: int) -> list[dict[str, object]]:
 def _first_due(kind: str, level: int) -> list[Select[tuple[float | None]]]:
     due = select(func.min(jobs.c.not_before)).where(jobs.c.kind == kind, jobs.c.level == level, is_in(State.PENDING))
     sent = select(func.min(jobs.c.sent_at)).where(jobs.c.kind == kind, jobs.c.level == level, is_in(State.SENT))
-    # One job that waits for a provider's quota stands for all of them: its index begins with the provider's name.
+    # One job that waits for a provider's quota stands for all of them: its index has the provider's name first.
     shared = select(func.min(jobs.c.not_before)).where(
         jobs.c.kind == kind, jobs.c.level == level, is_in(State.PENDING), jobs.c.waits_for.is_not(None)
     )

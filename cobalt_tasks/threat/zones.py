@@ -37,7 +37,10 @@ def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zon
     """
     newest = connection.execute(select(func.max(observations.c.id))).scalar()
     # Counted by host before they are joined: there are far fewer hosts.
-    is_recent = (observations.c.id > connection_ids.back(connection, newest, _LOOKED_THROUGH), observations.c.arrived_at > since)
+    is_recent = (
+        observations.c.id > connection_ids.back(connection, newest, _LOOKED_THROUGH),
+        observations.c.arrived_at > since,
+    )
     peers = stats.peers_of(_LOOKED_THROUGH, *is_recent)
     north, east = func.round(locations.c.latitude * 10), func.round(locations.c.longitude * 10)
     total, count = func.sum(scores.c.score * peers.c.number), func.sum(peers.c.number)

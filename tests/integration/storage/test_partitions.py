@@ -65,10 +65,10 @@ def test_parts_are_made_ahead_and_ids_follow_the_days(ledger: Database, monkeypa
     assert count(ledger, "observations") == 14
 
 
-def test_parts_that_are_not_kept_are_dropped(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_that_are_to_drop_are_dropped(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole parts, once their last row is too old and read by scoring; the count follows, what is known stays known.
 
-    Killed between two steps, the next round goes on. Break: `_count_off`, or `read` in _not_kept.
+    Killed between two steps, the next round goes on. Break: `_count_off`, or `read` in _to_drop.
     """
     for day in (TODAY - 60, TODAY - 40, TODAY):
         on_day(monkeypatch, ledger, day)
@@ -98,7 +98,7 @@ def _is_being_counted(database: Database) -> bool:
 
 
 def test_a_size_drops_the_oldest_parts(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Never the part that is written to. Break: `current` in _not_kept."""
+    """Never the part that is written to. Break: `current` in _to_drop."""
     for day in range(TODAY - 6, TODAY + 1):
         on_day(monkeypatch, ledger, day, KeepLimit("1d"))
         connections(ledger, TODAY - day, *range(1, 200, 2))
