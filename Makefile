@@ -70,7 +70,7 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: reference formats-table protocols-table fuzz mutate bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-geolocation
+.PHONY: reference formats-table protocols-table fuzz fuzz-share mutate bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-geolocation
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 
@@ -84,6 +84,11 @@ FUZZ_SECONDS ?= 60
 fuzz: setup-dev  ## every parser of input, 60 seconds each (FUZZ_SECONDS=60)
 	@$(LOCKED) -r requirements-fuzz.lock
 	@$(BIN)/python tests/fuzz/run.py $(FUZZ_SECONDS)
+
+FUZZ_MINUTES ?= 10
+fuzz-share: setup-dev  ## a share of each fuzz target, for CI: 10 minutes in all (FUZZ_MINUTES=10)
+	@$(LOCKED) -r requirements-fuzz.lock
+	@$(BIN)/python tests/fuzz/run.py --minutes $(FUZZ_MINUTES)
 
 MUTANTS ?= 200
 SEED ?= 1

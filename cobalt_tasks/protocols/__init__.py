@@ -16,17 +16,17 @@ _UNKNOWN = "unknown"
 """What scanners call a service they do not know."""
 
 
-def recognise(raw: bytes, *, service: str | None = None, spoken: Protocol | None = None) -> Fingerprint:
+def recognise(raw: bytes, *, service: str | None = None, asked: Protocol | None = None) -> Fingerprint:
     """Return what an answer shows. Its own words count more than what a scanner called it.
 
     raw: the first bytes of the answer.
     service: what a scanner called it, in the scanner's own words; the result if nothing is recognised.
-    spoken: the protocol whose words were answered.
+    asked: the protocol whose words were answered.
     """
     called = clean(service.encode("utf-8", "replace").lower()) if service else None
     if called in PARTS and (found := PARTS[called](raw[:LONGEST])):
         return found
-    _, known = matching(raw, expected=spoken or (named(called) if called else None), is_reply=spoken is not None)
+    _, known = matching(raw, expected=asked or (named(called) if called else None), is_reply=asked is not None)
     if known:
         return known
     return Fingerprint(service=our_name(called) if called and called != _UNKNOWN else None)
@@ -35,7 +35,7 @@ def recognise(raw: bytes, *, service: str | None = None, spoken: Protocol | None
 def matching(
     raw: bytes, *, expected: Protocol | None = None, is_reply: bool = False
 ) -> tuple[Protocol | None, Fingerprint | None]:
-    """Return the first protocol whose recogniser knows an answer, and what that shows; (None, None) if there is none.
+    """Return the first protocol whose recogniser knows an answer, and what that shows; (None, None) if none does.
 
     raw: the first bytes of the answer.
     expected: the protocol that is asked first. is_reply: the answer is one to its words.

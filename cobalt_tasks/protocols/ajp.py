@@ -33,7 +33,10 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask for the root page: where there is none, the error page has the version."""
+    """Ask for the root page: where it is missing, the error page has the version.
+
+    target: the port; raw: its answer; known: what that showed.
+    """
     reply = yield Send(forward_request(target))
     return recognise(raw + reply.data) or known
 

@@ -12,7 +12,7 @@ _FRAME = 8
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """Connection.Start, or the header of the version a server speaks when it was spoken to wrongly."""
+    """Connection.Start, or the header of the version a server knows, where the client sent another."""
     if header := _HEADER.match(raw):
         return Fingerprint("amqp", info=f"AMQP {header[1][0]}.{header[2][0]}.{header[3][0]}")
     start = _START.match(raw)

@@ -31,4 +31,4 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 PROTOCOL = Protocol(name="amqp1", recognise=recognise, name_in_tls="amqps", words=lambda _: _SASL)
-"""It has no port of its own: a broker that is spoken to in the version before answers with this one's header."""
+"""It has no port of its own: a broker that is asked in the version before answers with this one's header."""

@@ -30,7 +30,7 @@ class ConnectionStatus(StrEnum):
     NO_TLS = "no tls"
     """The TLS handshake failed."""
     EXHAUSTED = "exhausted"
-    """This machine had no socket, port or memory left: says nothing about the target."""
+    """This machine had no socket, port or memory left: that is no answer of the target."""
 
 
 class Target(Struct, frozen=True):
@@ -111,7 +111,7 @@ class StepResult(Struct, frozen=True):
 
     data: the bytes received; status: how the connection stands after it.
     tls: TLS version and cipher suite once there is TLS; certificate: the peer's, DER, not verified. Both may come from a
-        handshake that failed after it, where the server asked for a certificate of ours: status tells.
+        handshake that failed after it, where the server asked for a certificate of ours: status shows it.
     alpn: the protocol that the server chose of those offered. chain: the other certificates it showed, DER.
     reason: what the TLS library reported when a handshake failed.
     """
@@ -149,7 +149,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     answers_elsewhere: over UDP, its server answers from another port than it was asked on.
     exclusive: on its ports no other protocol's words are sent: a printer prints them, a controller may act on them.
     aliases: what scanners call it. parts: recognisers of services that scanners report for a part of an answer.
-    industrial: only spoken if the user has switched that on.
+    industrial: only asked if the user has switched that on.
     """
 
     name: str
@@ -176,6 +176,6 @@ class Protocol(Struct, frozen=True, kw_only=True):
 
 
 def answered(data: bytes, start: bytes, *, wait: float = 1.5) -> Steps[bool]:
-    """Send `data`; return whether the answer starts with `start`, upper or lower case."""
+    """Send `data`; return whether the answer starts with `start`, upper or lower case. wait: seconds for its first byte."""
     reply = yield Send(data, wait=wait)
     return reply.data[: len(start)].upper() == start.upper()

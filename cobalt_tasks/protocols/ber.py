@@ -46,6 +46,6 @@ def elements(raw: bytes, *, most: int = 200) -> Iterator[tuple[int, bytes]]:
 
 
 def first(raw: bytes, tag: int) -> bytes | None:
-    """Return the contents of the element that `raw` starts with; None if it has another tag."""
+    """Return the contents of the element that `raw` starts with; None if its tag is not `tag`."""
     found = next(elements(raw, most=1), None)
     return found[1] if found and found[0] == tag else None

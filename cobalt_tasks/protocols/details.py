@@ -34,7 +34,8 @@ def cpe(known: Fingerprint) -> str | None:
 def details_of(known: Fingerprint, tls: str | None = None) -> str | None:
     """Return what else a fingerprint shows, as JSON text; None if there is nothing.
 
-    tls: version and cipher suite the service was spoken to in; None in the clear.
+    known: the fingerprint.
+    tls: version and cipher suite of the connection; None in the clear.
     """
     found: dict[str, Any] = {
         "cpe": cpe(known),

@@ -37,7 +37,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 def is_complete(raw: bytes) -> bool:
-    """Return whether the message is as long as it says, over TCP."""
+    """Return whether the message has the length it announces, over TCP."""
     return len(raw) > 2 and len(raw) >= 2 + int.from_bytes(raw[:2], "big")  # noqa: PLR2004  # bytes of the length
 
 

@@ -22,7 +22,7 @@ class Fingerprint(Struct, frozen=True):
     cpe: the product as CPE 2.3 without its version, `vendor:product`, if it has one.
     os, device: operating system, and kind of device (`router`, `printer` …), where the answer names them.
     extras: further fields by name, as text.
-    wants_tls: the answer says that the port speaks TLS; offers_tls: TLS can be started inside the connection.
+    wants_tls: the answer shows that the port speaks TLS; offers_tls: TLS can be started inside the connection.
     confidence: 1.0 for the program's own words, less for a guess.
     sources: where parts come from, by their names, that are not from our own recogniser.
     """
@@ -61,7 +61,10 @@ def dotted_name(part: bytes) -> tuple[str, ...]:
 
 
 def first_product(raw: bytes, products: tuple[tuple[str, re.Pattern[bytes]], ...]) -> tuple[str | None, str | None]:
-    """Return the first product whose pattern is found, and its version: the pattern's group, if it has one."""
+    """Return the first product whose pattern is found, and its version: the pattern's group, if it has one.
+
+    raw: the answer; products: names with their patterns.
+    """
     for product, pattern in products:
         if found := pattern.search(raw):
             return product, clean(found[1]) if pattern.groups else None

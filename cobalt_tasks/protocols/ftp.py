@@ -24,7 +24,7 @@ _LAST_LINE = re.compile(rb"(?:\A|\n)[0-9]{3} [^\n]*\n\Z")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """A greeting that says FTP or a product of it, in its first or a later line."""
+    """A greeting that names FTP or a product of it, in its first or a later line."""
     found = _GREETING.match(raw)
     product, version = first_product(raw, _PRODUCTS)
     if not found or (not product and b"FTP" not in raw.upper()):
@@ -38,7 +38,10 @@ def starttls(_: Target) -> Steps[bool]:
 
 
 def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask for the features (RFC 2389)."""
+    """Ask for the features (RFC 2389).
+
+    raw: its answer; known: what that showed.
+    """
     if not raw.startswith(b"220"):
         return None
     reply = yield Send(b"FEAT\r\n", is_complete=lambda data: bool(_LAST_LINE.search(data)))

@@ -31,7 +31,7 @@ _GREETING: Final = 0.5
 """Seconds to wait for a greeting."""
 
 _GREETING_UNEXPECTED: Final = 0.1
-"""The same where the client is known to speak first; a server that greets all the same is still heard."""
+"""The same where the client is known to speak first; a server that greets all the same is still recognised."""
 
 _GREETING_OWN: Final = 1.5
 """The same on the port of a protocol that greets: a busy server looks names up first."""
@@ -93,7 +93,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def has_certificate(self) -> bool:
-        """Whether TLS is spoken on the port, or can be asked for."""
+        """Whether the port speaks TLS, or can be asked for."""
         fingerprint = self.fingerprint
         return bool(self.tls or fingerprint.service == _TLS or fingerprint.offers_tls)
 
@@ -243,7 +243,7 @@ class _Search:
             self._keep(Fingerprint(), bytes(raw))
             return None
         is_foreign = spoken is not None and spoken is not protocol and protocol.name != _TLS
-        # What a web server says to other words is an error page, whatever version it names.
+        # What a web server answers to other words is an error page, whatever version it names.
         if is_foreign and protocol.words and (protocol.name == _HTTP or not known.version):
             known = (yield from self._ask_again(protocol, raw)) or known
         if protocol.ask_more and not known.wants_tls:
@@ -254,7 +254,7 @@ class _Search:
         return known
 
     def _ask_again(self, protocol: Protocol, raw: bytearray) -> Steps[Fingerprint | None]:
-        """Say the words of a protocol that was recognised by its answer to the words of another."""
+        """Send the words of a protocol that was recognised by its answer to the words of another."""
         if (yield from self._reconnect()) is not ConnectionStatus.OPEN:
             return None
         reply = yield self._words(protocol)
@@ -265,7 +265,7 @@ class _Search:
         return None
 
     def _collect(self, conversation: Steps[T], raw: bytearray) -> Steps[T]:
-        """Take the steps of a protocol's own conversation, and add what is answered to `raw`."""
+        """Yield the steps of a protocol's own conversation, and add what is answered to `raw`."""
         try:
             step = next(conversation)
             while True:

@@ -1,4 +1,4 @@
-"""IKE: the first message of version 2; a responder answers with its choice, or with why there is none (RFC 7296 1.2, 3)."""
+"""IKE: the first message of version 2; a responder answers with its choice, or with the reason against it (RFC 7296 1.2, 3)."""
 
 from typing import Final
 
@@ -53,7 +53,7 @@ _QUESTION: Final = _request()
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """A message that returns our SPI, whose length is right: which version, and what it says."""
+    """A message that returns our SPI, whose length is right: which version, and what it holds."""
     raw = raw.removeprefix(_NON_ESP)
     if not raw.startswith(_SPI) or len(raw) < _HEAD or int.from_bytes(raw[24:28], "big") != len(raw):
         return None

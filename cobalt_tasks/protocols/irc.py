@@ -32,7 +32,10 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Register if that was not done, answer the server's ping, and leave."""
+    """Register if that was not done, answer the server's ping, and leave.
+
+    raw: its answer; known: what that showed.
+    """
     heard = raw
     if known.version is None and b"ERROR" not in raw:
         words = b"" if b" 001 " in raw or _PING.search(raw) else _REGISTER

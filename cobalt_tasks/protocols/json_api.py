@@ -8,7 +8,7 @@ from cobalt_tasks.protocols.base import Protocol
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 
 
-def protocol(  # noqa: PLR0913  # what tells one program from another
+def protocol(  # noqa: PLR0913  # what distinguishes programs
     name: str,
     product: str,
     path: str,

@@ -66,7 +66,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 def is_complete(raw: bytes) -> bool:
-    """Return whether the message is as long as it says, over TCP."""
+    """Return whether the message has the length it announces, over TCP."""
     return len(raw) > _PREFIX and len(raw) >= _PREFIX + int.from_bytes(raw[:_PREFIX], "big")
 
 

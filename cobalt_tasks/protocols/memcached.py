@@ -12,7 +12,7 @@ _FRAME = bytes.fromhex("c0ba000000010000")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """Only its version tells it from others that say ERROR."""
+    """Only its version distinguishes it from others that answer ERROR."""
     found = _VERSION.match(raw.removeprefix(_FRAME))
     return Fingerprint("memcached", "memcached", clean(found[1])) if found else None
 

@@ -35,7 +35,7 @@ def _build_info() -> bytes:
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """A reply to a command, or what a server says to HTTP."""
+    """A reply to a command, or what a server answers to HTTP."""
     if _HTTP in raw:
         return Fingerprint("mongodb", "MongoDB")
     code = int.from_bytes(raw[12:16], "little")
@@ -53,7 +53,10 @@ def is_complete(raw: bytes) -> bool:
 
 
 def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask for the version: it is shown without logging in."""
+    """Ask for the version: it is shown without logging in.
+
+    raw: its answer; known: what that showed.
+    """
     if known.version or raw.startswith(b"HTTP/"):
         return None
     reply = yield Send(_build_info(), is_complete=is_complete)

@@ -32,7 +32,10 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Subscribe to the version, if the broker lets strangers in."""
+    """Subscribe to the version, if the broker lets strangers in.
+
+    raw: its answer; known: what that showed.
+    """
     if raw[3:4] != b"\x00":
         return None
     reply = yield Send(_subscribe(), is_complete=lambda data: bool(_MOSQUITTO.search(data) or _EMQX.search(data)))

@@ -26,7 +26,7 @@ _MARIADB = re.compile(rb"(?:5\.5\.5-)?([0-9][^-]*)-MariaDB")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """A server that refuses this client's address still says what it is."""
+    """A server that refuses this client's address still shows what it is."""
     if found := _HANDSHAKE.match(raw):
         capabilities = raw[found.end() + _AFTER_VERSION : found.end() + _AFTER_VERSION + 1]
         offers_tls = bool(capabilities) and bool(capabilities[0] & _CLIENT_SSL)

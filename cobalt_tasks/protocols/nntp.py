@@ -15,7 +15,7 @@ _PRODUCTS = (
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """A greeting that says NNTP or news, or a product of it."""
+    """A greeting that names NNTP or news, or a product of it."""
     found = _GREETING.match(raw)
     if not found:
         return None

@@ -13,7 +13,7 @@ _MOST = 12
 
 
 def challenge(raw: bytes) -> dict[str, str]:
-    """Return the names in a challenge anywhere in `raw`, and `os_version`; empty if there is none."""
+    """Return the names in a challenge anywhere in `raw`, and `os_version`; empty without a challenge."""
     at = raw.find(_MARK + _CHALLENGE)
     if at < 0:
         return {}

@@ -37,7 +37,10 @@ def starttls(_: Target) -> Steps[bool]:
 
 
 def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask what the server can do (RFC 2449)."""
+    """Ask what the server can do (RFC 2449).
+
+    raw: its answer; known: what that showed.
+    """
     if not raw.startswith(b"+OK"):
         return None
     reply = yield Send(b"CAPA\r\n", is_complete=lambda data: data.endswith(b"\r\n.\r\n") or data.startswith(b"-ERR"))

@@ -27,7 +27,10 @@ def recognise_reply(raw: bytes) -> Fingerprint | None:
 
 
 def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask for a version of the protocol that does not exist: the error names the source file it comes from."""
+    """Ask for a version of the protocol that does not exist: the error names the source file it comes from.
+
+    raw: its answer; known: what that showed.
+    """
     if known.product or (yield Connect()).status is not ConnectionStatus.OPEN:
         return None
     reply = yield Send(_BAD_VERSION)

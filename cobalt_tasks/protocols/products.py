@@ -52,7 +52,7 @@ _PARTS: Final = frozenset({b"php", b"perl", b"python", b"openssl"})
 _STANDARDS: Final = frozenset(
     {b"upnp", b"dlnadoc", b"ipp", b"http", b"soap", b"sip", b"rtsp", b"dav", b"servlet", b"jsp"}
 )
-"""Tokens of header values that name what is spoken, not who speaks."""
+"""Tokens of header values that name a standard, not a program."""
 
 
 def product_of(value: bytes) -> tuple[str | None, str | None]:

@@ -12,7 +12,7 @@ _HEAD: Final = 20
 
 
 def recognise(_: bytes) -> Fingerprint | None:
-    """Nothing in an answer tells it from noise without its question."""
+    """Nothing in an answer distinguishes it from noise without its question."""
     return None
 
 

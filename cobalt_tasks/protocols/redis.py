@@ -14,7 +14,7 @@ _INFO = b"INFO server\r\n"
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """The version only where INFO was answered. Valkey says both versions, its own last."""
+    """The version only where INFO was answered. Valkey shows both versions, its own last."""
     if not _ANSWER.match(raw):
         return None
     versions = dict(_VERSION.findall(raw))

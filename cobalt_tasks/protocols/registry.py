@@ -181,7 +181,7 @@ def words_at(port: int, *, in_tls: bool = False, industrial: bool = False) -> li
     """Return the protocols to try on a TCP port in their order: those that live there, then the others by likelihood.
 
     Without `in_tls`, TLS itself is one of them, the first on ports where it starts with the first byte.
-    industrial: the protocols of industrial controllers are among them.
+    port: its number; industrial: the protocols of industrial controllers are among them.
     """
     own = at_port(port, in_tls=in_tls)
     if any(each.exclusive for each in own):
@@ -192,7 +192,10 @@ def words_at(port: int, *, in_tls: bool = False, industrial: bool = False) -> li
 
 
 def udp_words_at(port: int, *, industrial: bool = False) -> list[Protocol]:
-    """Return the protocols to try on a UDP port in their order: those that live there, then the others by likelihood."""
+    """Return the protocols to try on a UDP port in their order: those that live there, then the others by likelihood.
+
+    port: its number; industrial: the protocols of industrial controllers are among them.
+    """
     own = [each for each in PROTOCOLS if port in each.udp_ports]
     others = () if any(each.exclusive for each in own) else _likely_over_udp()
     return _spoken((*own, *others), industrial=industrial, udp=True)
@@ -211,7 +214,7 @@ def _likely_over_udp() -> tuple[Protocol, ...]:
 
 
 def _spoken(protocols: Iterable[Protocol], *, industrial: bool, udp: bool = False) -> list[Protocol]:
-    """Return those that have words and may be spoken, each once."""
+    """Return those that have words and may be asked, each once."""
     spoken = (each for each in protocols if (each.udp_words if udp else each.words))
     return list({each.name: each for each in spoken if industrial or not each.industrial}.values())
 

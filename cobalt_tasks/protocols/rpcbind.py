@@ -27,7 +27,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 def is_complete(raw: bytes) -> bool:
-    """Return whether the record is as long as it says, over TCP."""
+    """Return whether the record has the length it announces, over TCP."""
     return len(raw) > _MARK and len(raw) >= _MARK + int.from_bytes(raw[1:_MARK], "big")
 
 

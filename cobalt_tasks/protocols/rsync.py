@@ -9,7 +9,7 @@ _GREETING = re.compile(rb"@RSYNCD: ([0-9.]{1,10})")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """The version it says is the protocol's, not the program's."""
+    """The version it shows is the protocol's, not the program's."""
     found = _GREETING.match(raw)
     return Fingerprint("rsync", "rsync", info=f"protocol {clean(found[1])}") if found else None
 

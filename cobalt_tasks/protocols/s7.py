@@ -47,7 +47,7 @@ def ask_more(_: Target, __: bytes, known: Fingerprint) -> Steps[Fingerprint | No
 
 
 def is_complete(raw: bytes) -> bool:
-    """Return whether the packet is as long as it says (RFC 1006 6)."""
+    """Return whether the packet has the length it announces (RFC 1006 6)."""
     return len(raw) >= 4 and len(raw) >= int.from_bytes(raw[2:4], "big")  # noqa: PLR2004  # the head of a packet
 
 

@@ -88,7 +88,7 @@ def ask_more(_: Target, __: bytes, known: Fingerprint) -> Steps[Fingerprint | No
 
 
 def is_complete(raw: bytes) -> bool:
-    """Return whether the message is as long as it says."""
+    """Return whether the message has the length it announces."""
     return len(raw) > 4 and len(raw) >= 4 + int.from_bytes(raw[1:4], "big")  # noqa: PLR2004  # bytes of the length
 
 

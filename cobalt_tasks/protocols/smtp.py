@@ -1,4 +1,4 @@
-"""SMTP: the 220 greeting (RFC 5321 4.2), which begins with the server's own name."""
+"""SMTP: the 220 greeting (RFC 5321 4.2), which starts with the server's own name."""
 
 import re
 
@@ -23,7 +23,7 @@ _LAST_LINE = re.compile(rb"(?:\A|\n)[0-9]{3} [^\n]*\n\Z")
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """A greeting that says SMTP; one that does not could be FTP as well."""
+    """A greeting that names SMTP; one that does not could be FTP as well."""
     found = _GREETING.match(raw)
     if not found or b"SMTP" not in raw.upper():
         return None
@@ -44,7 +44,10 @@ def starttls(target: Target) -> Steps[bool]:
 
 
 def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask for the extensions."""
+    """Ask for the extensions.
+
+    target: the port; raw: its answer; known: what that showed.
+    """
     reply = yield Send(_ehlo(target), is_complete=lambda data: bool(_LAST_LINE.search(data)))
     return replace(known, offers_tls=b"STARTTLS" in (raw + reply.data).upper())
 

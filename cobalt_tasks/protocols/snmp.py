@@ -102,7 +102,10 @@ def _system(response: bytes) -> Fingerprint | None:
 
 
 def ask_more(target: Target, _: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask for the description of the system, if the user has set a community."""
+    """Ask for the description of the system, if the user has set a community.
+
+    target: the port; known: what that showed.
+    """
     if target.community is None:
         return None
     reply = yield Send(_ask_system(target.community))

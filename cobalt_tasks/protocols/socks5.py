@@ -12,7 +12,7 @@ _ANSWERS: Final = {b"\x05\x00": "no login", b"\x05\x02": "name and password", b"
 
 
 def recognise(_: bytes) -> Fingerprint | None:
-    """Two bytes could be anybody's without the question."""
+    """Two bytes could be from any server without the question."""
     return None
 
 

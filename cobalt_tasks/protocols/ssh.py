@@ -42,7 +42,10 @@ def _start(raw: bytes) -> int:
 
 
 def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask for the host key, and for the algorithms the server offers."""
+    """Ask for the host key, and for the algorithms the server offers.
+
+    target: the port; raw: its answer; known: what that showed.
+    """
     identification = f"SSH-2.0-{target.user_agent.split(' ', maxsplit=1)[0]}".encode("ascii", "replace")
     found = yield from exchange(identification, raw[_start(raw) :])
     return replace(known, extras={**known.extras, **found}) if found else None

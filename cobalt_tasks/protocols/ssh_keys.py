@@ -47,15 +47,15 @@ _CIPHERS: Final = (
 _MACS: Final = "hmac-sha2-256,hmac-sha2-512,hmac-sha2-256-etm@openssh.com,hmac-sha1,hmac-md5"
 
 
-def exchange(identification: bytes, heard: bytes) -> Steps[dict[str, str]]:
+def exchange(identification: bytes, received: bytes) -> Steps[dict[str, str]]:
     """Return the conversation that finds out the server's algorithms and its host key, by name; empty if it shows none.
 
-    identification: how the client introduces itself, one line without its end; heard: what the server has sent so far.
+    identification: how the client introduces itself, one line without its end; received: what the server has sent so far.
     """
     opening = identification + b"\r\n" + _packet(_kexinit())
-    offered = _payload(heard.partition(b"\n")[2])
+    offered = _payload(received.partition(b"\n")[2])
     if not offered:
-        packets = heard.partition(b"\n")[2]
+        packets = received.partition(b"\n")[2]
         reply = yield _ask(opening, packets)
         opening, offered = b"", _payload(packets + reply.data)
     lists = _lists(offered) if offered else None
@@ -69,11 +69,11 @@ def exchange(identification: bytes, heard: bytes) -> Steps[dict[str, str]]:
     return {**found, **_host_key(_payload(reply.data))}
 
 
-def _ask(data: bytes, heard: bytes = b"") -> Send:
-    """Return the step that sends data, and receives the rest of a packet of which the start was heard."""
+def _ask(data: bytes, before: bytes = b"") -> Send:
+    """Return the step that sends data, and receives the rest of a packet of which the start came before."""
 
     def is_complete(received: bytes) -> bool:
-        return bool(_payload(heard + received))
+        return bool(_payload(before + received))
 
     return Send(data, is_complete=is_complete, limit=_LIMIT, is_evidence=False)
 

@@ -60,7 +60,7 @@ def _attributes(body: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def is_complete(raw: bytes) -> bool:
-    """Return whether the message is as long as it says."""
+    """Return whether the message has the length it announces."""
     return len(raw) >= _HEAD and len(raw) >= _HEAD + int.from_bytes(raw[2:4], "big")
 
 

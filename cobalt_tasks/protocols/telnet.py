@@ -24,7 +24,7 @@ _DEVICES = {"MikroTik telnetd": "router", "Cisco telnetd": "router"}
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """IAC WILL, WON'T, DO or DON'T; which options, and in what order, tells some servers apart."""
+    """IAC WILL, WON'T, DO or DON'T; which options, and in what order, distinguishes some servers."""
     if not _NEGOTIATION.match(raw):
         return None
     product = next((product for product, pattern in _PRODUCTS if pattern.match(raw)), None)

@@ -24,7 +24,10 @@ NOTHING_TRIED: Final = Accepted()
 
 
 def scan(target: Target, first: StepResult) -> Steps[Accepted]:
-    """Return the conversation that finds out what a port accepts besides what `first`, its usual handshake, showed."""
+    """Return the conversation that finds out what a port accepts besides what `first`, its usual handshake, showed.
+
+    target: the port.
+    """
     version, _, cipher = (first.tls or "").partition(" ")
     ciphers: dict[str, tuple[str, ...]] = {version: (cipher,)} if version and cipher else {}
     for highest in OLDER:
@@ -54,7 +57,7 @@ def _handshake(target: Target, highest: str, without: tuple[str, ...]) -> Steps[
 
 
 def _restricted(steps: Steps[T], highest: str, without: tuple[str, ...]) -> Steps[T]:
-    """Take the steps of a conversation, with less offered in each handshake.
+    """Yield the steps of a conversation, with less offered in each handshake.
 
     steps: the conversation; highest, without: as for `_handshake`.
     """

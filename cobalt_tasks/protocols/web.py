@@ -102,7 +102,10 @@ def _extras(fields: Mapping[str, bytes], application: str | None) -> dict[str, s
 
 
 def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Follow one redirect to a path of the same server, where the page has the title; then fetch the page's icon."""
+    """Follow one redirect to a path of the same server, where the page has the title; then fetch the page's icon.
+
+    target: the port; raw: its answer; known: what that showed.
+    """
     page, shown = raw, known
     location = known.extras.get("location", "")
     is_local = location.startswith("/") and not location.startswith("//")
@@ -116,7 +119,7 @@ def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprin
 
 
 def _icon(target: Target, path: str) -> Steps[bytes]:
-    """Fetch an icon; empty if there is none, or it is larger than is fetched."""
+    """Fetch an icon; empty if the server has none, or it is larger than is fetched."""
     if (yield Connect()).status is not ConnectionStatus.OPEN:
         return b""
     reply = yield Send(request(target, path), is_complete=is_complete, limit=favicon.LIMIT, is_evidence=False)
@@ -131,7 +134,7 @@ def _icon(target: Target, path: str) -> Steps[bytes]:
 def request(target: Target, path: str = "/") -> bytes:
     """Return the request for a page of the host, by its name where one is known (RFC 9112 3).
 
-    path: printable ASCII without blanks; anything else is asked for as `/`.
+    target: the port; path: printable ASCII without blanks; anything else is asked for as `/`.
     """
     path = path if _PATH.fullmatch(path) else "/"
     host = target.name or (f"[{target.address}]" if ":" in target.address else target.address)

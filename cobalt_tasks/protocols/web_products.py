@@ -120,7 +120,7 @@ WEB_PRODUCTS: Final = _table(
 )
 
 LIBRARIES: Final = frozenset({"Cowboy", "Kestrel", "Mojolicious", "TwistedWeb", "Python", "WSGIServer"})
-"""Servers of which a page's product says more than the Server header."""
+"""Servers of which a page's product shows more than the Server header."""
 
 RENAMED: Final = {
     "Apache-Coyote": ("Apache Tomcat", False),

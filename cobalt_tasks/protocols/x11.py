@@ -13,7 +13,7 @@ _VENDOR = 40
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
-    """Success shows the vendor and its release; a refusal gives a reason."""
+    """Success shows the vendor and its release; a refusal has a reason."""
     if failed := _FAILED.match(raw[:2] + raw[2:6]):
         return Fingerprint("x11", info=clean(raw[_HEAD : _HEAD + failed[1][0]])) if len(raw) > _HEAD else None
     if not _SUCCESS.match(raw[:6]) or len(raw) < _VENDOR:

@@ -36,7 +36,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
 
 
 def is_complete(raw: bytes) -> bool:
-    """Return whether as much is there as the header says."""
+    """Return whether as much is there as the header announces."""
     return len(raw) >= _HEAD and len(raw) >= _HEAD + int.from_bytes(raw[5:9], "little")
 
 

@@ -19,6 +19,9 @@ SEEDS = HERE / "seeds"
 
 FINDINGS = HERE / "findings"
 _TRIM = 2048
+START = 4
+"""Seconds until a target has started."""
+
 SCRIPTS = {
     **dict.fromkeys((f"protocol:{each.name}" for each in PROTOCOLS), "protocols.py"),
     **dict.fromkeys((*(each.name for each in FORMATS), "recognise"), "formats.py"),
@@ -59,10 +62,12 @@ def run(name: str, seconds: int) -> bool:
 
 
 def main() -> None:
-    """Run all, or those named after the number of seconds."""
-    seconds = int(sys.argv[1])
-    names = sys.argv[2:] or list(SCRIPTS)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    """Run all, or those named after the number of seconds; `--minutes N` shares so many minutes among them."""
+    share = sys.argv[1] == "--minutes"
+    names = sys.argv[3 if share else 2 :] or list(SCRIPTS)
+    processors = os.cpu_count() or 1
+    seconds = max(1, int(float(sys.argv[2]) * 60 * processors / len(names)) - START) if share else int(sys.argv[1])
+    with ThreadPoolExecutor(processors) as pool:
         held = list(pool.map(lambda name: run(name, seconds), names))
     sys.exit(not all(held))
 
