@@ -143,7 +143,7 @@ def test_workers_and_sweeps_are_missed(doctor: Doctor, worker: Worker, ledger: D
     worker.kill()
     _, found = doctor()
     assert (found["workers"]["ok"], found["sweep"]["ok"]) == (False, True)
-    assert "banner, certificate, control, domain, geolocation" in str(found["workers"]["says"])
+    assert "banner, certificate, domain, geolocation" in str(found["workers"]["says"])
 
 
 def test_the_healthcheck_tells_a_worker_that_answers_from_one_that_does_not(doctor: Doctor, worker: Worker) -> None:
