@@ -155,3 +155,9 @@ def test_pfsense_keeps_what_follows_the_addresses() -> None:
     assert details(batch)[0]["rest"] == ["request", "1", "164"]
     assert (details(batch)[0]["ttl"], details(batch)[0]["length"]) == ("64", "84")
     assert connections(batch)[1] == ("10.0.0.2", 40000, "10.0.0.1", 53, "udp")
+
+
+def test_a_time_before_1970_is_none() -> None:
+    """No table takes it: the line counts as written when it arrived."""
+    batch = read("[Tue Dec 29 11:52:40 1066] x IN=eth0 OUT= SRC=192.0.2.9 DST=192.0.2.5 PROTO=TCP SPT=8 DPT=9 SYN\n")
+    assert connection_rows(batch)[0][1] == 1_800_000_000.0

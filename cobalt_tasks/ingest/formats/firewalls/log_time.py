@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
+from cobalt_tasks.ingest.values import LATEST
+
 _ISO: Final = re.compile(r"(?:<\d+>\d? ?|\[)?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
 _BRACKET: Final = re.compile(r"\[(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) ([ \d]\d) (\d\d:\d\d:\d\d) (\d{4})\]")
 """As `dmesg -T` writes it."""
@@ -15,6 +17,15 @@ _YEARS: Final = (0, 1)
 
 
 def time_of(line: str, arrived_at: float) -> float | None:
+    """Return when a line was written, in epoch seconds; None if it has no time, or none since 1970.
+
+    line: the line; arrived_at: epoch seconds.
+    """
+    when = _time_of(line, arrived_at)
+    return when if when is not None and 0 <= when <= LATEST else None
+
+
+def _time_of(line: str, arrived_at: float) -> float | None:
     """Return when a line was written, in epoch seconds; None if it has no time.
 
     line: the line, which may start with a priority; arrived_at: epoch seconds: the old form has no year, and its times are
