@@ -19,7 +19,7 @@ from workers import runners
 from workers.batches import fault
 from workers.context import WorkerContext, worker_context
 from workers.leases import holding
-from workers.patience import patiently
+from workers.retry import until_database_answers
 from workers.runners import Probes, Runner
 from workers.window import roll
 
@@ -69,7 +69,7 @@ def work(kind: str, ids: Sequence[int]) -> None:
         send_following(own, kind, BatchResult(window.done, window.following))
         return
     started = time.monotonic()
-    claim = patiently(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
+    claim = until_database_answers(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
     batch = run_claimed(own, claim, runner)
     try:
         own.dispatcher.record_throughput(kind, batch.done, time.monotonic() - started)
@@ -107,7 +107,7 @@ def run_claimed(own: WorkerContext, claim: Claim, run: Runner) -> BatchResult:
         return BatchResult()
     with holding(own.database, claim.token):
         outcomes = _outcomes(own, claim.jobs, run)
-        following = patiently(lambda: own.database.write(complete, claim.token, outcomes))
+        following = until_database_answers(lambda: own.database.write(complete, claim.token, outcomes))
     log.info(
         "%s: %d jobs, %d done",
         claim.jobs[0].kind,

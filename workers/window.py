@@ -27,8 +27,8 @@ from workers.context import WorkerContext
 from workers.leases import Held, holding, is_stopping
 from workers.net import MOST_OPEN, Net
 from workers.pace import Pace
-from workers.patience import patiently
 from workers.queues import levels_before_others
+from workers.retry import until_database_answers
 from workers.runners import Probes, checked_outcome
 
 log = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Window:
         ended = defaultdict(list, self._ended)
         for token, job in self._running.values():
             ended[token].append(held_up(job, f"{type(error).__name__}: {error}"))
-        self.following |= patiently(lambda: self._own.database.write(complete_all, ended))
+        self.following |= until_database_answers(lambda: self._own.database.write(complete_all, ended))
         self.done += sum(map(len, ended.values()))
 
     async def _wait(self) -> None:
@@ -154,7 +154,7 @@ class Window:
             return
         before = time.monotonic()
         found = await asyncio.get_running_loop().run_in_executor(
-            self._ledger, lambda: patiently(lambda: self._write(ended, room, named))
+            self._ledger, lambda: until_database_answers(lambda: self._write(ended, room, named))
         )
         self._took = time.monotonic() - before
         self.following |= found.following

@@ -1,13 +1,13 @@
-"""A database that restarts costs a worker a moment, not its batch."""
+"""A worker repeats a write while the database restarts, and keeps its batch."""
 
 import pytest
 
 from cobalt_tasks.core.errors import DatabaseUnavailableError
-from workers import tasks
+from workers import retry
 
 
-def test_a_write_is_done_once_the_database_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tried again while a claim can hold. Break: the loop in tasks._patiently."""
+def test_a_write_is_done_once_the_database_is_back() -> None:
+    """It is repeated while a claim can hold. Break: the loop in retry.until_database_answers."""
     answers = [DatabaseUnavailableError(), DatabaseUnavailableError(), 7]
 
     def write() -> int:
@@ -16,15 +16,15 @@ def test_a_write_is_done_once_the_database_is_back(monkeypatch: pytest.MonkeyPat
             raise answer
         return answer
 
-    assert tasks._patiently(write) == 7
+    assert retry.until_database_answers(write) == 7
 
 
 def test_it_gives_up_when_no_claim_can_hold_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
     """An outage longer than a lease is left to the sweep."""
-    monkeypatch.setattr(tasks, "LEASE_SECONDS", 0.5)
+    monkeypatch.setattr(retry, "LEASE_SECONDS", 0.5)
 
     def write() -> int:
         raise DatabaseUnavailableError
 
     with pytest.raises(DatabaseUnavailableError):
-        tasks._patiently(write)
+        retry.until_database_answers(write)

@@ -1,4 +1,4 @@
-"""Writes to the ledger again while it is away."""
+"""Repeats a write to the ledger until the database answers."""
 
 import random
 import time
@@ -11,11 +11,13 @@ from cobalt_tasks.core.timeouts import LEASE_SECONDS
 T = TypeVar("T")
 
 
-def patiently(write: Callable[[], T]) -> T:
-    """Write, once more and again while the database is away, as long as a claim can hold: its token makes that safe.
+def until_database_answers(write: Callable[[], T]) -> T:
+    """Call `write` until the database answers, for `LEASE_SECONDS` at most; return its result.
+
+    A claim can hold that long, and its token makes a repeated write safe. Between two calls it waits 0.2 to 0.8 s.
 
     Raises:
-        DatabaseUnavailableError: it stayed away.
+        DatabaseUnavailableError: the database did not answer in that time.
 
     """
     give_up_at = time.monotonic() + LEASE_SECONDS
