@@ -1,7 +1,7 @@
 """Runs one probe among others in an event loop, and notices when something holds that loop up.
 
 A hostile peer can make the loop compute: a huge number in a handshake, a pathological answer. Meanwhile the clocks of all
-other probes run on, and their silence says nothing about their targets.
+other probes run on, and their silence proves nothing about their targets.
 """
 
 import asyncio
@@ -78,9 +78,9 @@ class LoopLag:
 async def run_guarded(probe: Probe, job: Job, net: Net, lag: LoopLag, seconds: float = JOB_SECONDS) -> Outcome:
     """Return the outcome of one job: whatever its probe does, and within its time.
 
-    If the loop stood still for more than `MOST_LAG` seconds and half of the time meanwhile, a time-out is not final. The job runs again with a
-    few others, then isolated in a batch of its own, where only the target itself can hold the loop up; the attempts of such
-    runs are bounded.
+    If the loop stood still for more than `MOST_LAG` seconds and half of the time meanwhile, a time-out is not final. The
+    job runs again with a few others, then isolated in a batch of its own, where only the target itself can hold the loop
+    up; the attempts of such runs are bounded.
 
     Args:
         probe: of the job's kind.
@@ -109,12 +109,18 @@ async def run_guarded(probe: Probe, job: Job, net: Net, lag: LoopLag, seconds: f
 
 
 def fault(job: Job, error: Exception) -> Outcome:
-    """Return the outcome of a job on which our own code failed."""
+    """Return the outcome of a job on which our own code failed.
+
+    job: the job; error: what was raised, the outcome's detail names its type and text.
+    """
     return Outcome(job=job, verdict=Verdict.FAULT, code="fault", detail=f"{type(error).__name__}: {error}")
 
 
 def held_up(job: Job, detail: str) -> Outcome:
-    """Return the outcome of a job whose worker was held up, perhaps by another; `detail` is one line for people."""
+    """Return the outcome of a job whose worker was held up, perhaps by another job.
+
+    job: the job; detail: one line of text for the user.
+    """
     return Outcome(job=job, verdict=Verdict.HELD_UP, code=HELD_UP, detail=detail)
 
 

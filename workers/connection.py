@@ -19,7 +19,7 @@ MOST_BYTES: Final = 16 * 1024
 """Bytes accepted from one connection, all in all; the rest is left unread."""
 
 LULL: Final = 0.05
-"""Seconds without a byte, after which an answer that has begun is over, plus what distance adds."""
+"""Seconds without a byte, after which an answer that has started is over, plus what distance adds."""
 
 _LULL_INCOMPLETE: Final = 0.3
 """The same for an answer that is known to be incomplete."""
@@ -36,7 +36,10 @@ class Connection:
     """One TCP connection under a deadline. Once it is not open, every operation is over at once, with nothing."""
 
     def __init__(self, deadline: float, context: ssl.SSLContext) -> None:
-        """Not connected yet; `deadline` is by the event loop's clock."""
+        """Prepare a connection without opening it.
+
+        deadline: by the event loop's clock, for all operations together; context: of TLS, used by `start_tls`.
+        """
         self._loop = asyncio.get_running_loop()
         self._deadline = deadline
         self._context = context
@@ -48,7 +51,7 @@ class Connection:
         self.tls: str | None = None
         """The version of TLS and the cipher suite, once there is TLS."""
         self.reason: str | None = None
-        """What the TLS library said when the handshake failed."""
+        """The error of the TLS library when the handshake failed."""
         self.certificate: bytes | None = None
         """The peer's certificate as DER, not verified; also of a handshake that failed after it."""
         self.chain: tuple[bytes, ...] = ()
@@ -62,7 +65,10 @@ class Connection:
         return self._failed or self._inbox.ended or ConnectionStatus.OPEN
 
     async def open(self, address: str, port: int) -> None:
-        """Connect."""
+        """Connect, until the deadline at most; `status` has the result.
+
+        address: IPv4 or IPv6, no host name; port: 1 to 65535.
+        """
         if SILENT_HOSTS.is_silent(address):
             self._failed = ConnectionStatus.TIMEOUT
             return
@@ -191,7 +197,10 @@ class Datagrams:
         return self._failed or self._inbox.ended or ConnectionStatus.OPEN
 
     async def open(self, address: str, port: int) -> None:
-        """Take a socket for that host, or that port alone: datagrams from elsewhere are not received."""
+        """Open a socket that receives datagrams only from one host, and from one port unless `any_port` was set.
+
+        address: IPv4 or IPv6, no host name; port: 1 to 65535, where datagrams are sent.
+        """
         remote: tuple[str, int] | None = (address, port)
         local = None
         if self._any_port:

@@ -70,19 +70,31 @@ class SteadyConsumer(Consumer):
         return connection
 
     def on_unknown_message(self, body: Any, message: Any) -> None:  # noqa: ARG002  # Celery's signature
-        """Drop a message that names no task."""
+        """Drop a message that names no task.
+
+        body: its content, not used; message: kombu's message, which is rejected.
+        """
         self._drop(message, "it names no task")
 
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
-        """Drop a message whose task does not exist here."""
+        """Drop a message whose task does not exist here.
+
+        body: its content, not used; message: kombu's message, which is rejected; exc: holds the name of the task.
+        """
         self._drop(message, f"there is no task {exc}")
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:  # noqa: ARG002
-        """Drop a message whose headers cannot be used."""
+        """Drop a message whose headers cannot be used.
+
+        body: its content, not used; message: kombu's message, which is rejected; exc: what is wrong with the headers.
+        """
         self._drop(message, str(exc))
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
-        """Drop a message whose body cannot be read."""
+        """Drop a message whose body cannot be read.
+
+        message: kombu's message, which is rejected; exc: why its body cannot be decoded.
+        """
         self._drop(message, str(exc))
 
     def _report(self, error: Exception, seconds: float) -> None:

@@ -23,21 +23,25 @@ EXIT: Final = 70
 
 
 class ConsumerWatchdog:
-    """Holds what waits against what was taken. It counts looks, so that a worker that was paused does not end itself."""
+    """Compares what waits with what was taken. It counts its checks: a worker that was paused does not end itself."""
 
     def __init__(self, waiting: Callable[[], int], looks: int) -> None:
-        """Hear well; `waiting` returns how many messages wait for this worker, or raises BrokerUnavailableError."""
+        """Start with no check failed.
+
+        waiting: returns the number of messages in this worker's queues, or raises BrokerUnavailableError.
+        looks: failed checks in a row after which the consumer counts as stalled, 1 or more.
+        """
         self._waiting = waiting
         self._looks = looks
         self._silent = 0
         self._taken = 0
 
     def took(self, **_: object) -> None:
-        """A message was taken."""
+        """Count a message that was taken."""
         self._taken += 1
 
     def is_stalled(self) -> bool:
-        """Look once; tell whether nothing was taken since the last look while messages waited, too often in a row."""
+        """Check once; return True if nothing was taken while messages waited in the last `looks` checks in a row."""
         taken, self._taken = self._taken, 0
         try:
             is_silent = not taken and self._waiting() > 0

@@ -79,5 +79,5 @@ def _refuse_green_pools(instance: Any, **_: object) -> None:
 
 @signals.worker_process_init.connect
 def _die_with_parent(**_: object) -> None:
-    """Let a pool child end with its worker, even one that was killed: an orphan would hold its leases for nothing."""
+    """Make a pool child end with its worker, even one that was killed: an orphan would hold its leases for nothing."""
     machine.end_with_parent()

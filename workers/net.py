@@ -43,6 +43,7 @@ class Net:
 
         scope: the networks that may be reached; timeout: seconds a job may take in total.
         resolvers: DNS servers as ADDRESS[:PORT]; without any the system's are asked, or none if `offline`.
+        most_open: jobs that may hold a socket at a time, 1 or more.
 
         Raises:
             ConfigurationError: a resolver is no address with a port.
@@ -105,6 +106,7 @@ class Net:
     ) -> AsyncIterator[Connection | Datagrams]:
         """Connect, and close for sure. Whether it worked is the connection's status.
 
+        address: IPv4 or IPv6, no host name; port: 1 to 65535.
         deadline: by the event loop's clock; transport: `tcp` or `udp`.
         any_port: over UDP, answers from every port of the host are received.
 
@@ -127,9 +129,10 @@ class Net:
             await asyncio.sleep(0)
 
     async def drive(self, steps: Steps[T], target: Target, *, deadline: float) -> T:
-        """Take the steps of a conversation, and return its result. One connection is open at a time; none stays open.
+        """Run the steps of a conversation, and return its result. One connection is open at a time; none stays open.
 
-        target: whom it is with; deadline: by the event loop's clock, for the whole conversation. When it has passed,
+        steps: the generator of the conversation; target: the host and port it is with.
+        deadline: by the event loop's clock, for the whole conversation. When it has passed,
         every step is over at once, with nothing.
 
         Raises:
@@ -167,6 +170,7 @@ class Net:
     async def ask(self, name: Labels, kind: RecordType, *, about: str, deadline: float) -> DnsAnswer:
         """Return what the resolvers answer about a name.
 
+        name: its labels; kind: the type of the records to ask for.
         about: the host the question is about: about a private one, or one with a private address inside, only resolvers
         with private addresses are asked (RFC 6303).
         deadline: by the event loop's clock.

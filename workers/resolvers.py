@@ -27,7 +27,7 @@ class DnsReply(StrEnum):
     NOTHING = "nothing"
     """The name does not exist, or has no such record: an answer."""
     BROKEN = "broken"
-    """A resolver answered that it cannot tell: SERVFAIL, REFUSED and the like."""
+    """A resolver answered with an error: SERVFAIL, REFUSED and the like."""
     SILENT = "silent"
     """No resolver answered in time."""
     NOT_ASKED = "not asked"
@@ -38,7 +38,7 @@ class DnsAnswer(Struct, frozen=True):
     """A DNS answer.
 
     names, addresses: what the records hold. ttl: seconds, the smallest on the way, or a negative answer's (RFC 2308); None
-    if there is none.
+    if the answer has none.
     """
 
     reply: DnsReply
@@ -53,6 +53,7 @@ class Resolvers:
     def __init__(self, scope: Scope, servers: Sequence[str], *, offline: bool) -> None:
         """Sort the servers.
 
+        scope: servers that it excludes are not used.
         servers: as ADDRESS[:PORT]; offline: without any, ask none instead of the system's.
 
         Raises:
@@ -68,6 +69,7 @@ class Resolvers:
     async def ask(self, name: Labels, kind: RecordType, *, is_private: bool, deadline: float) -> DnsAnswer:
         """Ask for the records of a name; truncated answers are asked for again over TCP.
 
+        name: its labels; kind: the type of the records.
         is_private: ask only resolvers that have private addresses themselves.
         deadline: by the event loop's clock.
         """

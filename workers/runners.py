@@ -72,7 +72,7 @@ def checked(kind: Kind, run: Callable[..., Any]) -> Runner:
 
 
 def checked_outcome(kind: Kind, job: Job, found: Outcome | None) -> Outcome:
-    """Return an outcome, or a fault if there is none or it has facts that the kind does not declare.
+    """Return an outcome, or a fault if it is missing or has facts that the kind does not declare.
 
     Args:
         kind: the catalog entry.

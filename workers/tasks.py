@@ -41,6 +41,8 @@ def ids_of(kind: str, arguments: tuple[object, ...], named: Mapping[str, object]
     """Return the ids of jobs a message carries, None if it is not one of the dispatcher's.
 
     Others than this program can write to Redis: what they write costs one line in the log.
+
+    kind: of the queue; arguments, named: the positional and keyword arguments of the message, of any type.
     """
     try:
         (ids,) = convert((*arguments, *named.items()), tuple[list[Annotated[int, Meta(ge=1, le=2**63 - 1)]]])

@@ -30,6 +30,8 @@ async def probe(job: Job, net: Net) -> Outcome:
 
     Inside TLS the certificate was shown: the certificate job of the port has nothing left to do, once the other names of the
     host were asked for. Codes: `open`; `silent`, `out of scope`, `unsupported` (nothing to send), or how the connection failed.
+
+    job: a claimed job of this kind; net: the network, for all packets.
     """
     target = net.target(job)
     if job.protocol not in _TRANSPORTS or (job.protocol == "udp" and not _udp_words(target)):

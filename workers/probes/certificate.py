@@ -23,7 +23,10 @@ _NAME_WANTED: Final = frozenset({"TLSV1_UNRECOGNIZED_NAME", "SSLV3_ALERT_UNRECOG
 async def probe(job: Job, net: Net) -> Outcome:
     """Fetch the certificates of a port, one handshake for each name of the host; without a name one without.
 
-    A port that starts in the clear is asked for TLS first. Codes: `open`; `no tls`, `no name`, `no certificate`, `unreadable`, `out of scope`, or how the connection failed.
+    A port that starts in the clear is asked for TLS first. Codes: `open`; `no tls`, `no name`, `no certificate`,
+    `unreadable`, `out of scope`, or how the connection failed.
+
+    job: a claimed job of this kind; net: the network, for all packets.
     """
     target = net.target(job)
     shown_to: list[tuple[StepResult, str | None]] = []

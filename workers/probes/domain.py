@@ -28,8 +28,11 @@ _SAFE: Final = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_")
 async def probe(job: Job, net: Net) -> Outcome:
     """Ask for the names of a host.
 
-    Codes: `named`, `no name`; `broken` when resolvers cannot tell, `no resolver` when none answers, `no private resolver`
-    when a private address would have to be asked of a public one, `not asked` when there is none at all.
+    Codes: `named`, `no name`; `broken` when resolvers answer with an error, `no resolver` when none answers,
+    `no private resolver` when a private address would have to be asked of a public one, `not asked` when no resolver is
+    configured.
+
+    job: a claimed job of this kind; net: the network, for all packets.
     """
     async with net.turn() as deadline:
         answer = await net.ask(reverse_name(job.address), RecordType.PTR, about=job.address, deadline=deadline)
@@ -43,7 +46,7 @@ async def probe(job: Job, net: Net) -> Outcome:
                     after=_RETRY * 4**job.attempts,
                 )
             case DnsReply.NOT_ASKED:
-                return _not_asked(job)
+                return _not_looked_up(job)
             case DnsReply.BROKEN:
                 return _broken(job)
         targets = _targets(answer)
@@ -91,7 +94,8 @@ def _broken(job: Job) -> Outcome:
     return Outcome(job=job, verdict=Verdict.FAILED, code="broken", detail=detail)
 
 
-def _not_asked(job: Job) -> Outcome:
+def _not_looked_up(job: Job) -> Outcome:
+    """Return the outcome of an address for which no resolver may be asked."""
     code, detail = "not asked", "no resolver is configured: name one in COBALT_RESOLVERS"
     if not is_public(job.address):
         code, detail = "no private resolver", "a private address is asked only of resolvers with private addresses"
@@ -128,5 +132,5 @@ def _outcome(job: Job, answer: DnsAnswer, targets: list[Labels], confirmed: list
 
 
 def _fresh_for(ttl: int | None) -> float:
-    """Return a record's time to live within bounds; one that says nothing lives longest."""
+    """Return a record's time to live within bounds; a record without one lives longest."""
     return _LONGEST_FRESH if ttl is None else min(max(float(ttl), _SHORTEST_FRESH), _LONGEST_FRESH)

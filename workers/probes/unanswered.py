@@ -1,4 +1,4 @@
-"""The outcomes of targets that gave no answer."""
+"""The outcomes of targets that sent no answer, or that were not contacted."""
 
 from typing import Final
 
@@ -10,7 +10,10 @@ _PAUSE: Final = 30.0
 
 
 def unreached(job: Job, status: ConnectionStatus, detail: str | None = None) -> Outcome:
-    """Return the outcome of a connection that did not come to an answer."""
+    """Return the outcome of a connection that did not come to an answer.
+
+    job: the job; status: how the connection ended; detail: one line for the user, None for none.
+    """
     if status is ConnectionStatus.EXHAUSTED:
         return Outcome(job=job, verdict=Verdict.RETRY, code=status.value, detail="no free socket here", after=_PAUSE)
     return Outcome(job=job, verdict=Verdict.FAILED, code=status.value, detail=detail)
