@@ -157,10 +157,10 @@ def _traffic(connection: Connection, rules: Rules, ids: Span) -> tuple[list[Find
 
 def _compare(connection: Connection, rules: Rules, traffic: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
     """Return (new, again): what changes a score, and what is only to be written as seen later, or by these rules."""
-    kept = findings.kept(connection, sorted({each.address for each in traffic}))
+    stored = findings.stored(connection, sorted({each.address for each in traffic}))
     new, again = [], []
     for each in traffic:
-        before = kept.get(findings.key(each))
+        before = stored.get(findings.key(each))
         if before is None or before.finding.points != each.points:
             new.append(each)
         elif (
@@ -196,7 +196,7 @@ def _score(
     now = time.time()
     with database.reading() as connection:
         scores = findings.scores_of(connection, addresses)
-        before = findings.kept(connection, addresses)
+        before = findings.stored(connection, addresses)
         known = findings.known(connection, addresses)
         accepted = notes.of_findings(connection, addresses)
     after = {findings.key(each): each for each in traffic}

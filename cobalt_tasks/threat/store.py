@@ -28,7 +28,7 @@ Key = tuple[str, str, str]
 """(address, rule, subject)."""
 
 
-class Kept(NamedTuple):
+class StoredFinding(NamedTuple):
     """A stored finding, and the version of the rules that found it."""
 
     finding: Finding
@@ -99,7 +99,7 @@ def add(connection: Connection, found: Iterable[Finding], version: str) -> None:
     connection.execute(statement, encode(rows))
 
 
-def kept(connection: Connection, of: Sequence[str]) -> dict[Key, Kept]:
+def stored(connection: Connection, of: Sequence[str]) -> dict[Key, StoredFinding]:
     """Return the stored findings of hosts by key."""
     columns = [findings.c[name] for name in _FINDING]
     found = {}
@@ -108,7 +108,7 @@ def kept(connection: Connection, of: Sequence[str]) -> dict[Key, Kept]:
             select(*columns).where(one_of(connection, findings.c.address, some))
         ):
             each = Finding(**dict(zip(Finding.__struct_fields__, values, strict=True)))
-            found[key(each)] = Kept(each, made_by)
+            found[key(each)] = StoredFinding(each, made_by)
     return found
 
 
