@@ -33,7 +33,10 @@ class Selection(Struct, frozen=True, kw_only=True):
 
 
 def find(connection: Connection, selection: Selection, limit: int) -> list[dict[str, Any]]:
-    """Return jobs, the newest first."""
+    """Return jobs, the newest first.
+
+    selection: which jobs; limit: the most to return, 1 or more.
+    """
     states = job_lists.named(selection.state)
     query = _narrowed(connection, selection, list(jobs.c), states, limit, None)
     return [dict(row) for row in connection.execute(query).mappings()]
@@ -42,7 +45,9 @@ def find(connection: Connection, selection: Selection, limit: int) -> list[dict[
 def retry(database: Database, selection: Selection) -> int:
     """Make failed, dead and cancelled jobs pending again, with all their attempts; return how many.
 
-    One whose target has an active job of that kind already is left as it is; of several for one target the newest goes.
+    One whose target has an active job of that kind is left as it is; of several for one target the newest is retried.
+
+    database: the ledger, written page by page; selection: which jobs, those in other states are left as they are.
     """
     return _page_by_page(database, selection, store.RETRIABLE, store.retry)
 
@@ -51,6 +56,8 @@ def cancel(database: Database, selection: Selection) -> int:
     """Cancel jobs that have not ended; return how many.
 
     One that is running loses its claim: its worker may finish, but nothing of what it found is written.
+
+    database: the ledger, written page by page; selection: which jobs, those in other states are left as they are.
     """
     return _page_by_page(database, selection, ACTIVE_STATES, store.cancel)
 

@@ -71,7 +71,10 @@ def last_finished(connection: Connection) -> dict[str, float]:
 
 
 def due_levels(connection: Connection, kind: str, levels: Sequence[int]) -> list[int]:
-    """Return those of the levels at which jobs are to be sent; the others need no transaction that writes."""
+    """Return those of the levels at which jobs are to be sent; the others need no transaction that writes.
+
+    kind: a name of the catalog; levels: priority levels of messages, at least one.
+    """
     # The first by the index's order: to find any, a planner would try its luck with the table.
     firsts = (select(func.min(jobs.c.not_before)).where(is_sendable(kind, level)) for level in levels)
     found = connection.execute(select(*(first.scalar_subquery() for first in firsts))).one()
@@ -79,7 +82,7 @@ def due_levels(connection: Connection, kind: str, levels: Sequence[int]) -> list
 
 
 def unknown_levels(connection: Connection, kind: Kind) -> list[int]:
-    """Return levels of unclaimed jobs of a kind that its jobs no longer get, at most one for each gap between its levels."""
+    """Return levels of unclaimed jobs of `kind` that its jobs no longer get, at most one for each gap between its levels."""
     _, ordinary, refresh = kind.levels
     gaps = (
         (1, ordinary - 1),

@@ -28,7 +28,7 @@ class MonotonicScheduler(Scheduler):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Take what Celery gives; every entry is due at once."""
+        """Pass all arguments to Celery's scheduler; every entry is due at once."""
         self._due_at: dict[str, float] = {}
         self._troubles = OncePerMinute()
         self._broker = Broker(environment.load())

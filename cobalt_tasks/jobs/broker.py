@@ -91,7 +91,10 @@ class Broker:
         return hints.number(value, _SHORTEST_JOB, _LONGEST_JOB)
 
     def store_seconds_per_job(self, kind: str, seconds: float) -> None:
-        """Store how many seconds a job of this kind took, where Redis takes it."""
+        """Store how many seconds a job of this kind took, unless Redis holds another type there.
+
+        kind: a name of the catalog; seconds: for one job, more than 0.
+        """
         with _named_errors():
             try:
                 self._redis.hset(_SECONDS_PER_JOB, kind, f"{max(seconds, _SHORTEST_JOB):.3g}")

@@ -1,7 +1,7 @@
 """Mends what the ledger holds after the database's clock was set back: times that lie ahead of it.
 
-A job that was made, begun or put back at a time that has not come yet was written before the step. Its pause is counted from now, so
-that it never waits longer than its own pause; one that had none is due at once.
+A job that was made, started or put back at a time that has not come yet was written before the step. Its pause is
+counted from now, so that it never waits longer than its own pause; one that had none is due at once.
 """
 
 import time
@@ -39,7 +39,10 @@ _CLOSE: Final = 1.0
 
 
 def mend(database: Database, seconds: float) -> bool:
-    """Mend what lies ahead, page by page; return False when `seconds` were not enough: it goes on when called again."""
+    """Mend what lies ahead, page by page; return False when `seconds` were not enough: it goes on when called again.
+
+    database: the ledger; seconds: after which no other page is started.
+    """
     deadline = time.monotonic() + seconds
     pages = [
         *(partial(_mend_jobs, selected=each) for each in _selections()),
@@ -56,7 +59,7 @@ def mend(database: Database, seconds: float) -> bool:
 
 
 def _selections() -> list[ColumnElement[bool]]:
-    """Return conditions that together find every job that has not begun, each by an index."""
+    """Return conditions that together find every job that has not started, each by an index."""
     levels = [(kind.name, kind.level(urgency)) for kind in KINDS for urgency in Urgency]
     return [
         and_(text(condition), jobs.c.kind == kind, jobs.c.level == level)
@@ -68,7 +71,7 @@ def _selections() -> list[ColumnElement[bool]]:
 def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[bool]) -> float | None:
     """Mend some jobs that are due at `after` or later; return when the last of them was due, None for the last page."""
     now: ColumnElement[float] = literal(connection.execute(select(statement_now())).scalar_one(), Double())
-    # A job that was put back says since when; `started_at` alone may be from before the clock was set forth.
+    # `sent_at` is when a job was put back; `started_at` alone may be from before the clock was set forward.
     put_back = func.coalesce(jobs.c.sent_at, 0.0)
     written = later(func.coalesce(jobs.c.started_at, jobs.c.created_at), put_back)
     chosen = (
@@ -86,7 +89,7 @@ def _mend_jobs(connection: Connection, after: float, selected: ColumnElement[boo
 
 
 def _mend_facts(connection: Connection, after: float, kind: Kind) -> float | None:
-    """Let some facts that are stale at `after` or later be fresh for no longer than their kind may be.
+    """Limit how long some facts that are stale at `after` or later stay fresh: to what their kind allows.
 
     The steady clock, which they go by, is set back only where a ledger is opened on a machine whose clock is behind.
 
@@ -111,7 +114,7 @@ def _mend_facts(connection: Connection, after: float, kind: Kind) -> float | Non
 
 
 def _mend_cursor(connection: Connection) -> None:
-    """Let no reader of the ledger wait for a time that it has read already."""
+    """Move the cursor of ended jobs back to now, so that its reader does not wait for a time that it has read already."""
     cursors.limit_to_moment(connection, unscored.ENDED, connection.execute(select(statement_now())).scalar_one())
 
 

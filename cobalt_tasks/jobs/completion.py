@@ -38,6 +38,8 @@ def complete(connection: Connection, token: str, outcomes: Sequence[Outcome]) ->
     """Write what came of a claim's jobs; return the kinds of the jobs that follow.
 
     Only the jobs that are still this claim's count: a worker frozen past its lease writes nothing.
+
+    token: the claim's; outcomes: one for each of its jobs, or for some of them.
     """
     return complete_all(connection, {token: outcomes})
 

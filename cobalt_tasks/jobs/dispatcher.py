@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kombu import Producer
 
 MESSAGES = 64
-"""Messages that may wait in one queue at one level; enough for workers never to starve, few enough to tell loss."""
+"""Messages that may wait in one queue at one level; enough for workers never to starve, few enough to notice lost ones."""
 
 _POOL_SECONDS = 5.0
 
@@ -52,7 +52,10 @@ class Dispatcher:
     """Sends what the ledger holds. Safe to use from any number of processes at once."""
 
     def __init__(self, database: Database, settings: Settings) -> None:
-        """Connect lazily, to the broker of the settings."""
+        """Connect to the broker when it is first used.
+
+        database: the ledger; settings: name the broker.
+        """
         self.broker = Broker(settings)
         self._broker_url = settings.broker_url
         self._database = database
@@ -83,7 +86,9 @@ class Dispatcher:
             self._send(kind, level, [()] * min(calls, room, WAKE_UPS), sent_at)
 
     def record_throughput(self, kind: str, jobs_done: int, seconds: float) -> None:
-        """Remember how long a batch of a flood took, so that the next ones have the right size; a small one tells little.
+        """Store how long a batch took, for the size of the next ones; one below the kind's batch size is ignored.
+
+        kind: a name of the catalog; jobs_done: jobs in the batch, 0 or more; seconds: for the whole batch.
 
         Raises:
             BrokerUnavailableError: Redis does not answer.
@@ -139,7 +144,7 @@ class Dispatcher:
 def batch_size(kind: Kind, seconds_per_job: float | None) -> int:
     """Return how many jobs of a flood travel together: as many as are done in `BATCH_SECONDS`, as far as the catalog allows.
 
-    `seconds_per_job` is what they took recently, None when that is unknown.
+    kind: of the jobs; seconds_per_job: what they took recently, None when that is unknown.
     """
     if not seconds_per_job:
         return kind.batch

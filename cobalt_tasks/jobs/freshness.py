@@ -44,12 +44,18 @@ _COLUMNS: Columns = {
 
 
 def is_fresh(target: Any, now: float) -> ColumnElement[bool]:
-    """Return the condition that the fact of a row with kind, address, protocol and port is still good at `now`."""
+    """Return the condition that the fact of a target is still good.
+
+    target: a table with the columns kind, address, protocol and port; now: the steady clock, in seconds.
+    """
     return exists().where(_same(freshness, target), freshness.c.fresh_until > now)
 
 
 def is_paused(target: Any, now: float) -> ColumnElement[bool]:
-    """Return the condition that no job is to be made for the target yet at `now`, after a failure."""
+    """Return the condition that no job is to be made for a target yet, after a failure.
+
+    target: a table with the columns kind, address, protocol and port; now: the steady clock, in seconds.
+    """
     return exists().where(_same(freshness, target), _pauses(now))
 
 
@@ -65,7 +71,10 @@ def is_fresh_or_paused(target: Any, now: float | ColumnElement[float]) -> Column
 
 
 def stale(kind: str, limit: int, now: float) -> Select[str, str, int]:
-    """Choose up to `limit` targets of a kind whose facts are stale at `now` and that have no active job, the stalest first."""
+    """Choose up to `limit` targets whose facts are stale and that have no active job, the stalest first.
+
+    kind: a name of the catalog; limit: 1 or more; now: the steady clock, in seconds.
+    """
     return (
         select(freshness.c.address, freshness.c.protocol, freshness.c.port)
         .where(
@@ -86,7 +95,10 @@ def _pauses(now: float | ColumnElement[float]) -> ColumnElement[bool]:
 
 
 def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> None:
-    """Write what follows from outcomes and the states they lead to: done is fresh, failed is paused."""
+    """Write what follows from outcomes: the fact of a job that is done is fresh, the target of a failed one is paused.
+
+    ended: each outcome, and the state that it leads to; other states than done and failed change nothing.
+    """
     # Asked for nothing, too: what is put back by a clock that was stepped is mended if that was noticed.
     now: ColumnElement[float] = literal(clocks.presumed(connection), Double())
     rows = sorted((row for outcome, state in ended if (row := _row(outcome, state))), key=itemgetter(0, 1, 2, 3))

@@ -2,7 +2,7 @@
 
 A claim counts its renewals. The reaper remembers, by a clock that is never stepped, since when a count has not changed:
 neither a step of the database's clock nor clocks that differ between hosts make it early or late. What it remembers is in
-the ledger, so that every process on its host goes on with it; a reaper on another host begins anew, one lease later.
+the ledger, so that every process on its host goes on with it; a reaper on another host starts anew, one lease later.
 """
 
 from collections.abc import Sequence
@@ -40,9 +40,9 @@ def renew(connection: Connection, tokens: Sequence[str], lease: float) -> int:
 
 
 def reap(connection: Connection, at: Moment | None = None) -> int:
-    """Take back the jobs of claims that were not renewed for a whole lease; return how many jobs that was.
+    """Reap the claims that were not renewed for a whole lease; return how many jobs they held.
 
-    What becomes of them stands in `store.reap`.
+    `store.reap` describes what becomes of the jobs.
 
     Args:
         connection: a transaction that writes.

@@ -73,7 +73,11 @@ def named(state: State | str | None) -> tuple[str, ...]:
 def job_page(
     connection: Connection, limit: int, *, only: JobFilter = EVERY, before: int | None = None
 ) -> list[dict[str, Any]]:
-    """Return jobs, the newest first; `before` is the id of the last one of the page before."""
+    """Return a page of jobs, the newest first.
+
+    limit: the most to return, 1 or more; only: which jobs.
+    before: the id of the last job of the page before, None for the first page.
+    """
     columns = [jobs.c[name] for name in _JOB]
     states = named(only.state)
     chosen = newest(connection, columns, limit, kind=only.kind, states=states, address=only.address, before=before)

@@ -2,7 +2,7 @@
 
 The rows of running jobs are the count, so that nothing else has to be kept right when a worker is killed. A job that is due
 while its host or network has enough of them is parked: it waits for that host (`waits_for`), holds no slot, and is
-not due. Whoever ends a job there makes one of the parked ones due again; the sweep does so after a worker was lost.
+not due. The worker that ends a job there makes one of the parked ones due again; the sweep does so after a worker was lost.
 """
 
 import random
@@ -78,7 +78,7 @@ def keys(address: str) -> tuple[str, str]:
 def count(connection: Connection) -> Counter[str]:
     """Return how many jobs that send packets run for each host and network.
 
-    Until the end of the transaction nobody else may count: two that count at once would both claim what is left.
+    Until the end of the transaction no other process may count: two that count at once would both claim what is left.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -112,7 +112,7 @@ def choose(candidates: Sequence[DueJob], room: int, counts: Counter[str], limits
 
 
 def park(connection: Connection, parked: Mapping[str, Sequence[int]]) -> None:
-    """Let jobs that have not started wait for their host or network.
+    """Park jobs that have not started: they wait for their host or network.
 
     Args:
         connection: in a transaction that writes.

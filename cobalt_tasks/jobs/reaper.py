@@ -31,7 +31,9 @@ def sweep(
 ) -> bool:
     """Do one round, unless one is being done or has just been; return whether it was.
 
-    `limits`: the most jobs that may run for each host and network. `wake`: called at the end, to wake workers for what waits for something shared.
+    database: the ledger; dispatcher: sends what is due.
+    wake: called at the end, to wake workers for the jobs that wait for something shared.
+    limits: the most jobs that may run for each host and network.
 
     Raises:
         BrokerUnavailableError: Redis does not answer; what the ledger alone needs is done by then.
@@ -57,6 +59,8 @@ def upkeep(database: Database, settings: Settings, *others: Callable[[], object]
     """Do one round of what may wait: make refresh jobs, delete old ones, then `others`; return whether it was done.
 
     One of them that fails keeps none of the others from being done.
+
+    database: the ledger; settings: how long jobs are kept, and whether active kinds are refreshed.
 
     Raises:
         Exception: what the first that failed raised.

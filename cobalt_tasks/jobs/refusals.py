@@ -28,7 +28,7 @@ _AT_ONCE: Final = 500
 
 
 def count(connection: Connection, outcomes: Sequence[Outcome]) -> list[Change]:
-    """Count the refusals among the outcomes of probes; close what was refused often enough, and return the changes."""
+    """Count the refusals among `outcomes`; close the ports that refused often enough, and return the changes."""
     refused = sorted(
         {
             (each.job.address, each.job.protocol, each.job.port)

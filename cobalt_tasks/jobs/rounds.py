@@ -53,7 +53,7 @@ class Round(Struct, frozen=True, kw_only=True):
 def run(database: Database, name: str, work: Callable[[], None]) -> bool:
     """Do one round, unless one is being done or has just been; return whether it was.
 
-    `name`: SWEEP or UPKEEP; `work` is interrupted after `ROUND_SECONDS`.
+    database: the ledger; name: SWEEP or UPKEEP; work: the round, interrupted after `ROUND_SECONDS`.
 
     Raises:
         Exception: what `work` raised, once it is recorded.
@@ -79,27 +79,30 @@ def run(database: Database, name: str, work: Callable[[], None]) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Return one line that says what went wrong, without a statement or its values."""
+    """Return one line that describes what went wrong, without a statement or its values."""
     cause = getattr(error, "orig", None) or error
     text = " ".join(str(cause).split()) or (type(cause).__doc__ or "").split("\n", 1)[0]
     return text if isinstance(error, CobaltError) else f"{type(cause).__name__}: {text}"
 
 
 def start(connection: Connection, name: str) -> None:
-    """Remember that a round starts."""
+    """Record that the round `name` starts."""
     insert = insert_into(connection, table).values(name=name, started_at=database_now(), failures=0)
     connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"started_at": database_now()}))
 
 
 def end(connection: Connection, name: str) -> None:
-    """Remember that a round ended well."""
+    """Record that the round `name` ended well."""
     values = {"ended_at": database_now(), "failures": 0, "reason": null()}
     insert = insert_into(connection, table).values(name=name, started_at=database_now(), **values)
     connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
 def fail(connection: Connection, name: str, reason: str) -> bool:
-    """Remember why a round failed; return whether the one before did not fail for the same reason."""
+    """Record why a round failed; return whether the one before did not fail for the same reason.
+
+    name: SWEEP or UPKEEP; reason: one line, cut to 300 characters.
+    """
     reason = reason[:_LONGEST_REASON]
     before = connection.execute(select(table.c.reason).where(table.c.name == name)).scalar()
     insert = insert_into(connection, table).values(name=name, started_at=database_now(), failures=1, reason=reason)

@@ -33,7 +33,10 @@ class Loop(Struct, frozen=True, kw_only=True):
 
 
 def add(connection: Connection, name: str, reason: str | None) -> None:
-    """Remember that a process ended badly, with the reason; or, with None, that it starts."""
+    """Record that a process starts or that it ended badly.
+
+    name: of the process; reason: why it ended, one line, cut to 300 characters; None when it starts.
+    """
     forget_before = database_now() - WINDOW_SECONDS
     # What lies ahead was written before the clock was stepped back.
     connection.execute(delete(starts).where(or_(starts.c.at < forget_before, starts.c.at > database_now() + 5)))
@@ -43,7 +46,7 @@ def add(connection: Connection, name: str, reason: str | None) -> None:
 
 
 def forget(connection: Connection, name: str) -> None:
-    """Forget the last start of a process that ends as it should."""
+    """Delete the last start of the process `name`, which ends as it should."""
     last = select(func.max(starts.c.id)).where(starts.c.name == name, starts.c.reason.is_(None)).scalar_subquery()
     connection.execute(delete(starts).where(starts.c.id == last))
 
@@ -61,7 +64,7 @@ def loops(connection: Connection) -> list[Loop]:
         # The first of the starts is no restart; a bad end is always followed by one.
         restarts = len(events) - (events[0][0] is None)
         reason, last = events[-1]
-        # Under `cobalt up`, a worker and its supervisor both tell: the supervisor knows the reason.
+        # Under `cobalt up`, a worker and its supervisor both add rows: the supervisor knows the reason.
         is_supervised = name.partition("@")[0] in names and "@" in name
         if restarts >= _LOOP and last < _OVER_SECONDS and not is_supervised:
             found.append(Loop(name=name, restarts=restarts, reason=reason))

@@ -76,7 +76,7 @@ class Sent(Struct, frozen=True):
 
 
 def mark_sent(connection: Connection, kind: str, level: int, limit: int) -> list[Sent]:
-    """Take up to `limit` due jobs of one kind and level for sending, the longest waiting first."""
+    """Mark up to `limit` due jobs of one `kind` and one priority `level` as sent, the longest waiting first."""
     chosen = select(jobs.c.id).where(is_sendable(kind, level)).order_by(jobs.c.not_before).limit(limit)
     statement = (
         update(jobs)
@@ -88,17 +88,18 @@ def mark_sent(connection: Connection, kind: str, level: int, limit: int) -> list
 
 
 def unmark_sent(connection: Connection, ids: Sequence[int]) -> None:
-    """Undo `mark_sent` for jobs whose message could not be sent; one that was claimed meanwhile is left alone."""
+    """Undo `mark_sent` for the jobs `ids` whose message could not be sent; one that was claimed meanwhile is left alone."""
     connection.execute(
         update(jobs).where(among(connection, jobs.c.id, ids), is_in(State.SENT)).values(state=State.PENDING),
     )
 
 
 def resend(connection: Connection, kind: str, level: int, oldest: float | None, grace: float) -> int:
-    """Take back jobs whose message is lost: sent more than `grace` seconds before the oldest message still waiting.
+    """Make jobs pending again whose message is lost: sent over `grace` seconds before the oldest message in the queue.
 
-    `oldest` is when that was sent, None when none waits. What comes from the future was sent before the clock was set
-    back, and so before everything else.
+    A job sent in the future was sent before the clock was set back, and so before all others.
+
+    kind, level: of the jobs. oldest: when that message was sent, in epoch seconds; None when the queue is empty.
     """
     ahead = statement_now() + grace
     known: ColumnElement[float] = statement_now() if oldest is None else literal(oldest, Double())
@@ -113,7 +114,7 @@ def resend(connection: Connection, kind: str, level: int, oldest: float | None, 
 
 
 def relevel(connection: Connection, kind: Kind, level: int, limit: int) -> int:
-    """Give jobs with a level that an older version wrote one of their kind's levels; return how many.
+    """Change the level of jobs from one that an older version wrote to one of their kind's; return how many.
 
     kind: of the jobs; level: one that no job of this kind gets any more; limit: the most jobs to change at once.
     """
@@ -152,7 +153,10 @@ def claim(connection: Connection, kind: str, ids: Sequence[int], lease: float, t
 
 
 def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int, lease: float) -> Claim:
-    """Claim up to `limit` jobs that wait for something shared, after it was reserved for them."""
+    """Claim up to `limit` jobs that wait for something shared, after it was reserved for them.
+
+    kind: of the jobs; waits_for: the name of what they wait for; lease: seconds the claim holds without being renewed.
+    """
     token = uuid.uuid4().hex
     wanted = (
         select(jobs.c.id)
@@ -169,7 +173,7 @@ def claim_waiting(connection: Connection, kind: str, waits_for: str, limit: int,
 
 
 def finish(connection: Connection, token: str, outcomes: Sequence[Outcome]) -> set[int]:
-    """Write the outcomes of one claim, as `finish_all` does."""
+    """Write the `outcomes` of the claim that has the `token`, as `finish_all` does."""
     return finish_all(connection, {token: outcomes})
 
 
@@ -223,7 +227,7 @@ def release(connection: Connection, token: str) -> int:
 
 
 def reap(connection: Connection, token: str, renewals: int) -> int:
-    """Take the jobs of a claim from a worker that is lost; return how many.
+    """Make the jobs of a lost worker's claim pending again, or dead; return how many.
 
     One of them may be the reason. They are suspect from now on, and run with a few others; those that were so already, and
     the only one of its claim, are isolated (a batch of one). Only an isolated run counts as an attempt, so that one

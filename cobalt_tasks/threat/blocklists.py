@@ -36,7 +36,10 @@ class Blocklist:
     """The ranges of one list."""
 
     def __init__(self, name: str, points: float, lines: Iterable[str]) -> None:
-        """Read the lines."""
+        """Read the entries of a list.
+
+        name: of the list; points: of a finding from it, 0 to 1; lines: text, those without an entry are ignored.
+        """
         self.name = name
         self.points = points
         ranges: dict[int, list[tuple[int, int]]] = {4: [], 6: []}
@@ -62,7 +65,9 @@ class Blocklist:
 
 
 def read(name: str, points: float, file: Path) -> tuple[Blocklist, str]:
-    """Read a list from its file; return it with a digest of the file.
+    """Read a list from its file; return it with the file's SHA-256 in hexadecimal.
+
+    name: of the list; points: of a finding from it, 0 to 1; file: text or JSON, 256 MiB at most.
 
     Raises:
         ConfigurationError: it cannot be read, is too large, or holds no address at all.

@@ -34,7 +34,10 @@ Pair = tuple[str, str]
 
 
 def note(database: Database, own: OwnNetworks) -> int:
-    """Look through new connections and locations for countries that are new to a site; return how many. For the upkeep round."""
+    """Record countries that are new to a site as changes, from new connections and locations; return how many.
+
+    It is part of the upkeep round. database: the ledger; own: the own networks, nothing is done without any.
+    """
     if not own.described:
         return 0
     return database.write(_note_observed, own) + database.write(_note_located, own)

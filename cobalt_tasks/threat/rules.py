@@ -107,7 +107,12 @@ class Rules:
         version: str,
         read_from: dict[Path, _Stamp | None],
     ) -> None:
-        """Hold what `load` has read."""
+        """Hold what `load` has read.
+
+        document: rules.toml with the tables of the user; lists: the blocklists; networks: the own networks.
+        version: a digest of all of them, stored with each finding.
+        read_from: the files they were read from, each with its state at that time, None for a file that is missing.
+        """
         self._rules = document
         self._networks = networks
         self._lists = lists
@@ -142,7 +147,10 @@ class Rules:
         return self._networks.of(address) is not None
 
     def of_host(self, known: Known, now: float) -> list[Finding]:
-        """Return the findings from the facts about a host; `now`: epoch seconds."""
+        """Return the findings from the facts about a host.
+
+        known: the facts; now: epoch seconds.
+        """
         found = [*self._of_place(known), *self._of_lists(known.address, now)]
         for port in known.ports:
             found += self._of_port(known.address, port, now)

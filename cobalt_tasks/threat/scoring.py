@@ -50,6 +50,8 @@ def keep_up(database: Database, rules: Rules) -> int:
     What it costs goes with the hosts that are seen, not with the connections. Two at once do the same work twice, and come
     to the same result. A page that the time of the round ends for is read again in the next.
 
+    database: the ledger; rules: the rules in force.
+
     Raises:
         OutOfTimeError: not even one page was done in the time of the round.
 
@@ -239,7 +241,7 @@ def score_again(database: Database, addresses: Sequence[str], rules: Rules) -> N
 
 
 def expire_notes(database: Database, rules: Rules) -> None:
-    """End the notes whose time is over, and score their hosts again by `rules`. For the upkeep round."""
+    """End the notes in `database` whose time is over, and score their hosts again by `rules`. For the upkeep round."""
     score_again(database, sorted(database.write(notes.expire, time.time())), rules)
 
 

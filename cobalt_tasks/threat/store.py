@@ -54,7 +54,7 @@ def addresses(connection: Connection, after: str, limit: int) -> list[str]:
 
 
 def known(connection: Connection, of: Sequence[str]) -> list[Known]:
-    """Return the facts about hosts that rules use."""
+    """Return the facts that rules use about the hosts with the addresses `of`, in their order."""
     open_ports: dict[str, list[Port]] = defaultdict(list)
     for address, port in _ports(connection, of):
         open_ports[address].append(port)
@@ -82,11 +82,11 @@ def _looked_up(connection: Connection, of: Sequence[str]) -> dict[str, float]:
     return {row.address: row.at for row in connection.execute(statement)}
 
 
-# What it is kept as --------------------------------------------------------------------------------------------------
+# What is stored ------------------------------------------------------------------------------------------------------
 
 
 def add(connection: Connection, found: Iterable[Finding], version: str) -> None:
-    """Add findings made by rules of this version; a known one is replaced, and keeps its latest time."""
+    """Add the findings `found` by rules of this `version`; a known one is replaced, and keeps its latest time."""
     best = {key(each): each for each in found}
     if not best:
         return
@@ -100,7 +100,7 @@ def add(connection: Connection, found: Iterable[Finding], version: str) -> None:
 
 
 def stored(connection: Connection, of: Sequence[str]) -> dict[Key, StoredFinding]:
-    """Return the stored findings of hosts by key."""
+    """Return the stored findings of the hosts with the addresses `of`, by key."""
     columns = [findings.c[name] for name in _FINDING]
     found = {}
     for some in _parts(of):
@@ -113,7 +113,7 @@ def stored(connection: Connection, of: Sequence[str]) -> dict[Key, StoredFinding
 
 
 def remove(connection: Connection, of: Collection[Key]) -> None:
-    """Remove findings."""
+    """Delete the findings with the keys `of`."""
     if of:
         same = [findings.c[name] == bindparam(mark) for name, mark in zip(_KEY, ("host", "by", "about"), strict=True)]
         marked = [dict(zip(("host", "by", "about"), each, strict=True)) for each in sorted(of)]
@@ -126,7 +126,7 @@ def key(found: Finding) -> Key:
 
 
 def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list[Finding]]:
-    """Return the findings of hosts, those with most points first."""
+    """Return the findings of the hosts at `addresses`, those with most points first."""
     statement = (
         select(*(findings.c[name] for name in Finding.__struct_fields__))
         .where(findings.c.address.in_(addresses))
@@ -139,20 +139,20 @@ def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list
 
 
 def scores_of(connection: Connection, addresses: Sequence[str]) -> dict[str, Score]:
-    """Return the scores of hosts."""
+    """Return the scores of the hosts at `addresses`; a host without one is left out."""
     statement = select(scores).where(one_of(connection, scores.c.address, addresses))
     found = connection.execute(statement).mappings().all()
     return {row["address"]: Score(**row) for row in found}
 
 
 def discovered(connection: Connection, addresses: Sequence[str]) -> set[str]:
-    """Return those of the hosts that a scan reported."""
+    """Return those of `addresses` that a scan reported."""
     chosen = select(hosts.c.address).where(one_of(connection, hosts.c.address, addresses), hosts.c.discovered)
     return set(connection.execute(chosen).scalars())
 
 
 def unscored(connection: Connection, addresses: Sequence[str], since: float) -> set[str]:
-    """Return those of the hosts that have not been scored since a time (epoch seconds)."""
+    """Return those of `addresses` that have not been scored after `since` (epoch seconds)."""
     left = set(addresses)
     for some in _parts(addresses):
         is_theirs = one_of(connection, scores.c.address, some)
@@ -167,7 +167,7 @@ def _parts(addresses: Sequence[str]) -> Iterable[Sequence[str]]:
 
 
 def write_scores(connection: Connection, found: Mapping[str, float], version: str) -> None:
-    """Store scores by address, made by rules of this version."""
+    """Store the scores `found` (0 to 1, by address), made by rules of this `version`."""
     if not found:
         return
     new = rows_of(connection, "new", {"address": Text(), "score": Double()})
@@ -186,7 +186,7 @@ def highest(connection: Connection, limit: int) -> list[Score]:
 
 
 def count_other_versions(connection: Connection, version: str) -> int:
-    """Count the hosts whose score was made by other rules."""
+    """Count the hosts whose score was made by rules of another version than `version`."""
     return connection.execute(select(func.count()).where(scores.c.rule_version != version)).scalar_one()
 
 

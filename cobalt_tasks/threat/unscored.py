@@ -80,7 +80,7 @@ def settled_observations(connection: Connection, above: int, most: int) -> Span:
 
 
 def contacts(connection: Connection, only: Iterable[int], ids: Span) -> list[Contact]:
-    """Return the hosts and those of their ports `only` that connections within a span went to."""
+    """Return the hosts and those of their ports `only` that the connections `ids` went to."""
     key = (observations.c.dst_ip, observations.c.protocol, observations.c.dst_port)
     statement = (
         select(*key, func.max(observations.c.observed_at))
@@ -94,7 +94,7 @@ def contacts(connection: Connection, only: Iterable[int], ids: Span) -> list[Con
 
 
 def talkers(connection: Connection, ids: Span) -> tuple[list[Talker], set[str]]:
-    """Return (talkers, sources): the hosts that connections within a span came from, first those with an open port."""
+    """Return (talkers, sources): the hosts with an open port that the connections `ids` came from, and all they came from."""
     seen = (
         select(observations.c.src_ip.label("address"), func.max(observations.c.observed_at).label("observed_at"))
         .where(_within(ids))
@@ -115,7 +115,7 @@ def talkers(connection: Connection, ids: Span) -> tuple[list[Talker], set[str]]:
 
 
 def peers(connection: Connection, ids: Span) -> set[str]:
-    """Return the hosts that connections within a span went to."""
+    """Return the hosts that the connections `ids` went to."""
     return set(connection.execute(select(observations.c.dst_ip).distinct().where(_within(ids))).scalars())
 
 
