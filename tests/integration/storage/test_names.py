@@ -1,17 +1,9 @@
 """The names a host is asked for come from the ledger, on both databases."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
-from cobalt_tasks.core import settings
-from cobalt_tasks.core.addresses import Scope
-from cobalt_tasks.core.catalog import BY_NAME
-from cobalt_tasks.core.records import Facts, Hostname, Job, Outcome, Verdict
+from cobalt_tasks.core.records import Facts, Hostname
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.hosts.names import MOST_NAMES, names_of
-from workers.net import Net
-from workers.runners import probes
 
 
 def keep(database: Database, *names: tuple[str, str, str, bool | None]) -> None:
@@ -51,22 +43,3 @@ def test_many_names_are_bounded(database: Database) -> None:
     """A host with a thousand names is asked for a few of them."""
     keep(database, *(("192.0.2.1", f"n{number}.example.com", "certificate", None) for number in range(1000)))
     assert len(asked(database, "192.0.2.1")["192.0.2.1"]) == MOST_NAMES
-
-
-def test_jobs_of_active_kinds_know_the_names(database: Database, tmp_path: Path) -> None:
-    """The runner hands the names of the ledger to the probes that connect to hosts: SNI and Host follow from them.
-
-    Break: the look-up in workers/runners.py.
-    """
-    keep(database, ("127.0.0.1", "www.example.com", "ptr", True))
-    job = Job(id=1, kind="certificate", address="127.0.0.1", protocol="tcp", port=443, attempts=0, forced=False)
-    seen: list[tuple[str, ...]] = []
-
-    async def probe(job: Job, net: Net) -> Outcome:
-        seen.append(net.target(job).names)
-        return Outcome(job=job, verdict=Verdict.DONE, code="open")
-
-    context = SimpleNamespace(settings=settings.load({"COBALT_HOME": str(tmp_path)}), scope=Scope(), database=database)
-    for kind in ("certificate", "domain"):
-        probes(BY_NAME[kind], probe)(context, [job])  # type: ignore[arg-type]
-    assert seen == [("www.example.com",), ()]

@@ -11,8 +11,9 @@ from sqlalchemy import select, update
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.kinds import Urgency
-from cobalt_tasks.core.records import Job, NewJob, Outcome, State, Verdict
+from cobalt_tasks.core.records import Facts, Hostname, Job, NewJob, Outcome, State, Verdict
 from cobalt_tasks.db.tables import jobs as table
+from cobalt_tasks.hosts import facts
 from cobalt_tasks.jobs import creation, polite
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.polite import Limits
@@ -199,3 +200,18 @@ def test_a_window_ends_within_the_limit_of_its_task() -> None:
     """Whatever the time-out of a probe. Break: `longest` in refill_seconds."""
     assert refill_seconds(5.0) == 15.0
     assert 0 < refill_seconds(60.0) < 10.0
+
+
+def test_probes_that_connect_to_hosts_know_their_names(ledger: Ledger, make: Make) -> None:
+    """The names in the ledger reach the probes: SNI and Host follow from them. Break: the look-up of names at a claim."""
+    name = Hostname(address="127.8.0.1", name="www.example.com", source="ptr", confirmed=True, observed_at=1.0)
+    ledger.database.write(facts.write, Facts(hostnames=[name]))
+    ids = create(ledger, *banners(["127.8.0.1", "127.8.0.2"]))
+    seen: dict[str, tuple[str, ...]] = {}
+
+    async def probe(job: Job, net: Net) -> Outcome:
+        seen[job.address] = net.target(job).names
+        return Outcome(job=job, verdict=Verdict.DONE, code="open")
+
+    roll(make(), Probes(BY_NAME["banner"], probe), ids)
+    assert seen == {"127.8.0.1": ("www.example.com",), "127.8.0.2": ()}
