@@ -39,7 +39,7 @@ def control(*_arguments: object, **_named: object) -> None:
         partial(own.facets.refresh, own.database),
         partial(expirations.note, own.database),
         partial(refusals.try_again, own.database),
-        partial(scoring.expire_notes, own.database, own.rules),
+        partial(_expire_notes, own),
         partial(_note_peers, own),
         partial(_expire, own),
         partial(evaluate.evaluate, own.database, own.settings.home),
@@ -107,6 +107,11 @@ def _wake_later(own: WorkerContext, calls: int, seconds: float) -> None:
     timer = threading.Timer(seconds, ring)
     timer.daemon = True
     timer.start()
+
+
+def _expire_notes(own: WorkerContext) -> None:
+    # Within the round: rules that cannot be read are its failure.
+    scoring.expire_notes(own.database, own.rules)
 
 
 def _score(own: WorkerContext) -> None:

@@ -225,8 +225,10 @@ def _sqlite(url: URL) -> Engine:
         # The driver would start transactions by itself, deferred, and then fail instead of waiting for the lock.
         connection.isolation_level = None
         cursor = connection.cursor()
-        # Of an empty file only: pages that become empty can be given back to the disk.
-        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        # Pages that become empty can be given back to the disk. Only for an empty file: elsewhere it changes nothing, and
+        # still waits for the writer, which may be this thread.
+        if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA cache_size=-65536")

@@ -67,7 +67,7 @@ def test_the_probes_find_what_the_lab_is(served: Lab) -> None:
             found[kind] = (said.service, said.product, said.version)
     assert found == SERVICES
     assert (outcomes["silent"].code, outcomes["refusing"].code) == ("silent", "refused")
-    assert [kind for kind, outcome in outcomes.items() if outcome.follow_ups] == ["https"]
+    assert [kind for kind, outcome in outcomes.items() if outcome.settles] == ["https"]
     assert seconds < 7
 
 

@@ -9,6 +9,7 @@ import pytest
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Job
+from cobalt_tasks.protocols.base import StartTls
 from tests.support.waiting import PATIENCE
 from workers.connection import MOST_BYTES
 from workers.net import ConnectionStatus, Net
@@ -100,7 +101,7 @@ def test_a_failed_connection_does_nothing() -> None:
             assert connection.status is ConnectionStatus.REFUSED
             connection.send(b"x")
             assert await connection.receive(10, wait=60) == b""
-            assert not await connection.start_tls(None, wait=60)
+            assert not await connection.start_tls(StartTls(wait=60.0))
             assert connection.certificate is None
 
     asyncio.run(asyncio.wait_for(main(), 30))

@@ -275,7 +275,18 @@ def plan_of(database: Database, connection: Any, query: str, target: Searchable)
     compiled = chosen.compile(connection.engine, compile_kwargs={"render_postcompile": True})
     values = compiled.construct_params()
     parameters = tuple(values[name] for name in compiled.positiontup) if compiled.positiontup else values
-    return "\n".join(str(row) for row in connection.exec_driver_sql(explain + str(compiled), parameters))
+    plan = "\n".join(str(row) for row in connection.exec_driver_sql(explain + str(compiled), parameters))
+    if not database.is_sqlite:
+        # A part of the connections has indexes of its own: each is named as the one it belongs to.
+        for own, whole in connection.execute(text(_PARTS_OF_INDEXES)):
+            plan = plan.replace(own, whole)
+    return plan
+
+
+_PARTS_OF_INDEXES = """
+    SELECT part.relname, whole.relname FROM pg_inherits
+    JOIN pg_class part ON part.oid = inhrelid JOIN pg_class whole ON whole.oid = inhparent WHERE part.relkind = 'i'
+"""
 
 
 def alone(asked: Any, node: Any, target: Searchable, context: Context) -> Any:

@@ -1,6 +1,6 @@
 """The upgrade of a ledger of the first version, which was killed while jobs were in flight.
 
-`tests/samples/ledgers/first_version.json` holds the rows that the first version (its last migration is 0004) wrote on
+`tests/ledgers/first_version.json` holds the rows that the first version (its last migration is 0004) wrote on
 SQLite: it read in captures and scans, probed its lab, and was then killed with kill -9 with jobs sent and running.
 """
 
@@ -27,7 +27,7 @@ from cobalt_tasks.db.tables import ports
 from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import leases, store
 
-LEDGER = Path(__file__).parents[2] / "samples" / "ledgers" / "first_version.json"
+LEDGER = Path(__file__).parents[2] / "ledgers" / "first_version.json"
 FIRST_HEAD = "0004"
 _IN_ORDER = (
     *("sources", "hosts", "ports", "observations", "discoveries", "rejects", "banners", "certificates", "sightings"),

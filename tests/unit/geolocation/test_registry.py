@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cobalt_tasks.core import plugins, providers, settings
+from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.geolocation.geolocator import Geolocator
 
@@ -59,7 +60,7 @@ def test_every_provider_is_declared_by_its_own_file() -> None:
     for name, entry in providers.built_in().items():
         assert entry.name == name
         if entry.make:
-            made = entry.make(providers.ProviderSettings(name=name, url=entry.url, key="key"), settings.Scope())
+            made = entry.make(providers.ProviderSettings(name=name, url=entry.url, key="key"), Scope())
             assert (made.terms.provider, made.terms.batch, made.terms.limits) == (name, entry.batch, entry.limits)
     assert settings.load({}).geo_providers == providers.default_names()
 
