@@ -33,20 +33,22 @@ def control(*_arguments: object, **_named: object) -> None:
     """Do one round of the sweep, and one of what may wait: a process that does the second leaves the first to others."""
     own = worker_context()
     _do(rounds.SWEEP, partial(sweep, own.database, own.dispatcher, partial(_wake, own), Limits.of(own.settings)))
+    by_age = (
+        partial(expirations.note, own.database),
+        partial(refusals.try_again, own.database),
+        partial(_expire_notes, own),
+        partial(_expire, own),
+    )
     others = (
         partial(own.geolocator.expire_older_builds, own.database),
         partial(texts.index, own.database),
         partial(own.facets.refresh, own.database),
-        partial(expirations.note, own.database),
-        partial(refusals.try_again, own.database),
-        partial(_expire_notes, own),
         partial(_note_peers, own),
-        partial(_expire, own),
         partial(evaluate.evaluate, own.database, own.settings.home),
         # Last: it takes what is left of the round's time.
         partial(_score, own),
     )
-    _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others))
+    _do(rounds.UPKEEP, partial(upkeep, own.database, own.settings, *others, by_age=by_age))
     _do(ALERTS_TASK, partial(_start_sending, own))
 
 

@@ -3,7 +3,7 @@ send what is waiting. Harmless when several run at once.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from cobalt_tasks.core import keep_limits
@@ -55,12 +55,19 @@ def sweep(
     return rounds.run(database, rounds.SWEEP, work)
 
 
-def upkeep(database: Database, settings: Settings, *others: Callable[[], object]) -> bool:
+def upkeep(
+    database: Database, settings: Settings, *others: Callable[[], object], by_age: Sequence[Callable[[], object]] = ()
+) -> bool:
     """Do one round of what may wait: make refresh jobs, delete old ones, then `others`; return whether it was done.
 
     One of them that fails keeps none of the others from being done.
 
-    database: the ledger; settings: how long jobs are kept, and whether active kinds are refreshed.
+    Args:
+        database: the ledger.
+        settings: how long jobs are kept, and whether active kinds are refreshed.
+        others: what else is done.
+        by_age: what goes by the age of something, and is done before `others`: it is left out while the clock is not
+            trusted, for all would seem old by a clock that is a day ahead.
 
     Raises:
         Exception: what the first that failed raised.
@@ -69,7 +76,10 @@ def upkeep(database: Database, settings: Settings, *others: Callable[[], object]
 
     def work() -> None:
         failures: list[Exception] = []
-        parts: list[Callable[[], object]] = [partial(_refresh, database, settings), *others]
+        parts: list[Callable[[], object]] = [partial(_fold, database)]
+        if database.write(clocks.observe).is_trusted:
+            parts += [partial(_refresh, database, settings), *by_age]
+        parts += others
         for part in parts:
             try:
                 part()
@@ -81,11 +91,12 @@ def upkeep(database: Database, settings: Settings, *others: Callable[[], object]
     return rounds.run(database, rounds.UPKEEP, work)
 
 
-def _refresh(database: Database, settings: Settings) -> None:
+def _fold(database: Database) -> None:
     for keep in (counts.fold, traffic_counts.fold, ledger_size.record):
         database.write(keep)
-    if not database.write(clocks.observe).is_trusted:
-        return
+
+
+def _refresh(database: Database, settings: Settings) -> None:
     if (limit := settings.keep_jobs or keep_limits.of_days(settings.history_days)) is not None:
         database.write(job_admin.prune, limit)
     for kind in KINDS:
@@ -96,7 +107,7 @@ def _refresh(database: Database, settings: Settings) -> None:
 def look_at_clock(database: Database) -> bool:
     """Notice a step of the database's clock, and mend what lies in the future by it; return whether it may be trusted.
 
-    While it may not, nothing is pruned or refreshed: all would seem old by a clock that is a day ahead.
+    While it may not, the upkeep does nothing that goes by the age of something.
     """
     seen = database.write(clocks.observe)
     if seen.step:

@@ -4,10 +4,11 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.errors import OutOfTimeError
+from cobalt_tasks.db import clocks, tables
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import upgrade
 from cobalt_tasks.jobs import rounds
@@ -106,6 +107,20 @@ def test_no_part_of_the_upkeep_keeps_another_from_being_done(
         upkeep(ledger, environment.load(), fail, lambda: done.append("scores"))
     assert done == ["scores"]
     assert found(ledger, "upkeep").failures == 1
+
+
+@pytest.mark.parametrize(("ahead", "done"), [(0, ["age", "scores"]), (86400, ["scores"])])
+def test_what_goes_by_age_waits_for_a_clock_that_is_trusted(
+    ledger: Database, database_url: str, monkeypatch: pytest.MonkeyPatch, ahead: int, done: list[str]
+) -> None:
+    """A day ahead, a probe that was refused just now would be tried again, and a note would end. Break: is_trusted in upkeep."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", database_url)
+    ledger.write(clocks.record)
+    with ledger.writing() as connection:
+        connection.execute(update(tables.clocks).values(ahead=tables.clocks.c.ahead - ahead))
+    seen: list[str] = []
+    upkeep(ledger, environment.load(), lambda: seen.append("scores"), by_age=[lambda: seen.append("age")])
+    assert seen == done
 
 
 def test_a_round_of_before_the_clock_was_stepped_back_is_not_believed(ledger: Database) -> None:
