@@ -153,9 +153,7 @@ class Window:
         if not ended and not room:
             return
         before = time.monotonic()
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._ledger, lambda: until_database_answers(lambda: self._write(ended, room, named))
-        )
+        found = await asyncio.get_running_loop().run_in_executor(self._ledger, self._write, ended, room, named)
         self._took = time.monotonic() - before
         self.following |= found.following
         for token, outcomes in ended.items():
@@ -191,14 +189,16 @@ class Window:
         """Write and claim, in the thread of the ledger."""
         own, kind = self._own, self._probes.kind
         levels = kind.levels if named else self._levels(room)
-        found = own.database.write(exchange, ended, self._terms, room if levels else 0, levels, named)
+        wanted = room if levels else 0
+        found = until_database_answers(lambda: own.database.write(exchange, ended, self._terms, wanted, levels, named))
         if len(levels) < len(kind.levels) and len(found.claim.jobs) < room:
             # The next is a job of another kind; this process is free for it when what runs has ended.
             self._refill_until = 0.0
         now = time.monotonic()
         if ended and now > self._dispatched_at + _DISPATCH_SECONDS:
             self._dispatched_at = now
-            with suppress(BrokerUnavailableError):
+            # The jobs wait in the ledger; what was claimed above must not be claimed twice.
+            with suppress(BrokerUnavailableError, DatabaseUnavailableError):
                 own.dispatcher.dispatch({kind.name, *found.following, *self.following})
         return found
 

@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.catalog import BY_NAME
+from cobalt_tasks.core.errors import DatabaseUnavailableError
 from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import Facts, Hostname, Job, NewJob, Outcome, State, Verdict
 from cobalt_tasks.db.tables import jobs as table
@@ -215,3 +216,28 @@ def test_probes_that_connect_to_hosts_know_their_names(ledger: Ledger, make: Mak
 
     roll(make(), Probes(BY_NAME["banner"], probe), ids)
     assert seen == {"127.8.0.1": ("www.example.com",), "127.8.0.2": ()}
+
+
+def test_what_was_claimed_is_kept_when_nothing_can_be_sent(
+    ledger: Ledger, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database stops answering right after a commit, between the claim and the sending: no job waits for its lease.
+
+    Break: repeat the sending together with the exchange in Window._write.
+    """
+    monkeypatch.setattr("workers.window.MOST_OPEN", 4)
+    monkeypatch.setattr("workers.window._DISPATCH_SECONDS", 0.0)
+    ids = create(ledger, *banners([f"127.8.0.{n}" for n in range(1, 41)]))
+    own, troubles = make(), iter([DatabaseUnavailableError("it is away")])
+
+    def dispatch(_kinds: object) -> int:
+        for trouble in troubles:
+            raise trouble
+        return 0
+
+    monkeypatch.setattr(own.dispatcher, "dispatch", dispatch)
+    probe = Watched()
+    roll(own, Probes(BY_NAME["banner"], probe), ids[:4])
+    assert next(troubles, None) is None
+    assert states(ledger) == {State.DONE: 40}
+    assert len(probe.order) == 40
