@@ -70,7 +70,7 @@ class FirewallLog(KnownLineFormat):
                 src_port=values.port(source_port, "SPT"),
                 dst_ip=values.address(target, "DST"),
                 dst_port=values.port(target_port, "DPT"),
-                protocol=values.protocol(int(protocol) if protocol.isdigit() and len(protocol) < 4 else protocol),  # noqa: PLR2004
+                protocol=values.protocol(int(protocol) if protocol.isdecimal() and len(protocol) < 4 else protocol),  # noqa: PLR2004
                 observed_at=time_of(text, batch.arrived_at),
                 authority=Authority.FLOW if is_first else Authority.PACKET,
                 details=values.details({name: value for name, value in kept.items() if value}),

@@ -56,7 +56,7 @@ class Conntrack(KnownLineFormat):
         about |= {name: original.get(name, reply.get(name)) for name in ("zone", "mark", "secctx")}
         for name in _COUNTS:
             for end, pairs in (("orig", original), ("reply", reply)):
-                if pairs.get(name, "").isdigit():
+                if pairs.get(name, "").isdecimal():
                     about[f"{end}_{name}"] = int(pairs[name][:18])
         kept = {name: value for name, value in about.items() if value and (name not in _OFTEN_ZERO or value != "0")}
         if reply.get("src") not in (None, original.get("dst")):

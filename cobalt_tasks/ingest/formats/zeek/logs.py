@@ -164,8 +164,8 @@ def _protocol(path: str, record: Record) -> str:
     named = record.get("proto")
     if named not in (None, "unknown_transport"):
         return values.protocol(named)
-    if isinstance(number := record.get("ip_proto"), int | str) and str(number).isdigit():
-        return values.protocol(int(number))
+    if isinstance(number := record.get("ip_proto"), int | str) and str(number).isdecimal():
+        return values.protocol(int(str(number)[:_LONGEST_COUNT]))
     version = record.get("version")
     if path in _UDP or (path == "ssl" and isinstance(version, str) and version.upper().startswith(("DTLS", "QUIC"))):
         return "udp"
