@@ -1,13 +1,13 @@
 """Finds the fingerprint of a value in linear time (RE2): a filter by literal strings first, then what is left."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import re2
 
-from cobalt_tasks.fingerprints.records import LONGEST_TEXT, Assertions, Fields, Pattern
+from cobalt_tasks.fingerprints.records import LONGEST_TEXT, Assertions, Fields, Parameter, Pattern
 
 _MEMORY: Final = 1 << 20
 """Bytes that one compiled pattern may take; what needs more is matched without a table, a little slower."""
@@ -33,24 +33,29 @@ def compiled(expression: str) -> Any:
 
 def asserted(pattern: Pattern, found: Any) -> Assertions:
     """Return what `pattern` asserts of the value that `found` is the match in; a group that took no part asserts nothing."""
-    values = {
-        each.name: each.value if each.group == 0 else found.group(each.group) or "" for each in pattern.parameters
-    }
-    for name in [name for name, value in values.items() if "{" in value]:
-        values[name] = _interpolated(values, name)
+    parameters = {each.name: each for each in pattern.parameters}
+    values = {name: _value(each, parameters, found) for name, each in parameters.items()}
     # What is temporary was only for others to refer to.
     return {name: value for name, value in values.items() if value and not name.startswith("_tmp.")}
 
 
-def _interpolated(values: dict[str, str], name: str) -> str:
-    """Return a value with the others in it; a CPE name has `-` for one that is not known, any other is left out then."""
-    text = values[name]
-    for _ in range(_DEPTH):
-        missing = [each for each in _REFERENCE.findall(text) if not values.get(each)]
-        if missing and not name.endswith(".cpe23"):
-            return ""
-        text = _REFERENCE.sub(lambda found: values.get(found[1]) or "-", text)
-    return text
+def _value(parameter: Parameter, parameters: Mapping[str, Parameter], found: Any, depth: int = _DEPTH) -> str:
+    """Return a value with the others in it; a CPE name has `-` for one that is not known, any other is left out then.
+
+    Only texts of the fingerprint refer to others: what a group holds is the server's, and stays as it is.
+    parameter: whose value; parameters: all of the pattern, by name; found: its match; depth: of references in references.
+    """
+    if parameter.group:
+        return str(found.group(parameter.group) or "")
+    names = _REFERENCE.findall(parameter.value) if depth else []
+    if not names:
+        return parameter.value
+    others = {
+        name: _value(parameters[name], parameters, found, depth - 1) if name in parameters else "" for name in names
+    }
+    if not all(others.values()) and not parameter.name.endswith(".cpe23"):
+        return ""
+    return _REFERENCE.sub(lambda reference: others[reference[1]] or "-", parameter.value)[:LONGEST_TEXT]
 
 
 class FieldMatcher:

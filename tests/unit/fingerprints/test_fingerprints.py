@@ -21,6 +21,7 @@ from cobalt_tasks.fingerprints import compiling, install, manifest, recog_xml
 from cobalt_tasks.fingerprints.examples import failures
 from cobalt_tasks.fingerprints.fields import values_of
 from cobalt_tasks.fingerprints.installed import Fingerprints
+from cobalt_tasks.fingerprints.matcher import Matcher
 from cobalt_tasks.protocols import Fingerprint, recognise
 from cobalt_tasks.protocols.details import cpe, details_of
 from tests.support.waiting import assert_linear
@@ -346,3 +347,15 @@ def test_recog_itself(run: Callable[..., Result]) -> None:
     assert run("update", "--from", os.environ["RECOG_XML"]).exit_code == 0
     found = run("test")
     assert int(found.output.split()[0].replace(",", "")) >= 6500
+
+
+def test_references_in_an_answer_stay_as_they_are() -> None:
+    """What a server sends is no template: each reference in it took in all others, and a banner of 2 kB took gigabytes."""
+    one = (
+        b'<fingerprint pattern="^T/(.+)$"><param pos="1" name="service.version"/>'
+        b'<param pos="0" name="service.cpe23" value="cpe:/a:t:t:{service.version}"/></fingerprint>'
+    )
+    fields = compiling.check([recog_xml.parse("f", file_of(one))]).fields
+    sent = "{service.version}" * 5
+    found = Matcher(fields).find("f", f"T/{sent}")
+    assert found == {"service.version": sent, "service.cpe23": f"cpe:/a:t:t:{sent}"}
