@@ -20,7 +20,10 @@ def read(name: str, line: bytes) -> Batch:
     [
         ("conntrack", "tcp 6 9 src=192.0.2.1 dst=192.0.2.2 sport=1 dport=2 packets=²"),
         ("iptables", "Nov 26 16:26:22 h kernel: IN=eth0 OUT= SRC=192.0.2.1 DST=192.0.2.2 PROTO=²"),
-        ("zeek-json", '{"_path":"conn","ts":1,"uid":"C","id.orig_h":"192.0.2.1","id.resp_h":"192.0.2.2","ip_proto":"²"}'),
+        (
+            "zeek-json",
+            '{"_path":"conn","ts":1,"uid":"C","id.orig_h":"192.0.2.1","id.resp_h":"192.0.2.2","ip_proto":"²"}',
+        ),
         (
             "zeek-json",
             f'{{"_path":"conn","ts":1,"uid":"C","id.orig_h":"192.0.2.1","id.resp_h":"192.0.2.2","ip_proto":"{"9" * 5000}"}}',
@@ -30,5 +33,4 @@ def read(name: str, line: bytes) -> Batch:
 )
 def test_digits_that_are_no_numbers(name: str, line: str) -> None:
     """A superscript is a digit and no number, and a number may have more digits than Python reads: one record all the same."""
-    batch = read(name, line.encode())
-    assert len(batch.rejects) + batch.records == 1
+    assert read(name, line.encode()).records == 1
