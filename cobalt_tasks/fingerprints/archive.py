@@ -34,15 +34,7 @@ def read(source: Path) -> list[RecogFile]:
     """
     try:
         contents = dict(_bounded(_contents(source)))
-    except (
-        OSError,
-        EOFError,
-        zlib.error,
-        tarfile.TarError,
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-    ) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile, RuntimeError) as error:
         raise FingerprintsError(f"{source} cannot be read: {error}") from error
     if not contents:
         raise FingerprintsError(f"{source} holds no {_SUFFIX} files")

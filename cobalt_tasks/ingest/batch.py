@@ -9,6 +9,7 @@ from cobalt_tasks.core.records import (
     Banner,
     Certificate,
     Discovery,
+    FactRank,
     Facts,
     HardwareAddress,
     Hostname,
@@ -176,10 +177,25 @@ class Batch:
             found = HardwareAddress(address=address, mac=checked, source=self.tool, observed_at=at, vendor=name)
             self.hardware_addresses.append(found)
 
-    def serve(self, found: Discovery) -> None:
-        """Add a service that a record of traffic reports beside its connection: it is no record of its own."""
+    def serve(self, server: tuple[str, str, int], service: str, banner: bytes, when: float | None) -> None:
+        """Add a service that a record of traffic reports beside its connection: it is no record of its own.
+
+        server: address, protocol and port; service: its name; banner: what it sent; when: epoch seconds, None for the
+        arrival.
+        """
+        address, protocol, port = server
+        found = Discovery(
+            address=address,
+            protocol=protocol,
+            port=port,
+            observed_at=when,
+            service=service,
+            banner=banner,
+            rank=FactRank.TRAFFIC,
+            seen_in_traffic=True,
+        )
         self.banners.append(found)
-        self.in_traffic.add((found.address, found.protocol, found.port))
+        self.in_traffic.add(server)
 
     def name(self, address: str, name: object, source: str, when: float | None) -> None:
         """Add a name met for a host, if it is a host name at all.

@@ -35,7 +35,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hold_calls(ip_api: Any) -> threading.Event:
-    """Let the provider answer nobody until the event is set."""
+    """Let the provider answer no request until the event is set."""
     let_go = threading.Event()
 
     def hold(handler: BaseHTTPRequestHandler) -> None:
@@ -96,7 +96,7 @@ def test_ctrl_c_ends_it_and_loses_nothing(
 
 
 def test_what_is_interrupted_is_given_back(command_ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C between claim and answer leaves no job with a lease that somebody would have to wait for."""
+    """Ctrl-C between claim and answer leaves no job with a lease that another process would have to wait for."""
     add_hosts(command_ledger, *KNOWN)
     whole = Geolocator.local
 
@@ -135,7 +135,7 @@ def test_without_any_database_every_mode_ends(
 
 @pytest.mark.usefixtures("impatient")
 def test_no_provider_at_all_is_no_crash(command_ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A setting that names nobody: the address is not found, in one line."""
+    """A setting that names no provider: the address is not found, in one line."""
     monkeypatch.setenv("COBALT_GEO_PROVIDERS", ",")
     assert isinstance(CliRunner().invoke(cobalt, ["geolocate", "--ip", "8.8.8.8"]).exception, NoLocationError)
     assert geolocation.get_ip_geolocation("8.8.8.8", timeout=1) is None

@@ -69,7 +69,7 @@ LIES: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {
     "a server error": say(500, b"oops"),
     "no leave": say(403, b""),
     "gzip": say(200, b"\x1f\x8b\x08\x00" + b"\x00" * 100, **{"Content-Encoding": "gzip"}),
-    "somebody else's address": say(
+    "another host's address": say(
         200, b'[{"query": "8.8.8.8", "status": "success", "country": "X", "lat": 1, "lon": 1}]'
     ),
     "half a list": say(200, b"[]"),

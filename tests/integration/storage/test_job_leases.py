@@ -42,7 +42,7 @@ def test_a_renewed_lease_holds(database: Database) -> None:
     """Only the holder's token renews, and nothing is taken back while it does. Break: `renewals` in leases.renew."""
     database.write(creation.create, [banner_job()])
     claim = send_and_claim(database)
-    assert database.write(leases.renew, ["somebody else's"], LEASE) == 0
+    assert database.write(leases.renew, ["another worker's"], LEASE) == 0
     for seconds in range(0, 100, 10):
         assert database.write(leases.reap, Moment("reaper", float(seconds))) == 0
         assert database.write(leases.renew, [claim.token], LEASE) == 1

@@ -29,7 +29,7 @@ def opened(url: str) -> requests.Response | None:
 
 
 def test_taken_port_is_one_clear_line(sqlite_database: Database, settings: Settings) -> None:
-    """A port somebody else listens on ends it with code 2 and one line that names the port."""
+    """A port that another program listens on ends it with code 2 and one line that names the port."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with start("--port", str(port)) as process:

@@ -160,7 +160,7 @@ def test_a_service_beside_a_connection_is_a_port_and_no_record() -> None:
     """What a line of traffic shows of a server counts once, as the connection that it is."""
     batch = Batch(1, 1000.0, "zeek")
     batch.observe(seen())
-    batch.serve(Discovery(address="8.8.8.8", protocol="tcp", port=443, service="ssl", seen_in_traffic=True))
+    batch.serve(("8.8.8.8", "tcp", 443), "ssl", b"", None)
     assert batch.records == 1
     assert [row[:3] for row in make().plan(batch).ports] == [("8.8.8.8", "tcp", 443)]
     assert [(each.service, each.rank) for each in batch.facts.banners] == [("tls", FactRank.TRAFFIC)]

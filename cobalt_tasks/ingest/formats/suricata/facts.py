@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from cobalt_tasks.core.records import Discovery, FactRank
+from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import names
@@ -91,20 +91,9 @@ def _http(http: Any, batch: Batch, server: Server, when: float | None) -> None:
         batch.name(server[0], names.without_port(name), _TOOL, when)
     words = part(http, "server") or answered.get("server")
     if is_own and isinstance(words, str) and words:
-        address, protocol, port = server
         head = f"HTTP/1.1 {status if isinstance(status := part(http, 'status'), int) else 200}"
-        batch.serve(
-            Discovery(
-                address=address,
-                protocol=protocol,
-                port=port,
-                observed_at=when,
-                service="http",
-                banner=f"{head}\r\nServer: {words[:_LONGEST]}\r\n\r\n".encode("utf-8", "replace"),
-                rank=FactRank.TRAFFIC,
-                seen_in_traffic=True,
-            )
-        )
+        banner = f"{head}\r\nServer: {words[:_LONGEST]}\r\n\r\n"
+        batch.serve(server, "http", banner.encode("utf-8", "replace"), when)
 
 
 def _headers(several: Any) -> dict[str, str]:
@@ -137,19 +126,8 @@ def _ssh(ssh: Any, batch: Batch, server: Server, when: float | None) -> None:
     software, version = part(ssh, "server", "software_version"), part(ssh, "server", "proto_version")
     if not isinstance(software, str) or not software:
         return
-    address, protocol, port = server
-    batch.serve(
-        Discovery(
-            address=address,
-            protocol=protocol,
-            port=port,
-            observed_at=when,
-            service="ssh",
-            banner=f"SSH-{version or '2.0'}-{software[:_LONGEST]}".encode("utf-8", "replace"),
-            rank=FactRank.TRAFFIC,
-            seen_in_traffic=True,
-        )
-    )
+    banner = f"SSH-{version or '2.0'}-{software[:_LONGEST]}"
+    batch.serve(server, "ssh", banner.encode("utf-8", "replace"), when)
 
 
 def _dhcp(dhcp: Any, batch: Batch, when: float | None) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from cobalt_tasks.core.records import Authority, Discovery, FactRank, Observation
+from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats import names
@@ -192,7 +192,7 @@ def _details(path: str, record: Record) -> Record:
 
 
 def _facts(path: str, record: Record, batch: Batch, server: tuple[str, str, int], when: float | None) -> None:
-    address, protocol, port = server
+    address = server[0]
     if "cert_chain_fps" in record or "cert_chain_fuids" in record:
         certificates.show(record, batch, server, when)
     if "server_name" in record or "subject" in record:
@@ -204,15 +204,4 @@ def _facts(path: str, record: Record, batch: Batch, server: tuple[str, str, int]
     elif "answers" in record:
         names.answers(batch, record.get("query"), record["answers"], when)
     elif path == "ssh" and isinstance(words := record.get("server"), str) and words.startswith("SSH-"):
-        batch.serve(
-            Discovery(
-                address=address,
-                protocol=protocol,
-                port=port,
-                observed_at=when,
-                service="ssh",
-                banner=words.encode()[:_LONGEST],
-                rank=FactRank.TRAFFIC,
-                seen_in_traffic=True,
-            )
-        )
+        batch.serve(server, "ssh", words.encode()[:_LONGEST], when)
