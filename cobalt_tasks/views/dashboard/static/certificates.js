@@ -1,40 +1,13 @@
 // Certificates in use by the day they expire.
 
-import { byId, fillRows, setText } from "/static/dom.js";
+import { startList } from "/static/list.js";
 import * as words from "/static/words.js";
 
-const REFRESH_MILLISECONDS = 60000;
 const SHOWN = 200;
 const DAY = 86400;
 
-/** Start the list; returns `{changed(key)}`: load it again where the key differs, or after a minute. */
+/** Start the list; returns `{changed(key)}`: see `startList`. */
 export function startCertificates(serverNow, open) {
-  const form = byId("certificate-filter");
-  let known = null;
-  let lastLoad = 0;
-
-  async function load() {
-    lastLoad = Date.now();
-    const query = new URLSearchParams({ limit: SHOWN });
-    const span = form.elements.span.value;
-    if (span === "expired") query.set("expired", "true");
-    else query.set("expiring", span);
-    if (form.elements.q.value.trim()) query.set("q", form.elements.q.value.trim());
-    const page = await ask(`/api/certificates?${query}`);
-    if (!page) return;
-    const items = page.items ?? [];
-    byId("certificates-empty").hidden = items.length > 0;
-    setText(byId("certificates-empty"), page.error ?? (span === "expired" ? "No certificate in use has expired." : "No certificate in use expires in this time."));
-    setText(byId("certificates-note"), page.next ? `the first ${words.count(SHOWN)}` : items.length ? words.count(items.length) : "");
-    let day = "";
-    fillRows(byId("certificate-rows"), items.map((each) => {
-      const own = date(each.not_after);
-      const isFirst = own !== day;
-      day = own;
-      return row(each, isFirst ? own : "");
-    }));
-  }
-
   const row = (each, day) => {
     const left = each.not_after - serverNow();
     const shown = each.ports.filter((port) => !port.replaced_by && !port.closed);
@@ -55,35 +28,23 @@ export function startCertificates(serverNow, open) {
     };
   };
 
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    load();
-  });
-  form.elements.span.addEventListener("change", load);
-
-  return {
-    changed(key) {
-      if (key !== known || Date.now() - lastLoad > REFRESH_MILLISECONDS) load();
-      known = key;
+  return startList({
+    name: "certificate",
+    path: "/api/certificates",
+    seconds: 60,
+    shown: SHOWN,
+    filter: ({ span }, query) => (span.value === "expired" ? query.set("expired", "true") : query.set("expiring", span.value)),
+    rows: (items) => {
+      const days = items.map((each) => date(each.not_after));
+      return items.map((each, place) => row(each, days[place] === days[place - 1] ? "" : days[place]));
     },
-  };
+    empty: (_, { span }) => (span.value === "expired" ? "No certificate in use has expired." : "No certificate in use expires in this time."),
+    more: `the first ${words.count(SHOWN)}`,
+  });
 }
 
 /** The day of a time in UTC: the calendar is the same for every reader. */
 function date(seconds) {
   const day = new Date(seconds * 1000);
   return Number.isNaN(day.getTime()) ? "never" : day.toISOString().slice(0, 10);
-}
-
-async function ask(url) {
-  try {
-    const answer = await fetch(url);
-    if (answer.ok) return await answer.json();
-    if (answer.status !== 422) return null;
-    const detail = (await answer.json()).detail;
-    return { error: typeof detail === "string" ? detail : "This filter cannot be used." };
-  } catch {
-    // The feed reports that the server is gone.
-    return null;
-  }
 }

@@ -1,34 +1,13 @@
 // What changed, the newest first, with filters.
 
-import { byId, fillRows, setText } from "/static/dom.js";
+import { ask, startList } from "/static/list.js";
 import * as words from "/static/words.js";
 
-const REFRESH_MILLISECONDS = 15000;
 const SHOWN = 100;
 const DAY = 86400;
 
-/** Start the list; returns `{changed(key)}`: load it again where the key differs, or after a while. */
+/** Start the list; returns `{changed(key)}`: see `startList`. */
 export function startChanges(serverNow, open) {
-  const form = byId("change-filter");
-  let known = null;
-  let lastLoad = 0;
-
-  async function load() {
-    lastLoad = Date.now();
-    const query = new URLSearchParams({ limit: SHOWN });
-    const days = Number(form.elements.days.value);
-    if (days) query.set("since", Math.max(0, serverNow() - days * DAY));
-    if (form.elements.kind.value) query.set("kind", form.elements.kind.value);
-    if (form.elements.q.value.trim()) query.set("q", form.elements.q.value.trim());
-    const page = await ask(`/api/changes?${query}`);
-    if (!page) return;
-    const items = page.items ?? [];
-    byId("changes-empty").hidden = items.length > 0;
-    setText(byId("changes-empty"), page.error ?? (page.next ? "None of the newest changes matches: choose a shorter time or fewer conditions." : "Nothing changed in this time."));
-    setText(byId("changes-note"), page.next ? `of the newest ${words.count(SHOWN)}` : items.length ? words.count(items.length) : "");
-    fillRows(byId("change-rows"), items.map(row));
-  }
-
   const row = (change) => ({
     key: String(change.id),
     className: change.accepted ? "quiet" : "",
@@ -42,19 +21,19 @@ export function startChanges(serverNow, open) {
     ],
   });
 
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    load();
-  });
-  form.elements.days.addEventListener("change", load);
-  form.elements.kind.addEventListener("change", load);
-
-  return {
-    changed(key) {
-      if (key !== known || Date.now() - lastLoad > REFRESH_MILLISECONDS) load();
-      known = key;
+  return startList({
+    name: "change",
+    path: "/api/changes",
+    seconds: 15,
+    shown: SHOWN,
+    filter: ({ days, kind }, query) => {
+      if (Number(days.value)) query.set("since", Math.max(0, serverNow() - Number(days.value) * DAY));
+      if (kind.value) query.set("kind", kind.value);
     },
-  };
+    rows: (items) => items.map(row),
+    empty: (page) => (page.next ? "None of the newest changes matches: choose a shorter time or fewer conditions." : "Nothing changed in this time."),
+    more: `of the newest ${words.count(SHOWN)}`,
+  });
 }
 
 /** The newest changes of a host, for its timeline; an empty list where they cannot be had. */
@@ -64,16 +43,3 @@ export async function timeline(address, limit) {
 }
 
 const accepted = (change) => (change.accepted ? `accepted by ${change.accepted.author}: ${change.accepted.reason}` : "");
-
-async function ask(url) {
-  try {
-    const answer = await fetch(url);
-    if (answer.ok) return await answer.json();
-    if (answer.status !== 422) return null;
-    const detail = (await answer.json()).detail;
-    return { error: typeof detail === "string" ? detail : "This filter cannot be used." };
-  } catch {
-    // The feed reports that the server is gone.
-    return null;
-  }
-}
