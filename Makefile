@@ -73,7 +73,11 @@ chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=post
 test-compose: setup-dev  ## the compose stack, where there is a Docker engine
 	@$(BIN)/python -m pytest tests/compose
 
-.PHONY: reference formats-table protocols-table fuzz fuzz-share mutate bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-geolocation
+test-recog: setup-dev  ## recog's own examples (RECOG_XML=FOLDER with its xml files)
+	@[ -n "$(RECOG_XML)" ] || { echo "name the folder of recog's fingerprints: make test-recog RECOG_XML=recog/xml"; exit 2; }
+	@RECOG_XML=$(RECOG_XML) $(BIN)/python -m pytest tests/recog
+
+.PHONY: test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-geolocation
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,8 @@ from sqlalchemy import func, select, text
 
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.keep_limits import KeepLimit
-from cobalt_tasks.db import clocks, counts, partitions, tables
+from cobalt_tasks.db import counts, partitions, tables
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.schema import upgrade
 
 TODAY = int(time.time() // DAY)
 FIRST = TODAY - 60
@@ -59,19 +57,8 @@ while True:
 """
 
 
-@pytest.fixture
-def ledger(postgres_url: str) -> Iterator[Database]:
-    """An empty ledger on PostgreSQL."""
-    database = Database(postgres_url)
-    upgrade(database)
-    with database.writing() as connection:
-        clocks.record(connection)
-    yield database
-    database.dispose()
-
-
 @pytest.mark.long
-def test_nothing_is_lost(ledger: Database, postgres_url: str, tmp_path: Path) -> None:
+def test_nothing_is_lost(partitioned: Database, postgres_url: str, tmp_path: Path) -> None:
     """Every connection of the days that are kept is there once, the count is that of the rows, and no writer failed.
 
     Two writers and the upkeep are killed at any moment, again and again; days pass, some of them backwards.
@@ -92,7 +79,7 @@ def test_nothing_is_lost(ledger: Database, postgres_url: str, tmp_path: Path) ->
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(partitions, "_today", lambda _connection: FIRST)
-        partitions.keep_up(ledger, KeepLimit(f"{KEPT_DAYS}d"))
+        partitions.keep_up(partitioned, KeepLimit(f"{KEPT_DAYS}d"))
     for name in programs:
         start(name)
     until = time.monotonic() + SECONDS
@@ -116,10 +103,10 @@ def test_nothing_is_lost(ledger: Database, postgres_url: str, tmp_path: Path) ->
         each.kill()
         each.wait()
     assert killed
-    _check(ledger, tmp_path)
+    _check(partitioned, tmp_path)
 
 
-def _check(ledger: Database, folder: Path) -> None:
+def _check(partitioned: Database, folder: Path) -> None:
     surely: Counter[int] = Counter()
     perhaps: Counter[int] = Counter()
     for name in ("one", "two"):
@@ -128,10 +115,10 @@ def _check(ledger: Database, folder: Path) -> None:
             if word == "done":
                 surely[int(at)] += int(accepted[0])
             perhaps[int(at)] += 50 if word == "try" else 0
-    while partitions.drop_old(ledger, KeepLimit(f"{KEPT_DAYS}d"), 2**62) or _unfinished(ledger):
+    while partitions.drop_old(partitioned, KeepLimit(f"{KEPT_DAYS}d"), 2**62) or _unfinished(partitioned):
         pass
     arrived = tables.observations.c.arrived_at
-    with ledger.reading() as connection:
+    with partitioned.reading() as connection:
         rows = connection.execute(select(arrived, func.count()).group_by(arrived)).all()
         stored = {int(at // DAY): number for at, number in rows}
         total = connection.execute(select(func.count()).select_from(tables.observations)).scalar_one()
@@ -144,7 +131,7 @@ def _check(ledger: Database, folder: Path) -> None:
     assert sum(stored.values()) < sum(surely.values()), "nothing was dropped"
 
 
-def _unfinished(ledger: Database) -> bool:
-    with ledger.reading() as connection:
+def _unfinished(partitioned: Database) -> bool:
+    with partitioned.reading() as connection:
         gone = text("SELECT count(*) FROM pg_class WHERE relname LIKE 'observations_gone%' AND relkind = 'r'")
         return bool(connection.execute(gone).scalar_one())
