@@ -8,7 +8,6 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
 from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
@@ -95,7 +94,7 @@ def resolve(node: language.Node, target: Searchable, context: Context) -> Condit
         case language.Either(parts):
             return AnyOf(tuple(resolve(part, target, context) for part in parts))
         case language.Both(parts):
-            return _joined(resolve(part, target, context) for part in parts)
+            return joined(resolve(part, target, context) for part in parts)
 
 
 def _term(term: language.Term, target: Searchable, context: Context) -> Condition:
@@ -130,17 +129,17 @@ def _facts(field: Field, place: Place, operator: str, values: Sequence[language.
     return FactTest(place.home, place.end, (one,), indexed=not only_tcp, keys=(one,) if field.has_addresses else ())
 
 
-def _joined(parts: Iterable[Condition]) -> Condition:
+def joined(parts: Iterable[Condition]) -> Condition:
     """Return the parts together; facts of one port, or of one certificate, as one."""
-    joined: dict[Home, FactTest] = {}
+    whole: dict[Home, FactTest] = {}
     rest: list[Condition] = []
     for part in parts:
         if not isinstance(part, FactTest) or part.home not in _JOINED:
             rest.append(part)
-        elif (before := joined.get(part.home)) is None:
-            joined[part.home] = part
+        elif (before := whole.get(part.home)) is None:
+            whole[part.home] = part
         else:
-            joined[part.home] = FactTest(
+            whole[part.home] = FactTest(
                 part.home,
                 part.end,
                 (*before.tests, *part.tests),
@@ -148,60 +147,8 @@ def _joined(parts: Iterable[Condition]) -> Condition:
                 any_state=before.any_state or part.any_state,
                 keys=(*before.keys, *part.keys),
             )
-    together = (*joined.values(), *rest)
+    together = (*whole.values(), *rest)
     return together[0] if len(together) == 1 else AllOf(together)
-
-
-def is_not_closed(row: Any) -> ColumnElement[bool]:
-    """Return the condition that a port, the `row`, is not closed."""
-    return row["closed_since"].is_(None)  # type: ignore[no-any-return]
-
-
-def without_closed(asked: Condition | None, target: Searchable) -> Condition | None:
-    """Return a condition that closed ports do not meet, unless it asks for the state of ports.
-
-    Args:
-        asked: what is asked of rows; None: everything.
-        target: the sort of rows.
-
-    """
-    if target is not Searchable.PORTS:
-        return None if asked is None else _open_facts(asked)
-    rest = FactTest(Home.PORT, "", (is_not_closed,), indexed=False)
-    if asked is None:
-        return rest
-    return (
-        asked
-        if asks_for_state(asked)
-        else _joined((asked, rest) if not isinstance(asked, AllOf) else (*asked.parts, rest))
-    )
-
-
-def asks_for_state(asked: Condition | None) -> bool:
-    """Return whether a part of what is `asked` is the state of a port."""
-    match asked:
-        case None:
-            return False
-        case FactTest():
-            return asked.any_state
-        case NoneOf(part):
-            return asks_for_state(part)
-        case AllOf(parts) | AnyOf(parts):
-            return any(map(asks_for_state, parts))
-
-
-def _open_facts(asked: Condition) -> Condition:
-    match asked:
-        case FactTest() if asked.home is Home.PORT and not asked.any_state:
-            return msgspec.structs.replace(asked, tests=(*asked.tests, is_not_closed))
-        case FactTest():
-            return asked
-        case NoneOf(part):
-            return NoneOf(_open_facts(part))
-        case AnyOf(parts):
-            return AnyOf(tuple(map(_open_facts, parts)))
-        case AllOf(parts):
-            return AllOf(tuple(map(_open_facts, parts)))
 
 
 # As SQL ------------------------------------------------------------------------------------------------------------
@@ -239,7 +186,7 @@ def _look_ups(asked: FactTest, found: FromClause, target: Searchable, *, joins: 
         columns: Any = row.c
         if asked.home is Home.TEXT and not joins:
             # One text is read for each row; for the column itself PostgreSQL would ask the index of all words each time.
-            columns = {"id": row.c.id, "body": row.c.body.op("||")(literal_column("''"))}
+            columns = {**dict(row.c.items()), "body": row.c.body.op("||")(literal_column("''"))}
         tests = [test(columns) for test in asked.tests]
         one = select(literal(1)).select_from(row).where(linked(row, found, link), *tests).correlate(found)
         # Not EXISTS where the first rows are wanted: a planner may turn it into a join of whole tables.

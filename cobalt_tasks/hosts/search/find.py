@@ -14,7 +14,7 @@ from cobalt_tasks.core import own_networks
 from cobalt_tasks.core.errors import CobaltError, OutOfTimeError
 from cobalt_tasks.core.own_networks import Labels
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts.search import compiler, language
+from cobalt_tasks.hosts.search import closed, compiler, language
 from cobalt_tasks.hosts.search.compiler import AllOf, AnyOf, Condition, FactTest, NoneOf
 from cobalt_tasks.hosts.search.fields import Home, Searchable
 from cobalt_tasks.hosts.search.meeting import meeting
@@ -52,12 +52,12 @@ class Search(Struct, frozen=True, kw_only=True):
     @property
     def any_state(self) -> bool:
         """Whether closed ports count: it asks for the state of ports."""
-        return compiler.asks_for_state(self.asked)
+        return closed.asks_for_state(self.asked)
 
     @property
     def is_everything(self) -> bool:
         """Whether it matches everything, but for closed ports."""
-        return self.asked == compiler.without_closed(None, self.target)
+        return self.asked == closed.without_closed(None, self.target)
 
 
 def read(
@@ -84,7 +84,7 @@ def read(
     context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels)
     asked = None if node is None else compiler.resolve(node, target, context)
     if not closed_too:
-        asked = compiler.without_closed(asked, target)
+        asked = closed.without_closed(asked, target)
     return Search(target=target, asked=asked, is_sqlite=database.is_sqlite)
 
 
@@ -230,7 +230,7 @@ def _count(connection: Connection, asked: FactTest, search: Search) -> int:
         chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     else:
         # Each test alone, by its own index: the rarest bounds how many pass all.
-        counts = [_count_facts(connection, asked, test) for test in asked.tests if test is not compiler.is_not_closed]
+        counts = [_count_facts(connection, asked, test) for test in asked.tests if test not in closed.TESTS]
         return min(counts, default=_FEW)
     return _FEW if chosen is None else _counted(connection, chosen)
 

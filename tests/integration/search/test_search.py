@@ -47,6 +47,11 @@ class Tables:
         """The ports of a host that are not closed."""
         return self.of("ports", address=host, closed_since=None)
 
+    def shown(self, host: str) -> list[Row]:
+        """The certificates of a host, without those of closed ports."""
+        closed = {(port["protocol"], port["port"]) for port in self.of("ports", address=host) if port["closed_since"]}
+        return [row for row in self.of("certificates", address=host) if (row["protocol"], row["port"]) not in closed]
+
     def far_ports(self, row: Row) -> list[Row]:
         """The port that a connection went to, if it is known and not closed."""
         return self.of(
@@ -89,14 +94,18 @@ HOSTS: dict[str, Callable[[Tables, Row], Any]] = {
     "name:*.example.com OR name:MAIL.test": lambda _, host: any(name.lower().endswith(".example.com") or name.lower() == "mail.test" for name in host["names"]),
     "score:>=0.5 asn:64496..64497": lambda _, host: (host["score"] or 0) >= 0.5 and host["asn"] in {64496, 64497},
     "cert.expires:<10d -cert.selfsigned:yes": lambda tables, host: (
-        any(seconds(seen["not_after"]) < time.time() + 10 * DAY for seen in tables.of("certificates", address=host["address"]))
-        and not any(seen["self_signed"] for seen in tables.of("certificates", address=host["address"]))
+        any(seconds(seen["not_after"]) < time.time() + 10 * DAY for seen in tables.shown(host["address"]))
+        and not any(seen["self_signed"] for seen in tables.shown(host["address"]))
     ),
     'city:"new york" (service:ssh OR port:1..100)': lambda tables, host: host["city"] == "New York" and any_port(
         lambda port: port["service"] == "ssh" or port["port"] <= 100
     )(tables, host),
     '"apache httpd" org:"Network 3320, Inc."': lambda tables, host: host["organisation"] == "Network 3320, Inc." and any(
-        "apache httpd" in f"{port['product']} {port['banner']}".lower() for port in tables.of("ports", address=host["address"])
+        "apache httpd" in f"{port['product']} {port['banner']}".lower() for port in tables.ports(host["address"])
+    ),
+    '"apache httpd" state:closed': lambda tables, host: (
+        any(port["closed_since"] for port in tables.of("ports", address=host["address"]))
+        and any("apache httpd" in f"{port['product']} {port['banner']}".lower() for port in tables.of("ports", address=host["address"]))
     ),
     "NOT (country:DE OR country:NL) protocol:udp": lambda tables, host: (
         host["country_code"] not in {"DE", "NL"} and any_port(lambda port: port["protocol"] == "udp")(tables, host)
@@ -115,12 +124,15 @@ PORTS: dict[str, Callable[[Tables, Row], Any]] = {
     "-port:22 -port:443 opened:>2d": lambda _, port: port["port"] not in {22, 443} and age(port["first_seen"]) > 2,
     "cert.issuer:CN=CA*": lambda tables, port: tables.of("certificates", address=port["address"], protocol=port["protocol"], port=port["port"]),
     "state:closed": lambda _, port: port["closed_since"],
+    "nginx": lambda _, port: "nginx" in f"{port['product']} {port['banner']}".lower(),
+    "state:closed nginx": lambda _, port: port["closed_since"] and "nginx" in f"{port['product']} {port['banner']}".lower(),
     "-state:open country:DE,NL": lambda tables, port: port["unconfirmed_since"] and tables.host[port["address"]]["country_code"] in {"DE", "NL"},
 }  # fmt: skip
 CONNECTIONS: dict[str, Callable[[Tables, Row], Any]] = {
     "src:10.0.0.0/16 port:443": lambda _, row: inside(row["src_ip"], "10.0.0.0/16") and row["dst_port"] == 443,
     "process:fire* -protocol:tcp": lambda _, row: (row["process"] or "").lower().startswith("fire") and row["protocol"] != "tcp",
     "service:ssh country:DE": lambda tables, row: row["dst_country_code"] == "DE" and any(port["service"] == "ssh" for port in tables.far_ports(row)),
+    "nginx": lambda tables, row: any("nginx" in f"{port['product']} {port['banner']}".lower() for port in tables.far_ports(row)),
 }  # fmt: skip
 CERTIFICATES: dict[str, Callable[[Tables, Row], Any]] = {
     "cert.name:*1.example.com": lambda _, row: any(fnmatchcase(name.lower(), "*1.example.com") for name in row["names"]),
