@@ -21,6 +21,7 @@ from cobalt_tasks.db.tables import (
     certificate_names,
     certificates,
     changes,
+    corrected_hosts,
     discoveries,
     findings,
     freshness,
@@ -50,7 +51,7 @@ _LOOKED_THROUGH: Final = 20_000
 
 _BY_ADDRESS: Final[tuple[Table, ...]] = (
     *(jobs, freshness, findings, scores, ports, services, banners, sightings, hostnames, locations, hardware_addresses),
-    *(search_texts, search_queue, changes, notes, scanned_hosts, scanned_ports),
+    *(search_texts, search_queue, changes, notes, scanned_hosts, scanned_ports, corrected_hosts),
 )
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+")
 

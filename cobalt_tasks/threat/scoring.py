@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from sqlalchemy import Connection
@@ -12,9 +12,9 @@ from cobalt_tasks.core.errors import OutOfTimeError
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes, notes
+from cobalt_tasks.threat import corrected, unscored
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import store as findings
-from cobalt_tasks.threat import unscored
 from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.threat.rules import Rules
 from cobalt_tasks.threat.unscored import Span
@@ -42,6 +42,13 @@ class ScoreChange(Struct, frozen=True, kw_only=True):
     address: str
     before: float | None
     after: float
+
+
+class FromTraffic(Struct, frozen=True):
+    """Findings from connections. `whole`: hosts of which all connections were looked through, so these are all there are."""
+
+    found: Sequence[Finding] = ()
+    whole: Collection[str] = ()
 
 
 def keep_up(database: Database, rules: Rules) -> int:
@@ -123,35 +130,38 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         end, changed = unscored.settled_jobs(connection, ended, most // _OBSERVATIONS_FOR_A_JOB)
         noted = cursors.position(connection, unscored.CHANGED)
         last, hosts = unscored.changed_ports(connection, noted, most)
-        if ids.upto == observed and end == ended and last == noted:
+        moved = corrected.read(connection, rules)
+        if ids.upto == observed and end == ended and last == noted and not moved.queued:
             return None
-        changed |= hosts
+        changed |= hosts | moved.hosts
         traffic, seen = _traffic(connection, rules, ids) if ids.upto > observed else ([], set())
         new, again = _compare(connection, rules, traffic)
         changed |= {each.address for each in new}
         changed |= findings.unscored(connection, sorted(seen - changed), time.time() - _GOOD_SECONDS)
     of_host: dict[str, list[Finding]] = defaultdict(list)
-    for each in new:
+    for each in (*new, *moved.found):
         of_host[each.address].append(each)
     addresses = sorted(changed)
     for start in range(0, len(addresses), _HOSTS_AT_ONCE):
         page = addresses[start : start + _HOSTS_AT_ONCE]
-        _score(database, page, rules, [each for address in page for each in of_host.get(address, ())])
+        traffic = [each for address in page for each in of_host.get(address, ())]
+        _score(database, page, rules, FromTraffic(traffic, moved.whole))
     _add(database, rules, again)
-    database.write(_move, ids.upto, end, last)
+    database.write(_move, ids.upto, end, last, moved.queued)
     return len(addresses)
 
 
-def _move(connection: Connection, observed: int, ended: float, changed: int) -> None:
+def _move(connection: Connection, observed: int, ended: float, changed: int, queued: Sequence[int]) -> None:
     cursors.move(connection, unscored.OBSERVED, observed)
     cursors.move_to_moment(connection, unscored.ENDED, ended)
     cursors.move(connection, unscored.CHANGED, changed)
+    corrected.remove(connection, queued)
 
 
 def _traffic(connection: Connection, rules: Rules, ids: Span) -> tuple[list[Finding], set[str]]:
     """Return (found, seen): the findings from the observations `ids`, and the hosts at both their ends."""
-    contacts = unscored.contacts(connection, rules.risky_ports, ids)
-    talkers, sources = unscored.talkers(connection, ids)
+    contacts = unscored.contacts(connection, rules.risky_ports, unscored.within(ids))
+    talkers, sources = unscored.talkers(connection, unscored.within(ids))
     found = [piece for each in contacts for piece in rules.of_contact(each)]
     found += [piece for each in talkers for piece in rules.of_talker(each)]
     return found, sources | unscored.peers(connection, ids)
@@ -181,7 +191,7 @@ def _score(
     database: Database,
     addresses: Sequence[str],
     rules: Rules,
-    traffic: Sequence[Finding] = (),
+    traffic: FromTraffic | None = None,
     *,
     everything: bool = False,
 ) -> list[ScoreChange]:
@@ -191,23 +201,24 @@ def _score(
         database: the ledger.
         addresses: the hosts.
         rules: the rules in force.
-        traffic: new findings from connections.
+        traffic: what connections showed, None for nothing new.
         everything: all connections were read again, so findings that older rules made from them are removed too.
 
     """
     now = time.time()
+    traffic = traffic or FromTraffic()
     with database.reading() as connection:
         scores = findings.scores_of(connection, addresses)
         before = findings.stored(connection, addresses)
         known = findings.known(connection, addresses)
         accepted = notes.of_findings(connection, addresses)
-    after = {findings.key(each): each for each in traffic}
+    after = {findings.key(each): each for each in traffic.found}
     after |= {findings.key(each): each for of_one in known for each in rules.of_host(of_one, now)}
     written = [each for key, each in after.items() if before.get(key) != (each, rules.version)]
     gone = []
     for key, (each, made_by) in before.items():
         is_traffic = each.source == "traffic" and each.rule in threat.TRAFFIC_RULES
-        if is_traffic and (not everything or made_by == rules.version):
+        if is_traffic and each.address not in traffic.whole and (not everything or made_by == rules.version):
             after.setdefault(key, each)
         elif key not in after:
             gone.append(key)

@@ -79,12 +79,12 @@ def settled_observations(connection: Connection, above: int, most: int) -> Span:
     return Span(above=above, upto=connection.execute(upto).scalar() or above)
 
 
-def contacts(connection: Connection, only: Iterable[int], ids: Span) -> list[Contact]:
-    """Return the hosts and those of their ports `only` that the connections `ids` went to."""
+def contacts(connection: Connection, only: Iterable[int], which: ColumnElement[bool]) -> list[Contact]:
+    """Return the hosts and those of their ports `only` that the connections for `which` a condition holds went to."""
     key = (observations.c.dst_ip, observations.c.protocol, observations.c.dst_port)
     statement = (
         select(*key, func.max(observations.c.observed_at))
-        .where(_within(ids), observations.c.dst_port.in_(sorted(only)))
+        .where(which, observations.c.dst_port.in_(sorted(only)))
         .group_by(*key)
     )
     return [
@@ -93,11 +93,14 @@ def contacts(connection: Connection, only: Iterable[int], ids: Span) -> list[Con
     ]
 
 
-def talkers(connection: Connection, ids: Span) -> tuple[list[Talker], set[str]]:
-    """Return (talkers, sources): the hosts with an open port that the connections `ids` came from, and all they came from."""
+def talkers(connection: Connection, which: ColumnElement[bool]) -> tuple[list[Talker], set[str]]:
+    """Return (talkers, sources): the hosts with an open port that connections came from, and all they came from.
+
+    which: the condition on the connections.
+    """
     seen = (
         select(observations.c.src_ip.label("address"), func.max(observations.c.observed_at).label("observed_at"))
-        .where(_within(ids))
+        .where(which)
         .group_by(observations.c.src_ip)
         .subquery()
     )
@@ -116,7 +119,7 @@ def talkers(connection: Connection, ids: Span) -> tuple[list[Talker], set[str]]:
 
 def peers(connection: Connection, ids: Span) -> set[str]:
     """Return the hosts that the connections `ids` went to."""
-    return set(connection.execute(select(observations.c.dst_ip).distinct().where(_within(ids))).scalars())
+    return set(connection.execute(select(observations.c.dst_ip).distinct().where(within(ids))).scalars())
 
 
 def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float, set[str]]:
@@ -156,5 +159,6 @@ def changed_ports(connection: Connection, after: int, most: int) -> tuple[int, s
     return rows[-1].id if rows else after, {row.address for row in rows if row.kind in kinds}
 
 
-def _within(ids: Span) -> ColumnElement[bool]:
+def within(ids: Span) -> ColumnElement[bool]:
+    """Return the condition that an observation is one of `ids`."""
     return and_(observations.c.id > ids.above, observations.c.id <= ids.upto)

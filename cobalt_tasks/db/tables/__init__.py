@@ -55,7 +55,7 @@ from cobalt_tasks.db.tables.search import (
     search_texts,
     versions,
 )
-from cobalt_tasks.db.tables.threat import findings, scores
+from cobalt_tasks.db.tables.threat import corrected_hosts, findings, scores
 
 __all__ = [
     "ACTIVE",
@@ -75,6 +75,7 @@ __all__ = [
     "certificates",
     "changes",
     "clocks",
+    "corrected_hosts",
     "counts",
     "cursors",
     "discoveries",

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Double, Index, PrimaryKeyConstraint, Table, Text
 
-from cobalt_tasks.db.tables.base import metadata
+from cobalt_tasks.db.tables.base import RowId, metadata
 
 # What the rules found about a host; and the score it adds up to.
 findings = Table(
@@ -28,4 +28,12 @@ scores = Table(
     Column("rule_version", Text, nullable=False),
     Column("scored_at", Double, nullable=False),
     Index("ix_scores_score_address", "score", "address"),
+)
+
+# Hosts with a connection whose ends were corrected: what its first ends showed is looked through again.
+corrected_hosts = Table(
+    "corrected_hosts",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("address", Text, nullable=False),
 )

@@ -17,12 +17,16 @@ from cobalt_tasks.db.bulk import among
 from cobalt_tasks.db.tables import identities, observations
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.connections import IdentifiedConnection
+from cobalt_tasks.threat import corrected
 
 _AT_ONCE: Final = 500
 """Known connections that are read and joined at once."""
 
 _CHANGED: Final = ("observed_at", "src_ip", "src_port", "dst_ip", "dst_port", "protocol", "process", "details")
 """The columns of a connection that a line which joins may change."""
+
+_ENDS: Final = ("src_ip", "dst_ip", "dst_port", "protocol")
+"""Those of them that scores are made from."""
 
 _LINE: Final = (*_CHANGED[:-1], "identity", "details")
 """The columns that are the first fields of `IdentifiedConnection`."""
@@ -107,6 +111,7 @@ def _insert(connection: Connection, batch: Batch, new: Mapping[int, IdentifiedCo
 def _join(connection: Connection, known: Sequence[tuple[Row[Any], Row[Any], IdentifiedConnection]]) -> None:
     """Join lines to connections: triples of the identity's row, the connection's row, and the line."""
     changes, better = [], []
+    moved: set[str] = set()
     for identity, row, line in known:
         stored = {name: getattr(row, name) for name in _CHANGED}
         joined = IdentifiedConnection(
@@ -120,9 +125,12 @@ def _join(connection: Connection, known: Sequence[tuple[Row[Any], Row[Any], Iden
         after = {name: getattr(joined, name) for name in _CHANGED}
         if after != stored:
             changes.append({"row": row.id, **after})
+        if any(after[name] != stored[name] for name in _ENDS):
+            moved |= {row.src_ip, row.dst_ip, joined.src_ip, joined.dst_ip}
         if joined.authority != identity.authority:
             better.append({"identity": identity.key, "authority": int(joined.authority)})
     if changes:
         connection.execute(update(observations).where(observations.c.id == bindparam("row")), changes)
+    corrected.queue(connection, moved)
     if better:
         connection.execute(update(identities).where(identities.c.key == bindparam("identity")), better)
