@@ -1,11 +1,13 @@
 """The command `cobalt`: one file per command group, each imported only when it is called."""
 
 import importlib
+import os
 import sys
 from typing import Any
 
 import click
 
+from cobalt_tasks.cli._group import Group, prepared
 from cobalt_tasks.core import private_files
 from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.core.text import printable
@@ -18,6 +20,7 @@ COMMANDS = {
     "rejects": "rejects:rejects",
     "jobs": "jobs:jobs",
     "status": "status:status",
+    "top": "top:top",
     "hosts": "hosts:hosts",
     "search": "search:search",
     "networks": "networks:networks",
@@ -36,12 +39,17 @@ COMMANDS = {
     "db": "db:db",
     "dashboard": "dashboard:dashboard",
     "doctor": "doctor:doctor",
+    "completion": "completion:completion",
     "chaos": "chaos:chaos",
 }
 """Command name → module and attribute below this package."""
 
 
-class LazyGroup(click.Group):
+_PIPE_EXIT = 141
+"""128 + SIGPIPE: how a program ends whose reader has gone."""
+
+
+class LazyGroup(Group):
     """A group whose commands are imported when they are asked for, so that a small command starts fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
@@ -53,8 +61,39 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
-        command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
-        return command
+        return prepared(getattr(importlib.import_module(f"{__name__}.{module}"), attribute))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return what Click does; the error about an unknown name has the nearest ones.
+
+        ctx: Click's; args: the words of the command line.
+        """
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand:
+            raise click.exceptions.NoSuchCommand(args[0], possibilities=COMMANDS, ctx=ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; `ctx` is Click's context."""
+        try:
+            result = super().invoke(ctx)
+            # What is buffered may meet a reader that has gone, too.
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader of our output has ended, as `head` does.
+            _drop_output()
+            raise click.exceptions.Exit(_PIPE_EXIT) from None
+        return result
+
+
+def _drop_output() -> None:
+    """Discard what is still buffered: flushing it at the end of the process would fail again."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):
+        return
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -85,7 +124,3 @@ def main(arguments: list[str] | None = None) -> None:
         # A message may hold the name of a file, or words of a server.
         click.echo(f"cobalt: {printable(str(error).encode('utf-8', 'surrogateescape'))}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output has ended, as `head` does: printing on would fail again.
-        sys.stderr.close()
-        sys.exit(0)

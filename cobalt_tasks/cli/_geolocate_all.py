@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
-import msgspec
 from msgspec import Struct
 
 from cobalt_tasks.core.catalog import GEOLOCATION
@@ -25,6 +24,7 @@ from cobalt_tasks.geolocation.store import Needing
 from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs.dispatcher import Dispatcher
+from cobalt_tasks.views import documents
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -67,7 +67,7 @@ def queue_jobs(settings: Settings, options: GeolocateOptions, *, as_json: bool) 
                 bar.leave_out(page.private)
                 bar.report(len(page.addresses), 0)
     if as_json:
-        click.echo(msgspec.json.encode({"hosts": hosts, "jobs": made, "sent": sent}))
+        documents.print_object({"hosts": hosts, "jobs": made, "sent": sent})
         return
     click.echo(f"{hosts:,} hosts need a location; {made:,} jobs made, {sent:,} sent.")
     if trouble and made:
@@ -105,7 +105,7 @@ def work(settings: Settings, options: GeolocateOptions, *, concurrency: int, as_
     ended = sum(runner.codes.values())
     if as_json:
         found = {"ended": ended, "outcomes": dict(runner.codes), "unfinished": left, "seconds": round(seconds, 3)}
-        click.echo(msgspec.json.encode({**found, "coverage": msgspec.to_builtins(coverage)}))
+        documents.print_object({**found, "coverage": coverage})
         return
     listed = ", ".join(f"{count:,} {code}" for code, count in runner.codes.most_common()) or "nothing to do"
     click.echo(f"{ended:,} look-ups in {seconds:.1f} s: {listed}.")
@@ -133,7 +133,7 @@ def queue_one(settings: Settings, address: str, *, force: bool, as_json: bool) -
         except BrokerUnavailableError as error:
             click.echo(f"cobalt: {error}; the job waits in the ledger", err=True)
     if as_json:
-        click.echo(msgspec.json.encode({"hosts": 1, "jobs": made, "sent": sent}))
+        documents.print_object({"hosts": 1, "jobs": made, "sent": sent})
     else:
         click.echo(f"{address}: {'queued' if made else 'fresh, or being asked about already: nothing to do'}")
 

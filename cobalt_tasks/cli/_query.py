@@ -1,5 +1,7 @@
 """The type of a query's words on the command line: the shell completes names of fields, and their values."""
 
+from difflib import get_close_matches
+
 import click
 from click.shell_completion import CompletionItem
 
@@ -33,8 +35,29 @@ class Query(click.ParamType[str]):
 QUERY = Query()
 
 
+def print_next(mark: str | None, command: str = "") -> None:
+    """Print on standard error how to go on behind a page.
+
+    mark: that of the page after; None at the end of the list, where nothing is printed.
+    command: the one that accepts the mark, if it is another than this.
+    """
+    if mark is not None:
+        option = f"{command} --after {mark}".strip()
+        click.echo(f"There are more: raise --limit, narrow the query, or go on with {option}", err=True)
+
+
 class QueryCommand(click.Command):
     """A command with a query: what starts with a minus may be a term that is negated, not only an option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse words with two minuses that are no option: no term starts so. `ctx` is Click's; args: the words."""
+        rest = super().parse_args(ctx, args)
+        names = [name for each in self.get_params(ctx) for name in each.opts]
+        for value in ctx.params.values():
+            for word in value if isinstance(value, tuple) else ():
+                if isinstance(word, str) and word.startswith("--"):
+                    raise click.NoSuchOption(word, possibilities=get_close_matches(word, names), ctx=ctx)
+        return rest
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return options, and terms of the query, that start with `incomplete`; `ctx` is Click's context."""

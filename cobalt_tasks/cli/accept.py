@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cobalt_tasks.cli._group import Group
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cobalt_tasks.hosts.notes import Note
 
 
-@click.group()
+@click.group(cls=Group, short_help="Accept findings or changes: they neither alert nor score.")
 def accept() -> None:
     """Accept a finding or a change: it neither alerts nor scores, until a time, for a reason.
 

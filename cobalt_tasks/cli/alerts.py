@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cobalt_tasks.cli._group import Group
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.views.text import printable
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _STATES = ("pending", "sending", "sent", "dead")
 
 
-@click.group()
+@click.group(cls=Group, short_help="Send messages about what changed, by your rules.")
 def alerts() -> None:
     """Send messages about what changed, by the rules in alerts.toml in COBALT_HOME.
 
@@ -50,7 +51,7 @@ def check(since: str, as_json: bool) -> None:
         alerting = _alerting(settings)
         found = evaluate.preview(database, settings.home, moment(since, time.time()))
     if as_json:
-        import msgspec
+        from cobalt_tasks.views import documents
 
         rows = {name: {"matches": count, "newest": newest} for name, (count, newest) in found.items()}
         receivers = {name: each.sort for name, each in alerting.receivers.items()}
@@ -60,7 +61,7 @@ def check(since: str, as_json: bool) -> None:
             "expected": [each.name for each in alerting.expected],
             "warnings": alerting.warnings,
         }
-        click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+        documents.print_object(document)
         return
     for name, each in alerting.receivers.items():
         click.echo(f"receiver {printable(name)}: {each.sort}")
@@ -118,7 +119,7 @@ def _test(receiver: "Receiver") -> bool:
 @click.option("--dead", is_flag=True, help="Only those that could not be delivered in ten tries.")
 @click.option("--state", type=click.Choice(_STATES), help="Only those in this state.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Messages at most.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(dead: bool, state: str | None, limit: int, as_json: bool) -> None:
     """List messages, the newest first: to whom, about how many changes, whether they were delivered, and why not.
 
@@ -131,24 +132,23 @@ def list_(dead: bool, state: str | None, limit: int, as_json: bool) -> None:
     with _ledger() as (_, database), database.reading() as connection:
         rows = outbox.page(connection, limit, "dead" if dead else state)
     if as_json:
-        import msgspec
+        from cobalt_tasks.views import documents
 
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
+        documents.print_list(rows)
         return
-    if not rows:
-        click.echo("no messages")
-        return
-    from cobalt_tasks.views.tables import console, table, text
+    from cobalt_tasks.views.tables import Column, Output
     from cobalt_tasks.views.text import iso
 
     names = ("Id", "Written", "Rule", "To", "About", "State", "Tries", "Reason")
-    shown = table(*((each, "left") for each in names))
-    for row in rows:
-        at, reason = iso(row["created_at"]), row["reason"] or ""
-        about = f"{row['count']:,}"
-        cells = (row["id"], at, row["rule"], row["receiver"], about, row["state"], row["attempts"], reason)
-        shown.add_row(*(text(cell) for cell in cells))
-    console().print(shown)
+    columns = [
+        Column(each, cut=each in {"Rule", "To", "Reason"}, right=each in {"Id", "About", "Tries"}) for each in names
+    ]
+    keys = ("id", "created_at", "rule", "receiver", "count", "state", "attempts", "reason")
+    output = Output()
+    if rows or not output.is_terminal:
+        output.table(columns, ([iso(row[key]) if key == "created_at" else row[key] for key in keys] for row in rows))
+    if not rows:
+        output.note("no messages")
 
 
 @alerts.command()

@@ -3,7 +3,7 @@
 import click
 
 
-@click.command()
+@click.command(short_help="Print this machine's own connections as capture lines.")
 @click.option(
     "--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between two looks."
 )

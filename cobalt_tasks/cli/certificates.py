@@ -2,17 +2,21 @@
 
 import click
 
-from cobalt_tasks.cli._query import QUERY, QueryCommand
+from cobalt_tasks.cli._query import QUERY, QueryCommand, print_next
 
 
-@click.command(cls=QueryCommand, context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.command(
+    cls=QueryCommand,
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    short_help="List certificates by the time they expire.",
+)
 @click.argument("query", nargs=-1, type=QUERY)
 @click.option("--expiring", metavar="TIME", help="Only those that expire within 30d, 2w or 12h and are in use.")
 @click.option("--expired", is_flag=True, help="Only those that have expired and are in use.")
 @click.option("--all", "replaced", is_flag=True, help="Also those that are replaced, or whose ports are closed.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Certificates at most.")
-@click.option("--after", metavar="MARK", help="Go on behind a page: the `next` of its JSON.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@click.option("--after", metavar="MARK", help="Go on behind a page: the mark that it ended with.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def certificates(
     query: tuple[str, ...],
     expiring: str | None,
@@ -49,10 +53,9 @@ def certificates(
     finally:
         database.dispose()
     if as_json:
-        import msgspec
+        from cobalt_tasks.views import documents
 
-        click.echo(msgspec.json.format(msgspec.json.encode(page), indent=2).decode())
-        return
-    views.print_page(page["items"])
-    if page["next"]:
-        click.echo("There are more: raise --limit, or narrow the query.", err=True)
+        documents.print_list(page["items"])
+    else:
+        views.print_page(page["items"])
+    print_next(page["next"])

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cobalt_tasks.cli._names import complete_change_kinds
 from cobalt_tasks.cli._query import QUERY, QueryCommand
 
 if TYPE_CHECKING:
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     from cobalt_tasks.views.changes import ChangeFilter
 
 
-@click.command(cls=QueryCommand, context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]})
+@click.command(
+    cls=QueryCommand,
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+    short_help="Show what changed: hosts, ports, services, certificates.",
+)
 @click.argument("query", nargs=-1, type=QUERY)
 @click.option(
     "--since",
@@ -21,8 +26,15 @@ if TYPE_CHECKING:
     help="Recorded since: 24h, 7d, a date in UTC such as 2026-11-20, or last: since you used it last.",
 )
 @click.option("--host", metavar="IP", help="Only what changed on this host.")
-@click.option("--kind", "kinds", multiple=True, metavar="KIND", help='Only one kind, such as "port opened".')
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of text, the newest first.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    metavar="KIND",
+    shell_complete=complete_change_kinds,
+    help='Only one kind, such as "port opened".',
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def changes(query: tuple[str, ...], since: str, host: str | None, kinds: tuple[str, ...], as_json: bool) -> None:
     """Show what changed: new hosts, ports opened and closed, services, versions, certificates, names, scores.
 
@@ -60,7 +72,7 @@ def _show(database: "Database", settings: "Settings", wanted: "ChangeFilter", si
     import msgspec
 
     from cobalt_tasks.views import changes as views
-    from cobalt_tasks.views import last_look
+    from cobalt_tasks.views import documents, last_look
 
     seen = last_look.read(settings.home) if since == views.LAST else None
     if seen is not None:
@@ -71,7 +83,7 @@ def _show(database: "Database", settings: "Settings", wanted: "ChangeFilter", si
         limited = msgspec.structs.replace(wanted, since=views.moment(since, time.time()))
     found = views.found(database, limited, settings.home)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        documents.print_list(found)
     elif found:
         for line in views.as_text(found, views.names(database, found)):
             click.echo(line)

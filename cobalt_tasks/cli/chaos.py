@@ -9,7 +9,10 @@ if TYPE_CHECKING:
     from cobalt_tasks.chaos.run import ChaosReport
 
 
-@click.command(epilog="Example: cobalt chaos --minutes 10 --database postgresql")
+@click.command(
+    epilog="Example: cobalt chaos --minutes 10 --database postgresql",
+    short_help="Inject faults into a private stack, and check what it kept.",
+)
 @click.option(
     "--minutes", default=2.0, show_default=True, type=click.FloatRange(0.2), help="How long to inject faults."
 )
@@ -33,9 +36,8 @@ def chaos(minutes: float, database: str, seed: int | None, keep: bool, as_json: 
     import signal
     import sys
 
-    import msgspec
-
     from cobalt_tasks.chaos.run import Storm, run
+    from cobalt_tasks.views import documents
 
     # That killed children are started again is no news here.
     logging.getLogger("cobalt_tasks.supervisor").setLevel(logging.ERROR)
@@ -49,7 +51,7 @@ def chaos(minutes: float, database: str, seed: int | None, keep: bool, as_json: 
     )
     report = run(storm, lambda line: click.echo(f"chaos: {line}", err=True))
     if as_json:
-        click.echo(msgspec.json.encode(report))
+        documents.print_object(report)
     else:
         _print(report)
     return 0 if report.holds else 1

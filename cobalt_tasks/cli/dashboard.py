@@ -3,7 +3,7 @@
 import click
 
 
-@click.command()
+@click.command(short_help="Serve the page and the HTTP API.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="The TCP port.")
 @click.option("--no-login", is_flag=True, help="Let other machines read everything without a login.")

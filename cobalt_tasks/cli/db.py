@@ -2,10 +2,17 @@
 
 import click
 
+from cobalt_tasks.cli._group import Group
 
-@click.group()
+
+@click.group(cls=Group)
 def db() -> None:
-    """Upgrade the database."""
+    """Upgrade the database.
+
+    \b
+    Example:
+      cobalt db upgrade
+    """  # noqa: D301  # Click's mark for "do not wrap"
 
 
 @db.command(epilog="Example: cobalt db upgrade")

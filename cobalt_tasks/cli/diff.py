@@ -3,10 +3,10 @@
 import click
 
 
-@click.command()
+@click.command(short_help="Compare two scans, of any formats, or two times.")
 @click.argument("first")
 @click.argument("second")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def diff(first: str, second: str, as_json: bool) -> None:
     """Compare two scans, of any formats, or two times, as ndiff compares two files of nmap's.
 
@@ -20,14 +20,13 @@ def diff(first: str, second: str, as_json: bool) -> None:
       cobalt diff 3 7 --json
       cobalt diff 2026-11-20 2026-11-27
     """  # noqa: D301  # Click's mark for "do not wrap"
-    import msgspec
-
     from cobalt_tasks.core.settings import load
     from cobalt_tasks.views import diff as views
+    from cobalt_tasks.views import documents
 
     found = views.between(load(), first, second, lambda line: click.echo(line, err=True))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        documents.print_list(found)
         return
     if not found:
         click.echo("no difference")

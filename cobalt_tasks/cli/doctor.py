@@ -8,6 +8,7 @@ import click
 
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.views import documents
 from cobalt_tasks.views.text import printable
 
 if TYPE_CHECKING:
@@ -21,8 +22,11 @@ _PROBE_BYTES = 2**16
 _ASKS_WORKERS = frozenset({"workers", "work", "clock"})
 
 
-@click.command(epilog="Example: cobalt doctor && echo all is well")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.command(
+    epilog="Example: cobalt doctor && echo all is well",
+    short_help="Check settings, database, Redis, workers, geolocation data.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object; with --settings, one a line.")
 @click.option("--worker", "only", flag_value="worker", help="Only ask whether this host's own worker answers.")
 @click.option("--sweep", "only", flag_value="sweep", help="Only ask whether beat has a sweep done every few seconds.")
 @click.option(
@@ -30,15 +34,13 @@ _ASKS_WORKERS = frozenset({"workers", "work", "clock"})
 )
 def doctor(as_json: bool, only: str | None, lists: bool) -> int:
     """Check the settings, the database, Redis, the workers and the geolocation data; exit 1 when one is missing."""
-    import msgspec
-
     if lists:
         return _list_settings(as_json)
     _verdict.cache_clear()
     checks = {only: {**_CHECKS, "worker": _host_worker}[only]} if only else _CHECKS
     findings = {name: _examine(check) for name, check in checks.items()}
     if as_json:
-        click.echo(msgspec.json.encode({name: {"ok": ok, "says": says} for name, (ok, says) in findings.items()}))
+        documents.print_object({name: {"ok": ok, "says": says} for name, (ok, says) in findings.items()})
     else:
         for name, (ok, says) in findings.items():
             click.echo(f"{'ok ' if ok else 'NOT'} {name:<12} {printable(says)}")
@@ -47,14 +49,12 @@ def doctor(as_json: bool, only: str | None, lists: bool) -> int:
 
 def _list_settings(as_json: bool) -> int:
     """Print every setting; of a secret only whether it is set."""
-    import msgspec
-
     from cobalt_tasks.core import settings as environment
 
     environment.load()
     rows = list(environment.listed())
     if as_json:
-        click.echo(msgspec.json.encode([msgspec.structs.asdict(row) for row in rows]))
+        documents.print_list(rows)
         return 0
     for row in rows:
         click.echo(f"{row.name}={printable(row.now)}\n    {row.value}; default: {row.default}\n    {row.meaning}")
@@ -96,14 +96,19 @@ def _asks(settings: "Settings") -> str:
 
 def _database(settings: "Settings") -> str:
     from cobalt_tasks.db import locks, schema
+    from cobalt_tasks.hosts import stats
     from cobalt_tasks.views import health
+    from cobalt_tasks.views.status_tables import NEXT_STEP
 
     database = schema.existing_ledger(settings)
     # A table that was changed by hand may leave what is written below as it was.
     health.require_ledger(database)
     # A full disk can still be read.
     database.write(locks.take, "doctor", 0.0)
-    return f"{database.engine.dialect.name}, revision {schema.HEAD}, can be written"
+    with database.reading() as connection:
+        is_empty = not stats.ledger_sum(connection)["sources"]
+    hint = f"; {NEXT_STEP}" if is_empty else ""
+    return f"{database.engine.dialect.name}, revision {schema.HEAD}, can be written{hint}"
 
 
 def _broker(settings: "Settings") -> str:

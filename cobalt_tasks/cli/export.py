@@ -18,7 +18,7 @@ _TABLES = ("hosts", "ports", "connections", "jobs", "certificates", "hostnames")
 _FORMATS = ("csv", "ndjson")
 
 
-@click.command()
+@click.command(short_help="Write a table, or the rows that match a query, to a file.")
 @click.option("--table", type=click.Choice(_TABLES), required=True, help="What to write.")
 @click.option(
     "--format", "form", type=click.Choice(_FORMATS), default="ndjson", show_default=True, help="How to write it."

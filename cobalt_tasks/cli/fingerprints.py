@@ -5,11 +5,13 @@ from pathlib import Path
 
 import click
 
+from cobalt_tasks.cli._group import Group
+
 _ENOUGH = 0.85
 """The share of examples that must be recognised."""
 
 
-@click.group()
+@click.group(cls=Group, short_help="Install and test the fingerprints of recog.")
 def fingerprints() -> None:
     """Install and test the fingerprints of recog (https://github.com/rapid7/recog).
 
@@ -51,7 +53,7 @@ def update(source: Path | None) -> None:
 
 
 @fingerprints.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def info(*, as_json: bool) -> None:
     """Show what is installed: source, licence, date, and how many patterns there are.
 
@@ -68,10 +70,11 @@ def info(*, as_json: bool) -> None:
     import msgspec
 
     from cobalt_tasks.fingerprints import manifest
+    from cobalt_tasks.views import documents
 
     found = manifest.load(folder)
     shown = {"folder": str(folder), "installed": msgspec.to_builtins(found) if found else None}
-    click.echo(msgspec.json.format(msgspec.json.encode(shown)))
+    documents.print_object(shown)
 
 
 @fingerprints.command()

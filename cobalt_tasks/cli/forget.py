@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cobalt_tasks.cli._names import complete_sources
 from cobalt_tasks.core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -14,9 +15,14 @@ if TYPE_CHECKING:
     from cobalt_tasks.db.engine import Database
 
 
-@click.command()
+@click.command(short_help="Delete everything about a host, a network or a source.")
 @click.argument("host", metavar="[HOST|NETWORK]", required=False)
-@click.option("--source", metavar="NAME", help="Instead of hosts: the records, rejects and journals of this source.")
+@click.option(
+    "--source",
+    metavar="NAME",
+    shell_complete=complete_sources,
+    help="Instead of hosts: the records, rejects and journals of this source.",
+)
 def forget(host: str | None, source: str | None) -> None:
     """Delete everything about a host or network, or everything that a source brought, and print what went.
 

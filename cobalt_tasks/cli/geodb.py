@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
+from cobalt_tasks.cli._group import Group
 
-@click.group()
+
+@click.group(cls=Group, short_help="Fetch and show the local geolocation databases.")
 def geodb() -> None:
     """Fetch and show the local geolocation databases.
 
@@ -60,7 +62,7 @@ def update(files: tuple[Path, ...], sources: tuple[str, ...]) -> None:
 
 
 @geodb.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def info(*, as_json: bool) -> None:
     """Show what is installed: source, licence, build date, age and attribution.
 
@@ -77,11 +79,13 @@ def info(*, as_json: bool) -> None:
         return
     import msgspec
 
+    from cobalt_tasks.views import documents
+
     databases = [
         {**msgspec.to_builtins(each), "age_days": round(each.age_days(), 1), "old": each.is_old()}
         for each in manifest.load(folder).databases
     ]
-    click.echo(msgspec.json.format(msgspec.json.encode({"folder": str(folder), "databases": databases})))
+    documents.print_object({"folder": str(folder), "databases": databases})
 
 
 def _print_error(line: str) -> None:

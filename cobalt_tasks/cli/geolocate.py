@@ -17,7 +17,7 @@ _CONCURRENCY = 8
 _LOOK_UP_SECONDS = 60.0
 
 
-@click.command()
+@click.command(short_help="Locate hosts without a location, or with an old one.")
 @click.option("--queue-jobs", is_flag=True, help="Only make the jobs; the workers do them.")
 @click.option("--async-batch", is_flag=True, help="Do the work here, several calls to providers at a time.")
 @click.option("--ip", metavar="ADDRESS", help="One address: print where it is (with --queue-jobs: make its job).")
@@ -35,7 +35,7 @@ _LOOK_UP_SECONDS = 60.0
     type=click.FloatRange(0),
     help="Locations older than this are looked up again.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def geolocate(
     *,
     queue_jobs: bool,
@@ -116,10 +116,12 @@ def _local(settings: "Settings", address: str) -> "Location | None":
 def _print(location: "Location", *, as_json: bool) -> None:
     import msgspec
 
+    from cobalt_tasks.views import documents
+
     if as_json:
         shown = {name: value for name, value in msgspec.structs.asdict(location).items() if name != "raw"}
         shown["sources"] = msgspec.json.decode(location.sources) if location.sources else {}
-        click.echo(msgspec.json.format(msgspec.json.encode(shown)))
+        documents.print_object(shown)
         return
     country = (
         f"{location.country_name or location.country_code} ({location.country_code})" if location.country_code else ""

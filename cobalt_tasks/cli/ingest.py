@@ -2,6 +2,8 @@
 
 import click
 
+from cobalt_tasks.cli._names import complete_formats
+
 _MEBIBYTE = 1 << 20
 
 
@@ -19,9 +21,15 @@ class _Ingest(click.Command):
         super().format_epilog(ctx, formatter)
 
 
-@click.command(cls=_Ingest)
+@click.command(cls=_Ingest, short_help="Read captures and scan results into the ledger.")
 @click.argument("arguments", nargs=-1, metavar="[FAMILY] FILE...|-")
-@click.option("--format", "format_name", metavar="F", help="Read everything as this format instead of recognising it.")
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    shell_complete=complete_formats,
+    help="Read everything as this format instead of recognising it.",
+)
 @click.option("--name", metavar="N", help="What the source is called in the ledger (default: its path, or stdin).")
 @click.option("--resume", is_flag=True, help="Read the journals of earlier pipes whose reader was killed or stopped.")
 @click.option("--follow", is_flag=True, help="Go on reading a file that grows or is rotated, until stopped.")
@@ -41,7 +49,7 @@ class _Ingest(click.Command):
 )
 @click.option("--dry-run", is_flag=True, help="Print what files hold and what would be queued; store nothing.")
 @click.option("--strict", is_flag=True, help="End with 3 when a line was rejected.")
-@click.option("--json", "as_json", is_flag=True, help="Print the ledger of each source as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line: the ledger of each source.")
 @click.option(
     "--journal-limit",
     type=click.IntRange(16),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from cobalt_tasks.cli._group import Group
 from cobalt_tasks.core import keep_limits
 from cobalt_tasks.core.catalog import KINDS
 from cobalt_tasks.core.records import State
@@ -15,9 +16,15 @@ _STATES = click.Choice([state.value for state in State])
 _NUMBER = click.IntRange(1, 2**63 - 1)
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
-    """List, retry, cancel or prune jobs."""
+    """List, retry, cancel or prune jobs.
+
+    \b
+    Example:
+      cobalt jobs list --state failed
+      cobalt jobs retry --kind certificate
+    """  # noqa: D301  # Click's mark for "do not wrap"
 
 
 def _selecting(command: Callable[..., None]) -> Callable[..., None]:
@@ -49,23 +56,22 @@ def list_(
 
 @jobs.command(epilog="Example: cobalt jobs show 17")
 @click.argument("number", type=_NUMBER)
-@click.option("--json", "as_json", is_flag=True, help="As a JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def show(number: int, as_json: bool) -> None:
     """Show all that is known of one job."""
-    import msgspec
-
     from cobalt_tasks.jobs import admin as job_admin
+    from cobalt_tasks.views import documents
+    from cobalt_tasks.views.tables import Output
 
     with _ledger().reading() as connection:
         found = job_admin.find(connection, _selection((number,)), 1)
     if not found:
         raise click.UsageError(f"there is no job {number}")
     if as_json:
-        click.echo(msgspec.json.encode(found[0]))
+        documents.print_object(found[0])
         return
-    for name, value in found[0].items():
-        if value is not None:
-            click.echo(f"{name:12} {_printable(value)}")
+    known = documents.readable(found[0])
+    Output().facts((name, value) for name, value in known.items() if value is not None)
 
 
 @jobs.command(epilog="Example: cobalt jobs retry --state failed --kind certificate")
@@ -157,17 +163,29 @@ def _named_selection(
 
 
 def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:
-    import msgspec
+    from cobalt_tasks.views import documents
+    from cobalt_tasks.views.tables import Column, Output
+    from cobalt_tasks.views.text import iso
 
+    if as_json:
+        documents.print_list(found)
+        return
+    output = Output()
+    columns = (
+        Column("Id", cut=False, right=True),
+        Column("Kind", cut=False),
+        Column("State", cut=False),
+        Column("Target", cut=False),
+        Column("Outcome"),
+        Column("Detail"),
+        Column("Finished"),
+    )
+    rows = []
     for job in found:
-        if as_json:
-            click.echo(msgspec.json.encode(job))
-            continue
         target = job["address"] + (f" {job['port']}/{job['protocol']}" if job["port"] else "")
-        line = f"{job['id']:>8}  {job['kind']:<12} {job['state']:<10} {target:<32} {job['outcome'] or ''}"
-        click.echo(f"{line}  {_printable(job['detail'] or '')}".rstrip())
-
-
-def _printable(value: object) -> str:
-    """Escape control characters in what a peer sent."""
-    return "".join(char if char.isprintable() else "?" for char in str(value))
+        end = iso(job["finished_at"])
+        rows.append([str(job["id"]), job["kind"], job["state"], target, job["outcome"], job["detail"], end])
+    if rows or not output.is_terminal:
+        output.table(columns, rows)
+    if not rows:
+        output.note("no jobs match")

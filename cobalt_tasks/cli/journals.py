@@ -1,11 +1,12 @@
 """`cobalt sources journals`: bytes from pipes whose reader was killed or could not read them."""
 
-import time
-
 import click
 
+from cobalt_tasks.cli._group import Group
+from cobalt_tasks.cli._names import complete_formats
 
-@click.group()
+
+@click.group(cls=Group, short_help="List, retry or forget what pipes left behind.")
 def journals() -> None:
     """List, retry or forget what is left of pipes: bytes that were journaled and not stored.
 
@@ -18,32 +19,43 @@ def journals() -> None:
 
 
 @journals.command("list", epilog="Example: cobalt sources journals list --json")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
     """List the journals that wait; those that are being written or read now are not among them."""
-    import msgspec
-
     from cobalt_tasks.core import settings
-    from cobalt_tasks.core.text import printable
     from cobalt_tasks.ingest.streams import leftover
+    from cobalt_tasks.views import documents
+    from cobalt_tasks.views.tables import Column, Output
+    from cobalt_tasks.views.text import iso
 
     found = leftover.find(settings.load().journal_folder)
     if as_json:
-        click.echo(msgspec.json.encode(found).decode())
+        documents.print_list(found)
         return
-    if not found:
-        click.echo("No journal waits.")
-        return
-    row = "{:<32} {:>14}  {:<16}  {:<14}  {}".format
-    click.echo(row("journal", "bytes", "last byte (UTC)", "format", "source"))
-    for each in found:
-        since = time.strftime("%Y-%m-%d %H:%M", time.gmtime(each.since))
-        click.echo(row(each.journal, f"{each.bytes:,}", since, each.format or "-", printable(each.source.encode())))
+    output = Output()
+    columns = (
+        Column("Journal", cut=False),
+        Column("Bytes", cut=False, right=True),
+        Column("Last byte"),
+        Column("Format"),
+        Column("Source"),
+    )
+    rows = [[each.journal, each.bytes, iso(each.since), each.format, each.source] for each in found]
+    if rows or not output.is_terminal:
+        output.table(columns, rows)
+    if not rows:
+        output.note("No journal waits.")
 
 
 @journals.command(epilog="Example: cobalt sources journals retry 20260102T030405-0123456789ab --format ss")
 @click.argument("journal")
-@click.option("--format", "format_name", metavar="F", help="The format of its bytes, if it cannot be recognised.")
+@click.option(
+    "--format",
+    "format_name",
+    metavar="F",
+    shell_complete=complete_formats,
+    help="The format of its bytes, if it cannot be recognised.",
+)
 def retry(journal: str, format_name: str | None) -> int:
     """Read JOURNAL into the ledger, from where its reading stopped."""
     from cobalt_tasks.core import settings

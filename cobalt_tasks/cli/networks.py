@@ -2,8 +2,10 @@
 
 import click
 
+from cobalt_tasks.cli._group import Group
 
-@click.group()
+
+@click.group(cls=Group, short_help="Check the own networks that networks.toml describes.")
 def networks() -> None:
     """Check the own networks, which networks.toml in COBALT_HOME describes.
 
@@ -14,7 +16,7 @@ def networks() -> None:
 
 
 @networks.command()
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def check(as_json: bool) -> None:
     """Read networks.toml, and list the networks it describes, or report what is wrong in it.
 
@@ -31,17 +33,26 @@ def check(as_json: bool) -> None:
     if as_json:
         import msgspec
 
-        rows = [{"network": str(network), **msgspec.structs.asdict(each)} for network, each in described.items()]
-        click.echo(msgspec.json.format(msgspec.json.encode(rows), indent=2).decode())
-        return
-    if not described:
-        click.echo(f"No own networks: {home / FILE} does not exist or is empty.")
-        return
-    from cobalt_tasks.views.tables import console, table, text
+        from cobalt_tasks.views import documents
 
-    shown = table(("Network", "left"), ("Name", "left"), ("Place", "left"), ("Importance", "right"), ("Tags", "left"))
+        rows = [{"network": str(network), **msgspec.structs.asdict(each)} for network, each in described.items()]
+        documents.print_list(rows)
+        return
+    from cobalt_tasks.views.tables import Column, Output
+
+    output = Output()
+    columns = (
+        Column("Network", cut=False),
+        Column("Name"),
+        Column("Place"),
+        Column("Importance", cut=False, right=True),
+        Column("Tags"),
+    )
+    cells = []
     for network, each in described.items():
         place = "" if each.latitude is None else f"{each.latitude}, {each.longitude}"
-        cells = (str(network), each.name, place, f"{each.importance:g}", ", ".join(each.tags))
-        shown.add_row(*(text(cell) for cell in cells))
-    console().print(shown)
+        cells.append((str(network), each.name, place, f"{each.importance:g}", ", ".join(each.tags)))
+    if cells or not output.is_terminal:
+        output.table(columns, cells)
+    if not cells:
+        output.note(f"No own networks: {home / FILE} does not exist or is empty.")

@@ -2,8 +2,10 @@
 
 import click
 
+from cobalt_tasks.cli._group import Group
 
-@click.group()
+
+@click.group(cls=Group, short_help="List and end what was accepted with cobalt accept.")
 def notes() -> None:
     """Findings and changes that were accepted with `cobalt accept`.
 
@@ -17,7 +19,7 @@ def notes() -> None:
 @notes.command("list")
 @click.option("--host", metavar="IP", help="Only those about this host.")
 @click.option("--all", "everything", is_flag=True, help="Also those that are over.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_notes(host: str | None, everything: bool, as_json: bool) -> None:
     """List what is accepted: until when, by whom, and why.
 
@@ -25,15 +27,14 @@ def list_notes(host: str | None, everything: bool, as_json: bool) -> None:
     Example:
       cobalt notes list --all --json
     """  # noqa: D301  # Click's mark for "do not wrap"
-    import time
-
-    import msgspec
-
     from cobalt_tasks.core.addresses import canonical
     from cobalt_tasks.core.errors import ConfigurationError
     from cobalt_tasks.core.settings import load
     from cobalt_tasks.db.schema import existing_ledger
+    from cobalt_tasks.views import documents
     from cobalt_tasks.views import notes as views
+    from cobalt_tasks.views.tables import Column, Output
+    from cobalt_tasks.views.text import iso
 
     address = None
     if host is not None and (address := canonical(host)) is None:
@@ -45,15 +46,26 @@ def list_notes(host: str | None, everything: bool, as_json: bool) -> None:
     finally:
         database.dispose()
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        documents.print_list(found)
         return
-    if not found:
-        click.echo("nothing is accepted: cobalt accept --help")
+    output = Output()
+    rows = []
     for each, what in zip(found, words, strict=True):
         end = each["expires_at"] if each["ended_at"] is None else each["ended_at"]
-        day = "without an end" if end is None else time.strftime("until %Y-%m-%d", time.gmtime(end))
-        over = "" if each["holds"] else "over; "
-        click.echo(f"{each['id']:>4}  {what}: {over}{day}, by {each['author']}: {each['reason']}")
+        until = "" if end is None else (iso(end) or "")[:10]
+        rows.append([str(each["id"]), what, "yes" if each["holds"] else "no", until, each["author"], each["reason"]])
+    columns = (
+        Column("Id", cut=False, right=True),
+        Column("What", cut=False),
+        Column("Holds"),
+        Column("Until", cut=False),
+        Column("By"),
+        Column("Reason"),
+    )
+    if rows or not output.is_terminal:
+        output.table(columns, rows)
+    if not rows:
+        output.note("nothing is accepted: cobalt accept --help")
 
 
 @notes.command()

@@ -26,7 +26,9 @@ _SHOWN = 20
     "--recompute", is_flag=True, help="Compute everything again by the rules as they are now; show what changes."
 )
 @click.option("--limit", default=_SHOWN, show_default=True, type=click.IntRange(1, 100_000), help="Rows shown.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line; with --explain and --recompute, one object."
+)
 def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) -> None:
     """List hosts by risk, highest first, from 0 to 1.
 
@@ -60,45 +62,43 @@ def score(*, explain: str | None, recompute: bool, limit: int, as_json: bool) ->
 
 
 def _list(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:
-    import msgspec
-
     from cobalt_tasks.db import counts
     from cobalt_tasks.db import tables as models
     from cobalt_tasks.threat import store as findings
+    from cobalt_tasks.views import documents
+    from cobalt_tasks.views.tables import Column, Output
 
     with database.reading() as connection:
         highest = findings.highest(connection, limit)
         others = findings.count_other_versions(connection, rules.version)
         scored, hosts = findings.count_scores(connection), counts.table_size(connection, models.hosts)
+    output = Output()
     if as_json:
-        document = {"rule_version": rules.version, "scores": highest, "by_other_rules": others}
-        click.echo(msgspec.json.encode({**document, "hosts": hosts, "scored": scored}))
-        return
-    for each in highest:
-        click.echo(f"{each.score:.2f}  {each.address}")
+        documents.print_list(highest)
+    elif highest or not output.is_terminal:
+        rows = [(f"{each.score:.2f}", each.address) for each in highest]
+        output.table((Column("Score", cut=False), Column("Address", cut=False)), rows)
     if scored < hosts:
         click.echo(
             f"{hosts - scored:,} of {hosts:,} hosts are not scored yet: workers do it (cobalt up), "
             "or cobalt score --recompute",
-            err=bool(highest),
+            err=True,
         )
     elif not hosts:
-        click.echo("No hosts yet: cobalt ingest brings them.")
+        click.echo("No hosts yet: cobalt ingest brings them.", err=True)
     elif not highest:
-        click.echo(f"All {hosts:,} hosts are scored, and no rule found anything.")
-        click.echo("What was not looked at is in: cobalt score --explain ADDRESS")
+        click.echo(f"All {hosts:,} hosts are scored, and no rule found anything.", err=True)
+        click.echo("What was not looked at is in: cobalt score --explain ADDRESS", err=True)
     if others:
         click.echo(f"{others:,} scores were made by other rules: run `cobalt score --recompute`", err=True)
 
 
 def _explain(database: "Database", settings: "Settings", rules: "Rules", given: str, *, as_json: bool) -> None:
-    import msgspec
-
     from cobalt_tasks.core.addresses import canonical
     from cobalt_tasks.core.errors import ConfigurationError
     from cobalt_tasks.hosts import notes
     from cobalt_tasks.threat import store as findings
-    from cobalt_tasks.views import hosts
+    from cobalt_tasks.views import documents, hosts
 
     address = canonical(given)
     if address is None:
@@ -112,7 +112,7 @@ def _explain(database: "Database", settings: "Settings", rules: "Rules", given: 
         total = None if found is None else found.score
         document = {"address": address, "score": total, "evidence": pieces, "score_row": found, "not_checked": missing}
         document["accepted"] = accepted
-        click.echo(msgspec.json.encode(document))
+        documents.print_object(document)
         return
     _print_explanation(address, found, pieces, accepted)
     if missing:
@@ -143,11 +143,10 @@ def _print_explanation(
 
 
 def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: bool) -> None:
-    import msgspec
-
     from cobalt_tasks.db import counts
     from cobalt_tasks.db import tables as models
     from cobalt_tasks.threat import scoring
+    from cobalt_tasks.views import documents
     from cobalt_tasks.views.progress import ProgressBar
 
     with database.reading() as connection:
@@ -166,9 +165,7 @@ def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: boo
             if len(shown) < limit:
                 shown.append(change)
     if as_json:
-        click.echo(
-            msgspec.json.encode({"rule_version": rules.version, "hosts": hosts, "changed": changed, "changes": shown}),
-        )
+        documents.print_object({"rule_version": rules.version, "hosts": hosts, "changed": changed, "changes": shown})
         return
     for each in shown:
         before = "  new" if each.before is None else f"{each.before:.2f}"

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cobalt_tasks.cli._query import QUERY, QueryCommand
+from cobalt_tasks.cli._names import complete_facets
+from cobalt_tasks.cli._query import QUERY, QueryCommand, print_next
 
 if TYPE_CHECKING:
     from cobalt_tasks.hosts.search.facets import Count, Facets
@@ -17,10 +18,15 @@ _TARGETS = ("hosts", "ports", "connections", "certificates")
 @click.option("--in", "target", type=click.Choice(_TARGETS), default="hosts", show_default=True, help="What to find.")
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Rows at most.")
 @click.option("--order", type=click.Choice(("seen", "score")), default="seen", show_default=True, help="Of hosts.")
-@click.option("--after", metavar="MARK", help="Go on behind a page: the `next` of its JSON.")
+@click.option("--after", metavar="MARK", help="Go on behind a page: the mark that it ended with.")
 @click.option("--count", "only_count", is_flag=True, help="Only how many match; exact up to 50,000.")
-@click.option("--facets", metavar="FIELDS", help="Count by the values of fields, such as country,port,product.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead of tables.")
+@click.option(
+    "--facets",
+    metavar="FIELDS",
+    shell_complete=complete_facets,
+    help="Count by the values of fields, such as country,port,product.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line; with --count and --facets, one object.")
 def search(
     query: tuple[str, ...],
     target: str,
@@ -67,9 +73,9 @@ def search(
 
 
 def _print_json(document: Any) -> None:
-    import msgspec
+    from cobalt_tasks.views import documents
 
-    click.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
+    documents.print_object(document)
 
 
 def _print_count(found: "Count", *, as_json: bool) -> None:
@@ -89,14 +95,12 @@ def _print_facets(found: "Facets", *, as_json: bool) -> None:
 
 
 def _print_page(target: str, page: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        _print_json(page)
-        return
-    from cobalt_tasks.views import search_tables, terminal
+    from cobalt_tasks.views import documents, host_tables, search_tables
 
-    if target == "hosts":
-        terminal.print_hosts(page["items"], "No host matches.")
+    if as_json:
+        documents.print_list(page["items"])
+    elif target == "hosts":
+        host_tables.print_hosts(page["items"], "No host matches.")
     else:
         search_tables.print_rows(target, page["items"])
-    if page["next"]:
-        click.echo("There are more: raise --limit, or narrow the query.", err=True)
+    print_next(page["next"])

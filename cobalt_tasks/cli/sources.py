@@ -2,10 +2,12 @@
 
 import click
 
+from cobalt_tasks.cli._group import Group
+from cobalt_tasks.cli._names import complete_sources
 from cobalt_tasks.cli.journals import journals
 
 
-@click.group()
+@click.group(cls=Group, short_help="List sources with their counts, or have one read anew.")
 def sources() -> None:
     """List sources with their ledgers, or forget one so that it is read anew.
 
@@ -21,15 +23,16 @@ sources.add_command(journals)
 
 
 @sources.command("list", epilog="Example: cobalt sources list --json")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def list_(as_json: bool) -> None:
     """List every source: read = accepted + duplicates + rejected + ignored."""
     import msgspec
 
     from cobalt_tasks.core import settings
-    from cobalt_tasks.core.text import printable
     from cobalt_tasks.db.schema import existing_ledger
     from cobalt_tasks.ingest.store import sources as storage
+    from cobalt_tasks.views import documents
+    from cobalt_tasks.views.tables import Column, Output
 
     with existing_ledger(settings.load()).reading() as connection:
         found = storage.everything(connection)
@@ -39,19 +42,26 @@ def list_(as_json: bool) -> None:
             {name: value for name, value in msgspec.structs.asdict(each).items() if name not in hidden}
             for each in found
         ]
-        click.echo(msgspec.json.encode(rows).decode())
+        documents.print_list(rows)
         return
-    row = "{:>5} {:>4} {:<18} {:>10} {:>10} {:>10} {:>9} {:>9} {:>13}  {}".format
-    click.echo(row("id", "gen", "format", "read", "accepted", "duplicates", "rejected", "ignored", "position", "name"))
-    for each in found:
-        tally = each.tally
-        numbers = (tally.read, tally.accepted, tally.duplicates, tally.rejected, tally.ignored, each.position)
-        name = printable(each.name.encode())
-        click.echo(row(each.id, each.generation, each.format or "-", *numbers, name))
+    output = Output()
+    names = ("id", "generation", "format", "read", "accepted", "duplicates", "rejected", "ignored", "position", "name")
+    columns = [
+        Column(
+            {"generation": "Gen"}.get(name, name.capitalize()),
+            cut=name in {"name", "format"},
+            right=name not in {"name", "format"},
+        )
+        for name in names
+    ]
+    if found or not output.is_terminal:
+        output.table(columns, ([getattr(each, name) for name in names] for each in found))
+    if not found:
+        output.note("nothing was read yet: cobalt ingest FILE")
 
 
 @sources.command(epilog="Example: cobalt sources forget scan.json")
-@click.argument("source")
+@click.argument("source", shell_complete=complete_sources)
 def forget(source: str) -> None:
     """Forget SOURCE (an id, or a name with all its generations): its checkpoint, records and rejects.
 

@@ -3,7 +3,10 @@
 import click
 
 
-@click.command(epilog="Example: masscan 192.0.2.0/24 -p22,80,443 -oD - | cobalt up")
+@click.command(
+    epilog="Example: masscan 192.0.2.0/24 -p22,80,443 -oD - | cobalt up",
+    short_help="Run everything on this machine, and ingest standard input.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address of the page and Flower.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(1, 65535), help="Port of the page.")
 @click.option("--flower-port", default=5555, show_default=True, type=click.IntRange(1, 65535), help="Port of Flower.")

@@ -315,8 +315,9 @@ class _Session:
 
     def _end(self) -> int:
         if self._options.as_json:
-            ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in self._done]
-            sys.stdout.write(msgspec.json.encode(ledgers).decode() + "\n")
+            for each in self._done:
+                ledger = {"name": each.name, **msgspec.structs.asdict(each.tally)}
+                sys.stdout.write(msgspec.json.encode(ledger).decode() + "\n")
         if self._errors:
             return max(error.exit_code for error in self._errors)
         if self._stop.signal == signal.SIGINT:

@@ -18,7 +18,7 @@ from cobalt_tasks.hosts.certificates import SOON, Mark, Wanted
 from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.find import Search
 from cobalt_tasks.views.search import PageMarkError
-from cobalt_tasks.views.tables import console, table, text
+from cobalt_tasks.views.tables import Cell, Column, Output
 
 _NAMES_PRINTED: Final = 3
 _PORTS_PRINTED: Final = 3
@@ -87,16 +87,22 @@ def state(row: Mapping[str, Any], now: float) -> str:
 
 def print_page(rows: Sequence[Mapping[str, Any]]) -> None:
     """Print certificates, one row each: when they expire, for which names, where they are."""
-    if not rows:
-        console().print("No certificate matches.")
-        return
-    shown = table(("Expires", "left"), ("In", "right"), ("Names", "left"), ("Issuer", "left"), ("Shown by", "left"))
-    now = time.time()
+    output, now, shown = Output(), time.time(), []
     for row in rows:
         style = {"expired": "red", "expiring": "yellow"}.get(state(row, now), "") if row["in_use"] else "dim"
-        cells = (_date(row["not_after"]), _days(row["not_after"] - now), _names(row), row["issuer"], _ports(row))
-        shown.add_row(*(text(cell, style if number < 2 else "") for number, cell in enumerate(cells)))  # noqa: PLR2004
-    console().print(shown)
+        end, left = Cell(_date(row["not_after"]), style), Cell(_days(row["not_after"] - now), style)
+        shown.append((end, left, _names(row), row["issuer"], _ports(row)))
+    columns = (
+        Column("Expires", cut=False),
+        Column("In", cut=False, right=True),
+        Column("Names"),
+        Column("Issuer"),
+        Column("Shown by"),
+    )
+    if shown or not output.is_terminal:
+        output.table(columns, shown)
+    if not shown:
+        output.note("No certificate matches.")
 
 
 def _names(row: Mapping[str, Any]) -> str:
@@ -109,7 +115,7 @@ def _ports(row: Mapping[str, Any]) -> str:
     listed = _some(targets, _PORTS_PRINTED, more=row["more_ports"])
     renewed = sum(each["replaced_by"] is not None for each in row["ports"])
     replaced = f"replaced on {renewed} of {len(row['ports'])} ports" if renewed else ""
-    return "\n".join(filter(None, (listed, replaced))) or "no open port"
+    return "; ".join(filter(None, (listed, replaced))) or "no open port"
 
 
 def _some(values: Sequence[str], most: int, *, more: bool = False) -> str:

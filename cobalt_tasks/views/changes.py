@@ -12,6 +12,7 @@ from cobalt_tasks.core.addresses import sort_key
 from cobalt_tasks.core.changes import ChangeKind
 from cobalt_tasks.core.durations import span
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.suggestions import did_you_mean
 from cobalt_tasks.core.text import printable
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes, notes
@@ -102,7 +103,8 @@ def checked_kinds(names: Sequence[str]) -> tuple[str, ...]:
     known = {kind.value for kind in ChangeKind}
     for name in names:
         if name not in known:
-            raise ConfigurationError(f"there is no kind of change {name!r}; there are {', '.join(sorted(known))}")
+            hint = did_you_mean(name, known)
+            raise ConfigurationError(f"there is no kind of change {name!r}.{hint} There are {', '.join(sorted(known))}")
     return tuple(names)
 
 

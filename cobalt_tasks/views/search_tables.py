@@ -1,10 +1,10 @@
-"""Results of searches as tables for people."""
+"""Results of searches as tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cobalt_tasks.hosts.search.facets import Facets
-from cobalt_tasks.views.tables import console, table, text
+from cobalt_tasks.views.tables import Cell, Column, Output
 from cobalt_tasks.views.text import iso
 
 Row = Mapping[str, Any]
@@ -12,45 +12,49 @@ Row = Mapping[str, Any]
 
 def print_rows(target: str, rows: Sequence[Row]) -> None:
     """Print `rows` of ports, connections or certificates (`target`), one line each."""
-    if not rows:
-        console().print(f"No {target.removesuffix('s')} matches.")
-        return
+    output = Output()
     columns, cells = _SHOWN[target]
-    shown = table(*((name, "left") for name in columns))
-    for row in rows:
-        shown.add_row(*(text(cell) for cell in cells(row)))
-    console().print(shown)
+    if rows or not output.is_terminal:
+        output.table(columns, map(cells, rows))
+    if not rows:
+        output.note(f"No {target.removesuffix('s')} matches.")
 
 
 def print_facets(found: Facets) -> None:
     """Print the most frequent values of each field, and how many rows match."""
+    output = Output()
     least = "" if found.total.exact else "at least "
-    console().print(text(f"{least}{found.total.count:,} match"))
-    for name, values in found.facets.items():
-        shown = table((name, "left"), ("Count", "right"))
-        for each in values:
-            shown.add_row(text(each.value), text(f"{least}{each.count:,}"))
-        console().print(shown)
+    output.note(f"{least}{found.total.count:,} match")
+    rows = [
+        [name, each.value, Cell(each.count, "", f"{least}{each.count:,}")]
+        for name, values in found.facets.items()
+        for each in values
+    ]
+    output.table((Column("Field", cut=False), Column("Value"), Column("Count", cut=False, right=True)), rows)
 
 
-def _port(row: Row) -> list[str]:
+def _port(row: Row) -> Sequence[object]:
     what = " ".join(each for each in (row["service"], row["product"], row["version"]) if each)
-    return [row["address"], f"{row['port']}/{row['protocol']}", what, iso(row["last_seen"]) or ""]
+    return [row["address"], f"{row['port']}/{row['protocol']}", what, iso(row["last_seen"])]
 
 
-def _connection(row: Row) -> list[str]:
+def _connection(row: Row) -> Sequence[object]:
     source = row["src_ip"] if row["src_port"] is None else f"{row['src_ip']} {row['src_port']}"
     end = f"{row['dst_ip']} {row['dst_port']}/{row['protocol']}"
-    return [iso(row["arrived_at"]) or "", source, end, row["dst_hostname"] or "", row["process"] or ""]
+    return [iso(row["arrived_at"]), source, end, row["dst_hostname"], row["process"]]
 
 
-def _certificate(row: Row) -> list[str]:
-    return [row["address"], f"{row['port']}/{row['protocol']}", row["subject"], iso(row["not_after"]) or ""]
+def _certificate(row: Row) -> Sequence[object]:
+    return [row["address"], f"{row['port']}/{row['protocol']}", row["subject"], iso(row["not_after"])]
 
 
-_SHOWN: Mapping[str, tuple[Sequence[str], Callable[[Row], list[str]]]] = {
-    "ports": (("Address", "Port", "Service", "Last seen"), _port),
-    "connections": (("Arrived", "From", "To", "Name", "Process"), _connection),
-    "certificates": (("Address", "Port", "Subject", "Expires"), _certificate),
+_ADDRESS, _PORT = Column("Address", cut=False), Column("Port", cut=False)
+_SHOWN: Mapping[str, tuple[Sequence[Column], Callable[[Row], Sequence[object]]]] = {
+    "ports": ((_ADDRESS, _PORT, Column("Service"), Column("Last seen")), _port),
+    "connections": (
+        (Column("Arrived"), Column("From", cut=False), Column("To", cut=False), Column("Name"), Column("Process")),
+        _connection,
+    ),
+    "certificates": ((_ADDRESS, _PORT, Column("Subject"), Column("Expires")), _certificate),
 }
-"""What is searched → the heads of its columns, and what makes the cells of a row."""
+"""What is searched → its columns, and what makes the cells of a row."""

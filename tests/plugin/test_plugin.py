@@ -150,7 +150,7 @@ def test_its_format_is_recognised_and_read(program: Program, home: Path) -> None
     assert "portlist" in program.run("ingest", "--help")
     program.run("ingest", "scan.txt")
     assert {(row["address"], row["port"]) for row in program.rows("ports")} == {("127.0.0.1", 8080), ("127.0.0.2", 22)}
-    (source,) = json.loads(program.run("sources", "list", "--json"))
+    source = json.loads(program.run("sources", "list", "--json"))
     assert (source["format"], source["read"], source["rejected"]) == ("portlist", 3, 1)
 
 

@@ -47,7 +47,7 @@ def test_the_command_lists_every_setting_and_no_secret() -> None:
     environment = {**os.environ, "IPINFO_TOKEN": "s3cret", "COBALT_PROBE_TIMEOUT": "7"}
     command = [sys.executable, "-m", "cobalt_tasks", "doctor", "--settings"]
     done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True, env=environment)
-    found = {row["name"]: row for row in json.loads(done.stdout)}
+    found = {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
     assert {*found, *ELSEWHERE} == declared()
     assert (found["IPINFO_TOKEN"]["now"], found["COBALT_PROBE_TIMEOUT"]["now"]) == ("set", "7")
     lines = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout

@@ -13,6 +13,7 @@ from typing import Final
 
 from cobalt_tasks.core import plugins
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.suggestions import did_you_mean
 from cobalt_tasks.ingest.formats.arp_scan import ArpScan
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.capture import Capture
@@ -167,8 +168,10 @@ def named(name: str) -> type[Format]:
     """
     found = find(name)
     if found is None:
-        names = ", ".join(each.name for each in all_formats())
-        raise ConfigurationError(f"there is no format {name!r}; there are {names}")
+        names = [each.name for each in all_formats()]
+        raise ConfigurationError(
+            f"there is no format {name!r}.{did_you_mean(name, names)} There are {', '.join(names)}"
+        )
     return found
 
 

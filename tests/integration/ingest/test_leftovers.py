@@ -29,15 +29,14 @@ def run(home: Path) -> Run:
 
 def waiting(run: Run) -> list[dict[str, object]]:
     """What `cobalt sources journals list` says."""
-    found: list[dict[str, object]] = json.loads(run("sources", "journals", "list", "--json").stdout)
-    return found
+    return [json.loads(line) for line in run("sources", "journals", "list", "--json").stdout.splitlines()]
 
 
 def test_resuming_nothing_says_so(run: Run) -> None:
     """Without a journal, --resume ends well and says that nothing waits."""
     done = run("ingest", "--resume")
     assert (done.returncode, b"no journal waits" in done.stdout + done.stderr) == (0, True)
-    assert b"No journal waits." in run("sources", "journals", "list").stdout
+    assert b"No journal waits." in run("sources", "journals", "list").stderr
 
 
 def test_a_journal_of_an_unknown_format_is_named_and_retried(run: Run) -> None:
@@ -49,7 +48,7 @@ def test_a_journal_of_an_unknown_format_is_named_and_retried(run: Run) -> None:
     (each,) = waiting(run)
     name = str(each["journal"])
     assert (each["source"], each["bytes"], each["format"]) == ("odd", len(ODD), None)
-    assert each["since"] > 1.6e9
+    assert str(each["since"]).startswith("20")
     assert f"cobalt sources journals retry {name} --format F".encode() in done.stderr
     assert b"26 bytes, since" in run("status").stdout
     assert json.loads(run("status", "--json").stdout)["journals"][0]["journal"] == name

@@ -38,6 +38,9 @@ def test_the_shell_completes_fields_and_values(ledger: Database, home: Path) -> 
     assert completed("cobalt search -serv") == ["-service:"]
     assert completed("cobalt search country:d") == ["country:DE"]
     assert completed("cobalt search service : ht") == ["http", "https"]
+    assert completed("cobalt search --facets country,po") == ["country,port"]
+    assert completed("cobalt changes --kind host") == ["host found"]
+    assert completed("cobalt ingest --format zgr") == ["zgrab2"]
 
 
 def test_the_command_prints_tables_and_json(ledger: Database, home: Path) -> None:
@@ -47,14 +50,14 @@ def test_the_command_prints_tables_and_json(ledger: Database, home: Path) -> Non
         return CliRunner().invoke(cobalt, ["search", *arguments])
 
     for target in Searchable:
-        page = json.loads(run("--in", str(target), "port:1..60000", "--json", "--limit", "2").output)
-        assert len(page["items"]) == 2
-        rest = json.loads(run("--in", str(target), "port:1..60000", "--json", "--after", page["next"]).output)
-        assert page["items"][0] not in rest["items"]
-        assert (
-            page["items"][0].get("address", page["items"][0].get("dst_ip"))
-            in run("--in", str(target), "port:1..60000").output
-        )
+        first = run("--in", str(target), "port:1..60000", "--json", "--limit", "2")
+        page = [json.loads(line) for line in first.stdout.splitlines()]
+        assert len(page) == 2
+        mark = first.stderr.split()[-1]
+        rest = run("--in", str(target), "port:1..60000", "--json", "--after", mark).stdout
+        assert page[0] not in map(json.loads, rest.splitlines())
+        shown = run("--in", str(target), "port:1..60000").stdout
+        assert page[0].get("address", page[0].get("dst_ip")) in shown
     assert run("-service:http", "seen:<20d", "--count").output.strip().isdigit()
     assert "No port matches." in run("--in", "ports", "port:1").output
     assert "DE" in run("--facets", "country,port").output

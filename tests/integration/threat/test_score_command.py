@@ -44,11 +44,12 @@ def test_the_command_lists_explains_and_recomputes(ledger: Database, home: Path)
     assert "No hosts yet" in run()
     see(ledger, ("192.0.2.2", "9.9.9.9", 22))
     assert "2 of 2 hosts are not scored yet" in run()
-    unscored = json.loads(run("--json"))
-    assert (unscored["hosts"], unscored["scored"]) == (2, 0)
+    assert CliRunner().invoke(cobalt, ["score", "--json"]).stdout == ""
     assert "9.9.9.9  not scored yet" in run("--explain", "9.9.9.9")
     assert "new -> 0.30  9.9.9.9" in run("--recompute")
-    assert "0.30  9.9.9.9" in run()
+    assert "0.30\t9.9.9.9" in run()
+    listed = json.loads(CliRunner().invoke(cobalt, ["score", "--json"]).stdout)
+    assert (listed["address"], listed["score"], listed["scored_at"][-1]) == ("9.9.9.9", 0.3, "Z")
     explained = run("--explain", "9.9.9.9")
     assert "+0.30  risky_port" in explained
     assert "[traffic," in explained

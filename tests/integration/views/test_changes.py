@@ -66,13 +66,18 @@ def test_last_is_remembered_until_something_is_new(sqlite_database: Database, se
     assert ("23/tcp is open again" in shown, "80/tcp" in shown) == (True, False)
 
 
+def rows(printed: str) -> list[dict[str, object]]:
+    """The rows of a list that was printed as JSON."""
+    return [json.loads(line) for line in printed.splitlines()]
+
+
 def test_filters_and_pages(database: Database, live_settings: Settings, serving: Serving) -> None:
     """A query is asked of the port, closed or not; kinds and pages narrow; `after` resumes where a reader was."""
     known_ports(database, 21, 22, 443)
     write(database, (ChangeKind.PORT_CLOSED, 21), (ChangeKind.VERSION_CHANGED, 22), (ChangeKind.PORT_OPENED, 443))
-    shown = json.loads(run("changes", "--since", "1h", "--json", "port:21 net:203.0.113.0/24"))
+    shown = rows(run("changes", "--since", "1h", "--json", "port:21 net:203.0.113.0/24"))
     assert [(row["kind"], row["port"]) for row in shown] == [("port closed", 21)]
-    assert [row["port"] for row in json.loads(run("changes", "--json", "--kind", "port opened"))] == [443]
+    assert [row["port"] for row in rows(run("changes", "--json", "--kind", "port opened"))] == [443]
     refused = CliRunner().invoke(cobalt, ["changes", "--kind", "nonsense"])
     assert "there is no kind of change 'nonsense'" in str(refused.exception)
     with serving(live_settings) as url:

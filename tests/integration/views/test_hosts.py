@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
@@ -116,9 +117,9 @@ def test_command_says_which_host_is_risky_and_why(sqlite_database: Database, set
         findings.add(connection, [found[0], msgspec.structs.replace(found[1], subject="tcp/22")], "v1")
         findings.write_scores(connection, {"198.51.100.8": 0.3, "198.51.100.9": 0.0}, "v1")
     listed = CliRunner().invoke(command, []).stdout.splitlines()
-    risks = {line.split()[0]: line.split()[1] for line in listed[1:] if line[:1].isdigit()}
-    assert risks == {"198.51.100.7": "?", "198.51.100.8": "0.30", "198.51.100.9": "·", "192.168.1.2": "?"}
-    first = json.loads(CliRunner().invoke(command, ["--order", "score", "--json"]).stdout)
+    risks = {line.split("\t")[0]: line.split("\t")[1] for line in listed[1:]}
+    assert risks == {"198.51.100.7": "", "198.51.100.8": "0.30", "198.51.100.9": "0.00", "192.168.1.2": ""}
+    first = rows(CliRunner().invoke(command, ["--order", "score", "--json"]).stdout)
     assert [(host["address"], host["score"]) for host in first] == [("198.51.100.8", 0.3)]
     shown = CliRunner().invoke(command, ["198.51.100.8"]).stdout
     assert "0.30 of 1" in shown
@@ -135,10 +136,39 @@ def test_command(sqlite_database: Database, settings: Settings, fill: Fill) -> N
     assert "\x1b" not in shown.stdout
     assert "OpenSSH_9.6p1\\x1b[2J" in shown.stdout
     assert "www.example.com" in shown.stdout
-    listed = json.loads(CliRunner().invoke(command, ["--country", "nl", "--json"]).stdout)
+    listed = rows(CliRunner().invoke(command, ["--country", "nl", "--json"]).stdout)
     assert [host["address"] for host in listed] == ["198.51.100.7"]
-    wrong = CliRunner().invoke(command, ["nonsense"])
+    wrong = CliRunner().invoke(command, ["nonsense:1"])
     assert isinstance(wrong.exception, ConfigurationError)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("198.51.100.0/29",), ["198.51.100.7"]),
+        (("198.51.100.9/29", "--country", "GH"), ["198.51.100.8"]),
+        (("WWW.example.com",), ["198.51.100.7"]),
+        (("*.example.com",), ["198.51.100.7"]),
+        (("port:22", "country:NL"), ["198.51.100.7"]),
+        (("country:NL OR country:GH", "--country", "GH"), ["198.51.100.8"]),
+        (("-country:NL", "net:198.51.100.0/24", "--limit", "1"), ["198.51.100.8"]),
+        (("192.0.2.0/24",), []),
+    ],
+    ids=["network", "network and option", "name", "pattern", "query", "query and option", "negation", "none"],
+)
+def test_a_network_a_name_or_a_query_lists_hosts(
+    sqlite_database: Database, settings: Settings, fill: Fill, words: tuple[str, ...], expected: list[str]
+) -> None:
+    """What is no address is a network, a name or a query, narrowed by the options. Break: _with_filters."""
+    fill(sqlite_database)
+    done = CliRunner().invoke(command, [*words, "--json"], catch_exceptions=False)
+    found = [host["address"] for host in rows(done.stdout)]
+    assert found[:1] == expected
+
+
+def rows(printed: str) -> list[dict[str, Any]]:
+    """The rows of a list that was printed as JSON."""
+    return [json.loads(line) for line in printed.splitlines()]
 
 
 def test_an_empty_list_says_why(database: Database, live_settings: Settings, fill: Fill) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 from click.testing import CliRunner
+from rich.text import Text
 from sqlalchemy import insert
 
 from cobalt_tasks.cli.status import status as command
@@ -17,6 +18,8 @@ from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.geolocation.local.manifest import Installed, Manifest, Publication, save
 from cobalt_tasks.views.status import collect
+from cobalt_tasks.views.status_tables import print_summary
+from cobalt_tasks.views.tables import Output
 from tests.support.recount import recount
 
 
@@ -124,16 +127,21 @@ def test_local_databases_with_age_and_attribution(sqlite_database: Database, set
 
 
 def test_command_prints_json_and_tables(
-    sqlite_database: Database, settings: Settings, fill: Callable[[Database], None], monkeypatch: pytest.MonkeyPatch
+    sqlite_database: Database, settings: Settings, fill: Callable[[Database], None]
 ) -> None:
-    """--json is one JSON document; without it tables fit into 80 columns and carry no escape sequences."""
+    """--json is one JSON document; in a pipe tables are tab-separated, on a terminal they fit a screen of 80 × 24."""
     fill(sqlite_database)
     printed = CliRunner().invoke(command, ["--json"])
     assert printed.exit_code == 0, printed.output
     assert json.loads(printed.stdout)["hosts"] == 4
-    monkeypatch.setenv("COLUMNS", "80")
-    table = CliRunner().invoke(command, [])
+    assert json.loads(printed.stdout)["at"].endswith("Z")
+    table = CliRunner().invoke(command, ["--all"])
     assert table.exit_code == 0, table.output
-    assert "capture.jsonl" in table.stdout
-    assert max(map(len, table.stdout.splitlines())) <= 80
+    assert "capture.jsonl\t9\t5\t1\t2\t1\n" in table.stdout
     assert "\x1b" not in table.stdout
+    output, shown = Output.held(80, 24)
+    print_summary(collect(sqlite_database, settings), output)
+    lines = Text.from_ansi(shown.getvalue()).plain.splitlines()
+    assert len(lines) <= 23
+    assert max(map(len, lines)) <= 80
+    assert "9 read from 1 sources = 5 accepted" in shown.getvalue()
