@@ -38,6 +38,7 @@ from cobalt_tasks.views.dashboard.security import (
     is_logged_in,
 )
 from cobalt_tasks.views.dashboard.stream import EventResponse, Streams
+from cobalt_tasks.views.dashboard.wire import Wire
 
 STATIC = Path(__file__).parent / "static"
 
@@ -96,6 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
     _add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
+    app.add_middleware(Wire)
     if login:
         app.add_middleware(BasicAuthentication, login=login)
     app.add_middleware(HostGuard, names=access.HostNames(settings.allowed_hosts))
