@@ -14,6 +14,8 @@ from cobalt_tasks.views import unchecked
 
 _CONNECTIONS_SHOWN = 50
 _JUDGED_ROWS = 100
+_NO_HOSTS = "No hosts yet: cobalt ingest brings them."
+_NO_MATCH = "No host matches."
 
 
 class UnknownHostError(CobaltError):
@@ -102,13 +104,19 @@ def empty_note(database: Database, only: host_queries.Filter, order: host_querie
     """
     with database.reading() as connection:
         if not host_queries.has_hosts(connection):
-            return "No hosts yet: cobalt ingest brings them."
+            return _NO_HOSTS
         if order is host_queries.Order.SCORE:
             if not host_queries.has_scores(connection):
                 return "No host is scored yet: workers do it (cobalt up), or cobalt score --recompute."
             if host_queries.page(connection, 1, only=only):
                 return "No rule found anything on the hosts that match."
-    return "No host matches."
+    return _NO_MATCH
+
+
+def no_match_note(database: Database) -> str:
+    """Return why a query of the ledger `database` finds no host, in one sentence."""
+    with database.reading() as connection:
+        return _NO_MATCH if host_queries.has_hosts(connection) else _NO_HOSTS
 
 
 def _required(known: dict[str, Any] | None, address: str) -> dict[str, Any]:

@@ -103,6 +103,17 @@ class Page:
         self.send("Page.navigate", url=url)
         self.wait_for(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
 
+    def show(self, path: str) -> None:
+        """Go to another view as a click on its link does, and wait until it is there."""
+        self.evaluate(
+            "document.body.append(Object.assign(document.createElement('a'), "
+            f"{{ href: {json.dumps(path)}, id: 'moved', hidden: true }})), document.querySelector('#moved').click(), "
+            "document.querySelector('#moved').remove()"
+        )
+        self.wait_for(
+            f"location.pathname + location.search === {json.dumps(path)} && !!document.querySelector('main h1')"
+        )
+
     def evaluate(self, expression: str) -> Any:
         """Return the value of a JavaScript expression on the page; a promise is waited for."""
         result = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)

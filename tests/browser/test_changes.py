@@ -1,5 +1,6 @@
 """The list of changes, in a real browser."""
 
+import json
 import time
 from typing import Any
 
@@ -18,13 +19,14 @@ def test_changes_are_listed_and_are_a_timeline_of_their_host(page: Any, ledger: 
         Change(kind=ChangeKind.NAME_GONE, old=HOSTILE, **at),
     ]
     ledger.write(changes.write, new)
+    page.show("/changes")
     page.wait_for("document.querySelectorAll('#change-rows tr').length === 2")
     assert HOSTILE in page.text("#change-rows")
     page.evaluate("document.querySelector('#change-filter').elements.kind.value = 'port closed'")
     page.evaluate("document.querySelector('#change-filter').elements.kind.dispatchEvent(new Event('change'))")
     page.wait_for("document.querySelectorAll('#change-rows tr').length === 1")
+    assert "kind=port+closed" in page.evaluate("location.search")
     assert "port 21/tcp is closed now" in page.text("#change-rows")
-    page.evaluate("document.querySelector('#change-rows button').click()")
-    page.wait_for("document.querySelector('#host').open")
-    assert HOSTILE in page.text("#host-body")
+    page.evaluate("document.querySelector('#change-rows a').click()")
+    page.wait_for(f"document.querySelector('#host-body')?.innerText.includes({json.dumps(HOSTILE)})")
     assert page.messages == []

@@ -127,28 +127,41 @@ def test_connections_appear_while_one_watches(page: Any, ledger: Database) -> No
     assert page.text("#link") == "streaming"
     assert "250 in the last minute" in page.text("#connections-note")
     assert "198.51.100.249" in page.text("#connection-rows tr")
-    page.wait_for("document.querySelectorAll('#host-rows tr').length === 100")
     assert page.evaluate("document.querySelector('#zones-panel').hidden")
     assert page.evaluate("document.querySelector('#zones').children.length") == 0
+    page.show("/hosts")
+    page.wait_for("document.querySelectorAll('#host-rows tr').length === 100")
     assert page.messages == []
 
 
 def test_hostile_text_is_shown_and_runs_nothing(poisoned: str, page: Any) -> None:
-    """Names, banners, evidence, countries, as hostile as they can be, are text on the page and in a host's dialog.
+    """Names, banners, evidence, countries, as hostile as they can be, are text in every view; so is a query.
 
     Invariant 9 of docs/architecture.md. Break: `textContent` in static/dom.js.
     """
-    page.wait_for("document.querySelector('#reject-rows').children.length")
-    page.evaluate("document.querySelector('#rejects').open = true")
-    for selector in ("#connection-rows", "#host-rows", "#source-rows", "#reject-rows", "#zone-rows"):
-        page.wait_for(f"document.querySelector('{selector}').innerText.includes({json.dumps(HOSTILE)})")
-    page.evaluate("document.querySelector('#host-rows button').click()")
-    page.wait_for("document.querySelector('#host').open")
+    views = {
+        "/": ("#connection-rows", "#zone-rows"),
+        "/sources": ("#source-rows", "#reject-rows"),
+        "/hosts": ("#host-rows",),
+    }
+    for path, selectors in views.items():
+        page.show(path)
+        for selector in selectors:
+            page.wait_for(f"document.querySelector('{selector}')?.textContent.includes({json.dumps(HOSTILE)})")
+        if path == "/":
+            assert HOSTILE in page.evaluate("document.querySelector('#zones title').textContent")
+        assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
+    page.evaluate("document.querySelector('#host-rows a').click()")
+    page.wait_for("!!document.querySelector('.evidence li')")
     assert page.text("#host-title") == poisoned
     assert page.text(".evidence li").count(HOSTILE) == 4, "rule, detail, source and version of the rules"
-    assert HOSTILE in page.evaluate("document.querySelector('#zones title').textContent")
+    page.evaluate(f"history.pushState({{}}, '', '/hosts?' + new URLSearchParams({{ q: {json.dumps(HOSTILE)} }}))")
+    page.evaluate("location.reload()")
+    page.wait_for(f"document.querySelector('#host-filter [name=q]')?.value === {json.dumps(HOSTILE)}")
+    page.wait_for("document.querySelector('.query-error')?.hidden === false")
     assert page.evaluate("window.owned") is None
-    assert page.evaluate("document.querySelectorAll('main img, main script, dialog img, dialog script').length") == 0
+    assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
+    page.messages = [each for each in page.messages if "422" not in each]
     assert page.messages == []
 
 
@@ -161,14 +174,15 @@ def test_risk_is_shown_and_explained(risky: dict[str, float], page: Any) -> None
     page.wait_for("document.querySelectorAll('#connection-rows tr').length === 4")
     shown = page.evaluate("[...document.querySelectorAll('#connection-rows .risk')].map((cell) => cell.innerText)")
     assert shown == ["0", "0.10", "0.6125", "0.6125"]
+    page.show("/hosts")
     page.wait_for("document.querySelectorAll('#host-rows tr').length === 3")
     expected = {"198.51.100.7": "0.6125", "198.51.100.8": "0.10", "198.51.100.9": "0"}
     assert page.evaluate(RISKS) == expected
-    page.evaluate("document.querySelector('#host-filter [name=order]').click()")
+    page.evaluate("document.querySelector('th a[href*=\"sort=score\"]').click()")
     page.wait_for("document.querySelectorAll('#host-rows tr').length === 2")
     assert list(page.evaluate(RISKS)) == ["198.51.100.7", "198.51.100.8"]
-    page.evaluate("document.querySelector('#host-rows button').click()")
-    page.wait_for("document.querySelector('#host').open")
+    page.evaluate("document.querySelector('#host-rows a').click()")
+    page.wait_for("!!document.querySelector('.evidence li')")
     figures = page.evaluate("[...document.querySelectorAll('.evidence .figure')].map((figure) => figure.innerText)")
     assert figures == ["+0.3125", "+0.30", "0", "0.6125"]
     assert sum(map(float, figures[:-1])) == pytest.approx(risky["198.51.100.7"])
@@ -185,19 +199,18 @@ def test_risk_is_shown_and_explained(risky: dict[str, float], page: Any) -> None
 def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Any, ledger: Database) -> None:
     """A host that nothing speaks against says so, and so does one that was not scored yet; so does a list of none."""
     connect(ledger, ["198.51.100.10"])
+    page.show("/hosts")
     page.wait_for("document.querySelectorAll('#host-rows tr').length === 4")
     assert page.evaluate(RISKS)["198.51.100.10"] == "–"
     for row, said in (("198.51.100.10", "Not scored yet."), ("198.51.100.9", "No evidence was found")):
-        page.evaluate(f"document.querySelector('#host-rows tr[data-key=\"{row}\"] button').click()")
-        page.wait_for(f"document.querySelector('#host-title').innerText === '{row}'")
-        assert said in page.text("#host-body")
+        page.show(f"/hosts/{row}")
+        page.wait_for(f"document.querySelector('#host-body')?.innerText.includes('{said}')")
+        assert page.text("#host-title") == row
         assert "no blocklist is configured" in page.text("#host-body")
         assert page.text(".evidence") == ""
-    page.evaluate("document.querySelector('#host').close()")
-    page.evaluate("document.querySelector('#host-filter [name=country]').value = 'JP'")
-    page.evaluate("document.querySelector('#host-filter [name=order]').click()")
-    page.wait_for("!document.querySelector('#hosts-empty').hidden")
-    assert page.text("#hosts-empty") == "No rule found anything on the hosts that match."
+    page.show("/hosts?q=country%3AJP&sort=score")
+    page.wait_for("document.querySelector('#host-empty')?.hidden === false")
+    assert page.text("#host-empty") == "No host matches."
 
 
 def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) -> None:
@@ -206,9 +219,8 @@ def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) ->
     seen = {"address": "198.51.100.10", "protocol": "tcp", "first_seen": 1.0, "last_seen": 1.0}
     with ledger.writing() as connection:
         connection.execute(insert(models.ports), [{**seen, "port": number} for number in range(250)])
-    page.wait_for("document.querySelectorAll('#host-rows tr').length === 1")
-    page.evaluate("document.querySelector('#host-rows button').click()")
-    page.wait_for("document.querySelector('#host').open")
+    page.show("/hosts/198.51.100.10")
+    page.wait_for("!!document.querySelector('#host-body h3 a')")
     assert "Ports (100 of 250) the rest" in page.text("#host-body")
     link = page.evaluate("document.querySelector('#host-body h3 a').getAttribute('href')")
     assert link == "/api/hosts/198.51.100.10/ports?offset=100"
@@ -306,6 +318,7 @@ def test_server_gone_is_said_and_forgiven(page: Any, ledger: Database, dashboard
     assert "no longer kept up to date" in page.text("#trouble")
     assert page.text("#overall") == "health unknown"
     assert "198.51.100.7" in page.text("#connection-rows")
+    assert "(since " in page.text("#trouble")
     dashboard.start()
     page.wait_for("document.querySelector('#trouble').hidden")
     assert page.text("#link") in {"streaming", "polling"}
@@ -316,7 +329,10 @@ def test_phone_dark_and_docs(page: Any, ledger: Database, dashboard: Any, tmp_pa
     connect(ledger, [f"2001:db8:aaaa:bbbb:cccc:dddd:eeee:{n:x}" for n in range(20)])
     page.wait_for("document.querySelectorAll('#connection-rows tr').length === 20")
     page.resize(360, 800)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    for link in ("/hosts", "/changes", "/system", "/"):
+        page.show(link)
+        page.wait_for("!document.querySelector('[aria-busy]')")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, link
     page.resize(1200, 800, dark=True)
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 17, 29)"
     page.screenshot(tmp_path / "page.png")
@@ -342,7 +358,8 @@ def test_what_is_wrong_is_said_and_queues_are_judged_by_minutes(page: Any, ledge
         creation.create(connection, [NewJob(kind="banner", address="192.0.2.1", protocol="tcp", port=22)])
         late = update(models.jobs).where(models.jobs.c.kind == "banner").values(not_before=time.time() - 7200)
         connection.execute(late)
-    page.wait_for("document.querySelector('#reasons').innerText.includes('Redis does not answer')")
+    page.show("/system")
+    page.wait_for("document.querySelector('#reasons')?.innerText.includes('Redis does not answer')")
     levels = "Object.fromEntries([...document.querySelectorAll('#queues li')].map(q => [q.dataset.key, q.querySelector('.badge').innerText]))"
     page.wait_for(f"(({levels}).domain ?? '') === 'normal'")
     found = page.evaluate(levels)

@@ -1,17 +1,15 @@
 """The web application: every route, its parameters and their bounds."""
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, JSONResponse
-from fastapi.staticfiles import StaticFiles
+from fastapi.responses import JSONResponse
 
 from cobalt_tasks.core import access
 from cobalt_tasks.core.addresses import canonical
@@ -25,11 +23,12 @@ from cobalt_tasks.hosts.queries import After, Filter, Order
 from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.jobs.lists import JobFilter
 from cobalt_tasks.views import hosts, metrics
-from cobalt_tasks.views.dashboard import lists
+from cobalt_tasks.views.dashboard import lists, payload
 from cobalt_tasks.views.dashboard.certificates_route import add_certificates
 from cobalt_tasks.views.dashboard.changes_route import add_changes
 from cobalt_tasks.views.dashboard.live import Live
-from cobalt_tasks.views.dashboard.search_routes import Mark, OptionalText, add_search, found
+from cobalt_tasks.views.dashboard.pages import add_pages
+from cobalt_tasks.views.dashboard.search_routes import Mark, OptionalText, add_search, found_page
 from cobalt_tasks.views.dashboard.security import (
     Admission,
     BasicAuthentication,
@@ -39,8 +38,6 @@ from cobalt_tasks.views.dashboard.security import (
 )
 from cobalt_tasks.views.dashboard.stream import EventResponse, Streams
 from cobalt_tasks.views.dashboard.wire import Wire
-
-STATIC = Path(__file__).parent / "static"
 
 _DESCRIPTION = (
     "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, if nothing else is stated."
@@ -94,7 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_search(app)
     add_changes(app)
     add_certificates(app)
-    _add_pages(app)
+    add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
     app.add_middleware(Wire)
@@ -180,7 +177,9 @@ def _add_hosts(app: FastAPI) -> None:
         searches; `country`, `port` and `service` then have no effect.
         """
         if q:
-            return found(request, q, Searchable.HOSTS, limit, after, by_score=order is Order.SCORE)
+            page = found_page(request, q, Searchable.HOSTS, limit, after, by_score=order is Order.SCORE)
+            note = None if page["items"] or after else hosts.no_match_note(_live(request).database)
+            return _json({**page, "note": note})
         only = Filter(country=country.upper() if country else None, port=port, service=service)
         return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
 
@@ -229,7 +228,8 @@ def _add_lists(app: FastAPI) -> None:
         `q` searches; `before` and `seconds` then have no effect, and `after` is the `next` of the page before.
         """
         if q:
-            return found(request, q, Searchable.CONNECTIONS, limit, after)
+            page = found_page(request, q, Searchable.CONNECTIONS, limit, after)
+            return _json({**page, "items": [row | payload.connection(row) for row in page["items"]]})
         return _json(lists.connections(_live(request).database, limit, before, seconds))
 
     @app.get("/api/jobs", tags=["lists"])
@@ -247,19 +247,6 @@ def _add_lists(app: FastAPI) -> None:
             raise HTTPException(422, "this is not an IP address")
         only = JobFilter(kind=kind, state=state, address=wanted)
         return _json(lists.jobs(_live(request).database, limit, only, before))
-
-
-def _add_pages(app: FastAPI) -> None:
-    for path, file in (("/", "index.html"), ("/docs", "docs.html")):
-        app.add_api_route(path, _page(STATIC / file), include_in_schema=False)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
-
-
-def _page(file: Path) -> Callable[[], Awaitable[FileResponse]]:
-    async def page() -> FileResponse:
-        return FileResponse(file, headers={"Cache-Control": "no-cache"})
-
-    return page
 
 
 def _address(text: str) -> str:

@@ -1,6 +1,6 @@
 """The routes that search: ports, counts and facets, and what may follow in a query."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import FastAPI, Query, Request, Response
@@ -27,7 +27,14 @@ _COMPLETION_SECONDS = 1.0
 def found(  # noqa: PLR0913  # a page of a search
     request: Request, query: str, target: Searchable, limit: int, after: str | None, *, by_score: bool = False
 ) -> Response:
-    """Return a page of what matches a query, as JSON.
+    """Return a page of what matches a query, as JSON: see `found_page`."""
+    return _json(found_page(request, query, target, limit, after, by_score=by_score))
+
+
+def found_page(  # noqa: PLR0913  # a page of a search
+    request: Request, query: str, target: Searchable, limit: int, after: str | None, *, by_score: bool = False
+) -> dict[str, Any]:
+    """Return a page of what matches a query.
 
     Args:
         request: the request; its application has the ledger and the folder of networks.toml.
@@ -38,7 +45,7 @@ def found(  # noqa: PLR0913  # a page of a search
         by_score: of hosts, the highest score first.
 
     """
-    return _json(views.page(_database(request), _read(request, query, target), limit, after, by_score=by_score))
+    return views.page(_database(request), _read(request, query, target), limit, after, by_score=by_score)
 
 
 def add_search(app: FastAPI) -> None:

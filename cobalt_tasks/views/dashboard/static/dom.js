@@ -42,7 +42,17 @@ export function keep(parent, items, key, build, update) {
   for (const child of old.values()) child.remove();
 }
 
-/** Rows of a table: each `{key, cells: [{text, className, title, click}], className}`; the first cell is its heading. */
+/** Make a link; what it says is text. */
+export function anchor(text, href, className = "") {
+  const element = make("a", className, text);
+  element.href = href;
+  return element;
+}
+
+/**
+ * Rows of a table: each `{key, cells, className}`; the first cell is its heading. A cell is a text, or `{text, className,
+ * title, since, href}`, or `{links: [{text, href, title}], className, title}`.
+ */
 export function fillRows(body, rows) {
   keep(body, rows, (row) => row.key, () => make("tr"), (line, row) => {
     dress(line, row.className ?? "");
@@ -51,22 +61,37 @@ export function fillRows(body, rows) {
       if (cell.tagName === "TH") cell.scope = "row";
       line.append(cell);
     }
+    while (line.children.length > row.cells.length) line.lastElementChild.remove();
     row.cells.forEach((cell, index) => fillCell(line.children[index], cell));
   });
 }
 
 function fillCell(element, cell) {
-  const { text, className = "", title, click, since } = typeof cell === "object" && cell !== null ? cell : { text: cell };
+  const { text, className = "", title = "", href, links, since } = typeof cell === "object" && cell !== null ? cell : { text: cell };
   dress(element, className);
-  if (title && element.title !== title) element.title = title;
+  if (element.title !== title) element.title = title;
   if (since !== undefined) element.dataset.since = since;
-  if (!click) return setText(element, text);
-  let button = element.firstElementChild;
-  if (!button) {
-    button = make("button", "link");
-    button.type = "button";
-    element.replaceChildren(button);
+  else delete element.dataset.since;
+  const wanted = links ?? (href ? [{ text, href }] : null);
+  if (!wanted) {
+    if (element.dataset.links) element.replaceChildren();
+    delete element.dataset.links;
+    return setText(element, text);
   }
-  setText(button, text);
-  button.onclick = click;
+  // The same links as before are left alone: one may have the focus.
+  const now = JSON.stringify(wanted);
+  if (element.dataset.links === now && element.firstElementChild) return undefined;
+  element.dataset.links = now;
+  element.replaceChildren(...wanted.flatMap((each, place) => [place ? " " : "", linked(each)]).filter((each) => each !== ""));
+  return undefined;
 }
+
+function linked({ text, href, title }) {
+  if (!href) return make("span", "", text);
+  const link = anchor(text, href);
+  if (title) link.title = title;
+  return link;
+}
+
+/** The content of a template of index.html, to be put into a view. */
+export const fromTemplate = (id) => byId(id).content.cloneNode(true);

@@ -81,3 +81,19 @@ export const place = (...parts) => [...new Set(parts.filter(Boolean))].join(", "
 /** A socket's two parts as one word; IPv6 in brackets. */
 export const endpoint = (address, port) =>
   port === null || port === undefined ? address : address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+
+/** The first `limit` of some texts, and how many more there are. */
+export const brief = (values, limit) => values.slice(0, limit).join(", ") + (values.length > limit ? ` +${values.length - limit}` : "");
+
+/** A port with its service: 22 ssh, 53/udp domain. */
+export const service = (port) => `${port.port}${port.protocol === "tcp" ? "" : `/${port.protocol}`}${port.service ? ` ${port.service}` : ""}`;
+
+/** The day of a time in UTC: the calendar is the same for every reader. */
+export function day(seconds) {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? "never" : date.toISOString().slice(0, 10);
+}
+
+// What headings explain.
+export const SCORE = "How risky the host looks, from 0 to 1: the sum of its findings, each rule counted once";
+export const ASN = "Number of the autonomous system: the network operator that announces the address";

@@ -1,99 +1,35 @@
-// Hosts: the list with its filter, and one in full.
+// One host in full.
 
-import { byId, fillRows, make, setText } from "/static/dom.js";
-import { timeline } from "/static/changes.js";
+import { ask } from "/static/api.js";
+import { anchor, make } from "/static/dom.js";
+import { accepted } from "/static/views/changes.js";
 import * as words from "/static/words.js";
 
-const REFRESH_MILLISECONDS = 10000;
-const SHOWN = 100;
 const TIMELINE = 50;
 
-/** Start the list; returns `{changed(count), open(address)}`. */
-export function startHosts(serverNow) {
-  const form = byId("host-filter");
-  let known = -1;
-  let lastLoad = 0;
+export const title = (state) => state.address;
 
-  async function load() {
-    lastLoad = Date.now();
-    const query = new URLSearchParams({ limit: SHOWN });
-    for (const [name, value] of new FormData(form)) if (value.trim()) query.set(name, value.trim());
-    const page = await ask(`/api/hosts?${query}`);
-    if (!page) return;
-    if (page.error) {
-      byId("hosts-empty").hidden = false;
-      setText(byId("hosts-empty"), page.error);
-      return;
-    }
-    byId("hosts-empty").hidden = page.items.length > 0;
-    setText(byId("hosts-empty"), page.note ?? "No host matches.");
-    fillRows(byId("host-rows"), page.items.map(row));
-  }
-
-  const row = (host) => ({
-    key: host.address,
-    cells: [
-      { text: host.address, className: "mono address", click: () => open(host.address) },
-      { text: words.risk(host.score).text, className: `risk ${words.risk(host.score).level}` },
-      { text: brief(host.names, 2), title: host.names.join("\n"), className: "mono name" },
-      words.place(host.city, host.country_name ?? host.country_code),
-      { text: host.organisation ?? "", className: "name spare" },
-      { text: brief(host.ports.map(service), 5), className: "mono name" },
-      { text: words.length(serverNow() - host.last_seen), since: host.last_seen, title: words.moment(host.last_seen), className: "time" },
-    ],
-  });
-
-  async function open(address) {
-    const host = await ask(`/api/hosts/${encodeURIComponent(address)}`);
-    if (!host || host.error) return;
-    setText(byId("host-title"), host.address);
-    byId("host-body").replaceChildren(...inFull(host), ...section("What changed", ["Seen (UTC)", "What", "Note"], await timeline(host.address, TIMELINE)));
-    if (!byId("host").open) byId("host").showModal();
-  }
-
-  ask("/api/search/fields").then((fields) => {
-    for (const field of fields?.items ?? []) {
-      const option = make("option", "", field.meaning);
-      option.value = `${field.name}:`;
-      byId("search-fields").append(option);
-    }
-  });
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    load();
-  });
-  form.elements.order.addEventListener("change", load);
-  // A click beside the dialog closes it, as Escape does.
-  byId("host").addEventListener("click", (event) => {
-    if (event.target === byId("host")) byId("host").close();
-  });
-
-  return {
-    open,
-    changed(count) {
-      if (count !== known || Date.now() - lastLoad > REFRESH_MILLISECONDS) load();
-      known = count;
-    },
-  };
+export function mount(container, state) {
+  const heading = make("h1", "mono", state.address);
+  heading.id = "host-title";
+  const body = make("div", "host");
+  body.id = "host-body";
+  container.append(make("section", "panel", make("header", "", heading), body));
+  load(state.address, body);
+  return {};
 }
 
-async function ask(url) {
-  try {
-    const answer = await fetch(url);
-    if (answer.ok) return await answer.json();
-    // A query that cannot be used: the message names the column.
-    return answer.status === 422 ? { error: detail(await answer.json()) } : null;
-  } catch {
-    // The feed reports that the server is gone.
-    return null;
-  }
+async function load(address, body) {
+  const host = await ask(`/api/hosts/${encodeURIComponent(address)}`);
+  if (host.error) return body.replaceChildren(make("p", "empty", host.error));
+  const changed = section("What changed", ["Seen (UTC)", "What", "Note"], await timeline(host.address));
+  return body.replaceChildren(...inFull(host), ...changed);
 }
 
-const detail = (answer) => (typeof answer.detail === "string" ? answer.detail : "This filter cannot be used.");
-
-const service = (port) => `${port.port}${port.protocol === "tcp" ? "" : `/${port.protocol}`}${port.service ? ` ${port.service}` : ""}`;
-
-const brief = (values, limit) => values.slice(0, limit).join(", ") + (values.length > limit ? ` +${values.length - limit}` : "");
+async function timeline(address) {
+  const page = await ask(`/api/changes?${new URLSearchParams({ host: address, limit: TIMELINE })}`);
+  return (page.items ?? []).map((change) => [words.moment(change.observed_at), change.text, accepted(change)]);
+}
 
 function inFull(host) {
   const network = words.place(host.asn === null ? null : `AS${host.asn}`, host.organisation, host.isp);
@@ -151,8 +87,7 @@ function titled(name, host, list) {
   const shown = host[list].length;
   const total = host.totals[list];
   if (shown >= total) return [name];
-  const rest = make("a", "small", "the rest");
-  rest.href = host.next[list];
+  const rest = anchor("the rest", host.next[list], "small");
   return [`${name} (${words.count(shown)} of ${words.count(total)}) `, rest];
 }
 

@@ -1,0 +1,128 @@
+"""The page's views: their addresses, the browser's history, and the tables, in a real browser."""
+
+import time
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+
+from cobalt_tasks.db import counts
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+
+HOSTS = 2_345
+
+VIEWS = ("/", "/hosts", "/connections", "/changes", "/certificates", "/sources", "/system")
+
+FIRST = "document.querySelector('#host-rows th')?.innerText"
+NOTE = "document.querySelector('#host-note')?.innerText"
+
+
+@pytest.fixture
+def many(ledger: Database) -> list[str]:
+    """2,345 hosts in two countries; returns their addresses, the last seen first."""
+    now = time.time()
+    addresses = [f"198.51.{100 + number // 256}.{number % 256}" for number in range(HOSTS)]
+    hosts = [
+        {"address": each, "first_seen": 1.0, "last_seen": now - number, "discovered": True}
+        for number, each in enumerate(addresses)
+    ]
+    located = [
+        {"address": each, "provider": "mmdb", "fetched_at": 1.0, "country_code": "NL" if number % 5 else "DE"}
+        for number, each in enumerate(addresses)
+    ]
+    with ledger.writing() as connection:
+        connection.execute(insert(models.hosts), hosts)
+        connection.execute(insert(models.locations), located)
+        counts.add(connection, models.hosts, HOSTS)
+    return addresses
+
+
+def click(page: Any, selector: str) -> None:
+    """Click on what a selector finds, once it is there."""
+    page.wait_for(f"!!document.querySelector({selector!r})")
+    page.evaluate(f"document.querySelector({selector!r}).click()")
+
+
+def test_every_view_has_an_address(page: Any, dashboard: Any) -> None:
+    """Opened by its address, a view is shown and marked in the navigation; its name is the tab's title."""
+    for path in VIEWS:
+        page.go(dashboard.url.rstrip("/") + path)
+        page.wait_for("!!document.querySelector('main h1')")
+        assert page.evaluate("document.querySelector('#views [aria-current=page]').getAttribute('href')") == path
+        assert page.evaluate("document.title").startswith(page.text("main h1"))
+    links = page.evaluate("[...document.querySelectorAll('#views a')].map((link) => link.getAttribute('href'))")
+    assert set(VIEWS) <= set(links)
+    assert page.messages == []
+
+
+def test_pages_go_to_the_end_and_back(many: list[str], page: Any) -> None:
+    """Every host is on one page: Next to the end, Previous and the browser's button back, also after a reload."""
+    page.show("/hosts?rows=500")
+    seen: list[str] = []
+    for number in range(5):
+        first, last = 500 * number + 1, min(500 * number + 500, HOSTS)
+        page.wait_for(f"{NOTE} === '{first:,}–{last:,} of 2,345'")
+        seen += page.evaluate("[...document.querySelectorAll('#host-rows th')].map((cell) => cell.innerText)")
+        if number < 4:
+            click(page, ".step[rel=next]")
+    assert seen == many
+    assert page.evaluate("document.querySelector('.step[rel=next]')") is None
+    page.evaluate("location.reload()")
+    page.wait_for(f"{NOTE} === '2,001–2,345 of 2,345'")
+    click(page, ".step[rel=prev]")
+    page.wait_for(f"{FIRST} === '{many[1500]}'")
+    page.evaluate("history.back()")
+    page.wait_for(f"{FIRST} === '{many[2000]}'")
+    assert page.messages == []
+
+
+def test_what_is_chosen_stands_in_the_address(many: list[str], page: Any, dashboard: Any) -> None:
+    """A facet, a column and a sort are in the address, which shows the same when it is opened anew; back undoes each."""
+    page.show("/hosts")
+    click(page, ".facets a[href*='country%3ADE']")
+    page.wait_for(f"{NOTE} === '1–100 of 469'")
+    assert page.evaluate("document.querySelector('#host-filter [name=q]').value") == "country:DE"
+    page.evaluate("document.querySelector('.columns-choice [name=asn]').click()")
+    page.wait_for("document.querySelector('thead').innerText.includes('ASN')")
+    shared = page.evaluate("location.href")
+    page.go(dashboard.url)
+    page.go(shared)
+    page.wait_for(f"{NOTE} === '1–100 of 469' && document.querySelector('thead').innerText.includes('ASN')")
+    page.show("/hosts?sort=score")
+    page.wait_for("document.querySelector('[aria-sort]')?.innerText.startsWith('Score')")
+    page.evaluate("history.back()")
+    page.wait_for(f"{NOTE} === '1–100 of 469'")
+    click(page, "#host-rows a")
+    page.wait_for(f"document.querySelector('#host-title')?.innerText === '{many[0]}'")
+    assert page.evaluate("document.querySelector('#views [aria-current]').innerText") == "Hosts"
+    page.evaluate("history.back()")
+    page.wait_for(f"{FIRST} === '{many[0]}' && {NOTE} === '1–100 of 469'")
+    assert page.messages == []
+
+
+def test_an_error_in_a_query_is_pointed_at(many: list[str], page: Any) -> None:
+    """A field that is not known: the message, and a mark below its column; the search box suggests known fields."""
+    page.show("/hosts?q=port%3A22+cuntry%3ADE")
+    page.wait_for("document.querySelector('.query-error')?.hidden === false")
+    shown = page.text(".query-error")
+    assert "perhaps country" in shown
+    assert shown.splitlines()[-2:] == ["port:22 cuntry:DE", "        ^"]
+    page.evaluate("document.querySelector('[name=q]').value = 'port:22 cou'")
+    page.evaluate("document.querySelector('[name=q]').dispatchEvent(new Event('input'))")
+    page.wait_for("document.querySelector('datalist option')?.value === 'port:22 country:'")
+    page.evaluate("document.querySelector('[name=q]').value = 'country:N'")
+    page.evaluate("document.querySelector('[name=q]').dispatchEvent(new Event('input'))")
+    page.wait_for("document.querySelector('datalist option')?.value === 'country:NL'")
+
+
+def test_no_hosts_yet_is_not_no_hosts_that_match(page: Any, ledger: Database) -> None:
+    """An empty ledger names what brings hosts; a query without a match is told apart from it."""
+    page.show("/hosts")
+    page.wait_for("document.querySelector('#host-empty')?.innerText === 'No hosts yet: cobalt ingest brings them.'")
+    with ledger.writing() as connection:
+        one = {"address": "198.51.100.1", "first_seen": 1.0, "last_seen": 1.0, "discovered": True}
+        connection.execute(insert(models.hosts), [one])
+        counts.add(connection, models.hosts, 1)
+    page.show("/hosts?q=country%3ADE")
+    page.wait_for("document.querySelector('#host-empty')?.innerText === 'No host matches.'")
