@@ -24,13 +24,6 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 _COMPLETION_SECONDS = 1.0
 
 
-def found(  # noqa: PLR0913  # a page of a search
-    request: Request, query: str, target: Searchable, limit: int, after: str | None, *, by_score: bool = False
-) -> Response:
-    """Return a page of what matches a query, as JSON: see `found_page`."""
-    return _json(found_page(request, query, target, limit, after, by_score=by_score))
-
-
 def found_page(  # noqa: PLR0913  # a page of a search
     request: Request, query: str, target: Searchable, limit: int, after: str | None, *, by_score: bool = False
 ) -> dict[str, Any]:
@@ -54,7 +47,7 @@ def add_search(app: FastAPI) -> None:
     @app.get("/api/ports", tags=["lists"])
     def ports(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
         """Return ports by address and number, with their services; `q` chooses among them."""
-        return found(request, q, Searchable.PORTS, limit, after)
+        return _json(found_page(request, q, Searchable.PORTS, limit, after))
 
     @app.get("/api/search/count", tags=["search"])
     def count(request: Request, q: Text = "", of: Searchable = Searchable.HOSTS) -> Response:
