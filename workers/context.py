@@ -16,6 +16,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.fingerprints import installed as fingerprints
 from cobalt_tasks.geolocation.geolocator import Geolocator
+from cobalt_tasks.hosts.map_cells import MapCells
 from cobalt_tasks.hosts.retention import Retention
 from cobalt_tasks.hosts.search.facets_of_all import FacetsOfAll
 from cobalt_tasks.jobs.dispatcher import Dispatcher
@@ -43,6 +44,7 @@ class WorkerContext:
         self.geolocator = Geolocator(settings)
         self.retention = Retention(settings)
         self.facets = FacetsOfAll()
+        self.map_cells = MapCells()
         self._rules: Rules | None = None
         fingerprints.use(settings.fingerprints_folder)
 

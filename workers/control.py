@@ -12,7 +12,7 @@ from cobalt_tasks.core.catalog import ALERTS_TASK, SWEEP_TASK
 from cobalt_tasks.core.errors import BrokerUnavailableError, DatabaseUnavailableError
 from cobalt_tasks.core.kinds import CONTROL_QUEUE
 from cobalt_tasks.core.timeouts import SWEEP_SECONDS
-from cobalt_tasks.hosts import expirations
+from cobalt_tasks.hosts import expirations, flows, traffic_counts
 from cobalt_tasks.hosts.search import texts
 from cobalt_tasks.ingest.streams import leftover
 from cobalt_tasks.jobs import refusals, rounds
@@ -37,12 +37,16 @@ def control(*_arguments: object, **_named: object) -> None:
         partial(expirations.note, own.database),
         partial(refusals.try_again, own.database),
         partial(_expire_notes, own),
+        partial(own.database.write, flows.expire),
+        partial(own.database.write, traffic_counts.expire),
         partial(_expire, own),
     )
     others = (
         partial(own.geolocator.expire_older_builds, own.database),
         partial(texts.index, own.database),
         partial(own.facets.refresh, own.database),
+        partial(own.map_cells.refresh, own.database),
+        partial(_count_flows, own),
         partial(_note_peers, own),
         partial(evaluate.evaluate, own.database, own.settings.home),
         # Last: it takes what is left of the round's time.
@@ -70,6 +74,10 @@ def _start_sending(own: WorkerContext) -> bool:
 
 def _note_peers(own: WorkerContext) -> None:
     peer_countries.note(own.database, own_networks.load(own.settings.home))
+
+
+def _count_flows(own: WorkerContext) -> None:
+    flows.keep_up(own.database, own_networks.load(own.settings.home))
 
 
 def _expire(own: WorkerContext) -> None:

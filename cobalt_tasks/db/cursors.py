@@ -24,6 +24,16 @@ def move(connection: Connection, name: str, position: int) -> None:
     connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_={"position": forward}))
 
 
+def advance(connection: Connection, name: str, before: int, position: int) -> bool:
+    """Move the reader `name` from the id `before` to the id `position`; return whether it still stood there."""
+    if not before:
+        new = insert_into(connection, cursors).values(name=name, position=position).on_conflict_do_nothing()
+        if connection.execute(new.returning(cursors.c.name)).first() is not None:
+            return True
+    here = cursors.c.name == name, cursors.c.position == before
+    return connection.execute(update(cursors).where(*here).values(position=position)).rowcount == 1
+
+
 def moment(connection: Connection, name: str) -> float:
     """Return up to which time (epoch seconds) the reader `name` has read, 0 at the start."""
     return position(connection, name) / _MICROSECONDS

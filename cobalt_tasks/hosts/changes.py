@@ -19,6 +19,7 @@ from sqlalchemy import (
     Executable,
     Text,
     bindparam,
+    func,
     insert,
     select,
     text,
@@ -225,6 +226,21 @@ def page(  # noqa: PLR0913  # which changes
         chosen = chosen.order_by(changes.c.id.desc())
     rows = connection.execute(chosen.limit(limit)).mappings()
     return [{**row, "details": msgspec.json.decode(row["details"]) if row["details"] else None} for row in rows]
+
+
+def kinds_since(connection: Connection, since: float, limit: int) -> dict[str, int]:
+    """Return how many changes of each kind were recorded since.
+
+    Args:
+        connection: to the ledger.
+        since: epoch seconds.
+        limit: changes that are counted at most, the newest.
+
+    """
+    newest = select(changes.c.kind).where(changes.c.recorded_at >= since).order_by(changes.c.recorded_at.desc())
+    some = newest.limit(limit).subquery()
+    rows = connection.execute(select(some.c.kind, func.count()).group_by(some.c.kind))
+    return {row[0]: row[1] for row in rows}
 
 
 def last_input(connection: Connection) -> float:

@@ -1,18 +1,22 @@
-"""How many connections came in within each hour and each day, by protocol: counted as they are stored, and kept for good.
+"""How many connections came in within each minute, hour and day, by protocol: counted as they are stored. Hours and days are
+kept for good.
 
 On PostgreSQL every backend adds to rows of its own, so that no transaction waits for another (see `db/counts.py`).
 """
 
+import time
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, delete, func, select, text
 
-from cobalt_tasks.core.durations import DAY, HOUR
+from cobalt_tasks.core.durations import DAY, HOUR, MINUTE
 from cobalt_tasks.db.tables import traffic_counts
 
-SPANS: Final = {"hour": HOUR, "day": DAY}
+SPANS: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 """Lengths of time that are counted, in seconds."""
+
+MINUTES_KEPT_SECONDS: Final = 2 * DAY
 
 _ADD: Final = (
     "INSERT INTO traffic_counts (span, start, protocol, slot, connections) VALUES {rows} "
@@ -53,20 +57,30 @@ def add(connection: Connection, arrived_at: float, protocols: Mapping[str, int])
     connection.exec_driver_sql(statement, tuple(value for each in values for value in each))
 
 
-def find(connection: Connection, span: str, since: float) -> list[tuple[int, str, int]]:
+def find(connection: Connection, span: str, since: float, until: float | None = None) -> list[tuple[int, str, int]]:
     """Return (start, protocol, connections) for each span and protocol with any, in order.
 
     Args:
         connection: to the ledger.
-        span: "hour" or "day".
+        span: "minute", "hour" or "day".
         since: epoch seconds; the span that this lies in is the first.
+        until: epoch seconds; the span that this lies in is the last. None: up to now.
 
     """
     first = int(since // SPANS[span] * SPANS[span])
     columns = (traffic_counts.c.start, traffic_counts.c.protocol)
     sums = select(*columns, func.sum(traffic_counts.c.connections)).group_by(*columns).order_by(*columns)
-    rows = connection.execute(sums.where(traffic_counts.c.span == span, traffic_counts.c.start >= first))
+    chosen = sums.where(traffic_counts.c.span == span, traffic_counts.c.start >= first)
+    if until is not None:
+        chosen = chosen.where(traffic_counts.c.start <= int(until))
+    rows = connection.execute(chosen)
     return [(start, protocol, int(number)) for start, protocol, number in rows if number]
+
+
+def expire(connection: Connection) -> None:
+    """Delete the counts of minutes that are older than two days."""
+    old = traffic_counts.c.span == "minute", traffic_counts.c.start < time.time() - MINUTES_KEPT_SECONDS
+    connection.execute(delete(traffic_counts).where(*old))
 
 
 def fold(connection: Connection) -> None:

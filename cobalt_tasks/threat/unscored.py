@@ -66,15 +66,23 @@ def last_settled(connection: Connection) -> int:
     return connection.execute(statement).scalar() or 0
 
 
-def settled_observations(connection: Connection, above: int, most: int) -> Span:
-    """Return which observations with ids above `above` may be read now, `most` ids at most."""
+def settled_observations(connection: Connection, above: int, most: int, age: float = _SETTLED_SECONDS) -> Span:
+    """Return which observations may be read now.
+
+    Args:
+        connection: to the ledger.
+        above: only those with greater ids.
+        most: ids at most.
+        age: only those that arrived so many seconds ago or earlier.
+
+    """
     first = connection.execute(select(func.min(observations.c.id)).where(observations.c.id > above)).scalar()
     if first is None:
         return Span(above=above, upto=above)
     upto = select(func.max(observations.c.id)).where(
         observations.c.id >= first,
         observations.c.id < first + most,
-        observations.c.arrived_at < statement_now() - _SETTLED_SECONDS,
+        observations.c.arrived_at < statement_now() - age,
     )
     return Span(above=above, upto=connection.execute(upto).scalar() or above)
 

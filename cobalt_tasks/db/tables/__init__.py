@@ -47,6 +47,7 @@ from cobalt_tasks.db.tables.machinery import (
     starts,
     traffic_counts,
 )
+from cobalt_tasks.db.tables.overview import flow_counts, map_cells
 from cobalt_tasks.db.tables.search import (
     add_indexes,
     certificate_names,
@@ -81,6 +82,7 @@ __all__ = [
     "discoveries",
     "facet_counts",
     "findings",
+    "flow_counts",
     "freshness",
     "hardware_addresses",
     "hostnames",
@@ -92,6 +94,7 @@ __all__ = [
     "ledger_sizes",
     "locations",
     "locks",
+    "map_cells",
     "metadata",
     "milestones",
     "notes",

@@ -23,8 +23,8 @@ counts = Table(
     PrimaryKeyConstraint("name", "slot"),
 )
 
-# How many connections came in within each hour and each day (their first second, UTC), by protocol: they stay when the
-# connections go. Like `counts`, the sum over the slots counts.
+# How many connections came in within each minute, hour and day (its first second, UTC), by protocol: those of hours and days
+# stay when the connections go. Like `counts`, the sum over the slots counts.
 traffic_counts = Table(
     "traffic_counts",
     metadata,

@@ -4,7 +4,6 @@ Every fact that is counted belongs to a host and is found by its address: the fa
 counted and added up, in as many rounds as it takes.
 """
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -14,15 +13,9 @@ from sqlalchemy import Connection, Select, Table, Text, cast, delete, distinct, 
 from cobalt_tasks.db import counts
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import facet_counts, hosts, ports
+from cobalt_tasks.hosts.recounting import Recounting
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Home, Searchable
 from cobalt_tasks.hosts.search.rows import HOMES, holder
-
-_SECONDS: Final = 0.3
-_STALE_SECONDS: Final = 600.0
-"""Older counts are made anew."""
-
-_SHARE: Final = 0.02
-"""Of one processor, at most: the larger the ledger, the rarer it is counted."""
 
 _HOSTS_AT_ONCE: Final = 5000
 _MOST_FACTS: Final = 2_000_000
@@ -35,44 +28,12 @@ _COUNTED: Final = (Searchable.HOSTS, Searchable.PORTS)
 Counts = dict[str, list[tuple[str, int]]]
 
 
-class FacetsOfAll:
+class FacetsOfAll(Recounting):
     """Counts the facets of everything again and again, some hosts further with every call."""
 
     def __init__(self) -> None:
         """Start with the first host, at the first call."""
-        self._steps: Iterator[None] | None = None
-        self._spent = 0.0
-        self._due = -_STALE_SECONDS
-
-    def refresh(self, database: Database, seconds: float = _SECONDS) -> bool:
-        """Count on, or start anew where the counts are old.
-
-        Args:
-            database: the ledger.
-            seconds: after which no further hosts are counted.
-
-        Returns:
-            Whether something is left to count.
-
-        """
-        began = time.monotonic()
-        if self._steps is None:
-            if began < self._due or not _is_stale(database):
-                return False
-            self._steps, self._spent = _count_all(database), 0.0
-        try:
-            for _ in self._steps:
-                if time.monotonic() - began >= seconds:
-                    self._spent += time.monotonic() - began
-                    return True
-        except BaseException:
-            # A generator that raised is over; the next call starts anew.
-            self._steps = None
-            raise
-        self._steps = None
-        self._spent += time.monotonic() - began
-        self._due = time.monotonic() + max(_STALE_SECONDS, self._spent / _SHARE)
-        return False
+        super().__init__(_count_all, _age)
 
 
 def find(connection: Connection, target: Searchable, names: Sequence[str]) -> tuple[int, Counts] | None:
@@ -96,12 +57,10 @@ def find(connection: Connection, target: Searchable, names: Sequence[str]) -> tu
     return total, {name: [each for each in values if each[1]] for name, values in found.items()}
 
 
-def _is_stale(database: Database) -> bool:
+def _age(database: Database) -> float | None:
     with database.reading() as connection:
         oldest = select(database_now() - func.min(facet_counts.c.counted_at))
-        age = connection.execute(oldest).scalar_one()
-    # A clock that was stepped back makes it negative.
-    return age is None or not 0 <= age < _STALE_SECONDS
+        return connection.execute(oldest).scalar_one()
 
 
 def _count_all(database: Database) -> Iterator[None]:

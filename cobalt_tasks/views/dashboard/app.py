@@ -27,6 +27,7 @@ from cobalt_tasks.views.dashboard import lists, payload
 from cobalt_tasks.views.dashboard.certificates_route import add_certificates
 from cobalt_tasks.views.dashboard.changes_route import add_changes
 from cobalt_tasks.views.dashboard.live import Live
+from cobalt_tasks.views.dashboard.overview_routes import add_overview
 from cobalt_tasks.views.dashboard.pages import add_pages
 from cobalt_tasks.views.dashboard.search_routes import Mark, OptionalText, add_search, found_page
 from cobalt_tasks.views.dashboard.security import (
@@ -91,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_search(app)
     add_changes(app)
     add_certificates(app)
+    add_overview(app)
     add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.

@@ -1,0 +1,174 @@
+"""How many connections each own site had with each country, by hour and day: counted by the upkeep as they are located.
+
+A connection is counted once the queue of geolocation has passed it, an hour later at most; so its country is known by then,
+where it can be known. The counts stay when the connections go.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import BigInteger, Connection, cast, delete, func, select
+
+from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.durations import DAY, HOUR
+from cobalt_tasks.core.own_networks import OwnNetworks
+from cobalt_tasks.db import cursors
+from cobalt_tasks.db.bulk import insert_into, one_of
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import flow_counts, locations, observations
+from cobalt_tasks.hosts import stats
+from cobalt_tasks.threat import unscored
+
+SPANS: Final = {"hour": HOUR, "day": DAY}
+
+UNKNOWN: Final = "??"
+INSIDE: Final = "--"
+"""Codes in place of a country: of public addresses that are not located, and of connections between private ones."""
+
+HOURS_KEPT_SECONDS: Final = 32 * DAY
+_CURSOR: Final = "flows"
+_CONNECTIONS: Final = 20_000
+_SECONDS: Final = 0.5
+_LOCATED_SECONDS: Final = 30.0
+_LONGEST_WAIT_SECONDS: Final = HOUR
+
+Sums = Counter[tuple[int, str, str]]
+
+
+class Flow(Struct, frozen=True, kw_only=True):
+    """Connections between an own site ('': hosts outside of all) and a country (`??` unknown, `--` none)."""
+
+    site: str
+    country: str
+    connections: int
+
+
+def keep_up(database: Database, own: OwnNetworks, seconds: float = _SECONDS) -> int:
+    """Count connections that were not counted yet; return how many. It is part of the upkeep round.
+
+    Args:
+        database: the ledger.
+        own: the own networks, as they are now: what was counted keeps the names it was counted by.
+        seconds: after which no further connections are read.
+
+    """
+    until, total = time.monotonic() + seconds, 0
+    while True:
+        with database.reading() as connection:
+            before = cursors.position(connection, _CURSOR)
+            ids = unscored.settled_observations(connection, before, _CONNECTIONS, _age_to_wait(connection))
+            if ids.upto == before:
+                return total
+            sums = _count(connection, own, ids)
+        database.write(_add, before, ids.upto, sums)
+        total += sums.total()
+        if time.monotonic() >= until:
+            return total
+
+
+def of_countries(connection: Connection, span: str, since: float, until: float) -> Iterator[tuple[int, str, str, int]]:
+    """Yield (start, site, country, connections), in order of `start`.
+
+    Args:
+        connection: to the ledger.
+        span: "hour" or "day".
+        since: epoch seconds; the span that this lies in is the first.
+        until: epoch seconds; the span that this lies in is the last.
+
+    """
+    columns = [flow_counts.c[name] for name in ("start", "site", "country_code", "connections")]
+    chosen = select(*columns).where(*_within(span, since, until)).order_by(flow_counts.c.start)
+    for row in connection.execute(chosen):
+        yield row.start, row.site, row.country_code, int(row.connections)
+
+
+def largest(connection: Connection, span: str, since: float, until: float, limit: int) -> list[Flow]:
+    """Return the sites and countries with most connections within a time.
+
+    Args:
+        connection: to the ledger.
+        span: "hour" or "day", whose counts are added up.
+        since: epoch seconds.
+        until: epoch seconds.
+        limit: flows at most.
+
+    """
+    total = func.sum(flow_counts.c.connections)
+    key = flow_counts.c.site, flow_counts.c.country_code
+    chosen = select(*key, total).where(*_within(span, since, until)).group_by(*key).order_by(total.desc(), *key)
+    return [
+        Flow(site=row[0], country=row[1], connections=int(row[2])) for row in connection.execute(chosen.limit(limit))
+    ]
+
+
+def expire(connection: Connection) -> None:
+    """Delete counts of hours that are older than a month: those of days stay."""
+    old = flow_counts.c.span == "hour", flow_counts.c.start < time.time() - HOURS_KEPT_SECONDS
+    connection.execute(delete(flow_counts).where(*old))
+
+
+def _within(span: str, since: float, until: float) -> tuple[Any, Any, Any]:
+    first = int(since // SPANS[span] * SPANS[span])
+    return flow_counts.c.span == span, flow_counts.c.start >= first, flow_counts.c.start <= int(until)
+
+
+def _age_to_wait(connection: Connection) -> float:
+    """Return how old a connection must be, in seconds, for its hosts to be located."""
+    behind = stats.oldest_waiting(connection)["geolocation"] or 0.0
+    return min(behind + _LOCATED_SECONDS, _LONGEST_WAIT_SECONDS)
+
+
+def _count(connection: Connection, own: OwnNetworks, ids: unscored.Span) -> Sums:
+    hours = observations.c.arrived_at / HOUR
+    # SQLite cuts a number off, PostgreSQL rounds it.
+    hour = cast(hours if connection.dialect.name == "sqlite" else func.floor(hours), BigInteger)
+    ends = observations.c.src_ip, observations.c.dst_ip
+    within = observations.c.id > ids.above, observations.c.id <= ids.upto
+    rows = connection.execute(select(hour, *ends, func.count()).where(*within).group_by(hour, *ends)).all()
+    addresses = {address for row in rows for address in row[1:3]}
+    sites = {address: found.name if (found := own.of(address)) else "" for address in addresses}
+    public = {address for address in addresses if is_public(address)}
+    sums: Sums = Counter()
+    found = [(row[0], *_site_and_peer(row[1], row[2], sites, public), row[3]) for row in rows]
+    codes = _countries(connection, sorted({peer for _, _, peer, _ in found}))
+    for hour_, site, peer, number in found:
+        code = codes.get(peer) or (UNKNOWN if peer in public else INSIDE)
+        sums[int(hour_ * HOUR), site, code] += number
+    return sums
+
+
+def _site_and_peer(source: str, target: str, sites: dict[str, str], public: set[str]) -> tuple[str, str]:
+    """Return the site of a connection from `source` to `target`, and the end of it that is the peer.
+
+    sites: of each address, '' outside of all; public: the addresses that may have a place.
+    """
+    if sites[source] or (not sites[target] and target in public):
+        return sites[source], target
+    # Incoming; or between two that have no place.
+    return sites[target], source
+
+
+def _countries(connection: Connection, addresses: list[str]) -> dict[str, str]:
+    chosen = select(locations.c.address, locations.c.country_code).where(
+        one_of(connection, locations.c.address, addresses), locations.c.country_code.is_not(None)
+    )
+    return {row.address: row.country_code for row in connection.execute(chosen)} if addresses else {}
+
+
+def _add(connection: Connection, before: int, upto: int, sums: Sums) -> None:
+    """Add counts of the connections with ids above `before` up to `upto`, unless another process has done so."""
+    if not cursors.advance(connection, _CURSOR, before, upto):
+        return
+    totals: Counter[tuple[str, int, str, str]] = Counter()
+    for (hour, site, code), number in sums.items():
+        for span, seconds in SPANS.items():
+            totals[span, int(hour // seconds * seconds), site, code] += number
+    names = ("span", "start", "site", "country_code", "connections")
+    rows = [dict(zip(names, (*key, number), strict=True)) for key, number in sorted(totals.items())]
+    new = insert_into(connection, flow_counts)
+    added = flow_counts.c.connections + new.excluded.connections
+    if rows:
+        connection.execute(new.on_conflict_do_update(index_elements=list(names[:4]), set_={"connections": added}), rows)

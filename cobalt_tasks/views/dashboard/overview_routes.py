@@ -1,0 +1,81 @@
+"""The routes of the overview and of the map."""
+
+import time
+from typing import Annotated, Literal
+
+import msgspec
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+
+from cobalt_tasks.core.durations import DAY, HOUR, MINUTE
+from cobalt_tasks.hosts.map_cells import Box
+from cobalt_tasks.views import overview as views
+
+_LENGTHS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
+_MOST_SPANS = 1500
+
+South = Annotated[float, Query(ge=-90, le=90, description="Degrees, as the other three sides.")]
+West = Annotated[float, Query(ge=-180, le=180)]
+Zoom = Annotated[int, Query(ge=0, le=6, description="0: clusters of 11 degrees; each level halves them.")]
+Hours = Annotated[float, Query(gt=0, le=24 * 366, description="Of how many hours up to now.")]
+Moment = Annotated[float | None, Query(ge=0, le=1e11, description="Epoch seconds.")]
+
+
+def add_overview(app: FastAPI) -> None:
+    """Add the routes to `app`."""
+
+    @app.get("/api/map", tags=["overview"])
+    def world(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
+        request: Request,
+        south: South = -90,
+        west: West = -180,
+        north: South = 90,
+        east: West = 180,
+        zoom: Zoom = 0,
+        hours: Hours = 24,
+    ) -> Response:
+        """Return where the located hosts are, in at most 500 clusters; the own sites; and the connections between these and
+        countries within the last `hours`.
+
+        The site '' is all hosts outside of own networks; the country `??` is unknown. Connections are counted once their
+        hosts were looked up: some seconds after they arrived, an hour at most.
+        """
+        if south > north or west > east:
+            raise HTTPException(422, "`south` must not be above `north`, nor `west` east of `east`")
+        box = Box(south=south, west=west, north=north, east=east)
+        state = request.app.state
+        return _json(views.world(state.live.database, state.home, box, zoom, hours))
+
+    @app.get("/api/traffic", tags=["overview"])
+    def traffic(
+        request: Request,
+        span: Literal["minute", "hour", "day"] = "hour",
+        since: Moment = None,
+        until: Moment = None,
+        by: Literal["protocol", "country", "site"] = "protocol",
+    ) -> Response:
+        """Return the connections that arrived within each minute, hour or day, by protocol, country or own site.
+
+        Default: the last 24 hours, as counted when they were stored. Minutes are kept for two days; countries and sites are
+        counted by hour (kept for a month) and day.
+        """
+        until = time.time() if until is None else until
+        since = until - DAY if since is None else since
+        if since > until:
+            raise HTTPException(422, "`since` must not be later than `until`")
+        if (until - since) / _LENGTHS[span] > _MOST_SPANS:
+            raise HTTPException(422, f"these are more than {_MOST_SPANS} spans: ask for longer ones, or for less time")
+        if span == "minute" and by != "protocol":
+            raise HTTPException(422, "by country or site, connections are counted by hour and day")
+        return _json(views.traffic(request.app.state.live.database, span, since, until, by))
+
+    @app.get("/api/overview", tags=["overview"])
+    def overview(request: Request, hours: Hours = 24) -> Response:
+        """Return the short lists of the overview: the countries with most hosts and connections, the riskiest hosts with
+        their reasons, what changed within the last `hours`, and the certificates that expire within 30 days.
+        """
+        state = request.app.state
+        return _json(views.short_lists(state.live.database, state.home, hours))
+
+
+def _json(document: object) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json")
