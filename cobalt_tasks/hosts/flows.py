@@ -132,9 +132,9 @@ def _count(connection: Connection, own: OwnNetworks, ids: unscored.Span) -> Sums
     sites = {address: found.name if (found := own.of(address)) else "" for address in addresses}
     public = {address for address in addresses if is_public(address)}
     sums: Sums = Counter()
-    found = [(row[0], *_site_and_peer(row[1], row[2], sites, public), row[3]) for row in rows]
-    codes = _countries(connection, sorted({peer for _, _, peer, _ in found}))
-    for hour_, site, peer, number in found:
+    ends_of = [(row[0], *_site_and_peer(row[1], row[2], sites, public), row[3]) for row in rows]
+    codes = _countries(connection, sorted({peer for _, _, peer, _ in ends_of}))
+    for hour_, site, peer, number in ends_of:
         code = codes.get(peer) or (UNKNOWN if peer in public else INSIDE)
         sums[int(hour_ * HOUR), site, code] += number
     return sums
