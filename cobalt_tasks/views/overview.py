@@ -69,7 +69,7 @@ class Map(Struct, frozen=True, kw_only=True):
     unplaced: int
 
 
-class Span(Struct, frozen=True, kw_only=True):
+class CountedSpan(Struct, frozen=True, kw_only=True):
     """Connections of one minute, hour or day from `start` (epoch seconds), by protocol."""
 
     start: int
@@ -84,13 +84,13 @@ class FlowSpan(Struct, frozen=True, kw_only=True):
     values: dict[str, int]
 
 
-class Traffic(Struct, frozen=True, kw_only=True):
+class TrafficHistory(Struct, frozen=True, kw_only=True):
     """The answer of /api/traffic: spans without connections are left out. `by` has the sums of the whole time, the largest first."""
 
     span: str
     since: float
     until: float
-    spans: list[Span] | list[FlowSpan]
+    spans: list[CountedSpan] | list[FlowSpan]
     by: dict[str, int]
 
 
@@ -135,7 +135,7 @@ def world(database: Database, home: Path, box: Box, zoom: int, hours: float) -> 
     )
 
 
-def traffic(database: Database, span: str, since: float, until: float, by: str) -> Traffic:
+def traffic(database: Database, span: str, since: float, until: float, by: str) -> TrafficHistory:
     """Return the connections of each span of a time.
 
     Args:
@@ -157,11 +157,13 @@ def traffic(database: Database, span: str, since: float, until: float, by: str) 
                 starts.setdefault(start, Counter())[country if by == "country" else site] += number
     for each in starts.values():
         sums.update(each)
-    return Traffic(
+    return TrafficHistory(
         span=span,
         since=since,
         until=until,
-        spans=[Span(start=start, connections=each.total(), protocols=dict(each)) for start, each in starts.items()]
+        spans=[
+            CountedSpan(start=start, connections=each.total(), protocols=dict(each)) for start, each in starts.items()
+        ]
         if by == "protocol"
         else [FlowSpan(start=start, values=dict(each)) for start, each in starts.items()],
         by=dict(sums.most_common()),

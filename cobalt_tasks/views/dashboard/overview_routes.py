@@ -22,7 +22,19 @@ Moment = Annotated[float | None, Query(ge=0, le=1e11, description="Epoch seconds
 
 def add_overview(app: FastAPI) -> None:
     """Add the routes to `app`."""
+    _add_map(app)
+    _add_traffic(app)
 
+    @app.get("/api/overview", tags=["overview"])
+    def overview(request: Request, hours: Hours = 24) -> Response:
+        """Return the short lists of the overview: the countries with most hosts and connections, the riskiest hosts with
+        their reasons, what changed within the last `hours`, and the certificates that expire within 30 days.
+        """
+        state = request.app.state
+        return _json(views.short_lists(state.live.database, state.home, hours))
+
+
+def _add_map(app: FastAPI) -> None:
     @app.get("/api/map", tags=["overview"])
     def world(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
@@ -45,6 +57,8 @@ def add_overview(app: FastAPI) -> None:
         state = request.app.state
         return _json(views.world(state.live.database, state.home, box, zoom, hours))
 
+
+def _add_traffic(app: FastAPI) -> None:
     @app.get("/api/traffic", tags=["overview"])
     def traffic(
         request: Request,
@@ -67,14 +81,6 @@ def add_overview(app: FastAPI) -> None:
         if span == "minute" and by != "protocol":
             raise HTTPException(422, "by country or site, connections are counted by hour and day")
         return _json(views.traffic(request.app.state.live.database, span, since, until, by))
-
-    @app.get("/api/overview", tags=["overview"])
-    def overview(request: Request, hours: Hours = 24) -> Response:
-        """Return the short lists of the overview: the countries with most hosts and connections, the riskiest hosts with
-        their reasons, what changed within the last `hours`, and the certificates that expire within 30 days.
-        """
-        state = request.app.state
-        return _json(views.short_lists(state.live.database, state.home, hours))
 
 
 def _json(document: object) -> Response:
