@@ -49,5 +49,6 @@ PROTOCOL = Protocol(
     is_complete=_CPONG.__eq__,
     ask_more=ask_more,
     likelihood=40,
+    rejects_http=True,
     aliases=("ajp13",),
 )

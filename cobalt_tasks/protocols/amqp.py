@@ -46,4 +46,5 @@ PROTOCOL = Protocol(
     words=lambda _: _PROTOCOL_HEADER,
     is_complete=is_complete,
     likelihood=20,
+    rejects_http=True,
 )

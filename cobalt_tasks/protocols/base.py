@@ -146,6 +146,8 @@ class Protocol(Struct, frozen=True, kw_only=True):
     starttls: a conversation that asks for TLS, after the greeting if there is one; returns True if TLS may start.
     likelihood: place among the words that are tried on any port, smallest first; None tries it on its own ports only.
     udp_likelihood: the same for UDP.
+    rejects_http: its servers answer an HTTP request or hang up; on a port that was silent to one they are not sought.
+    follows_http: its words can follow an HTTP request that was met with silence, on the same connection.
     answers_elsewhere: over UDP, its server answers from another port than it was asked on.
     exclusive: on its ports no other protocol's words are sent: a printer prints them, a controller may act on them.
     aliases: what scanners call it. parts: recognisers of services that scanners report for a part of an answer.
@@ -168,6 +170,8 @@ class Protocol(Struct, frozen=True, kw_only=True):
     starttls: Callable[[Target], Steps[bool]] | None = None
     likelihood: int | None = None
     udp_likelihood: int | None = None
+    rejects_http: bool = False
+    follows_http: bool = False
     answers_elsewhere: bool = False
     exclusive: bool = False
     aliases: tuple[str, ...] = ()

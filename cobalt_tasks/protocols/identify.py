@@ -40,7 +40,7 @@ _ANSWER: Final = 0.7
 _ANSWER_OWN: Final = 1.5
 """A server on its own port answers, but may have to think first."""
 
-_ANSWER_UNLIKELY: Final = 0.25
+_ANSWER_UNLIKELY: Final = 0.5
 """A server that is not on its own port is found if it is quick; a port that stays silent costs this for each protocol."""
 
 _MORE: Final = 0.7
@@ -57,6 +57,9 @@ _ECHO: Final = "echo"
 
 _HTTP: Final = "http"
 _GENERIC: Final = frozenset({_HTTP, _TLS})
+_ENOUGH_SILENCE: Final = 2
+"""Protocols whose words were met with silence, HTTP among them, after which those that reject HTTP are not tried."""
+
 _LAST_LINE: Final = re.compile(rb"(?:\A|\n)(?!\d{3}-)[^\n]*\n\Z")
 _MYSQL_HEADER: Final = 4
 _HOPELESS: Final = frozenset({ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT, ConnectionStatus.UNREACHABLE})
@@ -136,6 +139,8 @@ class _Search:
         self._handshake = StepResult()
         """The reply to the TLS handshake of the present connection."""
         self._alpn: tuple[str, ...] = ()
+        self._silent: set[str] = set()
+        """Names of protocols whose words were met with silence on a connection that stayed open."""
 
     def run(self) -> Steps[Result]:
         status = (yield Connect()).status
@@ -189,15 +194,16 @@ class _Search:
             if is_used and (status := (yield from self._reconnect(protocol))) in _HOPELESS:
                 self._tried.append(f"{protocol.name}: {status}")
                 break
-            is_used = True
             if protocol.name == _TLS:
                 status = yield from self._start_tls(self._wait(protocol))
                 if self._in_tls:
                     break
+                is_silent = status is ConnectionStatus.TIMEOUT
             else:
                 said = self._words(protocol)
                 reply = yield said
                 status = reply.status
+                is_silent = status is ConnectionStatus.OPEN and not reply.data
                 if reply.data and reply.data == said.data:
                     self._keep(Fingerprint(_ECHO), reply.data)
                     break
@@ -209,7 +215,22 @@ class _Search:
             self._tried.append(f"{protocol.name}: {status if status is not ConnectionStatus.OPEN else 'silent'}")
             if status is ConnectionStatus.REFUSED:
                 break
+            if is_silent:
+                pending = self._after_silence(protocol, pending)
+            is_used = not (is_silent and protocol.name == _HTTP and pending and pending[0].follows_http)
         return status
+
+    def _after_silence(self, protocol: Protocol, pending: Sequence[Protocol]) -> list[Protocol]:
+        """Return the protocols that are still worth trying, in their order.
+
+        protocol: whose words were met with silence on a connection that stayed open; pending: those not tried yet.
+        """
+        if not protocol.follows_http:
+            self._silent.add(protocol.name)
+        if _HTTP in self._silent and len(self._silent) >= _ENOUGH_SILENCE:
+            pending = [each for each in pending if not each.rejects_http or self._is_own(each)]
+        is_http = protocol.name == _HTTP
+        return sorted(pending, key=lambda each: is_http and not each.follows_http)
 
     def _words(self, protocol: Protocol) -> Send:
         words = protocol.udp_words if self._target.transport == "udp" else protocol.words
@@ -225,6 +246,7 @@ class _Search:
         if not self._in_tls:
             return self._handshake.status
         self._keep(Fingerprint(), b"")
+        self._silent.clear()
         return (yield from self._converse())
 
     def _reconnect(self, protocol: Protocol | None = None) -> Steps[ConnectionStatus]:
@@ -297,16 +319,18 @@ class _Search:
 
     def _wait(self, protocol: Protocol) -> float:
         """Return the seconds to wait for an answer to a protocol's words."""
-        port = self._target.port
-        if self._target.transport == "udp":
-            is_own = port in protocol.udp_ports
-        else:
-            is_own = port in (protocol.tls_ports if self._in_tls else protocol.ports)
-        if protocol.name == _TLS:
-            is_own = port in registry.TLS_PORTS
-        if is_own:
+        if self._is_own(protocol):
             return _ANSWER_OWN
         return _ANSWER if protocol.name in _GENERIC else _ANSWER_UNLIKELY
+
+    def _is_own(self, protocol: Protocol) -> bool:
+        """Return whether a protocol usually lives on this port."""
+        port = self._target.port
+        if protocol.name == _TLS:
+            return port in registry.TLS_PORTS
+        if self._target.transport == "udp":
+            return port in protocol.udp_ports
+        return port in (protocol.tls_ports if self._in_tls else protocol.ports)
 
     @property
     def _in_tls(self) -> bool:

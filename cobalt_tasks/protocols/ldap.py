@@ -117,4 +117,5 @@ PROTOCOL = Protocol(
     is_complete=is_complete,
     starttls=starttls,
     likelihood=13,
+    rejects_http=True,
 )

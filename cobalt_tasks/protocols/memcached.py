@@ -26,4 +26,5 @@ PROTOCOL = Protocol(
     udp_words=lambda _: _FRAME + b"version\r\n",
     is_complete=lambda raw: raw.endswith(b"\r\n"),
     likelihood=17,
+    rejects_http=True,
 )

@@ -71,5 +71,6 @@ PROTOCOL = Protocol(
     is_complete=is_complete,
     ask_more=ask_more,
     likelihood=16,
+    rejects_http=True,
     aliases=("mongod", "mongo"),
 )

@@ -53,4 +53,5 @@ PROTOCOL = Protocol(
     is_complete=lambda raw: bool(_CONNACK.match(raw)),
     ask_more=ask_more,
     likelihood=12,
+    rejects_http=True,
 )

@@ -44,5 +44,6 @@ PROTOCOL = Protocol(
     ports=(1433,),
     words=lambda _: _PRELOGIN,
     likelihood=19,
+    rejects_http=True,
     aliases=("ms-sql-s",),
 )

@@ -52,6 +52,7 @@ PROTOCOL = Protocol(
     is_complete=_LETTERS.__contains__,
     ask_more=ask_more,
     likelihood=11,
+    rejects_http=True,
     starttls=starttls,
     aliases=("postgres",),
 )

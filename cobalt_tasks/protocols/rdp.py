@@ -28,6 +28,7 @@ PROTOCOL = Protocol(
     ports=(3389,),
     words=lambda _: _REQUEST,
     likelihood=15,
+    rejects_http=True,
     starttls=starttls,
     aliases=("ms-wbt-server",),
 )

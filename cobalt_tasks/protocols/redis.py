@@ -30,4 +30,5 @@ PROTOCOL = Protocol(
     tls_ports=(6380,),
     words=lambda _: _INFO,
     likelihood=10,
+    rejects_http=True,
 )

@@ -49,4 +49,5 @@ PROTOCOL = Protocol(
     udp_words=options,
     is_complete=lambda raw: b"\r\n\r\n" in raw,
     likelihood=30,
+    follows_http=True,
 )

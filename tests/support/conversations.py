@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from cobalt_tasks.core.addresses import Scope
+from cobalt_tasks.protocols import registry
 from cobalt_tasks.protocols.base import Send, StartTls, Steps, T, Target
 from cobalt_tasks.protocols.identify import Result, identify
-from tests.support.peers import Peer
+from tests.support.peers import Answer, Peer
 from workers.net import Net
 
 FOLDER = Path(__file__).parents[1] / "conversations"
@@ -43,9 +44,11 @@ def answers(record: dict[str, Any]) -> list[bytes]:
 
 
 def peer(record: dict[str, Any]) -> Peer:
-    """Return a peer that answers as the server did, and is silent to what the server was not asked."""
-    inside = _speaker(record["inside"]) if "inside" in record else None
-    return _speaker(record["clear"], inside)
+    """Return a peer that answers as the server did. To what the server was not asked it is silent, or hangs up if it rejects HTTP."""
+    protocol = registry.named(record["found"]["service"])
+    other: Answer = None if protocol and protocol.rejects_http else b""
+    inside = _speaker(record["inside"], other) if "inside" in record else None
+    return _speaker(record["clear"], other, inside)
 
 
 def found(result: Result) -> dict[str, Any]:
@@ -59,9 +62,9 @@ def found(result: Result) -> dict[str, Any]:
     }
 
 
-def _speaker(exchanges: list[list[str]], inside: Peer | None = None) -> Peer:
+def _speaker(exchanges: list[list[str]], other: Answer, inside: Peer | None = None) -> Peer:
     table = {sent.encode("latin-1"): said.encode("latin-1") for sent, said in exchanges}
-    return Peer(lambda data: table.get(data, b""), greeting=table.get(b"", b""), inside=inside)
+    return Peer(lambda data: table.get(data, other), greeting=table.get(b"", b""), inside=inside)
 
 
 def _recorded(steps: Steps[T], log: dict[str, list[list[str]]]) -> Steps[T]:

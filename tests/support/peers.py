@@ -21,17 +21,20 @@ class Peer:
         greeting: bytes = b"",
         inside: "Peer | None" = None,
         then: ConnectionStatus = ConnectionStatus.OPEN,
+        without_tls: ConnectionStatus = ConnectionStatus.NO_TLS,
     ) -> None:
         """Make a server.
 
         answers: by the beginning of what was sent, or a function; silent where there is none.
         greeting: what it sends first; inside: who speaks inside TLS, None if it knows no TLS.
         then: what becomes of every connection but the first.
+        without_tls: how a handshake ends if it knows no TLS; TIMEOUT if it is silent to one.
         """
         self.answers = answers or {}
         self.greeting = greeting
         self.inside = inside
         self.then = then
+        self.without_tls = without_tls
         self.steps: list[Step] = []
         self.connections = 0
         self._status = ConnectionStatus.CLOSED
@@ -60,7 +63,7 @@ class Peer:
             return StepResult(status=self._status)
         if isinstance(step, StartTls):
             if self._speaker.inside is None:
-                self._status = ConnectionStatus.NO_TLS
+                self._status = self.without_tls
                 return StepResult(status=self._status, reason="WRONG_VERSION_NUMBER")
             self._speaker, self._is_fresh = self._speaker.inside, True
             return StepResult(tls="TLSv1.3 TLS_AES_256_GCM_SHA384", certificate=b"DER")

@@ -137,7 +137,7 @@ def test_silence(against: Against, saying: Saying) -> None:
     """A port that never answers is a final answer, with what was tried, within the deadline."""
     run = against(banner.probe, saying([60.0]))
     assert (run.outcome.verdict, run.outcome.code) == (Verdict.FAILED, "silent")
-    assert run.outcome.detail.startswith("listened, http: silent, tls: timeout, ")
+    assert run.outcome.detail.startswith("listened, http: silent, sip: silent, tls: timeout, ")
     assert run.outcome.facts is None
     assert run.seconds < SILENT_LIMIT
 

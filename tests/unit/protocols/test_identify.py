@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StepResult, Target
+from cobalt_tasks.protocols import registry
+from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTls, StepResult, Target
 from cobalt_tasks.protocols.favicon import murmur3
 from cobalt_tasks.protocols.identify import identify
 from cobalt_tasks.protocols.secure import open_tls
@@ -68,6 +69,43 @@ def test_silence_and_refusal() -> None:
     with pytest.raises(StopIteration) as end:
         steps.send(StepResult(status=ConnectionStatus.REFUSED))
     assert (end.value.value.status, end.value.value.is_silent) == (ConnectionStatus.REFUSED, False)
+
+
+def test_a_silent_port_costs_few_connections() -> None:
+    """A port that keeps each connection and is silent gets five of them, and 4 s; the protocol of its number is asked as well.
+
+    Break: return `pending` as it is from `_after_silence`.
+    """
+    for port, own in ((31337, 0), (6379, 1)):
+        peer = Peer(without_tls=ConnectionStatus.TIMEOUT)
+        found = peer.run(identify(target(port)))
+        assert (found.is_silent, peer.connections) == (True, 5 + own)
+        assert sum(step.wait or 0 for step in peer.steps if isinstance(step, Send | StartTls)) <= 4 + 1.5 * own
+    words = registry.BY_NAME["redis"].words
+    assert words
+    assert peer.sent[0] == words(target())
+
+
+@pytest.mark.parametrize("name", sorted(each.name for each in registry.PROTOCOLS if each.rejects_http))
+def test_what_rejects_http_is_sought_where_http_was_rejected(name: str) -> None:
+    """A port that hangs up on HTTP is asked in the protocols whose servers do so, whatever its silence to others."""
+    protocol = registry.BY_NAME[name]
+    assert protocol.words
+    own = protocol.words(target())
+
+    def hang_up_on_http(data: bytes) -> bytes | None:
+        return None if data.startswith(b"GET ") else b""
+
+    peer = Peer(hang_up_on_http, without_tls=ConnectionStatus.TIMEOUT)
+    peer.run(identify(target()))
+    assert own in peer.sent
+
+
+def test_words_after_silence_share_the_connection_of_http() -> None:
+    """A server that waited after an HTTP request is asked in SIP on the same connection, and recognised."""
+    answer = b"SIP/2.0 200 OK\r\nServer: kamailio (5.6.3 (x86_64/linux))\r\nContent-Length: 0\r\n\r\n"
+    peer = Peer({b"OPTIONS ": answer}, without_tls=ConnectionStatus.TIMEOUT)
+    assert (peer.run(identify(target())).service, peer.connections) == ("sip", 1)
 
 
 def test_a_controller_is_sent_nothing_unasked() -> None:
