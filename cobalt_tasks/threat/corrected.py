@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from cobalt_tasks.db.bulk import among
 from cobalt_tasks.db.tables import corrected_hosts, observations
-from cobalt_tasks.threat import unscored
+from cobalt_tasks.threat import traffic
 from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.threat.rules import Rules
 
@@ -44,10 +44,7 @@ def read(connection: Connection, rules: Rules) -> Corrected:
     for address in sorted({row.address for row in rows}):
         to, all_to = _newest(connection, observations.c.dst_ip, address)
         by, all_by = _newest(connection, observations.c.src_ip, address)
-        found += [
-            each for one in unscored.contacts(connection, rules.risky_ports, to) for each in rules.of_contact(one)
-        ]
-        found += [each for one in unscored.talkers(connection, by)[0] for each in rules.of_talker(one)]
+        found += traffic.of_targets(connection, rules, to) + traffic.of_sources(connection, rules, by)
         if all_to and all_by:
             whole.add(address)
     hosts = frozenset(row.address for row in rows)

@@ -128,6 +128,11 @@ class Rules:
         """The ports whose connections matter."""
         return self._rules.risky_port.ports if self._rules.risky_port.points else frozenset()
 
+    @property
+    def listener_days(self) -> float:
+        """For how many days a newly opened port matters on a host that connects to others; 0: it does not matter."""
+        return self._rules.new_listener_talks.days if self._rules.new_listener_talks.points else 0.0
+
     def idle(self, rule: str) -> str | None:
         """Return why a rule can find nothing on any host, or None if it can.
 

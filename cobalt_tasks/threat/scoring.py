@@ -17,6 +17,7 @@ from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.threat.rules import Rules
+from cobalt_tasks.threat.traffic import of_sources, of_targets
 from cobalt_tasks.threat.unscored import Span
 
 _MOMENT_SECONDS = 7.0
@@ -106,8 +107,7 @@ def recompute(
             ids = unscored.settled_observations(connection, ids.upto, _LARGEST_PAGE)
             if ids.upto == ids.above:
                 break
-            traffic, _ = _traffic(connection, rules, ids)
-            new, again = _compare(connection, rules, traffic)
+            new, again = _compare(connection, rules, _traffic(connection, rules, ids))
         _add(database, rules, [*new, *again])
         describe(f"connections looked through: {ids.upto / end:.0%}")
     after = ""
@@ -134,9 +134,9 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         if ids.upto == observed and end == ended and last == noted and not moved.queued:
             return None
         changed |= hosts | moved.hosts
-        traffic, seen = _traffic(connection, rules, ids) if ids.upto > observed else ([], set())
-        new, again = _compare(connection, rules, traffic)
+        new, again = _compare(connection, rules, _traffic(connection, rules, ids))
         changed |= {each.address for each in new}
+        seen = unscored.hosts(connection, ids)
         changed |= findings.unscored(connection, sorted(seen - changed), time.time() - _GOOD_SECONDS)
     of_host: dict[str, list[Finding]] = defaultdict(list)
     for each in (*new, *moved.found):
@@ -158,13 +158,10 @@ def _move(connection: Connection, observed: int, ended: float, changed: int, que
     corrected.remove(connection, queued)
 
 
-def _traffic(connection: Connection, rules: Rules, ids: Span) -> tuple[list[Finding], set[str]]:
-    """Return (found, seen): the findings from the observations `ids`, and the hosts at both their ends."""
-    contacts = unscored.contacts(connection, rules.risky_ports, unscored.within(ids))
-    talkers, sources = unscored.talkers(connection, unscored.within(ids))
-    found = [piece for each in contacts for piece in rules.of_contact(each)]
-    found += [piece for each in talkers for piece in rules.of_talker(each)]
-    return found, sources | unscored.peers(connection, ids)
+def _traffic(connection: Connection, rules: Rules, ids: Span) -> list[Finding]:
+    """Return the findings from the observations `ids`."""
+    which = unscored.within(ids)
+    return of_targets(connection, rules, which) + of_sources(connection, rules, which)
 
 
 def _compare(connection: Connection, rules: Rules, traffic: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Double, Text, and_, bindparam, delete, func, literal, select, true
+from sqlalchemy import Connection, Double, Text, and_, delete, func, literal, select, true, tuple_
 
 from cobalt_tasks.core.catalog import GEOLOCATION
 from cobalt_tasks.core.records import NO_PROVIDER, State
@@ -115,9 +115,9 @@ def stored(connection: Connection, of: Sequence[str]) -> dict[Key, StoredFinding
 def remove(connection: Connection, of: Collection[Key]) -> None:
     """Delete the findings with the keys `of`."""
     if of:
-        same = [findings.c[name] == bindparam(mark) for name, mark in zip(_KEY, ("host", "by", "about"), strict=True)]
-        marked = [dict(zip(("host", "by", "about"), each, strict=True)) for each in sorted(of)]
-        connection.execute(delete(findings).where(*same), marked)
+        gone = rows_of(connection, "gone", dict.fromkeys(_KEY, Text()))
+        keys = tuple_(*(findings.c[name] for name in _KEY))
+        connection.execute(delete(findings).where(keys.in_(select(gone))), encode(sorted(of)))
 
 
 def key(found: Finding) -> Key:

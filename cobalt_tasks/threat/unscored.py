@@ -4,16 +4,13 @@ Each step reads a bounded span of each. Within a span the rows are grouped befor
 same however many hosts and ports the ledger has.
 """
 
-from collections.abc import Iterable
-
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from cobalt_tasks.core.changes import ChangeKind
 from cobalt_tasks.db import connection_ids, cursors
 from cobalt_tasks.db.engine import database_now, statement_now
-from cobalt_tasks.db.tables import changes, jobs, observations, ports
-from cobalt_tasks.threat.rules import Contact, Talker
+from cobalt_tasks.db.tables import changes, jobs, observations
 
 OBSERVED, ENDED, CHANGED = "findings: observations", "findings: jobs", "findings: changes"
 """The cursors of scoring: the last observation, the end of the last job, and the last change."""
@@ -87,47 +84,12 @@ def settled_observations(connection: Connection, above: int, most: int, age: flo
     return Span(above=above, upto=connection.execute(upto).scalar() or above)
 
 
-def contacts(connection: Connection, only: Iterable[int], which: ColumnElement[bool]) -> list[Contact]:
-    """Return the hosts and those of their ports `only` that the connections for `which` a condition holds went to."""
-    key = (observations.c.dst_ip, observations.c.protocol, observations.c.dst_port)
-    statement = (
-        select(*key, func.max(observations.c.observed_at))
-        .where(which, observations.c.dst_port.in_(sorted(only)))
-        .group_by(*key)
-    )
-    return [
-        Contact(address=address, protocol=protocol, port=port, observed_at=at)
-        for address, protocol, port, at in connection.execute(statement)
-    ]
-
-
-def talkers(connection: Connection, which: ColumnElement[bool]) -> tuple[list[Talker], set[str]]:
-    """Return (talkers, sources): the hosts with an open port that connections came from, and all they came from.
-
-    which: the condition on the connections.
-    """
-    seen = (
-        select(observations.c.src_ip.label("address"), func.max(observations.c.observed_at).label("observed_at"))
-        .where(which)
-        .group_by(observations.c.src_ip)
-        .subquery()
-    )
-    # A seek for each source; a join could be made by reading all ports.
-    newest = (
-        select(func.max(ports.c.first_seen))
-        .where(ports.c.address == seen.c.address, ports.c.closed_since.is_(None))
-        .scalar_subquery()
-    )
-    rows = connection.execute(select(seen.c.address, newest, seen.c.observed_at)).all()
-    found = [
-        Talker(address=address, listens_since=first, observed_at=at) for address, first, at in rows if first is not None
-    ]
-    return found, {row[0] for row in rows}
-
-
-def peers(connection: Connection, ids: Span) -> set[str]:
-    """Return the hosts that the connections `ids` went to."""
-    return set(connection.execute(select(observations.c.dst_ip).distinct().where(within(ids))).scalars())
+def hosts(connection: Connection, ids: Span) -> set[str]:
+    """Return the hosts at both ends of the connections `ids`."""
+    ends = (observations.c.src_ip, observations.c.dst_ip)
+    return {
+        address for end in ends for address in connection.execute(select(end).distinct().where(within(ids))).scalars()
+    }
 
 
 def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float, set[str]]:

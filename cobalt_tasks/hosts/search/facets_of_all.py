@@ -111,16 +111,19 @@ def _values(target: Searchable, field: Field, after: str, last: str | None) -> S
     kept = row if place.column in row.c else holder(place)
     value = kept.c[place.column]
     source = row if kept is row else row.join(kept, kept.c.fingerprint == row.c.fingerprint)
+    ranged = [row]
     if target is Searchable.PORTS and place.home is not Home.PORT:
         found = ports.alias()
         same = found.c.address == row.c.address
         if place.home is Home.CERTIFICATE:
             same &= (found.c.protocol == row.c.protocol) & (found.c.port == row.c.port)
         source = source.join(found, same & found.c.closed_since.is_(None))
+        # Both sides have the bounds: a planner that hashes one of them would read the whole of it for each step.
+        ranged.append(found)
     facts = select(cast(value, Text).label("value"), row.c.address).select_from(source)
-    facts = facts.where(value.is_not(None), row.c.address > after)
+    facts = facts.where(value.is_not(None), *(each.c.address > after for each in ranged))
     if last is not None:
-        facts = facts.where(row.c.address <= last)
+        facts = facts.where(*(each.c.address <= last for each in ranged))
     if place.home is Home.PORT:
         facts = facts.where(row.c.closed_since.is_(None))
     # With the limit, SQLite finds the hosts first; without, it walks through an index in the order of the values.
