@@ -14,12 +14,14 @@ from cobalt_tasks.alerts.quiet import QuietHours
 from cobalt_tasks.core.changes import ChangeKind
 from cobalt_tasks.core.durations import DAY, span
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.threat.rules import RULE_NAMES
 
 FILE: Final = "alerts.toml"
 _LARGEST: Final = 1 << 20
 _LARGEST_SECRET: Final = 10_000
 _LONGEST_GROUP: Final = DAY
 _OPEN_BITS: Final = 0o077
+ALL_RULES: Final = "*"
 
 T = TypeVar("T")
 
@@ -46,6 +48,7 @@ class RuleTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: Name
     send_to: Names
     kinds: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
     query: Annotated[str, Meta(max_length=2000)] = ""
     severity: Severity = "notice"
     group: str = "1m"
@@ -94,12 +97,13 @@ class Receiver(Struct, frozen=True, kw_only=True):
 
 
 class ChangeRule(Struct, frozen=True, kw_only=True):
-    """When messages are sent about changes.
+    """When messages are sent about changes, or about findings that are new.
 
     Attributes:
         name: its name.
         send_to: names of receivers.
-        kinds: kinds of changes, empty for all.
+        kinds: kinds of changes, None for all.
+        findings: threat rules whose new findings it is about, or "*" for those of all.
         query: in the search language, over the host or port that changed; '' for all.
         severity: how bad it is.
         group: seconds for which changes are gathered into one message.
@@ -110,7 +114,8 @@ class ChangeRule(Struct, frozen=True, kw_only=True):
 
     name: str
     send_to: tuple[str, ...]
-    kinds: frozenset[str]
+    kinds: frozenset[str] | None
+    findings: frozenset[str]
     query: str
     severity: str
     group: float
@@ -218,13 +223,19 @@ def _rule(file: Path, number: int, table: object, document: _AlertsFile) -> Chan
     for kind in given.kinds:
         if kind not in known:
             raise ConfigurationError(f"{where}: kinds: there is no {kind!r}; there are {', '.join(known)}")
+    for name in given.findings:
+        if name not in {*RULE_NAMES, ALL_RULES}:
+            raise ConfigurationError(
+                f"{where}: findings: there is no {name!r}; there are {', '.join(RULE_NAMES)}, and *"
+            )
     group = span(given.group)
     if group is None or group > _LONGEST_GROUP:
         raise ConfigurationError(f"{where}: group: write a length of time up to 24h, such as 30s or 10m")
     return ChangeRule(
         name=given.name,
         send_to=given.send_to,
-        kinds=frozenset(given.kinds),
+        kinds=frozenset(given.kinds) if given.kinds or given.findings else None,
+        findings=frozenset(given.findings),
         query=given.query,
         severity=given.severity,
         group=group,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, select, update
 
-from cobalt_tasks.alerts import config, outbox, rules
+from cobalt_tasks.alerts import config, of_findings, outbox, rules
 from cobalt_tasks.alerts.config import Alerting, ExpectedScan
 from cobalt_tasks.alerts.message import of_change
 from cobalt_tasks.alerts.outbox import Addressed, Item
@@ -21,6 +21,7 @@ from cobalt_tasks.db.tables import changes as change_table
 from cobalt_tasks.db.tables import cursors as cursor_table
 from cobalt_tasks.db.tables import sources
 from cobalt_tasks.hosts import changes, notes
+from cobalt_tasks.threat.rules import RULE_NAMES
 
 CURSOR: Final = "alerts"
 _AT_ONCE: Final = 500
@@ -31,7 +32,7 @@ _ITEM: Final = ("id", "kind", "address", "protocol", "port", "old", "new", "obse
 
 
 def evaluate(database: Database, home: Path) -> int:
-    """Write the messages that new changes lead to, for about two seconds, and return how many changes were looked at.
+    """Write the messages that new changes and findings lead to, for about two seconds; return how many were looked at.
 
     Without alerts.toml, what changes is passed over: a file that is written later is about later changes.
 
@@ -52,13 +53,15 @@ def evaluate(database: Database, home: Path) -> int:
     deadline, total = time.monotonic() + _SECONDS, 0
     while (count := database.write(_next, read)) == _AT_ONCE and time.monotonic() < deadline:
         total += count
+    while (found := database.write(_next_findings, read)) and time.monotonic() < deadline:
+        total += found
     _expect(database, alerting)
     database.write(outbox.prune)
     return total + count
 
 
 def preview(database: Database, home: Path, since: float) -> dict[str, tuple[int, list[str]]]:
-    """Return what each rule matches of the changes since a time: how many, and the newest three in words.
+    """Return what each rule matches of the changes and findings since a time: how many, and the newest three in words.
 
     Args:
         database: the ledger.
@@ -75,12 +78,18 @@ def preview(database: Database, home: Path, since: float) -> dict[str, tuple[int
         rows = changes.page(connection, _PREVIEWED, since=since)
         for each in rules.read(database, alerting, home) if alerting else ():
             matched = rules.matching(connection, each, rows)
-            found[each.rule.name] = (len(matched), [of_change(row) for row in matched[:_SHOWN]])
+            texts = [of_change(row) for row in matched]
+            if each.rule.findings:
+                names = RULE_NAMES if config.ALL_RULES in each.rule.findings else sorted(each.rule.findings)
+                seen = of_findings.latest(connection, names, since, _PREVIEWED)
+                texts += [item["text"] for item in of_findings.matching(connection, each, seen)]
+            found[each.rule.name] = (len(texts), texts[:_SHOWN])
     return found
 
 
 def _pass_over(connection: Connection) -> None:
     newest = connection.execute(select(func.max(change_table.c.id))).scalar() or 0
+    of_findings.clear(connection)
     if cursors.position(connection, CURSOR) != newest:
         cursors.move(connection, CURSOR, newest)
 
@@ -112,6 +121,18 @@ def _next(connection: Connection, read: Sequence[ReadRule]) -> int:
         if found := rules.matching(connection, each, rest):
             _write(connection, each, [_item(row) for row in found], now)
     return len(rows)
+
+
+def _next_findings(connection: Connection, read: Sequence[ReadRule]) -> int:
+    """Evaluate the next new findings, and return how many entries of the queue these were."""
+    if not any(each.rule.findings for each in read):
+        of_findings.clear(connection)
+        return 0
+    count, items = of_findings.next_items(connection, _AT_ONCE)
+    for each in read:
+        if items and (matched := of_findings.matching(connection, each, items)):
+            _write(connection, each, matched, time.time())
+    return count
 
 
 def _item(row: Mapping[str, Any]) -> dict[str, Any]:

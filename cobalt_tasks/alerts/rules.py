@@ -48,5 +48,5 @@ def matching(connection: Connection, rule: ReadRule, rows: Sequence[Row]) -> lis
 
     connection: from the evaluation's transaction; rule: with its query read; rows: changes.
     """
-    chosen = [row for row in rows if not rule.rule.kinds or row["kind"] in rule.rule.kinds]
+    chosen = [row for row in rows if rule.rule.kinds is None or row["kind"] in rule.rule.kinds]
     return of_changes.matching(connection, rule.searches, chosen)

@@ -66,7 +66,7 @@ def check(since: str, as_json: bool) -> None:
     for name, each in alerting.receivers.items():
         click.echo(f"receiver {printable(name)}: {each.sort}")
     for name, (count, newest) in found.items():
-        click.echo(f"rule {printable(name)}: {count:,} changes since {since}")
+        click.echo(f"rule {printable(name)}: {count:,} matches since {since}")
         for line in newest:
             click.echo(f"  {printable(line)}")
     for expected in alerting.expected:

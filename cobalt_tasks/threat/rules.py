@@ -64,6 +64,9 @@ class _Document(CertificateRules, frozen=True, kw_only=True, forbid_unknown_fiel
     blocklist: tuple[_List, ...] = ()
 
 
+RULE_NAMES: tuple[str, ...] = _Document.__struct_fields__
+"""The names of all rules, as findings have them."""
+
 _Stamp = tuple[int, int, int]
 
 

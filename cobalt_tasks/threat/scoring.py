@@ -270,10 +270,13 @@ def _store(
     scores: Mapping[str, float],
     rules: Rules,
 ) -> None:
+    of_hosts = sorted({each.address for each in written})
+    new = {findings.key(each) for each in written} - findings.stored(connection, of_hosts).keys()
     crossed = _crossed(connection, scores, rules)
     findings.remove(connection, gone)
     findings.add(connection, written, rules.version)
     findings.write_scores(connection, scores, rules.version)
+    findings.announce(connection, new)
     changes.write(connection, crossed)
 
 

@@ -6,17 +6,28 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Double, Text, and_, delete, func, literal, select, true, tuple_
+from sqlalchemy import Connection, Double, Text, and_, delete, func, insert, literal, select, true, tuple_
 
 from cobalt_tasks.core.catalog import GEOLOCATION
 from cobalt_tasks.core.records import NO_PROVIDER, State
 from cobalt_tasks.db.bulk import Columns, encode, insert_into, later, one_of, rows_of
 from cobalt_tasks.db.engine import statement_now
-from cobalt_tasks.db.tables import certificates, findings, hosts, jobs, locations, ports, scores, sightings
+from cobalt_tasks.db.tables import (
+    certificates,
+    findings,
+    hosts,
+    jobs,
+    locations,
+    new_findings,
+    ports,
+    scores,
+    sightings,
+)
 from cobalt_tasks.threat.findings import Finding, Handshake, Port
 from cobalt_tasks.threat.rules import Known
 
 _ASKED_AT_ONCE = 1000
+_MOST_NEW = 100_000
 _KEY = ("address", "rule", "subject")
 _FINDING: Columns = {
     **{name: Double() if name in {"points", "observed_at"} else Text() for name in Finding.__struct_fields__},
@@ -110,6 +121,13 @@ def stored(connection: Connection, of: Sequence[str]) -> dict[Key, StoredFinding
             each = Finding(**dict(zip(Finding.__struct_fields__, values, strict=True)))
             found[key(each)] = StoredFinding(each, made_by)
     return found
+
+
+def announce(connection: Connection, of: Collection[Key]) -> None:
+    """Queue the findings with the keys `of` for alerts. A queue that nothing reads stops to grow at 100,000."""
+    waiting = connection.execute(select(func.max(new_findings.c.id) - func.min(new_findings.c.id))).scalar() or 0
+    if of and waiting < _MOST_NEW:
+        connection.execute(insert(new_findings), [dict(zip(_KEY, each, strict=True)) for each in sorted(of)])
 
 
 def remove(connection: Connection, of: Collection[Key]) -> None:

@@ -56,7 +56,7 @@ from cobalt_tasks.db.tables.search import (
     search_texts,
     versions,
 )
-from cobalt_tasks.db.tables.threat import corrected_hosts, findings, scores
+from cobalt_tasks.db.tables.threat import corrected_hosts, findings, new_findings, scores
 
 __all__ = [
     "ACTIVE",
@@ -97,6 +97,7 @@ __all__ = [
     "map_cells",
     "metadata",
     "milestones",
+    "new_findings",
     "notes",
     "observations",
     "ports",

@@ -37,3 +37,13 @@ corrected_hosts = Table(
     Column("id", RowId, primary_key=True),
     Column("address", Text, nullable=False),
 )
+
+# Findings that were not there before: alerts are sent about them, and then they go from here.
+new_findings = Table(
+    "new_findings",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+)

@@ -290,7 +290,7 @@ def test_check_shows_what_rules_match(
         assert server.requests == []
         printed = capsys.readouterr().out
         assert "receiver soar: webhook" in printed
-        assert "rule new ports: 2 changes since 24h\n  192.0.2.1 23/tcp: port opened" in printed
+        assert "rule new ports: 2 matches since 24h\n  192.0.2.1 23/tcp: port opened" in printed
         assert "t0k3n" not in printed
         with pytest.raises(SystemExit) as ended:
             main(["alerts", "test", "soar"])
