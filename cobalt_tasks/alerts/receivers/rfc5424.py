@@ -49,7 +49,9 @@ def send(receiver: Receiver, message: Message) -> None:
                 connection.sendall(b"%d " % len(record) + record if is_stream else record)
             if isinstance(connection, ssl.SSLSocket):
                 # Without it, a record that the receiver refused would pass for one it accepted.
-                connection.unwrap().close()
+                # One that only ends the connection has refused nothing: that would be an alert of TLS.
+                with contextlib.suppress(ssl.SSLEOFError):
+                    connection.unwrap().close()
     except OSError as error:
         raise DeliveryError(reason(error)) from None
 

@@ -14,7 +14,9 @@ from cobalt_tasks.alerts import receivers
 from cobalt_tasks.alerts.config import Receiver
 from cobalt_tasks.alerts.message import Message
 from cobalt_tasks.alerts.receivers.base import DeliveryError
+from cobalt_tasks.lab.certificate import context
 from tests.conftest import free_port
+from tests.support.mqtt import broker
 from tests.support.waiting import PATIENCE
 from tests.support.webhooks import webhook
 
@@ -116,6 +118,44 @@ def test_a_service_of_apprise() -> None:
         assert len(server.requests) == before + 1
     logging.getLogger().removeHandler(collector)
     assert not [line for line in logged if "t0k3n" in line]
+
+
+def test_mqtt_through_apprise() -> None:
+    """A broker gets the title and the lines on the topic of the URL."""
+    with broker() as (port, arrived):
+        receiver = Receiver(name="a", sort="apprise", url=f"mqtt://127.0.0.1:{port}/cobalt/alerts")
+        receivers.deliver(receiver, message("one", "zwölf"))
+    ((topic, text),) = arrived
+    assert topic == "cobalt/alerts"
+    assert text.endswith("one\nzwölf")
+    assert 'Cobalt: a "rule"]' in text
+
+
+def test_syslog_over_tls_needs_a_certificate_that_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The records arrive at a server whose certificate is trusted; another gets none of them, and the reason has words."""
+    server = context(tmp_path, "127.0.0.1")
+    arrived: list[bytes] = []
+
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with contextlib.suppress(OSError), connection, server.wrap_socket(connection, server_side=True) as secure:
+                while data := secure.recv(65536):
+                    arrived.append(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        receiver = Receiver(name="a", sort="syslog", url=f"tls://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(DeliveryError, match="its certificate is not accepted: self-signed certificate"):
+            receivers.deliver(receiver, message("secret"))
+        assert arrived == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "lab.pem"))
+        receivers.deliver(receiver, message("one", "two"))
+        thread.join(PATIENCE)
+    text = b"".join(arrived).decode()
+    assert text.count("<108>1 ") == 2
+    assert text.endswith("two")
 
 
 @pytest.mark.parametrize(
