@@ -46,6 +46,7 @@ test-programs: setup-dev
 	@tools/chromium.sh
 	@tools/faketime.sh
 	@tools/iproute2.sh
+	@tools/gdal.sh
 
 test: test-programs  ## the test suite; installs PostgreSQL and PgBouncer where they are missing
 	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long" $(ARGS)
@@ -59,6 +60,7 @@ test-changes: test-programs  ## 20 generations of scans with 10,000 changes, ing
 test-wheel: setup-dev  ## the suite against the built wheel, in a folder without the source (ARGS=tests/unit)
 	@tools/postgres.sh
 	@tools/pgbouncer.sh
+	@tools/gdal.sh
 	@tools/test_wheel.sh -n 3 --dist loadfile $(ARGS)
 
 # The least share of lines and branches: what it is now, never less.

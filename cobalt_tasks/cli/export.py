@@ -1,93 +1,122 @@
 """`cobalt export`."""
 
-import contextlib
-import io
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import mkstemp
-from typing import IO
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cobalt_tasks.cli import _output
+from cobalt_tasks.cli._query import QUERY, QueryCommand
 from cobalt_tasks.core.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from cobalt_tasks.hosts.exports import TableRows
+    from cobalt_tasks.views.exports.registry import ExportFormat
+
 # Written out, so that --help needs no database library; a test holds them against the tables and formats there are.
-_TABLES = ("hosts", "ports", "connections", "jobs", "certificates", "hostnames")
-_FORMATS = ("csv", "ndjson")
+_TABLES = ("hosts", "ports", "connections", "jobs", "certificates", "hostnames", "changes", "findings")
+_FORMATS = ("csv", "ndjson", "xlsx", "parquet", "geojson")
 
 
-@click.command(short_help="Write a table, or the rows that match a query, to a file.")
-@click.option("--table", type=click.Choice(_TABLES), required=True, help="What to write.")
+@click.command(
+    cls=QueryCommand,
+    short_help="Write hosts, or another table, for other programs: CSV, Parquet, GeoJSON and more.",
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+)
+@click.argument("words", metavar="[QUERY]...", nargs=-1, type=QUERY)
 @click.option(
-    "--format", "form", type=click.Choice(_FORMATS), default="ndjson", show_default=True, help="How to write it."
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    help="How to write it. Without it the ending of --output decides, or else it is ndjson.",
+)
+@click.option(
+    "--table",
+    type=click.Choice(_TABLES),
+    help="What to write. Without it what the format is for, which mostly is hosts.",
 )
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A file; else standard output.")
-@click.option("--query", help="Only rows that match, as `cobalt search` finds them.")
-def export(table: str, form: str, output: Path | None, query: str | None) -> None:
-    """Write a whole table, or the rows that match a query, streamed: memory stays the same however many rows there are.
+@click.option("--columns", metavar="NAMES", help="Only these columns of csv, ndjson, xlsx, parquet: address,score.")
+@click.option("--separator", metavar="CHARACTER", help="Between the cells of csv. Default: a comma.")
+@click.option("--query", help="The same as QUERY.")
+def export(
+    words: tuple[str, ...],
+    form: str | None,
+    table: str | None,
+    output: Path | None,
+    columns: str | None,
+    separator: str | None,
+    query: str | None,
+) -> None:
+    """Write hosts, or another table, for other programs: all rows, or those that match a QUERY.
 
-    Times are ISO 8601 in UTC. NDJSON holds text as it was seen, numbers as numbers and lists as lists. CSV is safe to
-    open in a spreadsheet: text that a spreadsheet would run as a formula gets an apostrophe in front, control
-    characters become \\x1b forms, lists are joined by blanks.
+    Rows are read and written in pages: memory stays the same however many there are, and no transaction is held. Times
+    are in UTC. The text of csv and xlsx runs as a formula in no spreadsheet, whatever separator that is set to.
+    docs/export.md describes each format and the programs that read it; docs/search.md the language of QUERY. A file gets
+    its name when it is whole.
 
     \b
     Example:
-      cobalt export --table ports --format csv --output ports.csv
-      cobalt export --table hosts --query 'port:22 country:DE' --format csv
-      cobalt export --table hosts | jq -r .country_code | sort | uniq -c
+      cobalt export --format csv --output hosts.csv
+      cobalt export 'port:22 country:DE' --format xlsx --output ssh.xlsx
+      cobalt export --table connections 'seen:<1d' --output today.parquet
+      cobalt export 'seen:<7d' --format geojson --output map.geojson
+      cobalt export --columns address,country_code | jq -r .country_code | sort | uniq -c
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.core.settings import load
     from cobalt_tasks.db.schema import existing_ledger
-    from cobalt_tasks.hosts.search import find
-    from cobalt_tasks.hosts.search.fields import Searchable
-    from cobalt_tasks.views.export import export as write
+    from cobalt_tasks.hosts.exports import read_query, stream
+    from cobalt_tasks.views.exports.options import ExportOptions
+    from cobalt_tasks.views.exports.registry import FORMATS
 
-    if query is not None and table not in set(Searchable):
-        raise ConfigurationError(f"--query: {table} cannot be searched; {', '.join(Searchable)} can")
+    asked_for = " ".join((*words, query)) if query else " ".join(words)
+    chosen = FORMATS[form or _by_ending(output)]
+    of = table or chosen.tables[0]
+    chosen.suits(of)
+    _check(chosen, output, columns, separator)
     settings = load()
     database = existing_ledger(settings)
+    database.cache_little()
     try:
-        search = None if query is None else find.read(database, query, Searchable(table), settings.home)
-        with _opened(output) as target:
-            written = write(database, table, form, target, search)
-            target.flush()
+        rows = stream(database, of, read_query(database, of, asked_for, settings.home))
+        if columns is not None:
+            rows = rows.only([name.strip() for name in columns.split(",")])
+        options = ExportOptions(separator=separator or ",", home=settings.home)
+        _output.write(output, _followed(rows, chosen.chunks(rows, options)))
     finally:
         database.dispose()
     if output:
-        click.echo(f"{written} rows written to {output}", err=True)
+        click.echo(f"{rows.count:,} rows written to {output}", err=True)
 
 
-@contextlib.contextmanager
-def _opened(output: Path | None) -> Iterator[IO[str]]:
-    """Open what rows are written to: a file gets its name when it is whole, and is readable by this user alone."""
-    if output is None:
-        # What a spreadsheet and JSON expect, independent of this terminal's locale.
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace", newline="")
-        yield sys.stdout
+def _by_ending(output: Path | None) -> str:
+    ending = output.suffix.lower().removeprefix(".") if output else ""
+    return ending if ending in _FORMATS else "ndjson"
+
+
+def _check(chosen: "ExportFormat", output: Path | None, columns: str | None, separator: str | None) -> None:
+    """Refuse options that do not go together; each is described in the help."""
+    import sys
+
+    if chosen.binary and output is None and sys.stdout.isatty():
+        raise ConfigurationError(f"{chosen.name} is no text: name a file with --output, or redirect the output")
+    if columns is not None and not chosen.is_tabular:
+        raise ConfigurationError(f"--columns: {chosen.name} has a form of its own, without columns")
+    if separator is None:
         return
+    if not chosen.separated:
+        raise ConfigurationError(f"--separator: {chosen.name} has none; csv has")
+    if len(separator) != 1 or separator.isalnum() or separator in "\"'\r\n\\.-" or not separator.isascii():
+        raise ConfigurationError(f"--separator: {separator!r} is no separator: write ';', '|' or $'\\t'")
+
+
+def _followed(rows: "TableRows", chunks: Iterator[Any]) -> Iterator[Any]:
+    """Yield `chunks`, and show how many `rows` were read meanwhile."""
+    progress = _output.RowProgress()
     try:
-        # A device or a named pipe cannot be replaced.
-        is_kept = output.exists() and not output.is_file()
-        part = None if is_kept else _new_file(output.parent)
-        try:
-            with (part or output).open("w", encoding="utf-8", errors="backslashreplace", newline="") as target:
-                yield target
-            if part:
-                part.replace(output)
-        except BaseException:
-            if part:
-                part.unlink(missing_ok=True)
-            raise
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise ConfigurationError(f"--output: {output} cannot be written: {error.strerror}") from error
-
-
-def _new_file(folder: Path) -> Path:
-    descriptor, name = mkstemp(dir=folder, prefix=".cobalt-export-")
-    os.close(descriptor)
-    return Path(name)
+        for chunk in chunks:
+            yield chunk
+            progress.show(rows.count)
+    finally:
+        progress.end()

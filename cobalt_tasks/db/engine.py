@@ -26,6 +26,7 @@ T = TypeVar("T")
 _BUSY_SECONDS = 30
 _CONNECT_SECONDS = 5
 _TRIES = 8
+_LITTLE_CACHE_KIB = 8192
 _POOL_SIZE, _MOST_CONNECTIONS = 5, 15
 """Connections a process keeps, and those it may open. A worker process uses two, one for its work and one for its leases."""
 
@@ -142,6 +143,15 @@ class Database:
             yield
         finally:
             self._limit.until = None
+
+    def cache_little(self) -> None:
+        """Keep few pages of a SQLite file in memory from now on, for a process that reads through it once."""
+        if self.is_sqlite:
+            self.engine.dispose()
+
+            @event.listens_for(self.engine, "connect")
+            def _configure(connection: DBAPIConnection, _record: object) -> None:
+                connection.cursor().execute(f"PRAGMA cache_size=-{_LITTLE_CACHE_KIB}")
 
     def dispose(self) -> None:
         """Close every connection."""

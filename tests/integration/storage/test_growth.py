@@ -15,6 +15,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import exports, stats
 from cobalt_tasks.hosts import lists as host_lists
 from cobalt_tasks.hosts import queries as host_queries
+from cobalt_tasks.hosts.exports import pages
 from cobalt_tasks.hosts.queries import Filter, Order
 from cobalt_tasks.ingest.store import sources
 from cobalt_tasks.jobs import admin as job_admin
@@ -211,7 +212,7 @@ def test_a_paused_export_holds_no_transaction(database: Database, monkeypatch: p
 
     Break: read the stream in one transaction.
     """
-    monkeypatch.setattr(exports, "_ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(pages, "_ROWS_AT_ONCE", 7)
     add_ports(database, range(50))
     rows = iter(exports.stream(database, "ports").rows)
     first = next(rows)

@@ -171,6 +171,8 @@ def _fill(database: Database) -> None:
             "resets_at": now + 40,
         }
         connection.execute(insert(models.quotas), [budget])
+        change = {"kind": "port opened", "recorded_at": now, "observed_at": now, "address": hosts[0], "protocol": "tcp"}
+        connection.execute(insert(models.changes), [{**change, "port": 22, "new": "ssh", "source_id": source_id}])
         breaker = {"provider": "ipinfo", "failures": 5, "open_until": now + 300, "reason": "429"}
         connection.execute(insert(models.breakers), [breaker])
     _connect(database, hosts[:3])

@@ -1,0 +1,174 @@
+"""Reads tables of exports page by page. Each page has a transaction of its own: a reader that pauses holds nothing open."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Column, Connection, literal, tuple_
+from sqlalchemy.sql.selectable import Select
+
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.db.bulk import encode, one_of, rows_of
+from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts.exports.columns import Page, Row, TableRows
+from cobalt_tasks.hosts.exports.tables import LARGE, TABLES, ExportTable
+from cobalt_tasks.hosts.search import find, of_changes
+from cobalt_tasks.hosts.search.fields import Searchable
+from cobalt_tasks.hosts.search.find import Search
+from cobalt_tasks.hosts.search.of_changes import Searches
+from cobalt_tasks.hosts.search.rows import TARGETS
+
+Key = tuple[Any, ...]
+Asked = Search | Searches
+"""A query that was read: of rows, or of changes."""
+
+_ROWS_AT_ONCE: Final = 2_500
+_FETCHED: Final = 250
+"""Rows that are fetched together; behind each fetch a page may end."""
+_LARGEST_PAGE: Final = 1 << 20
+"""Characters of a page's long columns, behind which it ends."""
+_HOSTS_AT_ONCE: Final = 500
+"""Hosts whose rows of another table are read together."""
+
+
+def read_query(database: Database, table: str, query: str, home: Path) -> Asked | None:
+    """Return what a query asks of a table; None where it is empty.
+
+    Args:
+        database: the ledger.
+        table: one of `TABLES`.
+        query: as docs/search.md has it.
+        home: the folder of networks.toml.
+
+    Raises:
+        ConfigurationError: the table cannot be searched.
+        SearchError: the query cannot be used; the message names the column.
+
+    """
+    if not query.strip():
+        return None
+    exported = TABLES[table]
+    if exported.is_of_changes:
+        return of_changes.read(database, query, home)
+    if exported.asked_of is None:
+        others = (name for name, each in TABLES.items() if each.asked_of or each.is_of_changes)
+        raise ConfigurationError(f"{table} cannot be searched; {', '.join(others)} can")
+    return find.read(database, query, exported.asked_of, home)
+
+
+def stream(database: Database, table: str, asked: Asked | None = None) -> TableRows:
+    """Return a stream of one of `TABLES`, in the order of its key. A page of rows is read when it is asked for.
+
+    Args:
+        database: the ledger.
+        table: one of `TABLES`.
+        asked: only the rows that match, from `read_query`; rows of a search come in its order. None: all rows.
+
+    Rows that come or change meanwhile may or may not be in it; none is in it twice, and none that stays is left out.
+
+    Raises:
+        DatabaseUnavailableError: while it is read: the database does not answer.
+
+    """
+    exported = TABLES[table]
+    dialect = database.engine.dialect.name
+    columns = exported.columns(dialect)
+    return TableRows(database, table, columns, _PageReader(database, exported).pages(asked))
+
+
+class _PageReader:
+    """Reads the rows of one table, with the columns of its key behind its own."""
+
+    def __init__(self, database: Database, exported: ExportTable) -> None:
+        self._database = database
+        self._exported = exported
+        chosen = exported.select_rows(database.engine.dialect.name)
+        self._names = [column.name for column in chosen.selected_columns]
+        self._large = [place for place, name in enumerate(self._names) if name in LARGE]
+        self._width = len(self._names)
+        marks = (column.label(f"key_{number}") for number, column in enumerate(exported.key))
+        self._chosen: Select[Any] = chosen.add_columns(*marks)
+
+    def pages(self, asked: Asked | None) -> Iterator[Page]:
+        """Yield pages of the rows that match; None: of all rows."""
+        if asked is None:
+            return self._all()
+        if not isinstance(asked, Search):
+            return self._changes(asked)
+        is_own = TARGETS[asked.target].key == tuple(column.name for column in self._exported.key)
+        return self._matching(asked) if is_own else self._of_hosts(asked)
+
+    def _all(self, addresses: Sequence[str] | None = None) -> Iterator[Page]:
+        """Yield rows in the order of their key, which is not among the columns everywhere and is read beside them."""
+        key = self._exported.key
+        ordered = self._chosen.order_by(*key).limit(_ROWS_AT_ONCE)
+        last: Key | None = None
+        while True:
+            page = ordered if last is None else ordered.where(_is_behind(key, last))
+            with self._database.reading() as connection:
+                if addresses is not None:
+                    page = page.where(one_of(connection, key[0], addresses))
+                rows, is_whole = self._read(connection, page)
+            if not rows:
+                return
+            last = rows[-1][self._width :]
+            yield self._own(rows)
+            if is_whole and len(rows) < _ROWS_AT_ONCE:
+                return
+
+    def _matching(self, search: Search) -> Iterator[Page]:
+        """Yield the rows that match, in the order of the search."""
+        order = TARGETS[search.target].order
+        places = [order.index(column.name) for column in self._exported.key]
+        for found in find.all_keys(self._database, search):
+            keys = [tuple(each[place] for place in places) for each in found]
+            for start in range(0, len(keys), _HOSTS_AT_ONCE):
+                some = keys[start : start + _HOSTS_AT_ONCE]
+                with self._database.reading() as connection:
+                    rows = self._by_keys(connection, some)
+                by_key = {row[self._width :]: row for row in rows}
+                yield self._own([by_key[each] for each in some if each in by_key])
+
+    def _by_keys(self, connection: Connection, keys: Sequence[Key]) -> Page:
+        key = self._exported.key
+        wanted = rows_of(connection, "wanted", {column.name: column.type for column in key})
+        chosen = self._chosen
+        for column in key:
+            chosen = chosen.where(column == wanted.c[column.name])
+        return [tuple(row) for row in connection.execute(chosen, encode(keys))]
+
+    def _of_hosts(self, search: Search) -> Iterator[Page]:
+        """Yield the rows of the hosts that match."""
+        place = TARGETS[Searchable.HOSTS].order.index("address")
+        for found in find.all_keys(self._database, search):
+            for start in range(0, len(found), _HOSTS_AT_ONCE):
+                yield from self._all([each[place] for each in found[start : start + _HOSTS_AT_ONCE]])
+
+    def _changes(self, searches: Searches) -> Iterator[Page]:
+        """Yield the changes that a query is about."""
+        for page in self._all():
+            by_name = [dict(zip(self._names, row, strict=True)) for row in page]
+            with find.searching(self._database) as connection:
+                yield [tuple(row.values()) for row in of_changes.matching(connection, searches, by_name)]
+
+    def _own(self, rows: Page) -> Page:
+        width = self._width
+        return [row[:width] for row in rows]
+
+    def _read(self, connection: Connection, page: Select[Any]) -> tuple[Page, bool]:
+        """Return (rows, is_whole): the rows of a page, up to where their long columns are large enough for one."""
+        rows: list[Any] = []
+        weight = 0
+        # Not fetched at once, so that rows of a megabyte each end a page early.
+        found = connection.execution_options(stream_results=True, yield_per=_FETCHED).execute(page)
+        for part in found.partitions():
+            rows += part
+            weight += sum(len(row[place] or "") for row in part for place in self._large)
+            if weight > _LARGEST_PAGE:
+                found.close()
+                return rows, False
+        return rows, True
+
+
+def _is_behind(key: Sequence[Column[Any]], last: Row) -> Any:
+    return tuple_(*key) > tuple_(*(literal(value, column.type) for column, value in zip(key, last, strict=True)))
