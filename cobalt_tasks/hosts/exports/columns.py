@@ -42,7 +42,7 @@ class ColumnKind(Enum):
 _LISTS: Final = frozenset({ColumnKind.TEXTS, ColumnKind.INTEGERS})
 
 
-class Column(Struct, frozen=True):
+class ExportColumn(Struct, frozen=True):
     """One column of an export."""
 
     name: str
@@ -60,7 +60,7 @@ class TableRows:
 
     """
 
-    def __init__(self, database: Database, table: str, columns: Sequence[Column], pages: Iterator[Page]) -> None:
+    def __init__(self, database: Database, table: str, columns: Sequence[ExportColumn], pages: Iterator[Page]) -> None:
         """Hold the rows of a table.
 
         Args:

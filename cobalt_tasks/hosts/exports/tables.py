@@ -23,7 +23,7 @@ from cobalt_tasks.db.tables import (
     sightings,
     sources,
 )
-from cobalt_tasks.hosts.exports.columns import Column, ColumnKind
+from cobalt_tasks.hosts.exports.columns import ColumnKind, ExportColumn
 from cobalt_tasks.hosts.queries import LOCATION
 from cobalt_tasks.hosts.search.fields import Searchable
 
@@ -47,9 +47,9 @@ class ExportTable(Struct, frozen=True, kw_only=True):
     asked_of: Searchable | None = None
     is_of_changes: bool = False
 
-    def columns(self, dialect: str) -> list[Column]:
+    def columns(self, dialect: str) -> list[ExportColumn]:
         """Return the columns of the rows in a dialect."""
-        return [Column(str(column.name), _kind(column)) for column in self.select_rows(dialect).selected_columns]
+        return [ExportColumn(str(column.name), _kind(column)) for column in self.select_rows(dialect).selected_columns]
 
 
 def _kind(column: ColumnElement[Any]) -> ColumnKind:

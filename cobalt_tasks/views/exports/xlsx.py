@@ -10,7 +10,7 @@ from typing import Any, Final
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
-from cobalt_tasks.hosts.exports import Column, ColumnKind, TableRows
+from cobalt_tasks.hosts.exports import ColumnKind, ExportColumn, TableRows
 from cobalt_tasks.hosts.exports.columns import shown_bytes
 from cobalt_tasks.views.exports.cells import joined
 from cobalt_tasks.views.exports.options import ExportOptions
@@ -80,7 +80,7 @@ def _sheet(book: Any, source: TableRows, number: int) -> Any:
     return sheet
 
 
-def _writer(column: Column) -> Callable[[Any, int, int, Any], None]:
+def _writer(column: ExportColumn) -> Callable[[Any, int, int, Any], None]:
     """Return what writes a value of a column into a cell: of a sheet, a row, a column."""
     match column.kind:
         case ColumnKind.TIME:
