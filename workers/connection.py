@@ -1,22 +1,19 @@
-"""One connection of a probe: TCP, with TLS if asked for, or UDP. Bounded in time and bytes; opened by net.py only.
+"""One TCP connection of a probe, with TLS if asked for. Bounded in time and bytes; opened by net.py only.
 
 What the network does comes back as a ConnectionStatus, never as an exception.
 """
 
 import asyncio
 import asyncio.sslproto
-import errno
-import ipaddress
 import ssl
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from cobalt_tasks.protocols.base import ConnectionStatus, StartTls
 from workers.handshakes import HANDSHAKES, SILENT_HOSTS
+from workers.inbox import status_of
+from workers.tcp_socket import StreamInbox, TcpSocket
 from workers.tls import BEFORE_1_3, MADE, chain_of, context_for
-
-MOST_BYTES: Final = 16 * 1024
-"""Bytes accepted from one connection, all in all; the rest is left unread."""
 
 LULL: Final = 0.05
 """Seconds without a byte, after which an answer that has started is over, plus what distance adds."""
@@ -43,7 +40,8 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._deadline = deadline
         self._context = context
-        self._inbox = _Inbox()
+        self._inbox = StreamInbox()
+        self._socket = TcpSocket(self._inbox)
         self._transport: asyncio.Transport | None = None
         self._failed: ConnectionStatus | None = ConnectionStatus.CLOSED
         self.rtt = 0.0
@@ -74,8 +72,7 @@ class Connection:
             return
         started = self._loop.time()
         try:
-            async with asyncio.timeout_at(min(self._deadline, started + HANDSHAKES.longest)):
-                self._transport, _ = await self._loop.create_connection(lambda: self._inbox, address, port)
+            await self._socket.connect(address, port, min(self._deadline, started + HANDSHAKES.longest))
         except OSError as error:
             self._failed = status_of(error)
             if self._failed is ConnectionStatus.TIMEOUT and started < self._deadline:
@@ -90,8 +87,12 @@ class Connection:
 
     def send(self, data: bytes) -> None:
         """Send a few bytes; a peer that does not take them shows in the answer."""
-        if data and self.status is ConnectionStatus.OPEN and self._transport is not None:
+        if not data or self.status is not ConnectionStatus.OPEN:
+            return
+        if self._transport is not None:
             self._transport.write(data)
+        else:
+            self._socket.send(data)
 
     async def receive(self, limit: int, *, wait: float, complete: Callable[[bytes], bool] | None = None) -> bytes:
         """Return what the peer sends, at most `limit` bytes. No answer leaves the connection open.
@@ -108,7 +109,7 @@ class Connection:
 
     async def start_tls(self, step: StartTls) -> bool:
         """Do the TLS handshake as a step describes it; return whether it worked."""
-        if self.status is not ConnectionStatus.OPEN or self._transport is None:
+        if self.status is not ConnectionStatus.OPEN:
             return False
         until = min(self._deadline, self._loop.time() + step.wait + 4 * self.rtt)
         made: list[ssl.SSLObject] = []
@@ -117,7 +118,8 @@ class Connection:
             async with asyncio.timeout_at(until):
                 is_special = step.alpn or step.highest or step.without
                 context = context_for(step.alpn, step.highest, step.without) if is_special else self._context
-                transport = await self._loop.start_tls(self._transport, self._inbox, context, server_hostname=step.name)
+                plain = await self._with_transport()
+                transport = await self._loop.start_tls(plain, self._inbox, context, server_hostname=step.name)
         except TimeoutError:
             self._failed = ConnectionStatus.TIMEOUT
         except ssl.SSLError as error:
@@ -130,10 +132,23 @@ class Connection:
             self._shown(made[0])
         return self._failed is None
 
-    def abort(self) -> None:
-        """Close at once, without another word."""
+    def abort(self) -> bool:
+        """Close at once, without another word; return whether the loop does so in its next round only."""
+        self._socket.close()
         if self._transport is not None:
             self._transport.abort()
+        return self._transport is not None
+
+    async def _with_transport(self) -> asyncio.Transport:
+        """Return the transport of the socket, which TLS needs."""
+        if self._transport is None:
+            released = self._socket.release()
+            if released is None:
+                raise ConnectionResetError
+            plain, unsent = released
+            self._transport, _ = await self._loop.create_connection(lambda: self._inbox, sock=plain)
+            self._transport.write(unsent)
+        return self._transport
 
     def _secured(self, transport: asyncio.Transport | None) -> None:
         if transport is None:
@@ -157,179 +172,8 @@ class Connection:
         """Wait for new bytes; False when there are none in time, or nothing can come any more."""
         if self._inbox.ended:
             return False
-        self._inbox.news.clear()
-        try:
-            async with asyncio.timeout_at(min(until, self._deadline)):
-                await self._inbox.news.wait()
-        except TimeoutError:
-            if self._loop.time() >= self._deadline:
-                self._failed = ConnectionStatus.TIMEOUT
-            return False
-        return True
-
-
-class Datagrams:
-    """Datagrams to and from one UDP port under a deadline; the same operations as Connection, but no TLS."""
-
-    tls: str | None = None
-    certificate: bytes | None = None
-    chain: tuple[bytes, ...] = ()
-    alpn: str | None = None
-    reason: str | None = None
-
-    def __init__(self, deadline: float, *, any_port: bool = False) -> None:
-        """Not open yet.
-
-        deadline: by the event loop's clock. any_port: answers from every port of the host are received; that the host
-        refuses the port is then not noticed.
-        """
-        self._loop = asyncio.get_running_loop()
-        self._deadline = deadline
-        self._any_port = any_port
-        self._peer: tuple[str, int] | None = None
-        self._inbox = _DatagramInbox()
-        self._transport: asyncio.DatagramTransport | None = None
-        self._failed: ConnectionStatus | None = ConnectionStatus.CLOSED
-
-    @property
-    def status(self) -> ConnectionStatus:
-        """How it stands. REFUSED: the host answered that the port is closed."""
-        return self._failed or self._inbox.ended or ConnectionStatus.OPEN
-
-    async def open(self, address: str, port: int) -> None:
-        """Open a socket that receives datagrams only from one host, and from one port unless `any_port` was set.
-
-        address: IPv4 or IPv6, no host name; port: 1 to 65535, where datagrams are sent.
-        """
-        remote: tuple[str, int] | None = (address, port)
-        local = None
-        if self._any_port:
-            self._inbox.only_from = ipaddress.ip_address(address)
-            self._peer, remote, local = remote, None, ("::" if ":" in address else "0.0.0.0", 0)  # noqa: S104  # to send from
-        try:
-            self._transport, _ = await self._loop.create_datagram_endpoint(
-                lambda: self._inbox, local_addr=local, remote_addr=remote
-            )
-        except OSError as error:
-            self._failed = status_of(error)
-        else:
-            self._failed = None
-
-    def send(self, data: bytes) -> None:
-        """Send one datagram."""
-        if data and self.status is ConnectionStatus.OPEN and self._transport is not None:
-            self._transport.sendto(data, self._peer)
-
-    async def receive(self, limit: int, *, wait: float, complete: Callable[[bytes], bool] | None = None) -> bytes:
-        """Return the first datagram that comes within `wait` seconds, or all until `complete` returns True, up to `limit`."""
-        until = min(self._deadline, self._loop.time() + wait)
-        inbox = self._inbox
-        while not self._failed and not inbox.ended and len(inbox.bytes) < limit:
-            if inbox.bytes and (complete is None or complete(bytes(inbox.bytes))):
-                break
-            inbox.news.clear()
-            try:
-                async with asyncio.timeout_at(until):
-                    await inbox.news.wait()
-            except TimeoutError:
-                break
-        return inbox.take(limit)
-
-    async def start_tls(self, _: StartTls) -> bool:
-        """Return False: there is no TLS over datagrams."""
+        if await self._inbox.news(min(until, self._deadline)):
+            return True
+        if self._loop.time() >= self._deadline:
+            self._failed = ConnectionStatus.TIMEOUT
         return False
-
-    def abort(self) -> None:
-        """Close."""
-        if self._transport is not None:
-            self._transport.abort()
-
-
-class _DatagramInbox(asyncio.DatagramProtocol):
-    """The datagrams that have arrived, up to MOST_BYTES."""
-
-    def __init__(self) -> None:
-        self.bytes = bytearray()
-        self.ended: ConnectionStatus | None = None
-        self.news = asyncio.Event()
-        self.only_from: ipaddress.IPv4Address | ipaddress.IPv6Address | None = None
-
-    def datagram_received(self, data: bytes, source: tuple[str, int]) -> None:
-        if self.only_from and ipaddress.ip_address(source[0].partition("%")[0]) != self.only_from:
-            return
-        self.bytes += data[: MOST_BYTES - len(self.bytes)]
-        self.news.set()
-
-    def error_received(self, exc: Exception) -> None:
-        self.ended = self.ended or status_of(exc)
-        self.news.set()
-
-    def take(self, limit: int) -> bytes:
-        taken = bytes(self.bytes[:limit])
-        del self.bytes[:limit]
-        return taken
-
-
-class _Inbox(asyncio.Protocol):
-    """What has arrived, up to MOST_BYTES; keeps it when the connection breaks."""
-
-    def __init__(self) -> None:
-        self.bytes = bytearray()
-        self.ended: ConnectionStatus | None = None
-        self.news = asyncio.Event()
-        self.transport: asyncio.Transport | None = None
-        self._room = MOST_BYTES
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-
-    def data_received(self, data: bytes) -> None:
-        self.bytes += data[: self._room]
-        self._room -= min(self._room, len(data))
-        if not self._room:
-            self._end(ConnectionStatus.CLOSED)
-            if self.transport is not None:
-                self.transport.pause_reading()
-        self.news.set()
-
-    def eof_received(self) -> None:
-        self._end(ConnectionStatus.CLOSED)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._end(status_of(exc) if exc else ConnectionStatus.CLOSED)
-
-    def take(self, limit: int) -> bytes:
-        taken = bytes(self.bytes[:limit])
-        del self.bytes[:limit]
-        return taken
-
-    def _end(self, status: ConnectionStatus) -> None:
-        self.ended = self.ended or status
-        self.news.set()
-
-
-_STATUSES: Final = {
-    errno.ECONNREFUSED: ConnectionStatus.REFUSED,
-    errno.ECONNRESET: ConnectionStatus.RESET,
-    errno.ECONNABORTED: ConnectionStatus.RESET,
-    errno.EPIPE: ConnectionStatus.RESET,
-    errno.ETIMEDOUT: ConnectionStatus.TIMEOUT,
-    errno.EMFILE: ConnectionStatus.EXHAUSTED,
-    errno.ENFILE: ConnectionStatus.EXHAUSTED,
-    errno.ENOBUFS: ConnectionStatus.EXHAUSTED,
-    errno.ENOMEM: ConnectionStatus.EXHAUSTED,
-    errno.EADDRNOTAVAIL: ConnectionStatus.EXHAUSTED,
-}
-
-
-def status_of(error: Exception) -> ConnectionStatus:
-    """Map an OSError to a ConnectionStatus; unknown errors become UNREACHABLE."""
-    if isinstance(error, TimeoutError):
-        return ConnectionStatus.TIMEOUT
-    if isinstance(error, ssl.SSLError):
-        return ConnectionStatus.NO_TLS
-    # asyncio raises its own, without a number, when a peer hangs up inside a handshake.
-    if isinstance(error, ConnectionError) and error.errno is None:
-        return ConnectionStatus.RESET
-    number = error.errno if isinstance(error, OSError) else None
-    return _STATUSES.get(number, ConnectionStatus.UNREACHABLE) if number else ConnectionStatus.UNREACHABLE

@@ -7,7 +7,7 @@ Answer, never as an exception.
 import asyncio
 import copy
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
 from cobalt_tasks.core.addresses import Scope, is_public
@@ -15,7 +15,8 @@ from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Job
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTls, StepResult, Steps, T, Target
 from cobalt_tasks.protocols.dns_messages import Labels, RecordType
-from workers.connection import Connection, Datagrams
+from workers.connection import Connection
+from workers.datagrams import Datagrams
 from workers.handshakes import SILENT_HOSTS
 from workers.pace import Pace
 from workers.resolvers import DnsAnswer, Resolvers
@@ -114,6 +115,15 @@ class Net:
             OutOfScopeError: the address must not receive a packet; it has not.
 
         """
+        connection = await self._open(address, port, deadline, transport=transport, any_port=any_port)
+        try:
+            yield connection
+        finally:
+            await _close(connection)
+
+    async def _open(
+        self, address: str, port: int, deadline: float, *, transport: str, any_port: bool
+    ) -> Connection | Datagrams:
         if not self.scope.allows(address, discovered=True):
             raise OutOfScopeError(f"{address} is outside the scope or excluded")
         if transport == "udp":
@@ -122,11 +132,10 @@ class Net:
             connection = Connection(deadline, self._context)
         try:
             await connection.open(address, port)
-            yield connection
-        finally:
+        except BaseException:
             connection.abort()
-            # The loop closes the socket in its next round: before the next one to the same host is opened.
-            await asyncio.sleep(0)
+            raise
+        return connection
 
     async def drive(self, steps: Steps[T], target: Target, *, deadline: float) -> T:
         """Run the steps of a conversation, and return its result. One connection is open at a time; none stays open.
@@ -139,32 +148,33 @@ class Net:
             OutOfScopeError: the address must not receive a packet; it has not.
 
         """
-        async with AsyncExitStack() as stack:
-            connection: Connection | Datagrams | None = None
-            try:
-                step = next(steps)
-                while True:
-                    if isinstance(step, Connect):
-                        await stack.aclose()
-                        if self._pace and not SILENT_HOSTS.is_silent(target.address):
-                            # The time until it may be opened is none of the target's.
-                            deadline += await self._pace.turn()
-                        connection = await stack.enter_async_context(self._connect(target, step, deadline))
-                        reply = StepResult(status=connection.status)
-                    elif connection is None:
-                        reply = StepResult(status=ConnectionStatus.CLOSED)
-                    else:
-                        reply = await _take(step, connection)
-                    step = steps.send(reply)
-            except StopIteration as end:
-                result: T = end.value
-                return result
+        connection: Connection | Datagrams | None = None
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Connect):
+                    if connection is not None:
+                        await _close(connection)
+                    if self._pace and not SILENT_HOSTS.is_silent(target.address):
+                        # The time until it may be opened is none of the target's.
+                        deadline += await self._pace.turn()
+                    connection = await self._connect(target, step, deadline)
+                    reply = StepResult(status=connection.status)
+                elif connection is None:
+                    reply = StepResult(status=ConnectionStatus.CLOSED)
+                else:
+                    reply = await _take(step, connection)
+                step = steps.send(reply)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+        finally:
+            if connection is not None:
+                await _close(connection)
 
-    def _connect(
-        self, target: Target, step: Connect, deadline: float
-    ) -> AbstractAsyncContextManager[Connection | Datagrams]:
-        return self.connect(
-            target.address, target.port, deadline=deadline, transport=target.transport, any_port=step.any_port
+    async def _connect(self, target: Target, step: Connect, deadline: float) -> Connection | Datagrams:
+        return await self._open(
+            target.address, target.port, deadline, transport=target.transport, any_port=step.any_port
         )
 
     async def ask(self, name: Labels, kind: RecordType, *, about: str, deadline: float) -> DnsAnswer:
@@ -176,6 +186,12 @@ class Net:
         deadline: by the event loop's clock.
         """
         return await self._resolvers.ask(name, kind, is_private=not is_public(about), deadline=deadline)
+
+
+async def _close(connection: Connection | Datagrams) -> None:
+    if connection.abort():
+        # The loop closes the socket in its next round: before the next one to the same host is opened.
+        await asyncio.sleep(0)
 
 
 async def _take(step: Send | StartTls, connection: Connection | Datagrams) -> StepResult:

@@ -11,7 +11,7 @@ from cobalt_tasks.core.errors import OutOfScopeError
 from cobalt_tasks.core.records import Job
 from cobalt_tasks.protocols.base import StartTls
 from tests.support.waiting import PATIENCE
-from workers.connection import MOST_BYTES
+from workers.inbox import MOST_BYTES
 from workers.net import ConnectionStatus, Net
 
 
