@@ -212,16 +212,20 @@ def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Any, ledg
 
 
 def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) -> None:
-    """Of 250 ports a hundred are shown; the heading says so and leads to the rest."""
+    """Of 250 ports a hundred are shown; the heading says so, and a button shows the rest."""
     connect(ledger, ["198.51.100.10"])
     seen = {"address": "198.51.100.10", "protocol": "tcp", "first_seen": 1.0, "last_seen": 1.0}
     with ledger.writing() as connection:
         connection.execute(insert(models.ports), [{**seen, "port": number} for number in range(250)])
     page.show("/hosts/198.51.100.10")
-    page.wait_for("!!document.querySelector('#host-body h3 a')")
-    assert "Ports (100 of 250) the rest" in page.text("#host-body")
-    link = page.evaluate("document.querySelector('#host-body h3 a').getAttribute('href')")
-    assert link == "/api/hosts/198.51.100.10/ports?offset=100"
+    page.wait_for("document.querySelector('#ports')?.innerText === 'Ports (100 of 250)'")
+    for shown in ("Ports (200 of 250)", "Ports (250)"):
+        page.evaluate("document.querySelector('#ports ~ .more-rows button').click()")
+        page.wait_for(f"document.querySelector('#ports').innerText === '{shown}'")
+    rows = "document.querySelectorAll('#ports + .scroll tbody tr')"
+    assert page.evaluate(f"{rows}.length") == 250
+    assert page.evaluate(f"{rows}[249].innerText").startswith("249/tcp")
+    assert page.evaluate("document.querySelector('#ports ~ .more-rows button').hidden")
 
 
 CONTRAST = """(selector, property) => {

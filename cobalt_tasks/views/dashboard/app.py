@@ -18,6 +18,7 @@ from cobalt_tasks.core.errors import CobaltError, DatabaseUnavailableError
 from cobalt_tasks.core.records import State
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import peers
 from cobalt_tasks.hosts.parts import PARTS, Page
 from cobalt_tasks.hosts.queries import After, Filter, Order
 from cobalt_tasks.hosts.search.fields import Searchable
@@ -26,6 +27,7 @@ from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import lists, payload
 from cobalt_tasks.views.dashboard.certificates_route import add_certificates
 from cobalt_tasks.views.dashboard.changes_route import add_changes
+from cobalt_tasks.views.dashboard.findings_route import add_findings
 from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.overview_routes import add_overview
 from cobalt_tasks.views.dashboard.pages import add_pages
@@ -37,6 +39,7 @@ from cobalt_tasks.views.dashboard.security import (
     SecurityHeaders,
     is_logged_in,
 )
+from cobalt_tasks.views.dashboard.sources_route import add_sources
 from cobalt_tasks.views.dashboard.stream import EventResponse, Streams
 from cobalt_tasks.views.dashboard.wire import Wire
 
@@ -93,6 +96,8 @@ def create_app(settings: Settings) -> FastAPI:
     add_changes(app)
     add_certificates(app)
     add_overview(app)
+    add_findings(app)
+    add_sources(app)
     add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
@@ -187,6 +192,16 @@ def _add_hosts(app: FastAPI) -> None:
 
 
 def _add_host(app: FastAPI, settings: Settings) -> None:
+    @app.get("/api/hosts/{ip}/traffic", tags=["lists"])
+    def host_traffic(request: Request, ip: str) -> Response:
+        """Return the peers of a host and its connections by day, counted over its newest 10,000 at each end.
+
+        `sent` are connections that the host opened to the peer, `received` those that the peer opened. Not `exact`: older
+        connections are not counted. `peers` is the number of different ones, of which 50 are listed.
+        """
+        with _live(request).database.reading() as connection:
+            return _json(peers.of_host(connection, _address(ip)))
+
     @app.get("/api/hosts/{ip}", tags=["lists"])
     def host(request: Request, ip: str, limit: Limit = 100) -> Response:
         """Return what is known about one address: score, evidence, location, names, ports, certificates, jobs.

@@ -6,6 +6,7 @@ from typing import Any
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import connections as traffic
 from cobalt_tasks.hosts import queries as host_queries
+from cobalt_tasks.hosts import source_lists
 from cobalt_tasks.jobs import lists as job_lists
 from cobalt_tasks.views import hosts as views
 from cobalt_tasks.views.dashboard import payload
@@ -68,6 +69,33 @@ def jobs(database: Database, limit: int, only: job_lists.JobFilter, before: int 
     """
     with database.reading() as connection:
         return _page(job_lists.job_page(connection, limit, only=only, before=before), limit)
+
+
+def sources(database: Database, limit: int, before: int | None) -> Page:
+    """Return a page of sources, the newest first.
+
+    Args:
+        database: the ledger.
+        limit: rows at most.
+        before: only rows with a smaller id; None for the first page.
+
+    """
+    with database.reading() as connection:
+        return _page(source_lists.source_page(connection, limit, before), limit)
+
+
+def rejects(database: Database, limit: int, source: int | None, before: int | None) -> Page:
+    """Return a page of refused records, the newest first.
+
+    Args:
+        database: the ledger.
+        limit: rows at most.
+        source: only those of the source with this id; None: of all.
+        before: only rows with a smaller id; None for the first page.
+
+    """
+    with database.reading() as connection:
+        return _page(source_lists.reject_page(connection, limit, source, before), limit)
 
 
 def _page(rows: list[dict[str, Any]], limit: int) -> Page:

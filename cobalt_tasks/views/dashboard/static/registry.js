@@ -10,6 +10,7 @@ export const VIEWS = [
   { path: "/connections", label: "Connections", load: () => import("/static/views/connections.js") },
   { path: "/changes", label: "Changes", load: () => import("/static/views/changes.js") },
   { path: "/certificates", label: "Certificates", load: () => import("/static/views/certificates.js") },
+  { path: "/findings", label: "Findings", load: () => import("/static/views/findings.js") },
   { path: "/sources", label: "Sources", load: () => import("/static/views/sources.js") },
   { path: "/system", label: "System", load: () => import("/static/views/system.js") },
   { path: "/hosts/:address", label: null, under: "/hosts", load: () => import("/static/views/host.js") },

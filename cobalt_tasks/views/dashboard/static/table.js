@@ -20,7 +20,7 @@ const RETRY_SECONDS = 5;
  * Fill `container` with a list and return the parts of a view: see registry.js.
  *
  * Options:
- * - `name` of its elements; `title`; `about`: one sentence; `path` of the API; `target`: what a query finds;
+ * - `name` of its elements; `title`, and the `level` of its heading if it is not h1; `about`: one sentence; `path` of the API; `target`: what a query finds;
  *   `example` of a query; `seconds` after which the first page is loaded again;
  * - `columns`: `{id, title, hint, sort, direction, className, optional, cell(row)}`; the first is always shown. `sort` is the
  *   API's name of the order, `note` what it leaves out; an `optional` column is hidden until it is chosen;
@@ -56,15 +56,15 @@ export function startTable(container, first, tools, options) {
 
   // What is built once -----------------------------------------------------------------------------------------------
 
-  const box = searchBox(name, options.target, options.example);
+  const box = options.target ? searchBox(name, options.target, options.example) : null;
   const note = element("p", `${name}-note`, "quiet");
   note.setAttribute("role", "status");
-  const form = make("form", "filter", box.label, ...filters.map(select), make("button", "", "Search"));
+  const form = make("form", "filter", box?.label, ...filters.map(select), make("button", "", "Search"));
   form.id = `${name}-filter`;
   form.setAttribute("role", "search");
   const clear = make("a", "", "Clear");
   form.append(clear);
-  const heading = make("h1", "", options.title);
+  const heading = make(options.level ?? "h1", "", options.title);
   heading.id = `${name}-title`;
   const head = make("tr");
   const body = element("tbody", `${name}-rows`);
@@ -80,7 +80,7 @@ export function startTable(container, first, tools, options) {
   const pages = make("nav", "pages", steps, rowChoice, columnChoice, extras);
   pages.setAttribute("aria-label", "Pages");
   const facets = options.facets?.length ? startFacets(options.target, options.facets, (q) => to({ q }), showTotal) : null;
-  const panel = make("section", "panel", make("header", "", heading, note), make("p", "about quiet", options.about), form, box.error, table, pages);
+  const panel = make("section", "panel", make("header", "", heading, note), make("p", "about quiet", options.about), box || filters.length ? form : null, box?.error, table, pages);
   container.append(make("div", facets ? "list with-facets" : "list", panel, facets ? facets.aside : null));
 
   form.addEventListener("submit", (event) => {
@@ -92,7 +92,7 @@ export function startTable(container, first, tools, options) {
   function search() {
     const entered = Object.fromEntries(new FormData(form));
     for (const filter of filters) if (entered[filter.name] === filter.options[0][0]) entered[filter.name] = null;
-    tools.go(to({ ...entered, q: entered.q.trim() }));
+    tools.go(to({ ...entered, q: (entered.q ?? "").trim() }));
   }
 
   function select({ name: filter, label, options: choices }) {
@@ -104,7 +104,7 @@ export function startTable(container, first, tools, options) {
   // What the address chooses -----------------------------------------------------------------------------------------
 
   function showChoices() {
-    box.set(query());
+    box?.set(query());
     for (const [filter, chosen] of Object.entries(values())) form.elements[filter].value = chosen;
     clear.href = path;
     clear.hidden = !query() && !filters.some((filter) => state.query.has(filter.name));
@@ -131,13 +131,13 @@ export function startTable(container, first, tools, options) {
     if (number !== asked) return;
     panel.removeAttribute("aria-busy");
     if (answer.error) {
-      box.fail(answer.status === 422 || answer.status === 503 ? answer : null);
+      box?.fail(answer.status === 422 || answer.status === 503 ? answer : null);
       // While the server is gone, what was loaded stays.
       if (answer.status !== 0) showPage({ items: [], next: null }, answer.error);
       loadedAt = Date.now() - (options.seconds - RETRY_SECONDS) * 1000;
       return;
     }
-    box.fail(null);
+    box?.fail(null);
     showPage(answer, null);
   }
 

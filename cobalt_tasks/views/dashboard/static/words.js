@@ -63,6 +63,15 @@ const RULES = {
   weak_signature: "Weak signature",
 };
 
+/** The names of the rules, as programs have them. */
+export const RULE_NAMES = Object.keys(RULES);
+
+/** How serious a finding is, by its points. */
+export function severity(points) {
+  if (points >= 0.3) return { text: "high", level: "bad" };
+  return points >= 0.15 ? { text: "medium", level: "fair" } : { text: "low", level: "normal" };
+}
+
 export const rule = (name) => RULES[name] ?? name.replaceAll("_", " ");
 
 /** A country's name by its code, or the text in place of one. */

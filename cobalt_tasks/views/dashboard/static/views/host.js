@@ -1,105 +1,80 @@
-// One host in full.
+// One host in full: who and where, what speaks against it, and every list about it, page by page.
 
 import { ask } from "/static/api.js";
-import { anchor, make } from "/static/dom.js";
-import { accepted } from "/static/views/changes.js";
+import { anchor, make, setText } from "/static/dom.js";
+import { href } from "/static/router.js";
+import { reasons } from "/static/views/host_findings.js";
+import { sections } from "/static/views/host_lists.js";
+import { both, term } from "/static/query.js";
 import * as words from "/static/words.js";
-
-const TIMELINE = 50;
 
 export const title = (state) => state.address;
 
-export function mount(container, state) {
-  const heading = make("h1", "mono", state.address);
+export function mount(container, state, tools) {
+  const heading = make("h1", "mono address", state.address);
   heading.id = "host-title";
+  const note = make("p", "quiet");
+  note.setAttribute("role", "status");
+  setText(note, "Loading …");
+  const again = make("button", "", "Load again");
+  again.type = "button";
+  again.addEventListener("click", load);
   const body = make("div", "host");
   body.id = "host-body";
-  container.append(make("section", "panel", make("header", "", heading), body));
-  load(state.address, body);
+  container.append(make("section", "panel", make("header", "", heading, note, again), body));
+
+  async function load() {
+    const api = `/api/hosts/${encodeURIComponent(state.address)}`;
+    const [host, traffic, changes] = await Promise.all([ask(api), ask(`${api}/traffic`), ask(href("/api/changes", { host: state.address, limit: 100 }))]);
+    if (host.error) {
+      setText(note, "");
+      const search = anchor("Search for it", href("/hosts", { q: state.address }));
+      return body.replaceChildren(make("p", "empty", `${host.error} `, host.status === 0 ? "" : search));
+    }
+    setText(note, `as of ${new Date().toLocaleTimeString()}`);
+    const lists = sections(host, traffic, changes, tools);
+    body.replaceChildren(facts(host), jumps(lists), ...reasons(host), ...lists.flatMap((each) => each.elements));
+    const wanted = location.hash ? document.getElementById(location.hash.slice(1)) : null;
+    wanted?.scrollIntoView();
+    return undefined;
+  }
+
+  load();
   return {};
 }
 
-async function load(address, body) {
-  const host = await ask(`/api/hosts/${encodeURIComponent(address)}`);
-  if (host.error) return body.replaceChildren(make("p", "empty", host.error));
-  const changed = section("What changed", ["Seen (UTC)", "What", "Note"], await timeline(host.address));
-  return body.replaceChildren(...inFull(host), ...changed);
-}
-
-async function timeline(address) {
-  const page = await ask(`/api/changes?${new URLSearchParams({ host: address, limit: TIMELINE })}`);
-  return (page.items ?? []).map((change) => [words.moment(change.observed_at), change.text, accepted(change)]);
-}
-
-function inFull(host) {
-  const network = words.place(host.asn === null ? null : `AS${host.asn}`, host.organisation, host.isp);
+/** Who it is, and where. */
+function facts(host) {
   const missing = new Map(host.not_checked.map((each) => [each.check, each.reason]));
-  const facts = [
-    ["Place", words.place(host.city, host.region, host.country_name ?? host.country_code) || (missing.has("location") ? `not checked: ${missing.get("location")}` : "unknown")],
+  const place = words.place(host.city, host.region, host.country_name ?? host.country_code);
+  const find = (field, value, text) => anchor(text, href("/hosts", { q: term(field, value) }));
+  const rows = [
+    ["Names", host.hostnames.length ? words.brief([...new Set(host.hostnames.map((name) => name.name))], 5) : null],
+    ["Place", place ? (host.country_code ? find("country", host.country_code, place) : place) : missing.has("location") ? `not checked: ${missing.get("location")}` : "unknown"],
     ["Coordinates", host.latitude === null ? null : `${host.latitude.toFixed(4)}, ${host.longitude.toFixed(4)}`],
-    ["Network", network],
+    ["Network", host.asn === null ? words.place(host.organisation, host.isp) : find("asn", host.asn, words.place(`AS${host.asn}`, host.organisation, host.isp)), words.ASN],
     ["Located by", host.provider ? `${host.provider}, ${words.moment(host.located_at)}` : null],
     ["First seen", words.moment(host.first_seen)],
     ["Last seen", words.moment(host.last_seen)],
+    ["Met", host.discovered ? "a scan reported it" : "in traffic, or looked up", "Only what a scan reports, or what lies in the scope, is probed"],
   ];
   const list = make("dl");
-  for (const [name, text] of facts) if (text) list.append(make("dt", "", name), make("dd", "", text));
-  return [
-    list,
-    ...reasons(host),
-    ...section(titled("Names", host, "hostnames"), ["Name", "From", "Confirmed"], host.hostnames.map((name) => [name.name, name.source, { true: "yes", false: "no" }[name.confirmed] ?? "not asked"])),
-    ...section(titled("MAC addresses", host, "hardware_addresses"), ["Address", "Vendor", "From"], host.hardware_addresses.map((each) => [each.mac, each.vendor ?? "", each.source])),
-    ...section(titled("Ports", host, "ports"), ["Port", "Service", "Says"], host.ports.map((port) => [`${port.port}/${port.protocol}`, [port.service, port.product, port.version].filter(Boolean).join(" "), port.banner ?? ""])),
-    ...section(titled("Certificates", host, "certificates"), ["Port", "Subject", "Names", "Until"], host.certificates.map((seen) => [`${seen.port}/${seen.protocol}`, seen.subject, seen.names.join(", "), words.moment(seen.not_after) + (seen.self_signed ? " (self-signed)" : "")])),
-    ...section("Not checked", ["What", "Why"], host.not_checked.map((each) => [words.rule(each.check), each.reason])),
-    ...section(titled("Jobs", host, "jobs"), ["Kind", "State", "Outcome", "Detail"], host.jobs.map((job) => [job.port ? `${job.kind} ${job.port}` : job.kind, job.state, job.outcome ?? "", job.detail ?? ""])),
-    ...section("Connections", ["Arrived", "From", "To", "Process"], host.connections.map((row) => [words.moment(row.arrived_at), words.endpoint(row.src_ip, row.src_port), words.endpoint(row.dst_ip, row.dst_port), row.process ?? ""])),
-  ];
-}
-
-/** Why a host has its score: every piece of evidence with what it adds, and the sum. */
-function reasons(host) {
-  const risk = words.risk(host.score);
-  const title = make("h3", "", "Risk ", make("span", `badge ${risk.level}`, risk.text));
-  if (host.score === null && !host.evidence.length) return [title, make("p", "quiet", "Not scored yet.")];
-  if (!host.score && !host.evidence.length) return [title, make("p", "quiet", host.not_checked.length ? "No evidence was found by the rules that could be checked; the others are listed below." : "No evidence was found by any rule.")];
-  const sum = host.evidence.reduce((total, piece) => total + piece.counted, 0);
-  const items = host.evidence.map((piece) =>
-    make("li", piece.counted ? "" : "quiet",
-      make("span", "figure", piece.counted ? `+${words.points(piece.counted)}` : "0"),
-      make("div", "",
-        make("p", "", make("strong", "", words.rule(piece.rule)), `: ${piece.detail}`),
-        make("p", "quiet small", [
-          piece.accepted ? `accepted by ${piece.accepted.author}: ${piece.accepted.reason}` : piece.counted === piece.points ? "" : `${words.points(piece.points)} by itself`,
-          `from ${piece.source}`,
-          `seen ${words.moment(piece.observed_at)}`,
-          `rules ${piece.rule_version}`,
-        ].filter(Boolean).join(" · ")))));
-  const notes = [];
-  if (host.evidence.some((piece) => !piece.accepted && piece.counted < piece.points)) notes.push("A rule counts once, with the most points it found, and the sum ends at 1.");
-  if (words.points(sum) !== words.points(host.score ?? 0)) notes.push("The evidence is newer than the score, which follows soon.");
-  items.push(make("li", "sum", make("span", "figure", words.points(sum)), make("p", "quiet small", `in all. ${notes.join(" ")}`)));
-  return [title, make("ul", "evidence", ...items)];
-}
-
-/** A heading with the number of rows, where not all are shown, with a link to the rest. */
-function titled(name, host, list) {
-  const shown = host[list].length;
-  const total = host.totals[list];
-  if (shown >= total) return [name];
-  const rest = anchor("the rest", host.next[list], "small");
-  return [`${name} (${words.count(shown)} of ${words.count(total)}) `, rest];
-}
-
-function section(title, columns, rows) {
-  if (!rows.length) return [];
-  const head = make("tr");
-  for (const column of columns) {
-    const cell = make("th", "", column);
-    cell.scope = "col";
-    head.append(cell);
+  for (const [name, value, hint] of rows) {
+    if (!value) continue;
+    const key = make("dt", "", name);
+    if (hint) key.title = hint;
+    list.append(key, make("dd", "", value));
   }
-  const body = make("tbody");
-  for (const row of rows) body.append(make("tr", "", ...row.map((text) => make("td", "name", text))));
-  return [make("h3", "", ...[title].flat()), make("div", "scroll", make("table", "", make("thead", "", head), body))];
+  return list;
 }
+
+/** Links to the lists below, each with its number. */
+function jumps(lists) {
+  const links = lists.filter((each) => each.total).map((each) => anchor(`${each.title} ${each.least ?? ""}${words.count(each.total)}`, `#${each.id}`));
+  const nav = make("nav", "jumps", ...links.flatMap((link) => [link, " "]));
+  nav.setAttribute("aria-label", "On this page");
+  return nav;
+}
+
+/** All connections of a host, in their own view. */
+export const connectionsOf = (address, more = "") => href("/connections", { q: more ? both(term("net", address), more) : term("net", address) });

@@ -1,0 +1,52 @@
+"""The routes of findings."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import FastAPI, Query, Request, Response
+
+from cobalt_tasks.hosts.queries import Order
+from cobalt_tasks.views import findings as views
+from cobalt_tasks.views.dashboard.search_routes import Limit, Mark, Text
+
+Rule = Annotated[
+    str | None,
+    Query(max_length=64, pattern="^[a-z0-9_]+$", description="Only hosts that this rule matched on, such as weak_key."),
+]
+By = Annotated[Order, Query(description="The highest score first, and only hosts with one above 0; or the last seen.")]
+
+
+def add_findings(app: FastAPI) -> None:
+    """Add the routes of findings to `app`."""
+
+    @app.get("/api/findings", tags=["lists"])
+    def findings(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
+        request: Request,
+        q: Text = "",
+        rule: Rule = None,
+        limit: Limit = 100,
+        order: By = Order.SCORE,
+        after: Mark = None,
+    ) -> Response:
+        """Return the hosts with findings, each with the findings themselves, those with the most points first.
+
+        `accepted` is the note of one that is accepted and adds nothing to the score. Of more than 20 of a host, 20 are
+        listed: `/api/hosts/{ip}/evidence` has all.
+        """
+        state = request.app.state
+        by_score = order is Order.SCORE
+        page = views.page(state.live.database, limit, state.home, query=q, rule=rule, mark=after, by_score=by_score)
+        return _json(page)
+
+    @app.get("/api/findings/rules", tags=["lists"])
+    def rules(request: Request, q: Text = "") -> Response:
+        """Return the rules that found something on hosts that match, with the number of these hosts.
+
+        Exact up to 50,000 hosts that match, and for all hosts; else `exact` is false and there are more.
+        """
+        state = request.app.state
+        return _json(views.by_rule(state.live.database, q, state.home))
+
+
+def _json(document: object) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json")
