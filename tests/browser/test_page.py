@@ -139,7 +139,10 @@ def test_hostile_text_is_shown_and_runs_nothing(poisoned: str, page: Any) -> Non
     """
     views = {
         "/": ("#connection-rows", "#zone-rows"),
-        "/sources": ("#source-rows", "#reject-rows"),
+        "/sources": ("#source-rows",),
+        "/sources?rejects=all": ("#reject-rows",),
+        "/findings": ("#finding-rows", "#rule-rows"),
+        "/connections": ("#connection-rows",),
         "/hosts": ("#host-rows",),
     }
     for path, selectors in views.items():

@@ -12,7 +12,7 @@ from cobalt_tasks.db.engine import Database
 
 HOSTS = 2_345
 
-VIEWS = ("/", "/hosts", "/connections", "/changes", "/certificates", "/sources", "/system")
+VIEWS = ("/", "/hosts", "/connections", "/changes", "/certificates", "/findings", "/sources", "/system")
 
 FIRST = "document.querySelector('#host-rows th')?.innerText"
 NOTE = "document.querySelector('#host-note')?.innerText"
