@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 # Written out, so that --help needs no database library; a test holds them against the tables and formats there are.
 _TABLES = ("hosts", "ports", "connections", "jobs", "certificates", "hostnames", "changes", "findings")
-_FORMATS = ("csv", "ndjson", "xlsx", "parquet", "geojson")
+_FORMATS = (
+    *("csv", "ndjson", "xlsx", "parquet", "geojson", "stix", "ecs", "zgrab2", "nmap-targets"),
+    "pem",
+)
 
 
 @click.command(
@@ -62,6 +65,8 @@ def export(
       cobalt export 'port:22 country:DE' --format xlsx --output ssh.xlsx
       cobalt export --table connections 'seen:<1d' --output today.parquet
       cobalt export 'seen:<7d' --format geojson --output map.geojson
+      cobalt export 'port:22' --format nmap-targets | nmap -p 22 -iL -
+      cobalt export --table certificates --format pem --output certificates.pem
       cobalt export --columns address,country_code | jq -r .country_code | sort | uniq -c
     """  # noqa: D301  # Click's mark for "do not wrap"
     from cobalt_tasks.core.settings import load
@@ -91,8 +96,12 @@ def export(
 
 
 def _by_ending(output: Path | None) -> str:
-    ending = output.suffix.lower().removeprefix(".") if output else ""
-    return ending if ending in _FORMATS else "ndjson"
+    from cobalt_tasks.views.exports.registry import FORMATS
+
+    name = output.name.lower() if output else ""
+    ending = (form for form, each in FORMATS.items() if name.endswith(each.extension))
+    # The longest: .ecs.ndjson ends in .ndjson too.
+    return max(ending, key=lambda form: len(FORMATS[form].extension), default="ndjson")
 
 
 def _check(chosen: "ExportFormat", output: Path | None, columns: str | None, separator: str | None) -> None:

@@ -103,6 +103,27 @@ _FORMATS: Final = (
         name="geojson", media_type="application/geo+json", extension=".geojson", module="geojson", tables=("hosts",),
         summary="QGIS and other maps: hosts with a place",
     ),
+    ExportFormat(
+        name="stix", media_type="application/stix+json;version=2.1", extension=".stix.json", module="stix",
+        tables=("hosts", "ports", "connections", "certificates"), summary="OpenCTI, MISP: a bundle of STIX 2.1",
+    ),
+    ExportFormat(
+        name="ecs", media_type="application/x-ndjson", extension=".ecs.ndjson", module="ecs",
+        tables=("hosts", "ports", "connections", "certificates", "changes", "findings"),
+        summary="Elasticsearch: NDJSON in the Elastic Common Schema",
+    ),
+    ExportFormat(
+        name="zgrab2", media_type="application/x-ndjson", extension=".zgrab2.json", module="zgrab2", tables=("ports",),
+        summary="`cobalt ingest zgrab2`, and what reads zgrab2's results",
+    ),
+    ExportFormat(
+        name="nmap-targets", media_type="text/plain; charset=utf-8", extension=".targets.txt", module="nmap_targets",
+        tables=("hosts", "ports"), summary="`nmap -iL`: addresses, with their open ports as a comment",
+    ),
+    ExportFormat(
+        name="pem", media_type="application/x-pem-file", extension=".pem", module="pem_file", tables=("certificates",),
+        summary="openssl: the certificates whose bytes are known",
+    ),
 )  # fmt: skip
 
 FORMATS: Final[Mapping[str, ExportFormat]] = {each.name: each for each in _FORMATS}
