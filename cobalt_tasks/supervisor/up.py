@@ -244,7 +244,8 @@ class _Everything:
 
 
 def _services(options: UpOptions) -> list[Command]:
-    celery = [sys.executable, "-m", "celery", "-A", "cobalt_tasks"]
+    service = [sys.executable, "-m", "cobalt_tasks.supervisor.service"]
+    celery = [*service, "celery", "-A", "cobalt_tasks"]
     workers = [
         Command(
             name=pool, argv=[*celery, "worker", "-Q", ",".join(queues), "-n", f"{pool}@%h", "-l", "INFO", "-c", count]
@@ -259,7 +260,7 @@ def _services(options: UpOptions) -> list[Command]:
         f"--port={options.flower_port}",
         f"--conf={_FLOWER_CONFIG}",
     ]
-    page = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--host", options.host, "--port", str(options.port)]
+    page = [*service, "cobalt_tasks", "dashboard", "--host", options.host, "--port", str(options.port)]
     return [
         *workers,
         Command(name="beat", argv=[*celery, "beat", "--pidfile=", "-l", "INFO"]),
