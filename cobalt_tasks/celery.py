@@ -1,5 +1,7 @@
 """The Celery app: `celery -A cobalt_tasks …`."""
 
+import os
+from pathlib import Path
 from typing import Any, Self
 
 from celery import Celery, signals
@@ -41,6 +43,9 @@ def _close_new_files(**_details: Any) -> None:
     """Close the files that workers and beat create to other users; Flower's guard does it for Flower."""
     private_files.set_mask()
 
+
+# Flower reads this variable: `celery -A cobalt_tasks flower` alone would listen on every address, without guards.
+os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
 
 app = Celery("cobalt_tasks", amqp=EagerAMQP)
 app.config_from_object("celeryconfig")
