@@ -5,16 +5,24 @@ No message here quotes a URL: it may hold a password.
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
 
 from cobalt_tasks.core.errors import ConfigurationError
 
-_BROKER_FORMS = (
+BROKER_FORMS = (
     "redis://:PASSWORD@HOST:PORT/NUMBER, rediss://…, redis+socket:///FILE or sentinel://HOST:PORT;sentinel://HOST:PORT"
 )
 _DATABASE_FORMS = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME"
 _BROKER_SCHEMES = frozenset({"redis", "rediss", "redis+socket", "sentinel"})
 _DATABASE_SCHEMES = frozenset({"sqlite", "postgresql", "postgres", "postgresql+psycopg"})
+_TLS_OPTIONS = {
+    "ssl_cert_reqs": frozenset({"none", "optional", "required"}),
+    "ssl_check_hostname": frozenset({"true", "false"}),
+    "ssl_ca_certs": None,
+    "ssl_certfile": None,
+    "ssl_keyfile": None,
+}
+"""What may stand behind the ? of rediss:// (its values, None: any): what Celery and redis-py both know."""
 _LONGEST_PASSWORD = 4096
 _HOST_PART = "its host or port cannot be read; encode / # ? @ : % in its password, or set {password} instead"
 
@@ -35,6 +43,9 @@ def database_url(environ: Mapping[str, str], default: str) -> str:
         return default
     parts = _parts(url, "COBALT_DATABASE_URL", _DATABASE_SCHEMES, _DATABASE_FORMS)
     if parts.scheme == "sqlite":
+        if parts.netloc or parts.path.lstrip("/") in {"", ":memory:"}:
+            # In memory it would be another ledger for each process.
+            raise ConfigurationError(f"COBALT_DATABASE_URL: use {_DATABASE_FORMS}")
         return url
     _check_host(parts, "COBALT_DATABASE_URL", "COBALT_DATABASE_PASSWORD")
     return _with_password(url, parts, password(environ, "COBALT_DATABASE_PASSWORD"))
@@ -58,9 +69,10 @@ def broker_url(environ: Mapping[str, str], default: str) -> str:
         return default
     url = environ[variable].strip()
     urls = url.split(";") if url.startswith("sentinel:") else [url]
-    parts = [_parts(each, variable, _BROKER_SCHEMES, _BROKER_FORMS) for each in urls]
+    parts = [_parts(each, variable, _BROKER_SCHEMES, BROKER_FORMS) for each in urls]
     for part in parts:
         _check_host(part, variable, "COBALT_BROKER_PASSWORD")
+        _check_broker(part, variable)
     first = _with_password(urls[0], parts[0], password(environ, "COBALT_BROKER_PASSWORD"))
     return ";".join([first, *urls[1:]])
 
@@ -83,6 +95,22 @@ def _check_host(parts: SplitResult, variable: str, password: str) -> None:
         is_whole = False
     if not is_whole or parts.netloc.count("@") > 1 or "@" in parts.path + parts.query + parts.fragment:
         raise ConfigurationError(f"{variable}: {_HOST_PART.format(password=password)}")
+
+
+def _check_broker(parts: SplitResult, variable: str) -> None:
+    """Raise ConfigurationError for a URL of Redis that Celery or redis-py would fail on later, with a traceback."""
+    path = parts.path.removeprefix("/")
+    is_socket = parts.scheme == "redis+socket"
+    if (not path or parts.hostname) if is_socket else not path.isascii() or not (path or "0").isdecimal():
+        raise ConfigurationError(f"{variable}: use {BROKER_FORMS}")
+    if not parts.query:
+        return
+    options = parse_qsl(parts.query, keep_blank_values=True) if parts.scheme == "rediss" else []
+    if not options or any(
+        name not in _TLS_OPTIONS or value not in (_TLS_OPTIONS[name] or {value}) for name, value in options
+    ):
+        known = ", ".join(f"{name}={'|'.join(sorted(values or {'FILE'}))}" for name, values in _TLS_OPTIONS.items())
+        raise ConfigurationError(f"{variable}: behind a ? there may be options of rediss:// alone: {known}")
 
 
 def _with_password(url: str, parts: SplitResult, password: str) -> str:

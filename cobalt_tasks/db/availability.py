@@ -23,6 +23,7 @@ _REFUSED: Final = (
     "no such database",
     "no such user",
     "is not permitted to log in",
+    "connection is bad: invalid",
 )
 
 

@@ -7,10 +7,11 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 import redis
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from cobalt_tasks.core.catalog import KINDS, LEVELS, QUEUES, REPORT_COMMAND
 from cobalt_tasks.core.errors import BrokerUnavailableError, ConfigurationError
+from cobalt_tasks.core.service_urls import BROKER_FORMS
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.messages import hints
 
@@ -53,10 +54,7 @@ class Broker:
             self._redis = _client(settings.broker_url, settings.broker_master)
         except (ValueError, TypeError, redis.RedisError):
             # Without the URL and the cause, which may hold a password.
-            forms = (
-                "redis://:PASSWORD@HOST:PORT/NUMBER, redis+socket://FILE or sentinel://HOST:PORT;sentinel://HOST:PORT"
-            )
-            raise ConfigurationError(f"COBALT_BROKER_URL: use {forms}") from None
+            raise ConfigurationError(f"COBALT_BROKER_URL: use {BROKER_FORMS}") from None
 
     def ping(self) -> None:
         """Return when Redis answers."""
@@ -189,6 +187,9 @@ def describe(error: Exception) -> str:
     if isinstance(error, redis.AuthenticationError):
         return "Redis refuses the password in COBALT_BROKER_URL"
     first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    if isinstance(error, MasterNotFoundError):
+        # What follows has every detail of each connection.
+        first_line = first_line.partition(" : ")[0] + "; see COBALT_BROKER_MASTER"
     return f"Redis does not answer: {first_line}"
 
 

@@ -157,6 +157,49 @@ def test_a_bad_url_never_shows_its_password(url: str) -> None:
         assert "SECRET" not in "".join(traceback.format_exception(caught.value))
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:SECRET@host/SECRET",
+        "redis://:SECRET@host/0/1",
+        "redis://:SECRET@host/-1",
+        "redis://host/0?password=SECRET",
+        "redis://host/0?socket_timeout=1",
+        "rediss://:SECRET@host/0?ssl_cert_reqs=SECRET",
+        "rediss://:SECRET@host/0?ssl_ca_cert=SECRET",
+        "rediss://:SECRET@host/0?SECRET",
+        "redis+socket://SECRET",
+        "redis+socket://run/SECRET.sock",
+        "redis+socket:///run/SECRET.sock?virtual_host=1",
+        "sentinel://host:26379/SECRET",
+        "sentinel://host:26379;sentinel://host:26379?db=SECRET",
+    ],
+)
+def test_a_broker_url_that_celery_cannot_use_is_refused(url: str) -> None:
+    """By settings, so that no command and no worker fails on it later, with a traceback. Break: _check_broker."""
+    for variable in ("COBALT_BROKER_URL", "CELERY_BROKER_URL"):
+        with pytest.raises(ConfigurationError, match=rf"^{variable}: ") as caught:
+            settings.load({variable: url})
+        assert "SECRET" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_broker_url_with_options_of_tls_is_used() -> None:
+    """By redis-py and by Celery alike."""
+    options = "ssl_cert_reqs=required&ssl_ca_certs=/etc/ca.pem&ssl_check_hostname=false"
+    loaded = settings.load({"COBALT_BROKER_URL": f"rediss://:a@host:1/2?{options}"})
+    client = redis.Redis.from_url(loaded.broker_url).connection_pool.connection_kwargs
+    assert (client["ssl_ca_certs"], client["db"]) == ("/etc/ca.pem", 2)
+    with Connection(loaded.broker_url) as celery:
+        assert celery.ssl["ssl_ca_certs"] == "/etc/ca.pem"
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://relative.db"])
+def test_a_ledger_in_memory_is_refused(url: str) -> None:
+    """Each process would have its own, and lose it. Break: the look at the path in database_url."""
+    with pytest.raises(ConfigurationError, match="^COBALT_DATABASE_URL: "):
+        settings.load({"COBALT_DATABASE_URL": url})
+
+
 def test_a_password_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     """Missing, empty or binary: the variable and the file, never what is in it."""
     (tmp_path / "empty").write_text("\n")

@@ -151,7 +151,7 @@ def test_an_unknown_name_and_a_senseless_url_are_one_clear_line(
     monkeypatch.setenv("COBALT_BROKER_MASTER", "somebody-else")
     with contextlib.closing(Broker(environment.load())) as broker, pytest.raises(BrokerUnavailableError) as told:
         broker.ping()
-    assert "somebody-else" in str(told.value)
+    assert str(told.value) == "Redis does not answer: No master found for 'somebody-else'; see COBALT_BROKER_MASTER"
     monkeypatch.setenv("COBALT_BROKER_URL", f"sentinel://:{QUOTED}@127.0.0.1:port/0")
     with pytest.raises(ConfigurationError) as refused:
         Broker(environment.load())
