@@ -45,7 +45,7 @@ def _close_new_files(**_details: Any) -> None:
 
 
 # Flower reads this variable: `celery -A cobalt_tasks flower` alone would listen on every address, without guards.
-os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))
+os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))  # noqa: TID251  # not a setting of ours
 
 app = Celery("cobalt_tasks", amqp=EagerAMQP)
 app.config_from_object("celeryconfig")

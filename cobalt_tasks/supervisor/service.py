@@ -32,7 +32,7 @@ class _LogFile(io.FileIO):
 
 
 def drop_what_has_no_room() -> None:
-    """Let this process print and log as before, but drop what does not fit on the disk."""
+    """Drop what this process prints or logs while the disk is full, instead of failing."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         raw = _LogFile(stream.fileno(), "wb", closefd=False)

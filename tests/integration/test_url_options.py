@@ -17,6 +17,6 @@ def test_an_unknown_option_of_postgresql_is_one_line() -> None:
 def test_an_option_without_meaning_is_not_waited_for() -> None:
     """Its value is the reason, and waiting for the server would not help. Break: _REFUSED in db/availability.py."""
     database = Database("postgresql+psycopg://u:SECRET@127.0.0.1:1/x?sslmode=sometimes")
-    with pytest.raises(DatabaseRefusedError, match="sslmode.*sometimes") as raised, database.reading():
+    with pytest.raises(DatabaseRefusedError, match=r"sslmode.*sometimes") as raised, database.reading():
         pass
     assert "SECRET" not in str(raised.value)

@@ -196,7 +196,7 @@ def test_a_broker_url_with_options_of_tls_is_used() -> None:
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://relative.db"])
 def test_a_ledger_in_memory_is_refused(url: str) -> None:
     """Each process would have its own, and lose it. Break: the look at the path in database_url."""
-    with pytest.raises(ConfigurationError, match="^COBALT_DATABASE_URL: "):
+    with pytest.raises(ConfigurationError, match=r"^COBALT_DATABASE_URL: "):
         settings.load({"COBALT_DATABASE_URL": url})
 
 
