@@ -85,6 +85,12 @@ def test_what_is_chosen_stands_in_the_address(many: list[str], page: Any, dashbo
     assert page.evaluate("document.querySelector('#host-filter [name=q]').value") == "country:DE"
     page.evaluate("document.querySelector('.columns-choice [name=asn]').click()")
     page.wait_for("document.querySelector('thead').innerText.includes('ASN')")
+    page.wait_for("document.querySelector('.exports a[href*=\"format=csv\"]')?.href.includes('asn')")
+    exported = page.evaluate(
+        "fetch(document.querySelector('.exports a[href*=\"format=csv\"]').href).then((answer) => answer.text())"
+    )
+    assert len(exported.splitlines()) == 1 + 469, "all pages, one heading"
+    assert exported.splitlines()[0].split(",")[:2] == ["address", "score"]
     shared = page.evaluate("location.href")
     page.go(dashboard.url)
     page.go(shared)

@@ -119,6 +119,18 @@ class TableRows:
         pages = ([(chosen(row),) if alone else chosen(row) for row in page] for page in self._pages)
         return TableRows(self.database, self.table, [self.columns[place] for place in places], pages)
 
+    def where(self, name: str, holds: Callable[[Any], bool]) -> "TableRows":
+        """Return only the rows whose value in a column is wanted.
+
+        Args:
+            name: the column.
+            holds: returns whether a value of it, as the database has it, is wanted.
+
+        """
+        place = self.names.index(name)
+        pages = ([row for row in page if holds(row[place])] for page in self._pages)
+        return TableRows(self.database, self.table, self.columns, pages)
+
 
 def shown_bytes(kind: ColumnKind) -> Callable[[bytes | None], str]:
     """Return how bytes of a kind are written as text: DER in base64, or PEM; '' for none."""

@@ -27,6 +27,7 @@ from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import lists, payload
 from cobalt_tasks.views.dashboard.certificates_route import add_certificates
 from cobalt_tasks.views.dashboard.changes_route import add_changes
+from cobalt_tasks.views.dashboard.export_route import add_export
 from cobalt_tasks.views.dashboard.findings_route import add_findings
 from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.overview_routes import add_overview
@@ -98,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_overview(app)
     add_findings(app)
     add_sources(app)
+    add_export(app)
     add_pages(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.

@@ -7,6 +7,7 @@
 import { ask } from "/static/api.js";
 import { anchor, fillRows, make, setText } from "/static/dom.js";
 import { startFacets } from "/static/facets.js";
+import { both } from "/static/query.js";
 import { href, isForBrowser } from "/static/router.js";
 import { searchBox } from "/static/search_box.js";
 import * as words from "/static/words.js";
@@ -15,6 +16,14 @@ const ROWS = ["50", "100", "200", "500"];
 const DEFAULT_ROWS = "100";
 const MOST_PAGES_BACK = 2000;
 const RETRY_SECONDS = 5;
+
+let known = null;
+
+/** The formats of exports; asked for once. */
+async function formats() {
+  known ??= (await ask("/api/export/formats")).items ?? null;
+  return known ?? [];
+}
 
 /**
  * Fill `container` with a list and return the parts of a view: see registry.js.
@@ -25,7 +34,8 @@ const RETRY_SECONDS = 5;
  * - `columns`: `{id, title, hint, sort, direction, className, optional, cell(row)}`; the first is always shown. `sort` is the
  *   API's name of the order, `note` what it leaves out; an `optional` column is hidden until it is chosen;
  * - `filters`: `{name, label, options: [[value, text]]}`, the first option is the default; `request(values)`: the API's
- *   parameters for their values;
+ *   parameters for their values; `exported(values)`: the table of exports with the terms `more` that narrow it as the list is,
+ *   and other parameters; a column's `fields` are its columns there, if they are not its id;
  * - `order`: the `sort` of the column that comes first when none is chosen;
  * - `pageParameter(query)`: the API's name of a page's mark, if it is not `after`;
  * - `facets`: fields; `key(row)`; `total(status)`: the kept number of all rows; `none`: said of an empty ledger; `noMatch`.
@@ -75,9 +85,9 @@ export function startTable(container, first, tools, options) {
   table.tabIndex = 0;
   table.setAttribute("role", "region");
   table.setAttribute("aria-labelledby", heading.id);
-  const [steps, rowChoice, extras] = [make("span", "steps"), make("span", "choice"), make("span", "choice")];
+  const [steps, rowChoice, extras, exports] = ["steps", "choice", "choice", "choice exports"].map((each) => make("span", each));
   const columnChoice = make("details", "columns-choice", make("summary", "", "Columns"), ...columns.slice(1).map(columnBox));
-  const pages = make("nav", "pages", steps, rowChoice, columnChoice, extras);
+  const pages = make("nav", "pages", steps, rowChoice, columnChoice, extras, exports);
   pages.setAttribute("aria-label", "Pages");
   const facets = options.facets?.length ? startFacets(options.target, options.facets, (q) => to({ q }), showTotal) : null;
   const panel = make("section", "panel", make("header", "", heading, note), make("p", "about quiet", options.about), box || filters.length ? form : null, box?.error, table, pages);
@@ -190,7 +200,8 @@ export function startTable(container, first, tools, options) {
     rowChoice.replaceChildren("Rows ", ...choices.flatMap((link) => [link, " "]));
     const chosen = new Set(shown().map((column) => column.id));
     for (const check of columnChoice.querySelectorAll("input")) check.checked = chosen.has(check.name);
-    extras.replaceChildren(...(options.extras?.(state, shown()) ?? []));
+    extras.replaceChildren(...(options.extras?.() ?? []));
+    if (options.exported) showExports();
   }
 
   function of(end) {
@@ -213,6 +224,21 @@ export function startTable(container, first, tools, options) {
       scrollTo(0, 0);
     });
     return link;
+  }
+
+  /** Links to files with all rows of all pages, and the columns that are shown. */
+  async function showExports() {
+    const all = await formats();
+    const { table: exported, more = [], ...rest } = options.exported(values(), tools.serverNow(), state.query);
+    const wanted = more.reduce(both, query());
+    const names = shown().flatMap((column) => column.fields ?? [column.id]);
+    const links = all.filter((each) => each.tables.includes(exported)).map((each) => {
+      const link = anchor(each.name, href("/api/export", { table: exported, format: each.name, q: wanted, columns: each.columns ? names.join() : null, ...rest }));
+      link.download = "";
+      link.title = `For ${each.summary}`;
+      return link;
+    });
+    exports.replaceChildren(...(links.length ? ["Export ", ...links.flatMap((link) => [link, " "])] : []));
   }
 
   function columnBox(column) {

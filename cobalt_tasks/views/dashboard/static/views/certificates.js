@@ -6,6 +6,8 @@ import { startTable } from "/static/table.js";
 import * as words from "/static/words.js";
 
 const DAY = 86400;
+// The same in a query: an export has one row for each port that showed a certificate.
+const LIMITS = { "30d": ["cert.expires:<30d", "-cert.expires:<0d"], "90d": ["cert.expires:<90d", "-cert.expires:<0d"], "365d": ["cert.expires:<365d", "-cert.expires:<0d"], expired: ["cert.expires:<0d"] };
 const PORTS = 2;
 const NAMES = 2;
 
@@ -33,6 +35,7 @@ export function mount(container, state, tools) {
       expiring: /^\d+d$/.test(within) ? within : null,
       replaced: within === "used" ? "false" : null,
     }),
+    exported: ({ within }) => ({ table: "certificates", more: LIMITS[within] ?? [] }),
     key: (each) => each.fingerprint,
     none: "No certificate in use expires in this time.",
     noMatch: "No certificate in use expires in this time.",
@@ -44,14 +47,14 @@ const find = (field, value) => href("/certificates", { within: "all", q: term(fi
 function columns(tools) {
   return [
     { id: "not_after", title: "Expires", hint: "Day in UTC", sort: "not_after", direction: "ascending", cell: (each) => ({ text: words.day(each.not_after), title: words.moment(each.not_after), className: "address" }) },
-    { id: "left", title: "In", hint: "The time that is left", cell: (each) => left(each.not_after - tools.serverNow()) },
-    { id: "state", title: "State", optional: true, cell: (each) => each.state },
+    { id: "left", title: "In", fields: [], hint: "The time that is left", cell: (each) => left(each.not_after - tools.serverNow()) },
+    { id: "state", title: "State", fields: [], optional: true, cell: (each) => each.state },
     { id: "names", title: "Names", hint: "What the certificate is for", cell: (each) => ({ text: words.brief(each.names, NAMES) || each.subject, title: each.names.join("\n"), className: "mono name", href: find("cert.fingerprint", each.fingerprint) }) },
-    { id: "ports", title: "Shown by", hint: "Where the certificate is in use", cell: ports },
+    { id: "ports", title: "Shown by", fields: ["address", "protocol", "port"], hint: "Where the certificate is in use", cell: ports },
     { id: "issuer", title: "Issuer", hint: "Who signed it", cell: (each) => ({ text: each.issuer, className: "name", href: find("cert.issuer", each.issuer) }) },
     { id: "subject", title: "Subject", optional: true, cell: (each) => ({ text: each.subject, className: "name" }) },
     { id: "self_signed", title: "Self-signed", optional: true, cell: (each) => (each.self_signed ? "yes" : "no") },
-    { id: "key_type", title: "Key", optional: true, hint: "Type, and size in bits", cell: (each) => (each.key_type ? { text: `${each.key_type} ${each.key_size ?? ""}`, className: "address" } : "") },
+    { id: "key_type", title: "Key", fields: ["key_type", "key_size"], optional: true, hint: "Type, and size in bits", cell: (each) => (each.key_type ? { text: `${each.key_type} ${each.key_size ?? ""}`, className: "address" } : "") },
     { id: "signature", title: "Signature", optional: true, cell: (each) => ({ text: each.signature ?? "", className: "address" }) },
     { id: "serial", title: "Serial", optional: true, cell: (each) => ({ text: each.serial ?? "", className: "mono name" }) },
     { id: "fingerprint", title: "SHA-256", optional: true, hint: "Its fingerprint; the link is the certificate itself, as PEM", cell: (each) => ({ text: each.fingerprint, className: "mono name", href: `/api/certificates/${each.fingerprint}` }) },

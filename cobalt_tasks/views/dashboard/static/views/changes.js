@@ -31,6 +31,7 @@ export function mount(container, state, tools) {
       { name: "kind", label: "Kind", options: [["", "all"], ...KINDS.map((kind) => [kind, kind])] },
     ],
     request: ({ days, kind }, now) => ({ since: Number(days) ? Math.max(0, now - Number(days) * DAY) : null, kind: kind || null }),
+    exported: ({ days, kind }, now) => ({ table: "changes", since: Number(days) ? Math.max(0, now - Number(days) * DAY) : null, kind: kind || null }),
     key: (change) => String(change.id),
     rowClass: (change) => (change.accepted ? "quiet" : ""),
     none: "Nothing changed in this time.",
@@ -43,9 +44,9 @@ export const accepted = (change) => (change.accepted ? `accepted by ${change.acc
 
 const columns = [
   { id: "address", title: "Host", cell: (change) => (change.address ? { text: change.address, className: "mono address", href: hostPath(change.address) } : { text: "", className: "address" }) },
-  { id: "text", title: "What changed", cell: (change) => ({ text: change.text, className: "name wide" }) },
-  { id: "kind", title: "Kind", optional: true, cell: (change) => ({ text: change.kind, className: "address", href: href("/changes", { kind: change.kind }) }) },
-  { id: "port", title: "Port", optional: true, cell: (change) => (change.protocol ? { text: `${change.port}/${change.protocol}`, className: "mono address", href: href("/hosts", { q: term("port", change.port) }) } : "") },
-  { id: "note", title: "Note", hint: "Why a change is accepted, and by whom", cell: (change) => ({ text: accepted(change), title: change.accepted?.reason ?? "", className: "name" }) },
-  { id: "observed_at", title: "Seen", hint: "When it was seen; the newest recorded first", sort: "id", cell: (change) => ({ text: words.moment(change.observed_at), title: `recorded ${words.moment(change.recorded_at)}`, className: "time" }) },
+  { id: "text", title: "What changed", fields: ["kind", "port", "protocol", "old", "new", "details"], cell: (change) => ({ text: change.text, className: "name wide" }) },
+  { id: "kind", title: "Kind", fields: [], optional: true, cell: (change) => ({ text: change.kind, className: "address", href: href("/changes", { kind: change.kind }) }) },
+  { id: "port", title: "Port", fields: [], optional: true, cell: (change) => (change.protocol ? { text: `${change.port}/${change.protocol}`, className: "mono address", href: href("/hosts", { q: term("port", change.port) }) } : "") },
+  { id: "note", title: "Note", fields: [], hint: "Why a change is accepted, and by whom", cell: (change) => ({ text: accepted(change), title: change.accepted?.reason ?? "", className: "name" }) },
+  { id: "observed_at", title: "Seen", fields: ["observed_at", "recorded_at"], hint: "When it was seen; the newest recorded first", sort: "id", cell: (change) => ({ text: words.moment(change.observed_at), title: `recorded ${words.moment(change.recorded_at)}`, className: "time" }) },
 ];

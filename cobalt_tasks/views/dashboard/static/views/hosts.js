@@ -23,6 +23,7 @@ export function mount(container, state, tools) {
     columns: columns(tools),
     facets: ["country", "port", "service", "product", "org", "finding"],
     key: (host) => host.address,
+    exported: (_values, _now, query) => ({ table: "hosts", more: query.get("sort") === "score" ? ["score:>0"] : [] }),
     total: (status) => status.hosts,
     none: "No hosts yet: cobalt ingest brings them.",
     noMatch: "No host matches.",
@@ -45,7 +46,7 @@ function columns(tools) {
     },
     { id: "names", title: "Names", hint: "From reverse DNS, certificates, banners and scans", cell: (host) => ({ text: words.brief(host.names, NAMES), title: host.names.join("\n"), className: "mono name" }) },
     {
-      id: "country", title: "Country", hint: "By the geolocation databases and providers",
+      id: "country", title: "Country", fields: ["country_code", "country_name"], hint: "By the geolocation databases and providers",
       cell: (host) => (host.country_code ? { text: host.country_name ?? host.country_code, href: find("country", host.country_code) } : { text: "–", className: "quiet" }),
     },
     { id: "city", title: "City", optional: true, cell: (host) => (host.city ? { text: host.city, href: find("city", host.city) } : "") },
@@ -57,7 +58,7 @@ function columns(tools) {
       id: "asn", title: "ASN", hint: words.ASN, optional: true,
       cell: (host) => (host.asn === null ? "" : { text: `AS${host.asn}`, className: "address", href: find("asn", host.asn) }),
     },
-    { id: "ports", title: "Ports", hint: "Open ports with their services", cell: ports },
+    { id: "ports", title: "Ports", fields: ["open_ports"], hint: "Open ports with their services", cell: ports },
     time("first_seen", "First seen", "When it was first met", { optional: true }),
     time("last_seen", "Seen", "How long ago it was last seen", { sort: "last_seen", parameter: { order: "last_seen" } }),
   ];

@@ -1,0 +1,154 @@
+"""The route of exports: what a list shows, in any format, streamed."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Annotated, Any, Final
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.hosts.exports import TABLES, TableRows, read_query, stream
+from cobalt_tasks.hosts.search.language import SearchError
+from cobalt_tasks.views.dashboard.changes_route import Kinds, Since
+from cobalt_tasks.views.dashboard.findings_route import Rule
+from cobalt_tasks.views.dashboard.search_routes import Text
+from cobalt_tasks.views.exports.options import ExportOptions
+from cobalt_tasks.views.exports.registry import FORMATS
+
+AT_ONCE: Final = 4
+"""Exports that run at once; one more is refused."""
+
+_END: Final = object()
+
+Table = Annotated[str, Query(pattern=f"^({'|'.join(TABLES)})$", description=", ".join(TABLES))]
+Format = Annotated[str, Query(alias="format", pattern=f"^({'|'.join(FORMATS)})$", description=", ".join(FORMATS))]
+Columns = Annotated[
+    str, Query(max_length=1000, description="Only these, such as address,score; only where a format is of columns.")
+]
+
+
+def add_export(app: FastAPI) -> None:
+    """Add the routes of exports to `app`."""
+    exports = _Exports()
+
+    @app.get("/api/export", tags=["exports"], response_class=Response)
+    async def export(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
+        request: Request,
+        table: Table = "hosts",
+        form: Format = "csv",
+        q: Text = "",
+        columns: Columns = "",
+        since: Since = None,
+        kind: Kinds = (),
+        rule: Rule = None,
+    ) -> Response:
+        """Return all rows of a table that match as a file, as `cobalt export` writes it, piece by piece.
+
+        `since` and `kind` narrow changes alone, `rule` findings alone. An export that fails half-way ends without its last chunk, which clients
+        report. More than 4 at once are refused with 503.
+        """
+        names = [name.strip() for name in columns.split(",") if name.strip()]
+
+        def open_pieces() -> Iterator[Any]:
+            database, home = request.app.state.live.database, request.app.state.home
+            rows = _narrowed(stream(database, table, read_query(database, table, q, home)), since, kind, rule)
+            chosen = FORMATS[form]
+            return chosen.chunks(rows.only(names) if names and chosen.is_tabular else rows, ExportOptions(home=home))
+
+        file = f"cobalt-{table}{FORMATS[form].extension}"
+        return await exports.start(open_pieces, FORMATS[form].media_type, file)
+
+    @app.get("/api/export/formats", tags=["exports"])
+    def formats() -> Response:
+        """Return the formats of exports: what reads each, the tables it holds, and whether columns can be chosen."""
+        items = [
+            {
+                "name": each.name,
+                "media_type": each.media_type,
+                "extension": each.extension,
+                "summary": each.summary,
+                "tables": list(each.tables),
+                "columns": each.is_tabular,
+            }
+            for each in FORMATS.values()
+        ]
+        return Response(msgspec.json.encode({"items": items}), media_type="application/json")
+
+
+def _narrowed(rows: TableRows, since: float | None, kinds: Kinds, rule: str | None) -> TableRows:
+    """Return only the changes, or findings, that are wanted; rows of other tables stay.
+
+    Args:
+        rows: of any table.
+        since: only changes recorded at this time (epoch seconds) or later; None: all.
+        kinds: only these kinds of changes; empty: all.
+        rule: only findings of this rule; None: all.
+
+    """
+    if rows.table == "changes" and since is not None:
+        rows = rows.where("recorded_at", lambda recorded: recorded >= since)
+    if rows.table == "changes" and kinds:
+        rows = rows.where("kind", set(kinds).__contains__)
+    if rows.table == "findings" and rule is not None:
+        rows = rows.where("rule", rule.__eq__)
+    return rows
+
+
+class _Exports:
+    """The exports that run; their rows are read by threads of their own, so that pages do not wait for them."""
+
+    def __init__(self) -> None:
+        self._threads = CapacityLimiter(AT_ONCE)
+        self._running = 0
+
+    async def start(self, open_pieces: Callable[[], Iterator[Any]], media_type: str, file: str) -> Response:
+        """Return the answer once its first piece was made: what is wrong with the request is known by then.
+
+        Args:
+            open_pieces: returns the pieces, texts or bytes; it runs in a thread.
+            media_type: of the answer.
+            file: the name under which a browser keeps it.
+
+        """
+        if self._running >= AT_ONCE:
+            raise HTTPException(503, f"{AT_ONCE} exports run already: try again soon", {"Retry-After": "5"})
+        self._running += 1
+        try:
+            pieces = await to_thread.run_sync(open_pieces, limiter=self._threads)
+            first = await self._next(pieces)
+        except BaseException as error:
+            self.release()
+            if isinstance(error, ConfigurationError) and not isinstance(error, SearchError):
+                raise HTTPException(422, str(error)) from None
+            raise
+        headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+        return _ExportResponse(self, self._pieces(pieces, first), headers=headers, media_type=media_type)
+
+    def release(self) -> None:
+        """Count one export less."""
+        self._running -= 1
+
+    async def _pieces(self, pieces: Iterator[Any], piece: Any) -> AsyncIterator[bytes]:
+        while piece is not _END:
+            yield piece.encode() if isinstance(piece, str) else piece
+            piece = await self._next(pieces)
+
+    async def _next(self, pieces: Iterator[Any]) -> Any:
+        return await to_thread.run_sync(next, pieces, _END, limiter=self._threads)
+
+
+class _ExportResponse(StreamingResponse):
+    """An answer that is counted until it has ended, or its connection is gone."""
+
+    def __init__(self, exports: _Exports, body: AsyncIterator[bytes], **options: Any) -> None:
+        super().__init__(body, **options)
+        self._exports = exports
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._exports.release()
