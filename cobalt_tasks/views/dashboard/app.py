@@ -56,6 +56,8 @@ _HEALTH_THREADS = 3
 # PostgreSQL knows no text with one.
 _NO_NUL = r"^[^\x00]*$"
 
+Changes = Annotated[bool, Query(description="Send the whole once, without connections, then what changed.")]
+
 KindName = Annotated[str | None, Query(pattern=f"^({'|'.join(kind.name for kind in KINDS)})$")]
 
 Part = Annotated[str, PathParameter(pattern=f"^({'|'.join(PARTS)})$", description=", ".join(PARTS))]
@@ -151,9 +153,15 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
         return _json({"queues": state.queues, "jobs": state.jobs, "workers": state.workers, "broker": state.broker})
 
     @app.get("/api/stream", tags=["live"])
-    async def stream(request: Request) -> Response:
-        """Send the document of /api/data every two seconds as server-sent events named `data`; an event `trouble` has the reason if that fails."""
-        return EventResponse(streams, _live(request).shared_data)
+    async def stream(request: Request, changes: Changes = False) -> Response:  # noqa: FBT002  # FastAPI passes it by name
+        """Send the document of /api/data every two seconds as server-sent events named `data`; an event `trouble` has the
+        reason if that fails.
+
+        With `changes`, the first event is `data`, and those that follow are `change`: a list of [path, value], each of which
+        is to be set in the document.
+        """
+        live = _live(request)
+        return EventResponse(streams, live.figures if changes else live.shared_data, changes=changes)
 
     streams: Streams = app.state.streams
 

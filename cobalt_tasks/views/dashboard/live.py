@@ -127,6 +127,10 @@ class Live:
         """Return the document that all streams share; it is made at most once a second."""
         return self._data.value()
 
+    def figures(self) -> payload.LiveData:
+        """Return the document without the lists of connections, which open pages ask for when they show them."""
+        return msgspec.structs.replace(self.shared_data(), connections=(), latest_connections=())
+
     def health(self) -> tuple[bool, payload.Health]:
         """Return whether work can be done at all, and the health of the components."""
         try:

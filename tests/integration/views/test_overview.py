@@ -1,12 +1,14 @@
 """The counts that the overview and the map show: made by the upkeep, and asked over HTTP."""
 
+import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from sqlalchemy import insert
 
 from cobalt_tasks.core import own_networks
@@ -19,6 +21,8 @@ from cobalt_tasks.hosts.map_cells import Box, MapCells
 from tests.integration.storage.test_plans import plans
 from tests.integration.views.conftest import get
 from tests.support.recount import recount
+from tests.support.waiting import PATIENCE
+from tests.unit.views.test_differences import applied
 
 Serving = Callable[[Settings], Any]
 NOW = time.time()
@@ -260,3 +264,46 @@ def test_old_counts_of_short_spans_go(database: Database) -> None:
         assert traffic_counts.find(connection, "hour", 0)
         assert flows.largest(connection, "day", 0, NOW, 1)
         assert not flows.largest(connection, "hour", 0, NOW, 1)
+
+
+def test_a_stream_sends_what_changed(
+    sqlite_settings: Settings, serving: Serving, fill: Callable[[Database], None]
+) -> None:
+    """Once the whole, then less than 2 kB a second; two streams get the same changes, which lead to the same document.
+
+    Break: send latest.whole() again and again.
+    """
+    database = Database(sqlite_settings.database_url)
+    fill(database)
+    with serving(sqlite_settings) as url:
+        answers = [requests.get(f"{url}/api/stream?changes=true", stream=True, timeout=PATIENCE) for _ in range(2)]
+        streams = [events(answer) for answer in answers]
+        documents, sizes = [], []
+        for stream in streams:
+            name, document = next(stream)
+            assert name == "data"
+            assert document["connections"] == []
+            assert document["status"]["hosts"] == 4
+            documents.append(document)
+        connect(database, ("192.168.1.2", "198.51.100.7"), age=0.0)
+        while documents[0]["status"]["ledger"] != documents[1]["status"]["ledger"] or len(sizes) < 6:
+            for place, stream in enumerate(streams):
+                name, found = next(stream)
+                documents[place] = found if name == "data" else applied(documents[place], found)
+                sizes.append((name, len(str(found))))
+        for answer in answers:
+            answer.close()
+    database.dispose()
+    assert {name for name, _ in sizes} == {"change"}
+    assert max(size for _, size in sizes) < 2 * 2000
+    assert documents[0].keys() == documents[1].keys()
+
+
+def events(answer: requests.Response) -> Iterator[tuple[str, Any]]:
+    """Yield the name and the document of each event."""
+    name = ""
+    for line in answer.iter_lines():
+        if line.startswith(b"event: "):
+            name = line[7:].decode()
+        elif line.startswith(b"data: "):
+            yield name, json.loads(line[6:])

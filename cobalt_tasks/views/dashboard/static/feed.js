@@ -1,4 +1,5 @@
-// Where the data comes from: the stream; while it is down, /api/data every five seconds.
+// Where the data comes from: the stream, which sends the document once and then what changed in it; while it is down,
+// /api/data every five seconds.
 
 const POLL_MILLISECONDS = 5000;
 const SILENCE_MILLISECONDS = 12000;
@@ -8,18 +9,24 @@ export function follow(onData, onTrouble) {
   let source = null;
   let heard = Date.now();
   let streaming = false;
+  let latest = null;
 
-  const received = (text, how) => {
+  const received = (data, how) => {
     heard = Date.now();
-    onData(JSON.parse(text), how);
+    latest = data;
+    onData(data, how);
   };
 
   const open = () => {
     source?.close();
-    source = new EventSource("/api/stream");
+    source = new EventSource("/api/stream?changes=true");
     source.addEventListener("data", (event) => {
       streaming = true;
-      received(event.data, "streaming");
+      received(JSON.parse(event.data), "streaming");
+    });
+    source.addEventListener("change", (event) => {
+      streaming = true;
+      received(changed(latest, JSON.parse(event.data)), "streaming");
     });
     source.addEventListener("trouble", (event) => {
       streaming = true;
@@ -33,13 +40,13 @@ export function follow(onData, onTrouble) {
 
   const poll = async () => {
     try {
-      const answer = await fetch("/api/data?limit=200", { signal: AbortSignal.timeout(POLL_MILLISECONDS) });
+      const answer = await fetch("/api/data?limit=1", { signal: AbortSignal.timeout(POLL_MILLISECONDS) });
       if (!answer.ok) {
         const detail = (await answer.json().catch(() => ({}))).detail;
         onTrouble(typeof detail === "string" ? detail : `the server answers ${answer.status}`);
         return;
       }
-      if (!streaming) received(await answer.text(), "polling");
+      if (!streaming) received(await answer.json(), "polling");
     } catch {
       onTrouble("Cobalt's server does not answer.");
     }
@@ -63,4 +70,15 @@ export function follow(onData, onTrouble) {
     poll();
   }, POLL_MILLISECONDS);
   if (!document.hidden) open();
+}
+
+/** The document with every value of `changes`, a list of [path, value], at its place. */
+function changed(document, changes) {
+  for (const [path, value] of changes) {
+    const last = path.length - 1;
+    let place = document;
+    for (let step = 0; step < last; step += 1) place = place[path[step]];
+    place[path[last]] = value;
+  }
+  return document;
 }
