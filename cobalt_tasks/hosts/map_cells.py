@@ -37,7 +37,7 @@ _PER_DEGREE: Final = COLUMNS / 360
 _ROWS: Final = COLUMNS // 2
 NO_PLACE: Final = -1
 
-COUNTED_AT_ONCE: Final = 25_000
+COUNTED_AT_ONCE: Final = 10_000
 """Hosts up to which a ledger is counted when it is asked."""
 
 _MOST_ACROSS: Final = 40

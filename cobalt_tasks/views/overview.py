@@ -25,7 +25,7 @@ from cobalt_tasks.views.changes import page as page_of_changes
 COUNTED_CHANGES: Final = 10_000
 """Changes up to which their number is exact."""
 
-_LISTED: Final = 8
+_LISTED: Final = 5
 _REASONS: Final = 3
 _COUNTRIES: Final = 12
 _FLOWS: Final = 100

@@ -106,3 +106,12 @@ export function day(seconds) {
 // What headings explain.
 export const SCORE = "How risky the host looks, from 0 to 1: the sum of its findings, each rule counted once";
 export const ASN = "Number of the autonomous system: the network operator that announces the address";
+
+/** A time range in hours, in words. */
+export const hours = (value) => (value === 1 ? "the last hour" : value % 24 || value === 24 ? `the last ${count(value)} hours` : `the last ${count(value / 24)} days`);
+
+/** A number per time: whole above ten, with a digit below. */
+export const rate = (value) => count(value >= 10 ? Math.round(value) : Math.round(value * 10) / 10);
+
+/** A number and what is counted: 1 host, 2 hosts. */
+export const many = (value, noun, plural = `${noun}s`) => `${count(value)} ${value === 1 ? noun : plural}`;
