@@ -92,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.home = settings.home
     app.state.streams = streams
     _add_documents(app, login)
+    _add_stream(app)
     _add_hosts(app)
     _add_host(app, settings)
     _add_lists(app)
@@ -152,6 +153,16 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
         state = _live(request).status()
         return _json({"queues": state.queues, "jobs": state.jobs, "workers": state.workers, "broker": state.broker})
 
+    @app.get("/metrics", tags=["live"])
+    def prometheus(request: Request) -> Response:
+        """Return the figures in Prometheus's text format."""
+        body, media_type = metrics.render(_live(request).status())
+        return Response(body, media_type=media_type)
+
+
+def _add_stream(app: FastAPI) -> None:
+    streams: Streams = app.state.streams
+
     @app.get("/api/stream", tags=["live"])
     async def stream(request: Request, changes: Changes = False) -> Response:  # noqa: FBT002  # FastAPI passes it by name
         """Send the document of /api/data every two seconds as server-sent events named `data`; an event `trouble` has the
@@ -162,14 +173,6 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
         """
         live = _live(request)
         return EventResponse(streams, live.figures if changes else live.shared_data, changes=changes)
-
-    streams: Streams = app.state.streams
-
-    @app.get("/metrics", tags=["live"])
-    def prometheus(request: Request) -> Response:
-        """Return the figures in Prometheus's text format."""
-        body, media_type = metrics.render(_live(request).status())
-        return Response(body, media_type=media_type)
 
 
 def _add_hosts(app: FastAPI) -> None:

@@ -34,8 +34,8 @@ class Streams:
         """Start without streams."""
         self._open: Counter[str] = Counter()
         self._stopping = asyncio.Event()
-        self._newest: Version | None = None
-        self._making: asyncio.Future[Version] | None = None
+        self._newest: StreamedDocument | None = None
+        self._making: asyncio.Future[StreamedDocument] | None = None
 
     def admit(self, client: str) -> bool:
         """Count one more stream of a client, if there is room for it; `release` ends it."""
@@ -75,7 +75,7 @@ class Streams:
             yield latest.difference if latest.before is seen and latest.difference else latest.whole()
             seen = latest
 
-    async def _latest(self, document: Callable[[], object], seen: "Version | None") -> "Version":
+    async def _latest(self, document: Callable[[], object], seen: "StreamedDocument | None") -> "StreamedDocument":
         """Return the newest version of the document, a newer one than `seen` unless the server stops."""
         if self._newest is None or self._newest is seen or time.monotonic() - self._newest.made_at > 2 * EVERY_SECONDS:
             self._making = self._making or asyncio.ensure_future(self._make(document))
@@ -83,7 +83,7 @@ class Streams:
             return await asyncio.shield(self._making)
         return self._newest
 
-    async def _make(self, document: Callable[[], object]) -> "Version":
+    async def _make(self, document: Callable[[], object]) -> "StreamedDocument":
         try:
             if self._newest is not None and (rest := self._newest.made_at + EVERY_SECONDS - time.monotonic()) > 0:
                 await self._wait(rest)
@@ -100,10 +100,10 @@ class Streams:
             return
 
 
-class Version:
+class StreamedDocument:
     """The document at one time, and what is different from the version before."""
 
-    def __init__(self, document: Any, trouble: str | None, before: "Version | None") -> None:
+    def __init__(self, document: Any, trouble: str | None, before: "StreamedDocument | None") -> None:
         """Compare it.
 
         Args:
@@ -162,15 +162,15 @@ class EventResponse(EventSourceResponse):
             self._streams.release(client)
 
 
-async def _made(document: Callable[[], object], before: Version | None) -> Version:
+async def _made(document: Callable[[], object], before: StreamedDocument | None) -> StreamedDocument:
     """Return a version of the document, which is made in a thread; `before`: what it is compared with."""
 
-    def make() -> Version:
+    def make() -> StreamedDocument:
         try:
             found = msgspec.to_builtins(document())
         except CobaltError as error:
-            return Version(None, str(error), before)
-        return Version(found, None, before)
+            return StreamedDocument(None, str(error), before)
+        return StreamedDocument(found, None, before)
 
     return await run_in_threadpool(make)
 
