@@ -32,6 +32,7 @@ COMMANDS = {
     "certificates": "certificates:certificates",
     "alerts": "alerts:alerts",
     "export": "export:export",
+    "report": "report:report",
     "geolocate": "geolocate:geolocate",
     "geodb": "geodb:geodb",
     "fingerprints": "fingerprints:fingerprints",
