@@ -64,7 +64,8 @@ def main() -> int:
         selection = Selection(measured, folders[0])
         for mutant, is_killed in tried(chosen, folders, selection.tests):
             if not is_killed:
-                reason = known.get(mutant.change())
+                module, before, _ = changed = mutant.change()
+                reason = known.get(changed) or known.get((module, before, None))
                 survivors += reason is None
                 equivalent += reason is not None
                 print(f"{'survived' if reason is None else f'equivalent ({reason})'}: {mutant.diff()}", flush=True)

@@ -87,7 +87,11 @@ def mutants() -> Iterator[Mutant]:
                     yield Mutant(module.relative_to(ROOT).as_posix(), name, occurrence)
 
 
-def reasons() -> dict[tuple[str, str, str], str]:
-    """Return why a change of (module, lines before, lines after) changes nothing, of those that are listed."""
-    listed = tomllib.loads(EQUIVALENT.read_text())["change"]
-    return {(each["module"], each["before"], after): each["reason"] for each in listed for after in each["after"]}
+def reasons() -> dict[tuple[str, str, str | None], str]:
+    """Return why changes of (module, lines before, lines after) change nothing; None behind: whatever these lines become."""
+    listed = tomllib.loads(EQUIVALENT.read_text()).get("change", [])
+    return {
+        (each["module"], each["before"], after): each["reason"]
+        for each in listed
+        for after in each.get("after", [None])
+    }
