@@ -9,6 +9,7 @@ import msgspec
 
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts.search import by_address as addresses
 from cobalt_tasks.hosts.search import by_score as ranking
 from cobalt_tasks.hosts.search import facets as counting
 from cobalt_tasks.hosts.search import find, results
@@ -20,8 +21,14 @@ class PageMarkError(ConfigurationError):
     """The mark is not the `next` of a page of this search."""
 
 
-def page(
-    database: Database, search: Search, limit: int, mark: str | None = None, *, by_score: bool = False
+def page(  # noqa: PLR0913  # a page of a search
+    database: Database,
+    search: Search,
+    limit: int,
+    mark: str | None = None,
+    *,
+    by_score: bool = False,
+    by_address: bool = False,
 ) -> dict[str, Any]:
     """Return a page of what matches: `items`, and the `next` mark, None at the end.
 
@@ -31,16 +38,21 @@ def page(
         limit: rows at most.
         mark: the `next` of the page before; None for the first page.
         by_score: of hosts, the highest score first, and only those above 0.
+        by_address: of hosts, in the order of their addresses.
 
     Raises:
         PageMarkError: the mark is none.
         SearchTooLongError: the search took too long.
 
     """
-    order = ranking.ORDER if by_score else TARGETS[search.target].order
+    find_keys, order = find.keys, TARGETS[search.target].order
+    if by_score:
+        find_keys, order = ranking.keys, ranking.ORDER
+    elif by_address:
+        find_keys, order = addresses.keys, addresses.ORDER
     after = None if mark is None else _unmarked(mark, order)
     with find.searching(database) as connection:
-        keys = (ranking.keys if by_score else find.keys)(connection, search, limit, after)
+        keys = find_keys(connection, search, limit, after)
         rows = results.rows(connection, search.target, keys)
     return {"items": rows, "next": _marked(keys[-1]) if len(keys) == limit else None}
 

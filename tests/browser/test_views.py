@@ -97,7 +97,11 @@ def test_what_is_chosen_stands_in_the_address(many: list[str], page: Any, dashbo
     page.wait_for(f"{NOTE} === '1–100 of 469' && document.querySelector('thead').innerText.includes('ASN')")
     page.show("/hosts?sort=score")
     page.wait_for("document.querySelector('[aria-sort]')?.innerText.startsWith('Score')")
-    page.evaluate("history.back()")
+    page.show("/hosts?sort=address&rows=50")
+    page.wait_for(
+        f"document.querySelector('[aria-sort=ascending]')?.innerText.startsWith('Address') && {FIRST} === '{many[0]}'"
+    )
+    page.evaluate("history.go(-2)")
     page.wait_for(f"{NOTE} === '1–100 of 469'")
     click(page, "#host-rows a")
     page.wait_for(f"document.querySelector('#host-title')?.innerText === '{many[0]}'")

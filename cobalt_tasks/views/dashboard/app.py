@@ -32,7 +32,7 @@ from cobalt_tasks.views.dashboard.findings_route import add_findings
 from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.overview_routes import add_overview
 from cobalt_tasks.views.dashboard.pages import add_pages
-from cobalt_tasks.views.dashboard.search_routes import Mark, OptionalText, add_search, found_page
+from cobalt_tasks.views.dashboard.search_routes import HostOrder, Mark, OptionalText, add_search, found_page
 from cobalt_tasks.views.dashboard.security import (
     Admission,
     BasicAuthentication,
@@ -185,8 +185,9 @@ def _add_hosts(app: FastAPI) -> None:
         port: Annotated[int | None, Query(ge=0, le=65535)] = None,
         service: Annotated[str | None, Query(max_length=64, pattern=_NO_NUL, description="Such as ssh.")] = None,
         order: Annotated[
-            Order, Query(description="The last seen first; or the highest score, and only hosts above 0.")
-        ] = Order.LAST_SEEN,
+            HostOrder,
+            Query(description="The last seen first; the highest score, and only hosts above 0; or the lowest address."),
+        ] = HostOrder.LAST_SEEN,
         after: Annotated[
             str | None, Query(max_length=1000, description="The `next` of the page before, in the same order.")
         ] = None,
@@ -194,14 +195,14 @@ def _add_hosts(app: FastAPI) -> None:
         """Return hosts: score from 0 to 1 (null: not made yet), location, names, ports with their services.
 
         `note` is the reason why the list is empty: nothing is known yet, nothing is scored yet, or nothing matches. `q`
-        searches; `country`, `port` and `service` then have no effect.
+        searches; `country`, `port` and `service` then have no effect, as in the order of addresses.
         """
-        if q:
-            page = found_page(request, q, Searchable.HOSTS, limit, after, by_score=order is Order.SCORE)
+        if q or order is HostOrder.ADDRESS:
+            page = found_page(request, q or "", Searchable.HOSTS, limit, after, order=order)
             note = None if page["items"] or after else hosts.no_match_note(_live(request).database)
             return _json({**page, "note": note})
         only = Filter(country=country.upper() if country else None, port=port, service=service)
-        return _json(lists.hosts(_live(request).database, limit, only, order, _after(after)))
+        return _json(lists.hosts(_live(request).database, limit, only, Order(order), _after(after)))
 
 
 def _add_host(app: FastAPI, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The routes that search: ports, counts and facets, and what may follow in a query."""
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -24,8 +25,22 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 _COMPLETION_SECONDS = 1.0
 
 
+class HostOrder(StrEnum):
+    """Which hosts come first: the last seen, those with the highest score (above 0), or the lowest addresses."""
+
+    LAST_SEEN = "last_seen"
+    SCORE = "score"
+    ADDRESS = "address"
+
+
 def found_page(  # noqa: PLR0913  # a page of a search
-    request: Request, query: str, target: Searchable, limit: int, after: str | None, *, by_score: bool = False
+    request: Request,
+    query: str,
+    target: Searchable,
+    limit: int,
+    after: str | None,
+    *,
+    order: HostOrder = HostOrder.LAST_SEEN,
 ) -> dict[str, Any]:
     """Return a page of what matches a query.
 
@@ -35,10 +50,12 @@ def found_page(  # noqa: PLR0913  # a page of a search
         target: what to find.
         limit: rows at most.
         after: the `next` of the page before; None for the first page.
-        by_score: of hosts, the highest score first.
+        order: of hosts, which come first.
 
     """
-    return views.page(_database(request), _read(request, query, target), limit, after, by_score=by_score)
+    search = _read(request, query, target)
+    by_score, by_address = order is HostOrder.SCORE, order is HostOrder.ADDRESS
+    return views.page(_database(request), search, limit, after, by_score=by_score, by_address=by_address)
 
 
 def add_search(app: FastAPI) -> None:

@@ -38,7 +38,7 @@ function columns(tools) {
     cell: (host) => ({ text: words.length(tools.serverNow() - host[id]), since: host[id], title: words.moment(host[id]), className: "time" }),
   });
   return [
-    { id: "address", title: "Address", cell: (host) => ({ text: host.address, className: "mono address", href: hostPath(host.address) }) },
+    { id: "address", title: "Address", sort: "address", direction: "ascending", parameter: { order: "address" }, cell: (host) => ({ text: host.address, className: "mono address", href: hostPath(host.address) }) },
     {
       id: "score", title: "Score", hint: words.SCORE, className: "number", sort: "score", parameter: { order: "score" },
       note: "only hosts with a score above 0",
