@@ -59,7 +59,7 @@ class Streams:
         yield format_sse_event(retry=_RETRY_MILLISECONDS)
         while not self._stopping.is_set():
             yield (await _made(document, None)).whole()
-            await self._wait()
+            await self._wait(EVERY_SECONDS)
 
     async def differences(self, document: Callable[[], object]) -> AsyncIterator[bytes]:
         """Yield the whole document, then what is different in it, until the client goes or the server stops.
@@ -93,7 +93,7 @@ class Streams:
         finally:
             self._making = None
 
-    async def _wait(self, seconds: float = EVERY_SECONDS) -> None:
+    async def _wait(self, seconds: float) -> None:
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
