@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Table, func, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Dialect, LargeBinary, Table, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cobalt_tasks.db.bulk import earlier, encode, later, rows_of
@@ -23,9 +23,27 @@ def upsert(
     table: with its primary key; rows: by name, all with the same columns, sorted by key so that writers cannot deadlock;
     replace: columns that change always; keep: columns that change where the new value is not NULL.
     """
-    if rows:
+    if not rows:
+        return
+    if connection.dialect.name == "postgresql" and not any(
+        isinstance(table.c[name].type, LargeBinary) for name in rows[0]
+    ):
+        statement = _from_json(connection.dialect, table, tuple(rows[0]), tuple(replace), tuple(keep))
+        connection.execute(statement, encode(list(row.values()) for row in rows))
+    else:
         sql = _statement(connection.dialect, table, tuple(rows[0]), tuple(replace), tuple(keep))
         connection.exec_driver_sql(sql, [dict(row) for row in rows])
+
+
+@lru_cache(64)
+def _from_json(
+    dialect: Dialect, table: Table, columns: Sequence[str], replace: Sequence[str], keep: Sequence[str]
+) -> "postgresql.Insert":
+    """Return a statement that takes all rows in one parameter: PostgreSQL plans and starts it once, not for each row."""
+    given = rows_of(dialect, "given", {name: table.c[name].type for name in columns})
+    insert = postgresql.insert(table).from_select(list(columns), select(*(given.c[name] for name in columns)))
+    key = [column.name for column in table.primary_key]
+    return insert.on_conflict_do_update(index_elements=key, set_=_changes(insert, table, replace, keep))
 
 
 @lru_cache(64)
