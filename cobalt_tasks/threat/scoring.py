@@ -24,7 +24,7 @@ _MOMENT_SECONDS = 7.0
 """How long scoring goes on within a round, as long as there is something new: less than the round may take."""
 
 _PAGE_SECONDS = 0.5
-_SMALLEST_PAGE, _LARGEST_PAGE = 5_000, 100_000
+_SMALLEST_PAGE, _LARGEST_PAGE = 1_000, 100_000
 """Observations that are read at once: as many as take about _PAGE_SECONDS. What is seen often costs less in a large page."""
 
 _OBSERVATIONS_FOR_A_JOB = 5
