@@ -169,9 +169,9 @@ def test_a_refused_probe_is_tried_again_by_its_own_key(sqlite_database: Database
         sqlite_database.write(creation.create, [each])
     past = time.time() - 10_000
     with sqlite_database.writing() as connection:
-        connection.execute(update(jobs).values(state="done", finished_at=past))
+        connection.execute(update(jobs).values(state=State.FAILED, outcome="refused", finished_at=past))
         is_ours = (jobs.c.address == ours[0], jobs.c.protocol == ours[1], jobs.c.port == ours[2])
-        connection.execute(update(jobs).where(*is_ours).values(state=State.FAILED, outcome="refused"))
+        number = connection.execute(select(jobs.c.id).where(*is_ours)).scalar_one()
         span = {"first_seen": past - 1, "last_seen": past - 1, "seen_in_traffic": False}
         row = {
             **dict(zip(("address", "protocol", "port"), ours, strict=True)),
@@ -181,7 +181,7 @@ def test_a_refused_probe_is_tried_again_by_its_own_key(sqlite_database: Database
         }
         connection.execute(insert(ports).values(row))
     assert refusals.try_again(sqlite_database) == 1
-    assert len(in_state(sqlite_database, "pending")) == 1
+    assert in_state(sqlite_database, "pending") == {number}
 
 
 def test_jobs_of_a_host_are_listed_by_kind(sqlite_database: Database) -> None:

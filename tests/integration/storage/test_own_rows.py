@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from cobalt_tasks.core.catalog import BY_NAME, KINDS
+from cobalt_tasks.core.keep_limits import KeepLimit
 from cobalt_tasks.core.records import Authority, Facts, Hostname, Job, NewJob, Observation, Outcome, Verdict
 from cobalt_tasks.db import counts
 from cobalt_tasks.db.engine import Database
@@ -15,6 +16,7 @@ from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.store import partial_line, write_batch
 from cobalt_tasks.ingest.store.sources import find_journal
 from cobalt_tasks.jobs import (
+    admin,
     clock_repair,
     completion,
     creation,
@@ -88,6 +90,9 @@ def test_a_batch_is_counted_whole(sqlite_database: Database) -> None:
         assert counts.table_size(connection, observations) == 5
     (found,) = write_batch._new_ports(batch, [("192.0.2.3", "tcp", 22)])
     assert (found.address, found.protocol, found.port, found.observed_at) == ("192.0.2.3", "tcp", 22, 1760000001.0)
+    batch.ports = [("192.0.2.3", "tcp", 23, 1.0, 2.0, True), ("192.0.2.4", "tcp", 23, 1.0, 2.0, True)]
+    batch.own = {"192.0.2.4"}
+    assert [each.address for each in write_batch._new_ports(batch, [row[:3] for row in batch.ports])] == ["192.0.2.4"]
 
 
 def test_what_a_first_job_left_goes_by_its_own_host(sqlite_database: Database) -> None:
@@ -136,6 +141,20 @@ def test_an_age_is_its_own(sqlite_database: Database) -> None:
     sqlite_database.write(starts.add, "a", "boom")
     with sqlite_database.reading() as connection:
         assert [(each.restarts, each.reason) for each in starts.loops(connection)] == [(3, "boom")]
+
+
+def test_an_end_takes_its_own_start_back(sqlite_database: Database) -> None:
+    """Processes with names before and behind it keep theirs."""
+    for name in ("a", "c", "b", "c"):
+        sqlite_database.write(starts.add, name, None)
+    sqlite_database.write(starts.forget, "b")
+    with sqlite_database.reading() as connection:
+        assert sorted(connection.execute(select(starts.starts.c.name)).scalars()) == ["a", "c", "c"]
+
+
+def test_nothing_goes_while_there_is_room(sqlite_database: Database) -> None:
+    """Of the history of jobs nothing is deleted below the size that is kept, and that is what is reported."""
+    assert sqlite_database.write(admin.prune, KeepLimit("1TB")) == 0
 
 
 def test_a_start_a_moment_ahead_counts(sqlite_database: Database) -> None:
