@@ -1,6 +1,7 @@
 """The page's views: their addresses, the browser's history, and the tables, in a real browser."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -136,3 +137,16 @@ def test_no_hosts_yet_is_not_no_hosts_that_match(page: Any, ledger: Database) ->
         counts.add(connection, models.hosts, 1)
     page.show("/hosts?q=country%3ADE")
     page.wait_for("document.querySelector('#host-empty')?.innerText === 'No host matches.'")
+
+
+def test_a_list_without_its_ledger_says_why(page: Any, ledger: Database) -> None:
+    """While the ledger is gone, a list that has nothing to show has the reason, and loads by itself when it is back."""
+    file = Path(str(ledger.engine.url.database))
+    away = file.with_suffix(".away")
+    ledger.dispose()
+    file.rename(away)
+    page.show("/sources")
+    page.wait_for("document.querySelector('#source-empty')?.hidden === false")
+    assert "ledger" in page.text("#source-empty")
+    away.rename(file)
+    page.wait_for("document.querySelector('#source-empty').innerText.startsWith('Nothing was read yet')")

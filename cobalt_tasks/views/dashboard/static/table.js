@@ -46,6 +46,7 @@ export function startTable(container, first, tools, options) {
   let state = first;
   let counted = null;
   let page = null;
+  let loaded = null;
   let loadedAt = 0;
   let asked = 0;
 
@@ -131,6 +132,7 @@ export function startTable(container, first, tools, options) {
 
   async function load() {
     const number = ++asked;
+    const wanted = location.search;
     loadedAt = Date.now();
     const order = sort();
     const parameters = { ...options.request?.(values(), tools.serverNow()), q: query(), limit: rows() };
@@ -141,20 +143,22 @@ export function startTable(container, first, tools, options) {
     if (number !== asked) return;
     panel.removeAttribute("aria-busy");
     if (answer.error) {
-      box?.fail(answer.status === 422 || answer.status === 503 ? answer : null);
-      // While the server is gone, what was loaded stays.
-      if (answer.status !== 0) showPage({ items: [], next: null }, answer.error);
+      const isAboutQuery = box !== null && answer.status === 422;
+      box?.fail(isAboutQuery ? answer : null);
+      // While the server or its database is gone, what was loaded stays; the shell reports since when.
+      if (answer.status === 422 || loaded !== wanted) showPage({ items: [], next: null }, isAboutQuery ? "Nothing is shown: see above." : answer.error);
       loadedAt = Date.now() - (options.seconds - RETRY_SECONDS) * 1000;
       return;
     }
     box?.fail(null);
+    loaded = wanted;
     showPage(answer, null);
   }
 
   function showPage(answer, error) {
     page = answer;
     empty.hidden = page.items.length > 0;
-    setText(empty, error ? "Nothing is shown: see above." : (page.note ?? emptiness()));
+    setText(empty, error ?? page.note ?? emptiness());
     fillRows(body, page.items.map((row) => ({
       key: options.key(row),
       className: options.rowClass?.(row) ?? "",
