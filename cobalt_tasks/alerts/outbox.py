@@ -19,6 +19,7 @@ from cobalt_tasks.core.durations import DAY, HOUR
 from cobalt_tasks.db.engine import database_now
 from cobalt_tasks.db.tables import alerts as table
 
+STATES: Final = ("pending", "sending", "sent", "dead")
 TRIES: Final = 10
 """Tries after which a message is dead."""
 
@@ -187,15 +188,26 @@ def prune(connection: Connection) -> None:
 # For people ------------------------------------------------------------------------------------------------------------
 
 
-def page(connection: Connection, limit: int, state: str | None = None) -> list[dict[str, Any]]:
+def page(
+    connection: Connection, limit: int, state: str | None = None, before: int | None = None
+) -> list[dict[str, Any]]:
     """Return messages, the newest first, without what is in them.
 
-    connection: of the ledger; limit: rows at most; state: only those in it, None: all.
+    connection: of the ledger; limit: rows at most; state: only those in it, None: all; before: only those with smaller
+    ids, None: from the newest.
     """
     chosen = select(*(table.c[name] for name in _SHOWN)).order_by(table.c.id.desc()).limit(limit)
     if state is not None:
         chosen = chosen.where(table.c.state == state)
+    if before is not None:
+        chosen = chosen.where(table.c.id < before)
     return [dict(row) for row in connection.execute(chosen).mappings()]
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Return how many messages are in each state; of what was delivered, those of the last 30 days."""
+    found = connection.execute(select(table.c.state, func.count()).group_by(table.c.state)).all()
+    return dict.fromkeys(STATES, 0) | {row[0]: row[1] for row in found}
 
 
 def retry(connection: Connection, wanted: int | None) -> int:

@@ -24,7 +24,7 @@ _FORMATS = (
 
 @click.command(
     cls=QueryCommand,
-    short_help="Write hosts, or another table, for other programs: CSV, Parquet, GeoJSON and more.",
+    short_help="Write hosts or other tables as CSV, Parquet, GeoJSON and more.",
     context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
 )
 @click.argument("words", metavar="[QUERY]...", nargs=-1, type=QUERY)

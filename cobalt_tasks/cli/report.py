@@ -12,7 +12,7 @@ from cobalt_tasks.core.errors import ConfigurationError
 
 @click.command(
     cls=QueryCommand,
-    short_help="Write one HTML file: summary, map, changes, riskiest hosts, certificates.",
+    short_help="Write one HTML file: summary, map, changes, riskiest hosts.",
     context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
 )
 @click.argument("words", metavar="[QUERY]...", nargs=-1, type=QUERY)

@@ -24,9 +24,11 @@ from cobalt_tasks.hosts.queries import After, Filter, Order
 from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.jobs.lists import JobFilter
 from cobalt_tasks.views import hosts, metrics
+from cobalt_tasks.views.dashboard import answers as documents
 from cobalt_tasks.views.dashboard import lists, payload
 from cobalt_tasks.views.dashboard.certificates_route import add_certificates
 from cobalt_tasks.views.dashboard.changes_route import add_changes
+from cobalt_tasks.views.dashboard.description import answers, described
 from cobalt_tasks.views.dashboard.export_route import add_export
 from cobalt_tasks.views.dashboard.findings_route import add_findings
 from cobalt_tasks.views.dashboard.live import Live
@@ -40,9 +42,11 @@ from cobalt_tasks.views.dashboard.security import (
     SecurityHeaders,
     is_logged_in,
 )
+from cobalt_tasks.views.dashboard.setup_routes import add_setup
 from cobalt_tasks.views.dashboard.sources_route import add_sources
 from cobalt_tasks.views.dashboard.stream import EventResponse, Streams
 from cobalt_tasks.views.dashboard.wire import Wire
+from cobalt_tasks.views.status import SystemStatus
 
 _DESCRIPTION = (
     "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, if nothing else is stated."
@@ -60,6 +64,15 @@ Changes = Annotated[bool, Query(description="Send the whole once, without connec
 
 KindName = Annotated[str | None, Query(pattern=f"^({'|'.join(kind.name for kind in KINDS)})$")]
 
+Ip = Annotated[
+    str,
+    PathParameter(
+        max_length=64,
+        description="An address in any spelling.",
+        json_schema_extra={"anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
+        examples=["192.0.2.10"],
+    ),
+]
 Part = Annotated[str, PathParameter(pattern=f"^({'|'.join(PARTS)})$", description=", ".join(PARTS))]
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
@@ -91,6 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.home = settings.home
     app.state.streams = streams
+    app.state.has_login = login is not None
     _add_documents(app, login)
     _add_stream(app)
     _add_hosts(app)
@@ -103,7 +117,9 @@ def create_app(settings: Settings) -> FastAPI:
     add_findings(app)
     add_sources(app)
     add_export(app)
+    add_setup(app)
     add_pages(app)
+    described(app)
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
     app.add_middleware(Wire)
@@ -117,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _add_documents(app: FastAPI, login: access.Login | None) -> None:
     @app.get("/api/data", tags=["live"])
+    @answers(documents.DataAnswer)
     def data(request: Request, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Response:
         """Return the connections of the last minute, threat zones, health, metrics and the status in one document."""
         return _json(_live(request).data(limit))
@@ -124,6 +141,7 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
     health_threads = CapacityLimiter(_HEALTH_THREADS)
 
     @app.get("/api/health", tags=["live"])
+    @answers(documents.HealthAnswer)
     async def health(request: Request) -> Response:
         """Return "OK" while work can be done (else "DEAD" with 503), what is wrong, and the state of every component.
 
@@ -138,22 +156,26 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
         return _json({"status": "OK" if able else "DEAD", **msgspec.structs.asdict(state)}, 200 if able else 503)
 
     @app.get("/api/live", tags=["live"])
+    @answers(documents.Alive)
     async def alive() -> Response:
         """Return "OK" while this server answers, whatever becomes of the work. Needs no password."""
         return _json({"status": "OK"})
 
     @app.get("/api/status", tags=["live"])
+    @answers(SystemStatus)
     def status(request: Request) -> Response:
         """Return what `cobalt status --json` prints."""
         return _json(_live(request).status())
 
     @app.get("/api/queues", tags=["live"])
+    @answers(documents.QueuesAnswer)
     def queues(request: Request) -> Response:
         """Return messages, waiting jobs, age and pace of every queue, the jobs by state, and the workers."""
         state = _live(request).status()
         return _json({"queues": state.queues, "jobs": state.jobs, "workers": state.workers, "broker": state.broker})
 
     @app.get("/metrics", tags=["live"])
+    @answers(media_types=("text/plain",))
     def prometheus(request: Request) -> Response:
         """Return the figures in Prometheus's text format."""
         body, media_type = metrics.render(_live(request).status())
@@ -164,6 +186,7 @@ def _add_stream(app: FastAPI) -> None:
     streams: Streams = app.state.streams
 
     @app.get("/api/stream", tags=["live"])
+    @answers(media_types=("text/event-stream",))
     async def stream(request: Request, changes: Changes = False) -> Response:  # noqa: FBT002  # FastAPI passes it by name
         """Send the document of /api/data every two seconds as server-sent events named `data`; an event `trouble` has the
         reason if that fails.
@@ -177,6 +200,7 @@ def _add_stream(app: FastAPI) -> None:
 
 def _add_hosts(app: FastAPI) -> None:
     @app.get("/api/hosts", tags=["lists"])
+    @answers(documents.HostPage)
     def host_list(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         q: OptionalText = None,
@@ -207,7 +231,8 @@ def _add_hosts(app: FastAPI) -> None:
 
 def _add_host(app: FastAPI, settings: Settings) -> None:
     @app.get("/api/hosts/{ip}/traffic", tags=["lists"])
-    def host_traffic(request: Request, ip: str) -> Response:
+    @answers(peers.HostTraffic)
+    def host_traffic(request: Request, ip: Ip) -> Response:
         """Return the peers of a host and its connections by day, counted over its newest 10,000 at each end.
 
         `sent` are connections that the host opened to the peer, `received` those that the peer opened. Not `exact`: older
@@ -217,7 +242,8 @@ def _add_host(app: FastAPI, settings: Settings) -> None:
             return _json(peers.of_host(connection, _address(ip)))
 
     @app.get("/api/hosts/{ip}", tags=["lists"])
-    def host(request: Request, ip: str, limit: Limit = 100) -> Response:
+    @answers(documents.HostAnswer, 404)
+    def host(request: Request, ip: Ip, limit: Limit = 100) -> Response:
         """Return what is known about one address: score, evidence, location, names, ports, certificates, jobs.
 
         Each list has at most `limit` rows; `totals` has the numbers of all, `next` where the longer lists go on. Long
@@ -230,9 +256,10 @@ def _add_host(app: FastAPI, settings: Settings) -> None:
         return _json(hosts.host(_live(request).database, _address(ip), settings, page))
 
     @app.get("/api/hosts/{ip}/{part}", tags=["lists"])
+    @answers(documents.PartPage, 404)
     def host_part(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
-        ip: str,
+        ip: Ip,
         part: Part,
         limit: Limit = 100,
         offset: Annotated[int, Query(ge=0, le=10**9, description="Rows passed over: the `next` before.")] = 0,
@@ -246,6 +273,7 @@ def _add_host(app: FastAPI, settings: Settings) -> None:
 
 def _add_lists(app: FastAPI) -> None:
     @app.get("/api/connections", tags=["lists"])
+    @answers(documents.ConnectionPage)
     def connections(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         q: OptionalText = None,
@@ -264,6 +292,7 @@ def _add_lists(app: FastAPI) -> None:
         return _json(lists.connections(_live(request).database, limit, before, seconds))
 
     @app.get("/api/jobs", tags=["lists"])
+    @answers(documents.JobPage)
     def jobs(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         limit: Limit = 100,

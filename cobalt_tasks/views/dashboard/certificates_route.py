@@ -11,6 +11,8 @@ from cobalt_tasks.hosts import certificates as stored
 from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views import certificates as views
+from cobalt_tasks.views.dashboard.answers import CertificatePage
+from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.search_routes import Limit, Mark, Text
 
 Expiring = Annotated[
@@ -26,6 +28,7 @@ def add_certificates(app: FastAPI) -> None:
     """Add the route of certificates to `app`."""
 
     @app.get("/api/certificates", tags=["lists"])
+    @answers(CertificatePage)
     def certificates(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         q: Text = "",
@@ -50,6 +53,7 @@ def add_certificates(app: FastAPI) -> None:
         return Response(msgspec.json.encode(views.page(database, chosen, limit, after)), media_type="application/json")
 
     @app.get("/api/certificates/{fingerprint}", tags=["lists"], response_class=Response)
+    @answers(None, 404, media_types=("application/x-pem-file", "application/pkix-cert"))
     def certificate(
         request: Request,
         fingerprint: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The SHA-256 of the certificate.")],

@@ -11,6 +11,8 @@ from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.hosts.search.language import LONGEST
 from cobalt_tasks.views import changes as views
 from cobalt_tasks.views import notes as views_of_notes
+from cobalt_tasks.views.dashboard.answers import ChangePage, NoteList
+from cobalt_tasks.views.dashboard.description import answers
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 Since = Annotated[float | None, Query(ge=0, le=1e11, description="Only changes recorded since, in epoch seconds.")]
@@ -31,6 +33,7 @@ def add_changes(app: FastAPI) -> None:
     """Add the route of changes to `app`."""
 
     @app.get("/api/notes", tags=["lists"])
+    @answers(NoteList)
     def accepted(request: Request, host: Host = None, everything: Everything = False) -> Response:  # noqa: FBT002  # FastAPI passes it by name
         """Return the findings and changes that the user accepts, with reason, author and times, the newest first."""
         database = request.app.state.live.database
@@ -38,6 +41,7 @@ def add_changes(app: FastAPI) -> None:
         return _json({"items": [views_of_notes.as_document(each) for each in known]})
 
     @app.get("/api/changes", tags=["lists"])
+    @answers(ChangePage)
     def changes(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         limit: Limit = 100,

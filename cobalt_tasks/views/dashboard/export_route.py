@@ -13,7 +13,9 @@ from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.hosts.exports import TABLES, TableRows, read_query, stream
 from cobalt_tasks.hosts.search.language import SearchError
 from cobalt_tasks.views.dashboard.changes_route import Kinds, Since
+from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.findings_route import Rule
+from cobalt_tasks.views.dashboard.overview_answers import FormatList
 from cobalt_tasks.views.dashboard.search_routes import Text
 from cobalt_tasks.views.exports.options import ExportOptions
 from cobalt_tasks.views.exports.registry import FORMATS
@@ -35,6 +37,7 @@ def add_export(app: FastAPI) -> None:
     exports = _Exports()
 
     @app.get("/api/export", tags=["exports"], response_class=Response)
+    @answers(media_types=tuple(dict.fromkeys(each.media_type for each in FORMATS.values())))
     async def export(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         table: Table = "hosts",
@@ -62,6 +65,7 @@ def add_export(app: FastAPI) -> None:
         return await exports.start(open_pieces, FORMATS[form].media_type, file)
 
     @app.get("/api/export/formats", tags=["exports"])
+    @answers(FormatList)
     def formats() -> Response:
         """Return the formats of exports: what reads each, the tables it holds, and whether columns can be chosen."""
         items = [

@@ -5,8 +5,11 @@ from typing import Annotated
 import msgspec
 from fastapi import FastAPI, Query, Request, Response
 
+from cobalt_tasks.hosts.finding_lists import RuleCounts
 from cobalt_tasks.hosts.queries import Order
 from cobalt_tasks.views import findings as views
+from cobalt_tasks.views.dashboard.description import answers
+from cobalt_tasks.views.dashboard.overview_answers import FindingPage
 from cobalt_tasks.views.dashboard.search_routes import Limit, Mark, Text
 
 Rule = Annotated[
@@ -20,6 +23,7 @@ def add_findings(app: FastAPI) -> None:
     """Add the routes of findings to `app`."""
 
     @app.get("/api/findings", tags=["lists"])
+    @answers(FindingPage)
     def findings(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         q: Text = "",
@@ -39,6 +43,7 @@ def add_findings(app: FastAPI) -> None:
         return _json(page)
 
     @app.get("/api/findings/rules", tags=["lists"])
+    @answers(RuleCounts)
     def rules(request: Request, q: Text = "") -> Response:
         """Return the rules that found something on hosts that match, with the number of these hosts.
 

@@ -9,6 +9,8 @@ from fastapi import FastAPI, HTTPException, Query, Request, Response
 from cobalt_tasks.core.durations import DAY, HOUR, MINUTE
 from cobalt_tasks.hosts.map_cells import Box
 from cobalt_tasks.views import overview as views
+from cobalt_tasks.views.dashboard.description import answers
+from cobalt_tasks.views.dashboard.overview_answers import OverviewAnswer, TrafficAnswer
 
 _LENGTHS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 _MOST_SPANS = 1500
@@ -26,6 +28,7 @@ def add_overview(app: FastAPI) -> None:
     _add_traffic(app)
 
     @app.get("/api/overview", tags=["overview"])
+    @answers(OverviewAnswer)
     def overview(request: Request, hours: Hours = 24) -> Response:
         """Return the short lists of the overview: the countries with most hosts and connections, the riskiest hosts with
         their reasons, what changed within the last `hours`, and the certificates that expire within 30 days.
@@ -36,6 +39,7 @@ def add_overview(app: FastAPI) -> None:
 
 def _add_map(app: FastAPI) -> None:
     @app.get("/api/map", tags=["overview"])
+    @answers(views.Map)
     def world(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         south: South = -90,
@@ -60,6 +64,7 @@ def _add_map(app: FastAPI) -> None:
 
 def _add_traffic(app: FastAPI) -> None:
     @app.get("/api/traffic", tags=["overview"])
+    @answers(TrafficAnswer)
     def traffic(
         request: Request,
         span: Literal["minute", "hour", "day"] = "hour",

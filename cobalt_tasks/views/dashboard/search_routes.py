@@ -9,10 +9,13 @@ from fastapi.responses import JSONResponse
 
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import completion, find
+from cobalt_tasks.hosts.search.facets import Count, Facets
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Searchable
 from cobalt_tasks.hosts.search.find import Search, SearchTooLongError
 from cobalt_tasks.hosts.search.language import LONGEST, SearchError
 from cobalt_tasks.views import search as views
+from cobalt_tasks.views.dashboard.answers import FieldList, PortPage, ValueList
+from cobalt_tasks.views.dashboard.description import answers
 
 Text = Annotated[
     str,
@@ -22,6 +25,16 @@ OptionalText = Annotated[str | None, Query(max_length=LONGEST, description="A qu
 Mark = Annotated[str | None, Query(max_length=1000, description="The `next` of the page before, of the same query.")]
 Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 
+_NAMES = "|".join(field.name for field in FIELDS if field.facet)
+FacetNames = Annotated[
+    str,
+    # The pattern is in the description alone: a name that is none is answered with those there are.
+    Query(
+        max_length=200,
+        description="Such as country,port,product.",
+        json_schema_extra={"pattern": f"^({_NAMES})(,({_NAMES}))*$"},
+    ),
+]
 _COMPLETION_SECONDS = 1.0
 
 
@@ -62,19 +75,22 @@ def add_search(app: FastAPI) -> None:
     """Add the routes that search to `app`."""
 
     @app.get("/api/ports", tags=["lists"])
+    @answers(PortPage)
     def ports(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
         """Return ports by address and number, with their services; `q` chooses among them."""
         return _json(found_page(request, q, Searchable.PORTS, limit, after))
 
     @app.get("/api/search/count", tags=["search"])
+    @answers(Count)
     def count(request: Request, q: Text = "", of: Searchable = Searchable.HOSTS) -> Response:
         """Return how many rows match: exactly up to 50,000, else `exact` is false and there are more."""
         return _json(views.count(_database(request), _read(request, q, of)))
 
     @app.get("/api/search/facets", tags=["search"])
+    @answers(Facets)
     def facets(
         request: Request,
-        fields: Annotated[str, Query(max_length=200, description="Such as country,port,product.")],
+        fields: FacetNames,
         q: Text = "",
         of: Searchable = Searchable.HOSTS,
     ) -> Response:
@@ -82,11 +98,13 @@ def add_search(app: FastAPI) -> None:
         return _json(views.facets(_database(request), _read(request, q, of), fields.split(",")))
 
     @app.get("/api/search/fields", tags=["search"])
+    @answers(FieldList)
     def field_list() -> Response:
         """Return the fields of the search language: name, type, meaning, example, and what they apply to."""
         return _json({"items": [_described(field) for field in FIELDS]})
 
     @app.get("/api/search/values", tags=["search"])
+    @answers(ValueList)
     def values(
         request: Request,
         field: Annotated[str, Query(max_length=50)],

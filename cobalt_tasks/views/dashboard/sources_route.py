@@ -6,6 +6,8 @@ import msgspec
 from fastapi import FastAPI, Query, Request, Response
 
 from cobalt_tasks.views.dashboard import lists
+from cobalt_tasks.views.dashboard.description import answers
+from cobalt_tasks.views.dashboard.overview_answers import RejectPage, SourcePage
 from cobalt_tasks.views.dashboard.search_routes import Limit
 
 Before = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only rows with a smaller id: the page's `next`.")]
@@ -16,11 +18,13 @@ def add_sources(app: FastAPI) -> None:
     """Add the routes of sources to `app`."""
 
     @app.get("/api/sources", tags=["lists"])
+    @answers(SourcePage)
     def sources(request: Request, limit: Limit = 100, before: Before = None) -> Response:
         """Return sources, the newest first: read = accepted + duplicates + rejected + ignored."""
         return _json(lists.sources(request.app.state.live.database, limit, before))
 
     @app.get("/api/rejects", tags=["lists"])
+    @answers(RejectPage)
     def rejects(request: Request, limit: Limit = 100, source: Source = None, before: Before = None) -> Response:
         """Return the records that were refused, the newest first: where each stood in its source, and the reason."""
         return _json(lists.rejects(request.app.state.live.database, limit, source, before))

@@ -14,7 +14,7 @@ _LEAST: Final = 1024
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _GZIP_LEVEL: Final = 5
-_COMPRESSIBLE: Final = ("application/json", "application/geo+json", "application/x-ndjson", "image/svg+xml")
+_COMPRESSIBLE: Final = ("application/json", "application/x-ndjson", "image/svg+xml")
 _STREAM: Final = "text/event-stream"
 
 
@@ -127,7 +127,7 @@ class _Answer:
 
 def _is_text(headers: Headers | MutableHeaders) -> bool:
     kind = headers.get("content-type", "").partition(";")[0].strip()
-    return kind != _STREAM and (kind in _COMPRESSIBLE or kind.startswith("text/"))
+    return kind != _STREAM and (kind in _COMPRESSIBLE or kind.endswith("+json") or kind.startswith("text/"))
 
 
 def _matches(etag: str | None, asked: Iterable[str]) -> bool:

@@ -1,0 +1,147 @@
+"""The routes of what the user has set up: own networks and alerts, without any secret."""
+
+from typing import Annotated, Literal, TypedDict
+
+import msgspec
+from fastapi import FastAPI, Query, Request, Response
+
+from cobalt_tasks.alerts import config, outbox
+from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.own_networks import load
+from cobalt_tasks.views.dashboard.description import answers
+
+
+class NetworkRow(TypedDict):
+    """One own network."""
+
+    network: str
+    name: str
+    latitude: float | None
+    longitude: float | None
+    owner: str | None
+    importance: float
+    tags: list[str]
+
+
+class NetworksAnswer(TypedDict):
+    """The own networks; `trouble`: why networks.toml cannot be used."""
+
+    items: list[NetworkRow]
+    trouble: str | None
+
+
+class RuleRow(TypedDict):
+    """One rule of alerts.toml: kinds of changes (null: all), or findings, and the names of its receivers."""
+
+    name: str
+    kinds: list[str] | None
+    findings: list[str]
+    query: str
+    severity: str
+    send_to: list[str]
+
+
+class ReceiverRow(TypedDict):
+    """A receiver by its name and sort; its address may hold a secret, and is never shown."""
+
+    name: str
+    sort: str
+
+
+class MessageRow(TypedDict):
+    """One message: to whom, by which rule, about how many changes, whether it was delivered, and why not."""
+
+    id: int
+    created_at: float
+    rule: str
+    receiver: str
+    count: int
+    state: str
+    attempts: int
+    reason: str | None
+
+
+class AlertsAnswer(TypedDict):
+    """The rules and receivers, the messages by state, and the newest messages; `trouble`: why alerts.toml cannot be used."""
+
+    rules: list[RuleRow]
+    receivers: list[ReceiverRow]
+    expected: list[str]
+    warnings: list[str]
+    counts: dict[str, int]
+    items: list[MessageRow]
+    next: int | None
+    trouble: str | None
+
+
+MessageState = Annotated[
+    Literal["pending", "sending", "sent", "dead"] | None, Query(description="Only messages in this state.")
+]
+
+
+def add_setup(app: FastAPI) -> None:
+    """Add the routes of own networks and alerts to `app`."""
+
+    @app.get("/api/networks", tags=["setup"])
+    @answers(NetworksAnswer)
+    def networks(request: Request) -> Response:
+        """Return the own networks that networks.toml describes: name, place, owner, importance and tags of each."""
+        try:
+            described = load(request.app.state.home).described
+        except ConfigurationError as error:
+            return _json({"items": [], "trouble": str(error)})
+        rows = [{"network": str(network), **msgspec.structs.asdict(each)} for network, each in described.items()]
+        return _json({"items": rows, "trouble": None})
+
+    @app.get("/api/alerts", tags=["setup"])
+    @answers(AlertsAnswer)
+    def alerts(
+        request: Request,
+        state: MessageState = None,
+        limit: Annotated[int, Query(ge=1, le=500, description="Messages at most.")] = 100,
+        before: Annotated[
+            int | None, Query(ge=0, le=2**63 - 1, description="Only messages with a smaller id: the page's `next`.")
+        ] = None,
+    ) -> Response:
+        """Return the rules and receivers of alerts.toml without secrets, and messages, the newest first, with their states.
+
+        `counts` has the messages of each state; a message in the state `dead` was not delivered in ten tries: `reason` is
+        why. `next` is where the list goes on.
+        """
+        with request.app.state.live.database.reading() as connection:
+            counts = outbox.counts(connection)
+            rows = outbox.page(connection, limit, state, before)
+        following = rows[-1]["id"] if len(rows) == limit else None
+        return _json({**_alerting(request), "counts": counts, "items": rows, "next": following})
+
+
+def _alerting(request: Request) -> dict[str, object]:
+    trouble, found = None, None
+    try:
+        found = config.load(request.app.state.home)
+    except ConfigurationError as error:
+        trouble = str(error)
+    if found is None:
+        return {"rules": [], "receivers": [], "expected": [], "warnings": [], "trouble": trouble}
+    rules = [
+        {
+            "name": each.name,
+            "kinds": None if each.kinds is None else sorted(each.kinds),
+            "findings": sorted(each.findings),
+            "query": each.query,
+            "severity": each.severity,
+            "send_to": each.send_to,
+        }
+        for each in found.rules
+    ]
+    return {
+        "rules": rules,
+        "receivers": [{"name": each.name, "sort": each.sort} for each in found.receivers.values()],
+        "expected": [each.name for each in found.expected],
+        "warnings": found.warnings,
+        "trouble": None,
+    }
+
+
+def _json(document: object) -> Response:
+    return Response(msgspec.json.encode(document), media_type="application/json")
