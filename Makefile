@@ -79,7 +79,7 @@ test-recog: setup-dev  ## recog's own examples (RECOG_XML=FOLDER with its xml fi
 	@[ -n "$(RECOG_XML)" ] || { echo "name the folder of recog's fingerprints: make test-recog RECOG_XML=recog/xml"; exit 2; }
 	@RECOG_XML=$(RECOG_XML) $(BIN)/python -m pytest tests/recog
 
-.PHONY: test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-geolocation
+.PHONY: test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 
@@ -115,6 +115,9 @@ bench-latency: setup-dev  ## from a discovery on stdin to its banner, idle and a
 
 bench-probes: setup-dev  ## greetings beside a bare loop, silent and dropping targets, hostile peers, memory, nmap beside it
 	@PYTHONPATH=. $(BIN)/python benchmarks/probes.py $(ARGS)
+
+bench-lookups: setup-dev  ## names of addresses looked up in a second, by a worker with two processes
+	@$(BIN)/python benchmarks/lookups.py $(ARGS)
 
 bench-scale: setup-dev  ## every periodic statement, page and command in a ledger of millions, with times and plans (ARGS="--share 0.1")
 	@tools/postgres.sh
