@@ -266,7 +266,7 @@ export function startTable(container, first, tools, options) {
     show() {
       const isFirst = !value("after");
       const isOld = Date.now() - loadedAt > options.seconds * 1000;
-      if (isOld && (isFirst || !page)) load();
+      if (isOld && (isFirst || loaded !== location.search)) load();
       else if (page) showNote();
     },
     change(next) {
