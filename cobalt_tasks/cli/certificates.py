@@ -43,6 +43,7 @@ def certificates(
     from cobalt_tasks.hosts.search import find
     from cobalt_tasks.hosts.search.fields import Searchable
     from cobalt_tasks.views import certificates as views
+    from cobalt_tasks.views.hosts import no_match_note
 
     settings = load()
     database = existing_ledger(settings)
@@ -50,6 +51,7 @@ def certificates(
         search = find.read(database, " ".join(query), Searchable.CERTIFICATES, settings.home)
         chosen = views.wanted(search, expiring=expiring, expired=expired, replaced=replaced or None)
         page = views.page(database, chosen, limit, after)
+        note = "" if page["items"] else no_match_note(database, "certificates")
     finally:
         database.dispose()
     if as_json:
@@ -57,5 +59,5 @@ def certificates(
 
         documents.print_list(page["items"])
     else:
-        views.print_page(page["items"])
+        views.print_page(page["items"], note)
     print_next(page["next"])

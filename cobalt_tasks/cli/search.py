@@ -54,6 +54,7 @@ def search(
     from cobalt_tasks.db.schema import existing_ledger
     from cobalt_tasks.hosts.search import find
     from cobalt_tasks.hosts.search.fields import Searchable
+    from cobalt_tasks.views import hosts
     from cobalt_tasks.views import search as views
 
     settings = load()
@@ -67,7 +68,8 @@ def search(
         else:
             by_score = order == "score" and target == "hosts"
             page = views.page(database, asked, limit, after, by_score=by_score)
-            _print_page(target, page, as_json=as_json)
+            note = "" if page["items"] else hosts.no_match_note(database, target)
+            _print_page(target, page, note, as_json=as_json)
     finally:
         database.dispose()
 
@@ -94,13 +96,13 @@ def _print_facets(found: "Facets", *, as_json: bool) -> None:
     search_tables.print_facets(found)
 
 
-def _print_page(target: str, page: dict[str, Any], *, as_json: bool) -> None:
+def _print_page(target: str, page: dict[str, Any], note: str, *, as_json: bool) -> None:
     from cobalt_tasks.views import documents, host_tables, search_tables
 
     if as_json:
         documents.print_list(page["items"])
     elif target == "hosts":
-        host_tables.print_hosts(page["items"], "No host matches.")
+        host_tables.print_hosts(page["items"], note)
     else:
-        search_tables.print_rows(target, page["items"])
+        search_tables.print_rows(target, page["items"], note)
     print_next(page["next"])

@@ -85,8 +85,14 @@ def state(row: Mapping[str, Any], now: float) -> str:
     return "expiring" if row["not_after"] < now + SOON else "valid"
 
 
-def print_page(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print certificates, one row each: when they expire, for which names, where they are."""
+def print_page(rows: Sequence[Mapping[str, Any]], note: str) -> None:
+    """Print certificates, one row each: when they expire, for which names, where they are.
+
+    Args:
+        rows: what `page` returned.
+        note: the line to print where there is none.
+
+    """
     output, now, shown = Output(), time.time(), []
     for row in rows:
         style = {"expired": "red", "expiring": "yellow"}.get(state(row, now), "") if row["in_use"] else "dim"
@@ -102,7 +108,7 @@ def print_page(rows: Sequence[Mapping[str, Any]]) -> None:
     if shown or not output.is_terminal:
         output.table(columns, shown)
     if not shown:
-        output.note("No certificate matches.")
+        output.note(note)
 
 
 def _names(row: Mapping[str, Any]) -> str:

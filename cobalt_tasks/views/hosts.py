@@ -113,10 +113,16 @@ def empty_note(database: Database, only: host_queries.Filter, order: host_querie
     return _NO_MATCH
 
 
-def no_match_note(database: Database) -> str:
-    """Return why a query of the ledger `database` finds no host, in one sentence."""
+def no_match_note(database: Database, what: str = "hosts") -> str:
+    """Return why a query of a ledger finds nothing, in one sentence.
+
+    Args:
+        database: the ledger.
+        what: what was looked for, in the plural; whatever it is, it belongs to hosts.
+
+    """
     with database.reading() as connection:
-        return _NO_MATCH if host_queries.has_hosts(connection) else _NO_HOSTS
+        return f"No {what.removesuffix('s')} matches." if host_queries.has_hosts(connection) else _NO_HOSTS
 
 
 def _required(known: dict[str, Any] | None, address: str) -> dict[str, Any]:

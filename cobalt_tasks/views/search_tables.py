@@ -10,14 +10,14 @@ from cobalt_tasks.views.text import iso
 Row = Mapping[str, Any]
 
 
-def print_rows(target: str, rows: Sequence[Row]) -> None:
-    """Print `rows` of ports, connections or certificates (`target`), one line each."""
+def print_rows(target: str, rows: Sequence[Row], note: str) -> None:
+    """Print `rows` of ports, connections or certificates (`target`), one line each, or without any the `note`."""
     output = Output()
     columns, cells = _SHOWN[target]
     if rows or not output.is_terminal:
         output.table(columns, map(cells, rows))
     if not rows:
-        output.note(f"No {target.removesuffix('s')} matches.")
+        output.note(note)
 
 
 def print_facets(found: Facets) -> None:

@@ -61,3 +61,16 @@ def test_the_command_prints_tables_and_json(ledger: Database, home: Path) -> Non
     assert run("-service:http", "seen:<20d", "--count").output.strip().isdigit()
     assert "No port matches." in run("--in", "ports", "port:1").output
     assert "DE" in run("--facets", "country,port").output
+
+
+def test_an_empty_ledger_is_no_all_clear(home: Path) -> None:
+    """Where nothing was read yet, no query says that nothing matches. Break: no_match_note in cli/."""
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(cobalt, arguments)
+        assert done.exit_code == 0
+        return done.stderr
+
+    run("db", "upgrade")
+    for command in (["certificates"], *(["search", "--in", str(target), "port:22"] for target in Searchable)):
+        assert run(*command) == "No hosts yet: cobalt ingest brings them.\n"
