@@ -6,6 +6,7 @@ from pathlib import Path
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.supervisor.children import Command
+from cobalt_tasks.supervisor.state import subfolder
 
 _LONGEST_SOCKET_PATH = 107
 """Bytes of sockaddr_un.sun_path on Linux, without the closing NUL (unix(7))."""
@@ -25,8 +26,7 @@ def command(settings: Settings) -> Command:
             f"the path of the Redis socket is too long ({length} bytes, {_LONGEST_SOCKET_PATH} at most): {socket}; "
             "choose a shorter COBALT_HOME",
         )
-    folder = settings.home / "redis"
-    folder.mkdir(exist_ok=True)
+    folder = subfolder(settings.home, "redis")
     options = {
         "port": "0",
         "unixsocket": str(socket),

@@ -40,6 +40,25 @@ def locked(home: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def subfolder(home: Path, name: str) -> Path:
+    """Return a folder of the state folder, which is made if it is missing.
+
+    Args:
+        home: the state folder.
+        name: the folder's name in it.
+
+    Raises:
+        ConfigurationError: it cannot be made, or something else has its name.
+
+    """
+    folder = home / name
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"COBALT_HOME: {folder} cannot be a folder: {error.strerror}") from error
+    return folder
+
+
 def require_free(port: int, option: str) -> None:
     """Raise if a program listens on a port of this machine.
 

@@ -26,7 +26,7 @@ from cobalt_tasks.supervisor import demo, redis_server
 from cobalt_tasks.supervisor.children import Child, Command
 from cobalt_tasks.supervisor.progress import JobProgress
 from cobalt_tasks.supervisor.restarts import Restarts, last_line
-from cobalt_tasks.supervisor.state import locked, require_free
+from cobalt_tasks.supervisor.state import locked, require_free, subfolder
 from cobalt_tasks.supervisor.sweep_watchdog import Watched, watched
 from cobalt_tasks.supervisor.terminal import print_line
 
@@ -82,8 +82,7 @@ class _Everything:
     def __init__(self, settings: Settings, options: UpOptions) -> None:
         self._settings = demo.settings_for_lab(settings) if options.demo else settings
         self._options = options
-        self._logs = settings.home / "logs"
-        self._logs.mkdir(exist_ok=True)
+        self._logs = subfolder(settings.home, "logs")
         self._environment = environment(self._settings)
         self._children: list[Child] = []
         self._ingests: list[Child] = []

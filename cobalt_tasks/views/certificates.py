@@ -90,7 +90,7 @@ def print_page(rows: Sequence[Mapping[str, Any]], note: str) -> None:
 
     Args:
         rows: what `page` returned.
-        note: the line to print where there is none.
+        note: the line to print without any row.
 
     """
     output, now, shown = Output(), time.time(), []
