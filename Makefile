@@ -63,10 +63,11 @@ test-wheel: setup-dev  ## the suite against the built wheel, in a folder without
 	@tools/gdal.sh
 	@tools/test_wheel.sh -n 3 --dist loadfile $(ARGS)
 
-# The least share of lines and branches: what it is now, never less.
-COVERED ?= 0
-coverage: setup-dev  ## make test, with the coverage of commands and workers too (COVERED=90 fails below that)
+# The least share of lines and branches; that of the core's branches is in tools/coverage_gate.py.
+COVERED ?= 59
+coverage: setup-dev  ## make test, with the coverage of commands and workers too; fails where less is covered than before
 	@$(MAKE) -s test ARGS="--cov --cov-report=term --cov-config=tools/coverage.ini --cov-fail-under=$(COVERED) $(ARGS)"
+	@$(BIN)/python tools/coverage_gate.py
 
 chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=postgresql)
 	@[ $(DATABASE) = sqlite ] || tools/postgres.sh
