@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 
 from cobalt_tasks.alerts.config import ALL_RULES
 from cobalt_tasks.alerts.rules import ReadRule
@@ -16,6 +16,9 @@ from cobalt_tasks.threat.findings import Finding
 
 KIND: Final = "finding"
 """What items of messages have in the place of a kind of change."""
+
+_CLEARED_AT_ONCE: Final = 50_000
+"""Entries that leave the queue in one transaction: after the rules have changed, it holds some for each host."""
 
 Item = dict[str, Any]
 
@@ -47,9 +50,10 @@ def latest(connection: Connection, of: Sequence[str], since: float, most: int) -
 
 
 def clear(connection: Connection) -> None:
-    """Empty the queue: there are no rules."""
-    if connection.execute(select(new_findings.c.id).limit(1)).first() is not None:
-        connection.execute(delete(new_findings))
+    """Remove what waits in the queue, some at most: there are no rules."""
+    first = connection.execute(select(func.min(new_findings.c.id))).scalar()
+    if first is not None:
+        connection.execute(delete(new_findings).where(new_findings.c.id < first + _CLEARED_AT_ONCE))
 
 
 def matching(connection: Connection, rule: ReadRule, items: Sequence[Item]) -> list[Item]:

@@ -297,7 +297,12 @@ def test_what_is_known_is_not_written_again(database: Database, rules: threat.Ru
     """
     see(database, ("192.0.2.2", "9.9.9.9", 22), ("192.0.2.2", "9.9.9.10", 443), at=PAST - 3600)
     end_job(database, "9.9.9.10", "geolocation", located("9.9.9.10"))
-    assert written(database, lambda: scoring.keep_up(database, rules)) == {"scores", "findings", "cursors"}
+    assert written(database, lambda: scoring.keep_up(database, rules)) == {
+        "scores",
+        "findings",
+        "new_findings",
+        "cursors",
+    }
     see(database, *[("192.0.2.2", "9.9.9.9", 22), ("192.0.2.2", "9.9.9.10", 443)] * 50, at=PAST - 3500)
     end_job(database, "9.9.9.10", "domain")
     with database.writing() as connection:
@@ -311,14 +316,14 @@ def test_what_is_known_is_not_written_again(database: Database, rules: threat.Ru
 
 def test_pages_are_as_large_as_time_allows() -> None:
     """They grow while they are quick, and shrink when they are slow, within bounds."""
-    sizes = [5_000]
+    sizes = [1_000]
     while len(sizes) < 10:
         sizes.append(scoring._next_size(sizes[-1], 0.01))
-    assert sizes[1:6] == [10_000, 20_000, 40_000, 80_000, 100_000]
+    assert sizes[1:8] == [2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 100_000]
     assert sizes[-1] == 100_000
     assert scoring._next_size(40_000, 0.4) == 40_000
     assert scoring._next_size(40_000, 3.0) == 20_000
-    assert scoring._next_size(5_000, 30.0) == 5_000
+    assert scoring._next_size(1_000, 30.0) == 1_000
 
 
 def test_scoring_ends_before_its_round_does() -> None:
