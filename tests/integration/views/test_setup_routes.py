@@ -1,0 +1,60 @@
+"""What the API has of networks.toml and alerts.toml."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import insert
+
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.db import tables as models
+from cobalt_tasks.db.engine import Database
+from tests.integration.views.conftest import get
+
+Serving = Callable[[Settings], Any]
+ALERTS = """[receivers.team]
+webhook = "https://hooks.example/T0KEN"
+secret = "s3cret-s3cret-s3cret-s3cret"
+
+[[rules]]
+name = "new ports"
+kinds = ["port opened"]
+send_to = ["team"]
+"""
+
+
+def test_rules_and_dead_messages_are_shown_without_secrets(
+    sqlite_database: Database, sqlite_settings: Settings, serving: Serving
+) -> None:
+    """Rules, names of receivers, counts, and why a message is dead; neither addresses nor secrets. Break: _alerting."""
+    file = sqlite_settings.home / "alerts.toml"
+    file.write_text(ALERTS)
+    file.chmod(0o600)
+    row = {"key": "k", "rule": "new ports", "receiver": "team", "severity": "notice", "state": "dead", "count": 1}
+    times = {"created_at": time.time(), "due_at": time.time(), "ended_at": time.time()}
+    with sqlite_database.writing() as connection:
+        connection.execute(insert(models.alerts), {**row, **times, "attempts": 10, "items": "[]", "reason": "410 Gone"})
+    with serving(sqlite_settings) as url:
+        answer = get(f"{url}/api/alerts?state=dead")
+        none = get(f"{url}/api/alerts?state=dead&before=1").json()
+        file.write_text("[")
+        broken = get(f"{url}/api/alerts").json()
+    found = answer.json()
+    assert (found["rules"][0]["name"], found["receivers"]) == ("new ports", [{"name": "team", "sort": "webhook"}])
+    assert found["counts"] == {"pending": 0, "sending": 0, "sent": 0, "dead": 1}
+    assert [(each["receiver"], each["reason"]) for each in found["items"]] == [("team", "410 Gone")]
+    assert not any(secret in answer.text for secret in ("s3cret", "T0KEN", "hooks.example"))
+    assert none["items"] == []
+    assert "alerts.toml" in broken["trouble"]
+
+
+def test_own_networks_are_shown_in_words(sqlite_settings: Settings, serving: Serving) -> None:
+    """Each with name, place and tags; a file that cannot be used is a reason, not a fault."""
+    file = sqlite_settings.home / "networks.toml"
+    file.write_text('["10.1.0.0/16"]\nname = "office"\nlatitude = 52.5\nlongitude = 13.4\ntags = ["lab"]\n')
+    with serving(sqlite_settings) as url:
+        (row,) = get(f"{url}/api/networks").json()["items"]
+        file.write_text("[")
+        broken = get(f"{url}/api/networks").json()
+    assert (row["network"], row["name"], row["latitude"], row["tags"]) == ("10.1.0.0/16", "office", 52.5, ["lab"])
+    assert "networks.toml" in broken["trouble"]
