@@ -80,7 +80,7 @@ test-recog: setup-dev  ## recog's own examples (RECOG_XML=FOLDER with its xml fi
 	@[ -n "$(RECOG_XML)" ] || { echo "name the folder of recog's fingerprints: make test-recog RECOG_XML=recog/xml"; exit 2; }
 	@RECOG_XML=$(RECOG_XML) $(BIN)/python -m pytest tests/recog
 
-.PHONY: test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation
+.PHONY: test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-export bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 
@@ -127,6 +127,10 @@ bench-scale: setup-dev  ## every periodic statement, page and command in a ledge
 bench-search: setup-dev  ## twenty searches and facets in a ledger of millions, with their plans (ARGS="--share 0.1 --plans")
 	@tools/postgres.sh
 	@$(BIN)/python benchmarks/search.py $(ARGS)
+
+bench-export: setup-dev  ## a million hosts as CSV, NDJSON, GeoJSON and Parquet: rows a second, memory, beside a bare program (ARGS="--hosts 100000")
+	@tools/postgres.sh
+	@$(BIN)/python benchmarks/export.py $(ARGS)
 
 bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, memory, and scoring beside ingest
 	@tools/postgres.sh

@@ -4,6 +4,7 @@ Countries, services, scores and states are uneven, as they are in life: one coun
 codes that people ask for has none; a tenth of the jobs wait, a few are dead.
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sqlalchemy import text
@@ -104,19 +105,26 @@ def _tables(sizes: Sizes, now: float, clock: str, key: str) -> list[tuple[str, i
     ]  # fmt: skip
 
 
-def fill(database: Database, sizes: Sizes, now: float) -> dict[str, int]:
-    """Fill an empty ledger, as of `now` (epoch seconds); return the rows of each table."""
+def fill(database: Database, sizes: Sizes, now: float, only: Collection[str] = ()) -> dict[str, int]:
+    """Fill an empty ledger; return the rows of each table.
+
+    database: the ledger; sizes: rows of each sort; now: epoch seconds, as of when; only: tables that are filled, without what
+    the search needs; empty: all.
+    """
     dialect = "sqlite" if database.is_sqlite else "postgresql"
     nothing = "x''" if database.is_sqlite else "'\\x'::bytea"
     filled = {}
     for table, rows, columns, values, conflict in _tables(sizes, now, nothing, _key(dialect)):
+        if only and table not in only:
+            continue
         for first in range(0, rows, _AT_ONCE):
             series = _SERIES[dialect].format(first=first, end=min(rows, first + _AT_ONCE))
             statement = f"INSERT INTO {table} ({columns}) {series} SELECT {values} FROM series WHERE true {conflict}"
             with database.writing() as connection:
                 connection.exec_driver_sql(statement if database.is_sqlite else statement.replace("%", "%%"))
         filled[table] = rows
-    _derive(database)
+    if not only:
+        _derive(database)
     if not database.is_sqlite:
         # As autovacuum does. Nothing does so on SQLite, whose plans need no statistics.
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -126,6 +126,11 @@ def ledger_sum(connection: Connection) -> dict[str, int]:
     return {name: int(value) for name, value in connection.execute(sums).mappings().one().items()}
 
 
+def hosts_known(connection: Connection) -> int:
+    """Return how many hosts the ledger has, from a count that is kept."""
+    return counts.table_size(connection, hosts)
+
+
 def totals(connection: Connection) -> LedgerCounts:
     """Count what is known."""
     names = select(hostnames.c.name).distinct().subquery()

@@ -29,7 +29,9 @@ _RISKIEST: Final = 25
 _REASONS: Final = 5
 _CHANGES: Final = 200
 _COUNTED_CHANGES: Final = 10_000
-_CERTIFICATES: Final = 50
+CERTIFICATES: Final = 50
+"""Certificates of each sort that are listed."""
+
 _SOURCES: Final = 50
 _CELL: Final = 4
 _FACETS: Final = ("country", "port", "service", "product")
@@ -66,7 +68,8 @@ class Contents(Struct, frozen=True, kw_only=True):
 
     Attributes:
         asked: what it is about.
-        counts: hosts, and their most frequent countries, ports, services and products.
+        counts: the most frequent countries, ports, services and products of the hosts.
+        total: how many hosts.
         kinds: how many changes of each kind.
         all_changes: whether these are all, and not the newest 10,000.
         changes: the newest.
@@ -85,6 +88,7 @@ class Contents(Struct, frozen=True, kw_only=True):
 
     asked: ReportQuery
     counts: Facets
+    total: Count
     kinds: Sequence[tuple[str, int]]
     all_changes: bool
     changes: Sequence[Row]
@@ -98,11 +102,6 @@ class Contents(Struct, frozen=True, kw_only=True):
     excluded: Sequence[str]
     sources: Sequence[SourceCounts]
     totals: Mapping[str, int]
-
-    @property
-    def total(self) -> Count:
-        """How many hosts it is about."""
-        return self.counts.total
 
 
 def collect(database: Database, settings: Settings, asked: ReportQuery) -> Contents:
@@ -131,6 +130,7 @@ def collect(database: Database, settings: Settings, asked: ReportQuery) -> Conte
     return Contents(
         asked=asked,
         counts=search.facets(database, hosts, _FACETS),
+        total=_total(database, hosts),
         kinds=Counter(row["kind"] for row in changed).most_common(),
         all_changes=len(changed) < _COUNTED_CHANGES,
         changes=changed[:_CHANGES],
@@ -147,13 +147,24 @@ def collect(database: Database, settings: Settings, asked: ReportQuery) -> Conte
     )
 
 
+def _total(database: Database, asked: Search) -> Count:
+    """Return how many hosts there are: of all the number that is kept, of others up to a bound.
+
+    database: the ledger; asked: which hosts.
+    """
+    if not asked.is_everything:
+        return search.count(database, asked)
+    with database.reading() as connection:
+        return Count(count=stats.hosts_known(connection), exact=True)
+
+
 def _certificates(database: Database, asked: Search, *, expired: bool) -> list[Row]:
     """Return certificates in use.
 
     database: the ledger; asked: those that match; expired: those that have expired, else those that do within 30 days.
     """
     chosen = certificates.wanted(asked, expiring=None if expired else "30d", expired=expired)
-    items: list[Row] = certificates.page(database, chosen, _CERTIFICATES)["items"]
+    items: list[Row] = certificates.page(database, chosen, CERTIFICATES)["items"]
     return items
 
 

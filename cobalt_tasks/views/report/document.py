@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
-from cobalt_tasks.views.report.contents import HOSTS, Contents
+from cobalt_tasks.views.report.contents import CERTIFICATES, HOSTS, Contents
 from cobalt_tasks.views.report.elements import Content, as_html, element, table
 from cobalt_tasks.views.report.world_map import world_map
 
@@ -46,12 +46,14 @@ def _section(heading: str, *contents: Content) -> Element:
 def _summary(contents: Contents) -> Element:
     asked = contents.asked
     about = f"Hosts that match {asked.query}" if asked.query else "All hosts of the ledger"
-    expiring = len(contents.expiring)
+    expired, expiring = (
+        _number(len(some), exact=len(some) < CERTIFICATES) for some in (contents.expired, contents.expiring)
+    )
     facts = (
         (_number(contents.total.count, exact=contents.total.exact), "hosts"),
         (_number(sum(n for _, n in contents.kinds), exact=contents.all_changes), f"changes since {_day(asked.since)}"),
-        (f"{len(contents.expired):,}", "expired certificates in use"),
-        (f"{expiring:,}", "certificates that expire within 30 days"),
+        (expired, "expired certificates in use"),
+        (expiring, "certificates that expire within 30 days"),
     )
     tiles = (element("div", element("strong", number), element("span", what), class_="tile") for number, what in facts)
     lists = (
@@ -116,7 +118,7 @@ def _certificates(contents: Contents) -> Element:
     ]
     if not rows:
         return _section("Certificates", element("p", "No certificate in use has expired or expires within 30 days."))
-    note = "In use: at least one open port shows it. At most 50 of each sort are listed."
+    note = f"In use: at least one open port shows it. At most {CERTIFICATES} of each sort are listed."
     return _section(
         "Certificates", element("p", note), table(("", "when", "for", "issuer", "shown by"), rows)
     )  # fmt: skip

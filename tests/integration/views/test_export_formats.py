@@ -3,6 +3,7 @@
 import io
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,3 +180,25 @@ def test_text_formats_write_into_any_file(sqlite_database: Database, fill: Fill)
         output: io.StringIO | io.BytesIO = io.BytesIO() if form.binary else io.StringIO()
         assert form(stream(sqlite_database, form.tables[0]), output) >= 1
         assert output.getvalue()
+
+
+def test_a_full_disk_and_a_reader_that_has_gone(sqlite_database: Database, settings: Settings, fill: Fill) -> None:
+    """A full disk is one line and code 1, whatever the format; a reader that ends early is no error that is printed.
+
+    Break: let OSError pass in cli/_output.py.
+    """
+    fill(sqlite_database)
+    cobalt = f"{sys.executable} -m cobalt_tasks export"
+    for form in ("csv", "xlsx", "parquet"):
+        ran = subprocess.run(
+            f"{cobalt} --format {form} > /dev/full",
+            shell=True,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        wanted = "cobalt: standard output cannot be written: No space left on device\n"
+        assert (ran.returncode, ran.stderr) == (1, wanted)
+    ran = subprocess.run(f"{cobalt} | true", shell=True, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert ran.stderr == ""
