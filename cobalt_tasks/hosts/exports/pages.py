@@ -149,7 +149,8 @@ class _PageReader:
         for page in self._all():
             by_name = [dict(zip(self._names, row, strict=True)) for row in page]
             with find.searching(self._database) as connection:
-                yield [tuple(row.values()) for row in of_changes.matching(connection, searches, by_name)]
+                found = of_changes.matching(connection, searches, by_name)
+            yield [tuple(row.values()) for row in found]
 
     def _own(self, rows: Page) -> Page:
         width = self._width
