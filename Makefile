@@ -80,7 +80,7 @@ test-recog: setup-dev  ## recog's own examples (RECOG_XML=FOLDER with its xml fi
 	@[ -n "$(RECOG_XML)" ] || { echo "name the folder of recog's fingerprints: make test-recog RECOG_XML=recog/xml"; exit 2; }
 	@RECOG_XML=$(RECOG_XML) $(BIN)/python -m pytest tests/recog
 
-.PHONY: test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-export bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation
+.PHONY: test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-export bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation bench-page
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 
@@ -123,6 +123,9 @@ bench-lookups: setup-dev  ## names of addresses looked up in a second, by a work
 bench-scale: setup-dev  ## every periodic statement, page and command in a ledger of millions, with times and plans (ARGS="--share 0.1")
 	@tools/postgres.sh
 	@$(BIN)/python benchmarks/scale.py $(ARGS)
+
+bench-page: setup-dev  ## the overview's bytes and time, an idle tab's bytes a second, 200 tabs' share of a core (HOSTS=22000 TABS=200)
+	@$(BIN)/python benchmarks/page.py $(or $(HOSTS),22000) $(or $(TABS),200)
 
 bench-search: setup-dev  ## twenty searches and facets in a ledger of millions, with their plans (ARGS="--share 0.1 --plans")
 	@tools/postgres.sh
