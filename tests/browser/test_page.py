@@ -117,7 +117,7 @@ def poison(ledger: Database, address: str) -> None:
 def test_connections_appear_while_one_watches(page: Any, ledger: Database) -> None:
     """An empty ledger says No Data; connections that arrive are shown, counted beyond the list, and Live."""
     page.wait_for("document.querySelector('#age').textContent === 'No Data'")
-    assert page.evaluate("!document.querySelector('#connections-empty').hidden")
+    page.wait_for("!document.querySelector('#connections-empty').hidden")
     connect(ledger, [f"198.51.100.{n}" for n in range(250)])
     page.wait_for("document.querySelectorAll('#connection-rows tr').length === 50")
     page.wait_for("document.querySelector('[data-figure=recent]').textContent === '250'")
