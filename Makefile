@@ -44,6 +44,7 @@ test-programs: setup-dev
 	@tools/postgres.sh
 	@tools/pgbouncer.sh
 	@tools/chromium.sh
+	@tools/axe.sh
 	@tools/faketime.sh
 	@tools/iproute2.sh
 	@tools/gdal.sh

@@ -1,6 +1,6 @@
 // The API's own description (/openapi.json), as plain text.
 
-import { byId, make, setText } from "/static/dom.js";
+import { byId, make, scrolling, setText } from "/static/dom.js";
 
 async function show() {
   const answer = await fetch("/openapi.json");
@@ -20,8 +20,8 @@ function describe(path, method, operation, schemas) {
   title.append(`${method.toUpperCase()} `, address);
   const article = make("article", "operation", title, make("p", "", operation.description ?? operation.summary ?? ""));
   const rows = (operation.parameters ?? []).map((parameter) =>
-    make("tr", "", make("th", "mono", parameter.name), make("td", "", bounds(parameter.schema, schemas)), make("td", "", parameter.description ?? "")));
-  if (rows.length) article.append(make("div", "scroll", make("table", "", make("tbody", "", ...rows))));
+    make("tr", "", Object.assign(make("th", "mono", parameter.name), { scope: "row" }), make("td", "", bounds(parameter.schema, schemas)), make("td", "", parameter.description ?? "")));
+  if (rows.length) article.append(scrolling(`Parameters of ${path}`, make("table", "", make("tbody", "", ...rows))));
   return article;
 }
 

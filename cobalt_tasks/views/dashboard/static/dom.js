@@ -93,5 +93,15 @@ function linked({ text, href, title }) {
   return link;
 }
 
+/** A box that scrolls, which the keyboard reaches too: `label` is a text, or the element that names it. */
+export function scrolling(label, ...children) {
+  const box = make("div", "scroll", ...children);
+  box.tabIndex = 0;
+  box.setAttribute("role", "group");
+  if (typeof label === "string") box.setAttribute("aria-label", label);
+  else box.setAttribute("aria-labelledby", label.id);
+  return box;
+}
+
 /** The content of a template of index.html, to be put into a view. */
 export const fromTemplate = (id) => byId(id).content.cloneNode(true);

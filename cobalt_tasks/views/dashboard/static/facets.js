@@ -47,7 +47,7 @@ export function startFacets(target, fields, hrefOf, onTotal) {
   function group(field, values, query, exact) {
     if (!values.length) return [];
     const [name, meaning] = TITLES[field] ?? [field, ""];
-    const heading = make("h3", "", name);
+    const heading = make("h2", "", name);
     heading.title = exact ? meaning : `${meaning}. Counts of the first ${words.count(50000)} that match`;
     const list = make("ul", "", ...values.slice(0, SHOWN).map(({ value, count }) => {
       const link = anchor(shown(field, value), hrefOf(both(query, term(field, value))));

@@ -5,7 +5,7 @@
 // the browser's history: "Previous" needs them.
 
 import { ask } from "/static/api.js";
-import { anchor, fillRows, make, setText } from "/static/dom.js";
+import { anchor, fillRows, make, scrolling, setText } from "/static/dom.js";
 import { startFacets } from "/static/facets.js";
 import { both } from "/static/query.js";
 import { href, isForBrowser } from "/static/router.js";
@@ -82,10 +82,7 @@ export function startTable(container, first, tools, options) {
   const empty = element("p", `${name}-empty`, "empty");
   empty.setAttribute("role", "status");
   empty.hidden = true;
-  const table = make("div", "scroll", make("table", "", make("thead", "", head), body), empty);
-  table.tabIndex = 0;
-  table.setAttribute("role", "region");
-  table.setAttribute("aria-labelledby", heading.id);
+  const table = scrolling(heading, make("table", "", make("thead", "", head), body), empty);
   const [steps, rowChoice, extras, exports] = ["steps", "choice", "choice", "choice exports"].map((each) => make("span", each));
   const columnChoice = make("details", "columns-choice", make("summary", "", "Columns"), ...columns.slice(1).map(columnBox));
   const pages = make("nav", "pages", steps, rowChoice, columnChoice, extras, exports);

@@ -1,7 +1,7 @@
 // Findings: the rules that found something, and the hosts with what was found on each.
 
 import { ask } from "/static/api.js";
-import { anchor, fillRows, make, setText } from "/static/dom.js";
+import { anchor, fillRows, make, scrolling, setText } from "/static/dom.js";
 import { href, hostPath } from "/static/router.js";
 import { startTable } from "/static/table.js";
 import * as words from "/static/words.js";
@@ -50,7 +50,7 @@ function startRules(container) {
   head.children[1].title = "By the points of the rule: high from 0.3, medium from 0.15, else low";
   head.children[2].title = "What one such finding adds to the score of a host, which goes from 0 to 1";
   const heading = make("h2", "", "By rule");
-  container.append(make("h1", "", "Findings"), make("section", "panel rules", make("header", "", heading, note), make("div", "scroll", make("table", "", make("thead", "", head), body))));
+  container.append(make("h1", "", "Findings"), make("section", "panel rules", make("header", "", heading, note), scrolling("Rules", make("table", "", make("thead", "", head), body))));
 
   async function load(state) {
     const query = state.query.get("q") ?? "";

@@ -7,7 +7,7 @@ import * as words from "/static/words.js";
 /** Why a host has its score: every piece of evidence with what it adds, and the sum. */
 export function reasons(host) {
   const risk = words.risk(host.score);
-  const title = make("h3", "", "Score ", make("span", `badge ${risk.level}`, risk.text));
+  const title = make("h2", "", "Score ", make("span", `badge ${risk.level}`, risk.text));
   title.id = "findings";
   title.title = words.SCORE;
   if (host.score === null && !host.evidence.length) return [title, make("p", "quiet", "Not scored yet.")];

@@ -1,7 +1,7 @@
 // The lists of a host. Each shows its first rows, and more of them at a click, to the end.
 
 import { ask } from "/static/api.js";
-import { fillRows, make, setText } from "/static/dom.js";
+import { fillRows, make, scrolling, setText } from "/static/dom.js";
 import { href, hostPath } from "/static/router.js";
 import { term } from "/static/query.js";
 import { accepted } from "/static/views/changes.js";
@@ -97,7 +97,7 @@ function talks(host, traffic, tools) {
 
 /** One list: `load(next)` returns its next page; `all` is the address of the whole list elsewhere. */
 function list({ id, title, columns, rows, row, total = rows.length, least = "", next = null, load = null, all = null }) {
-  const heading = make("h3");
+  const heading = make("h2");
   heading.id = id;
   const head = make("tr", "", ...columns.map((text) => Object.assign(make("th", "", text), { scope: "col" })));
   const body = make("tbody");
@@ -123,10 +123,7 @@ function list({ id, title, columns, rows, row, total = rows.length, least = "", 
     return fill();
   });
   fill();
-  const table = make("div", "scroll", make("table", "", make("thead", "", head), body));
-  table.tabIndex = 0;
-  table.setAttribute("role", "region");
-  table.setAttribute("aria-labelledby", id);
+  const table = scrolling(heading, make("table", "", make("thead", "", head), body));
   return { id, title, total, least, elements: [heading, table, make("p", "more-rows", more, whole)] };
 }
 
