@@ -6,8 +6,11 @@ import click
 @click.command(short_help="Serve the page and the HTTP API.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="The TCP port.")
+@click.option(
+    "--flower-port", type=click.IntRange(1, 65535), help="Where Flower is on this machine: the page links to it."
+)
 @click.option("--no-login", is_flag=True, help="Let other machines read everything without a login.")
-def dashboard(host: str, port: int, no_login: bool) -> None:
+def dashboard(host: str, port: int, flower_port: int | None, no_login: bool) -> None:
     """Serve the page and the HTTP API until Ctrl-C; /docs lists the API.
 
     For other machines, set COBALT_DASHBOARD_USER and COBALT_DASHBOARD_PASSWORD, and put the names by which they reach
@@ -25,4 +28,8 @@ def dashboard(host: str, port: int, no_login: bool) -> None:
     settings = load()
     if require_login(settings, host, "the page", "--no-login", no_login=no_login):
         click.echo(f"cobalt: every machine that reaches {host} can read the page without a login", err=True)
-    serve(settings, host, port, lambda url: click.echo(f"cobalt: the page is on {url}", err=True))
+
+    def announce(url: str) -> None:
+        click.echo(f"cobalt: the page is on {url}", err=True)
+
+    serve(settings, host, port, announce, flower_port=flower_port)

@@ -260,6 +260,7 @@ def _services(options: UpOptions) -> list[Command]:
         f"--conf={_FLOWER_CONFIG}",
     ]
     page = [*service, "cobalt_tasks", "dashboard", "--host", options.host, "--port", str(options.port)]
+    page += ["--flower-port", str(options.flower_port)]
     return [
         *workers,
         Command(name="beat", argv=[*celery, "beat", "--pidfile=", "-l", "INFO"]),

@@ -156,8 +156,9 @@ class Page:
 class Dashboard:
     """A `cobalt dashboard` process."""
 
-    def __init__(self) -> None:
-        """Start it on a free port and wait until it answers."""
+    def __init__(self, *options: str) -> None:
+        """Start it on a free port, with more options, and wait until it answers."""
+        self._options = options
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self._port = listener.getsockname()[1]
@@ -166,7 +167,7 @@ class Dashboard:
 
     def start(self) -> None:
         """Start it, on the same port as before."""
-        command = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--port", str(self._port)]
+        command = [sys.executable, "-m", "cobalt_tasks", "dashboard", "--port", str(self._port), *self._options]
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
         def answers() -> bool:

@@ -117,7 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_findings(app)
     add_sources(app)
     add_export(app)
-    add_setup(app)
+    add_setup(app, settings)
     add_pages(app)
     described(app)
     app.add_exception_handler(CobaltError, _answer_error)

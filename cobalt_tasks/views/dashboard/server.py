@@ -31,7 +31,9 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(settings: Settings, host: str, port: int, report: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings, host: str, port: int, report: Callable[[str], None], *, flower_port: int | None = None
+) -> None:
     """Serve until SIGINT or SIGTERM.
 
     Args:
@@ -39,6 +41,7 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
         host: the address or name to listen on.
         port: the TCP port.
         report: called with the URL as soon as connections are accepted.
+        flower_port: the port of this machine that Flower listens on, to which the page links; None: no link.
 
     Raises:
         ConfigurationError: the address cannot be used, or the settings cannot.
@@ -46,6 +49,7 @@ def serve(settings: Settings, host: str, port: int, report: Callable[[str], None
 
     """
     app = create_app(settings)
+    app.state.flower_port = flower_port
     with _listen(host, port) as listener:
         report(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}")
         _Server(server_config(app), app.state.streams).run(sockets=[listener])

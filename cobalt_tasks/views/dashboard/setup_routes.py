@@ -1,4 +1,4 @@
-"""The routes of what the user has set up: own networks and alerts, without any secret."""
+"""The routes of what the user has set up: settings, own networks and alerts, without any secret."""
 
 from typing import Annotated, Literal, TypedDict
 
@@ -7,8 +7,12 @@ from fastapi import FastAPI, Query, Request, Response
 
 from cobalt_tasks.alerts import config, outbox
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.machine import Disk
 from cobalt_tasks.core.own_networks import load
+from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.views import health
 from cobalt_tasks.views.dashboard.description import answers
+from cobalt_tasks.views.in_force import InForce, in_words
 
 
 class NetworkRow(TypedDict):
@@ -74,13 +78,28 @@ class AlertsAnswer(TypedDict):
     trouble: str | None
 
 
+class SetupAnswer(TypedDict):
+    """What the settings mean, the disks that are written to with bytes free and in all, and Flower's port if it is known.
+
+    Below `low` bytes free, a disk is reported in the health; below `full`, nothing is written any more.
+    """
+
+    items: list[InForce]
+    disks: list[Disk]
+    low: int
+    full: int
+    flower_port: int | None
+
+
 MessageState = Annotated[
     Literal["pending", "sending", "sent", "dead"] | None, Query(description="Only messages in this state.")
 ]
 
 
-def add_setup(app: FastAPI) -> None:
-    """Add the routes of own networks and alerts to `app`."""
+def add_setup(app: FastAPI, settings: Settings) -> None:
+    """Add the routes of settings, own networks and alerts to `app`; `settings`: of this process."""
+    app.state.flower_port = None
+    _add_settings(app, settings)
 
     @app.get("/api/networks", tags=["setup"])
     @answers(NetworksAnswer)
@@ -113,6 +132,25 @@ def add_setup(app: FastAPI) -> None:
             rows = outbox.page(connection, limit, state, before)
         following = rows[-1]["id"] if len(rows) == limit else None
         return _json({**_alerting(request), "counts": counts, "items": rows, "next": following})
+
+
+def _add_settings(app: FastAPI, settings: Settings) -> None:
+    @app.get("/api/setup", tags=["setup"])
+    @answers(SetupAnswer)
+    def setup(request: Request) -> Response:
+        """Return what the settings of this server mean in words, without secrets, and the space on the disks it writes to.
+
+        `flower_port` is the port of this machine on which Flower shows the workers.
+        """
+        return _json(
+            {
+                "items": in_words(settings),
+                "disks": health.disks(settings),
+                "low": health.LOW_DISK,
+                "full": health.FULL_DISK,
+                "flower_port": request.app.state.flower_port,
+            }
+        )
 
 
 def _alerting(request: Request) -> dict[str, object]:

@@ -41,6 +41,7 @@ REQUESTS = {
     "/api/notes": ["?all=true"],
     "/api/certificates": [""],
     "/api/networks": [""],
+    "/api/setup": [""],
     "/api/export/formats": [""],
     "/api/hosts/{ip}/traffic": [""],
     "/api/overview": [""],

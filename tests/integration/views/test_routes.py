@@ -44,6 +44,7 @@ ROUTES = {
     "/api/certificates": "",
     "/api/certificates/{fingerprint}": "",
     "/api/networks": "",
+    "/api/setup": "",
     "/api/export": "",
     "/api/export/formats": "",
     "/api/hosts/{ip}/traffic": "",

@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from sqlalchemy import insert
 
-from cobalt_tasks.core.settings import Settings
+from cobalt_tasks.core.settings import Settings, load
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from tests.integration.views.conftest import get
@@ -58,3 +59,32 @@ def test_own_networks_are_shown_in_words(sqlite_settings: Settings, serving: Ser
         broken = get(f"{url}/api/networks").json()
     assert (row["network"], row["name"], row["latitude"], row["tags"]) == ("10.1.0.0/16", "office", 52.5, ["lab"])
     assert "networks.toml" in broken["trouble"]
+
+
+def test_what_the_settings_mean_is_shown_without_secrets(
+    sqlite_settings: Settings, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scope, exclusions, who is asked, own networks and the disks; no password, no key. Break: a line of in_force.py."""
+    for name, value in {
+        "COBALT_SCOPE": "127.0.0.0/8",
+        "COBALT_EXCLUDE": "127.0.0.9",
+        "COBALT_OFFLINE": "true",
+        "COBALT_DASHBOARD_USER": "me",
+        "COBALT_DASHBOARD_PASSWORD": "s3cret-s3cret",
+    }.items():
+        monkeypatch.setenv(name, value)
+    (sqlite_settings.home / "networks.toml").write_text('["10.1.0.0/16"]\nname = "office"\n')
+    with serving(load()) as url:
+        answer = get(f"{url}/api/setup", auth=("me", "s3cret-s3cret"))
+    found = answer.json()
+    texts = {each["about"]: each["text"] for each in found["items"]}
+    assert texts["Scope"].startswith("probes: only 127.0.0.0/8;")
+    assert texts["Scope"].endswith("never, not even looked up: 127.0.0.9")
+    assert texts["Asked where hosts are"] == "no online provider, COBALT_OFFLINE is set"
+    assert texts["Services outside"] == "not used: COBALT_OFFLINE is set"
+    assert texts["Own networks"] == "10.1.0.0/16 (office)"
+    assert texts["Login"] == "asked for"
+    assert "s3cret" not in answer.text
+    assert all(0 <= disk["free"] <= disk["total"] for disk in found["disks"])
+    assert str(sqlite_settings.home) in [disk["folder"] for disk in found["disks"]]
+    assert found["flower_port"] is None

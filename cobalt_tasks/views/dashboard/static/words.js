@@ -9,6 +9,12 @@ const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 export const count = (value) => (value === null || value === undefined ? "?" : number.format(value));
 export const points = (value) => score.format(value);
 export const share = (value) => percent.format(value);
+/** A number of bytes, such as 1.5 GB. */
+export function bytes(value) {
+  const power = Math.min(4, Math.max(0, Math.floor(Math.log10(Math.max(1, value)) / 3)));
+  const part = value / 1000 ** power;
+  return `${part < 10 && power ? part.toFixed(1) : count(Math.round(part))} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+}
 export const moment = (seconds) => clock.format(new Date(seconds * 1000));
 
 /** A length of time: 3 s, 12 min, 5 h, 9 d. */

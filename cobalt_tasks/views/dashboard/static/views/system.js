@@ -1,11 +1,13 @@
 // The system: queues, jobs, health, geolocation providers, workers and databases.
 
 import { byId, dress, fillRows, fromTemplate, keep, make, setText } from "/static/dom.js";
+import { startSetup } from "/static/views/system_setup.js";
 import * as words from "/static/words.js";
 
 const STATES = ["pending", "sent", "running", "done", "failed", "dead", "cancelled"];
 // Scoring leaves the newest seconds to its next round.
 const LATE_SECONDS = 30;
+const SOURCES_SHOWN = 8;
 const SPARE_STATES = new Set(["cancelled"]);
 const COMPONENTS = {
   database: "Database",
@@ -22,13 +24,16 @@ const INPUT_WORDS = { ACTIVE: "active", DEGRADED: "quiet", DEAD: "silent" };
 
 export const title = () => "System";
 
-export function mount(container) {
+export function mount(container, state, tools) {
   container.append(fromTemplate("system-template"));
+  const setup = startSetup();
   return {
     show(data) {
       showQueues(data.status.queues);
       showHealth(data.system_health);
       showJobs(data.status);
+      showLag(data.status, tools.serverNow());
+      setup.refresh();
       showProviders(data.status.providers);
       showWorkers(data.status);
       showGeodb(data.status);
@@ -86,11 +91,30 @@ function showJobs(status) {
   }));
   fillRows(byId("job-rows"), rows);
   const waiting = Object.values(status.queues).reduce((sum, queue) => sum + queue.jobs, 0);
+  setText(byId("jobs-note"), waiting ? `${words.count(waiting)} to do` : "nothing left to do");
+}
+
+function showLag(status, now) {
   const { observations, seconds } = status.scoring;
-  const behind = seconds > LATE_SECONDS
-    ? ` · scoring is ${words.length(seconds)} behind, ${words.count(observations)} connections`
-    : "";
-  setText(byId("jobs-note"), (waiting ? `${words.count(waiting)} to do` : "nothing left to do") + behind);
+  const isLate = seconds > LATE_SECONDS;
+  const scoring = {
+    key: "scoring",
+    cells: [
+      { text: "Scoring", className: "name" },
+      { text: isLate ? words.length(seconds) : "–", className: "number" },
+      isLate ? { text: `behind: ${words.many(observations, "connection")} to look at`, className: "state-failed" } : { text: "up to date", className: "good-text" },
+    ],
+  };
+  const newest = [...status.sources].sort((one, other) => other.updated_at - one.updated_at).slice(0, SOURCES_SHOWN);
+  const rows = newest.map((source) => ({
+    key: `source ${source.name} ${source.generation}`,
+    cells: [
+      { text: source.name, className: "name" },
+      { text: words.length(now - source.updated_at), since: source.updated_at, title: words.moment(source.updated_at), className: "number" },
+      { text: `${words.count(source.read)} read, ${words.count(source.rejected)} refused`, className: "quiet" },
+    ],
+  }));
+  fillRows(byId("lag-rows"), [scoring, ...rows]);
 }
 
 function showProviders(providers) {
