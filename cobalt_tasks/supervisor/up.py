@@ -229,7 +229,7 @@ class _Everything:
         for child in self._ingests:
             print_line(last_line(child.log_file))
         subprocess.run(
-            [sys.executable, "-m", "cobalt_tasks", "status"],
+            [sys.executable, "-m", "cobalt_tasks", "status", "--all"],
             env=self._environment,
             check=False,
         )

@@ -8,6 +8,7 @@ import sqlite3
 import time
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 import pytest
@@ -155,8 +156,8 @@ def test_it_serves_until_ctrl_c(demo: Cobalt, make_cobalt: Callable[[], Cobalt])
     (cobalt.home / "geodb").symlink_to(demo.home / "geodb")
     process = cobalt.start("--demo")
     wait_until(lambda: "serving" in cobalt.output, "the demo serves")
-    data = fetch(cobalt.port, "/api/data")
-    assert data["metrics"]["total_connections"] == 20
+    # The page counts every few seconds.
+    wait_until(lambda: fetch(cobalt.port, "/api/data")["metrics"]["total_connections"] == 20, "all connections count")
     assert fetch(cobalt.port, "/api/health")["status"] == "OK"
     page = urllib.request.urlopen(f"http://127.0.0.1:{cobalt.flower_port}/broker", timeout=PATIENCE).read().decode()
     for queue in ("banner", "domain", "geolocation", "certificate"):
@@ -172,7 +173,7 @@ def test_it_serves_until_ctrl_c(demo: Cobalt, make_cobalt: Callable[[], Cobalt])
         assert "Traceback" not in (cobalt.home / "logs" / f"{pool}.log").read_text()
 
 
-def fetch(port: int, path: str) -> dict[str, object]:
+def fetch(port: int, path: str) -> dict[str, Any]:
     """A JSON answer of the page's server."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=PATIENCE) as answer:
         return json.load(answer)
