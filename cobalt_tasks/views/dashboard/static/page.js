@@ -46,8 +46,7 @@ async function open(state) {
   try {
     module = await state.view.load();
   } catch {
-    setText(byId("trouble"), "This view cannot be loaded: Cobalt's server does not answer. Load the page again when it is back.");
-    byId("trouble").hidden = false;
+    if (visit === visits) showMissing(state);
     return;
   }
   if (visit !== visits) return;
@@ -61,6 +60,14 @@ async function open(state) {
   if (isFirst) return;
   scrollTo(0, 0);
   container.focus({ preventScroll: true });
+}
+
+/** Report in place of a view that its script did not arrive; the address stays, so that to load it again is enough. */
+function showMissing(state) {
+  shown?.parts.unmount?.();
+  shown = { path: null, address: null, parts: {} };
+  const words = "The script of this view did not arrive: Cobalt's server does not answer, or something on the way keeps it. Load the page again.";
+  container.replaceChildren(make("h1", "", state.view.label ?? state.address), make("p", "trouble missing", words));
 }
 
 /** Mark the current view in the navigation. */
@@ -96,8 +103,9 @@ function troubled(trouble) {
   byId("trouble").hidden = false;
   setText(byId("overall"), "health unknown");
   dress(byId("overall"), "badge bad");
-  document.body.classList.add("old");
+  document.body.classList.toggle("old", latest !== null);
   setText(byId("link"), "");
+  if (!latest) shown?.parts.fail?.(trouble);
 }
 
 function tick() {

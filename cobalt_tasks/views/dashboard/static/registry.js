@@ -1,7 +1,8 @@
 // Every view of the page: its path, its name in the navigation (null: none of its own), and its module.
 //
 // A module exports `title(state)` and `mount(container, state, tools)`, which fills the container and returns an object with
-// any of: `show(document)`, called with each document of the live feed; `change(state)`, called when only the query of the
+// any of: `show(document)`, called with each document of the live feed; `fail(reason)`, called while none has come yet and none
+// can; `change(state)`, called when only the query of the
 // address changed (without it the view is made anew); `unmount()`.
 
 export const VIEWS = [

@@ -7,7 +7,7 @@ import { startMap } from "/static/map.js";
 import { both, term } from "/static/query.js";
 import { href, hostPath } from "/static/router.js";
 import { drawSpans } from "/static/sparkline.js";
-import { fillLists, showStatus } from "/static/views/overview_boxes.js";
+import { fillLists, showFailure, showStatus } from "/static/views/overview_boxes.js";
 import * as words from "/static/words.js";
 import { where } from "/static/zones.js";
 
@@ -39,7 +39,8 @@ export function mount(container, state, tools) {
     const [lists, traffic] = await Promise.all([ask(href("/api/overview", { hours })), askTraffic(hours, tools.serverNow())]);
     if (hours !== saved.hours || !byId("ranges")) return;
     fillLists(lists, hours);
-    if (!traffic.error) showTraffic(traffic, hours);
+    if (traffic.error) setText(document.querySelector("[data-line=spark]"), traffic.error);
+    else showTraffic(traffic, hours);
   };
   const loadAll = () => {
     showRanges(saved.hours, address);
@@ -65,6 +66,7 @@ export function mount(container, state, tools) {
       map.show(data.geo_intelligence.threat_zones);
       recent.show(data);
     },
+    fail: showFailure,
     change(next) {
       const [hours, place] = [hoursOf(next), next.query.get("place") ?? ""];
       if (place !== saved.place) {
@@ -141,7 +143,11 @@ function startConnections(tools) {
     let page = metrics.recent_connections ? await of({ seconds: 60 }) : { items: [] };
     const isLive = page.items?.length > 0;
     if (!isLive && !page.error) page = await of({});
-    if (page.error || !byId("connections-note")) return;
+    if (!byId("connections-note")) return;
+    if (page.error) {
+      setText(byId("connections-note"), page.error);
+      return;
+    }
     const all = metrics.recent_connections;
     const few = all > page.items.length ? `, the latest ${words.count(page.items.length)} shown` : "";
     const before = page.items.length ? "none in the last minute; the latest before that" : "";

@@ -55,6 +55,11 @@ function showBehind(status) {
 }
 
 /** What /api/overview answers: countries, riskiest hosts, changes, certificates. */
+/** Show in the boxes of the live feed why nothing comes. */
+export function showFailure(reason) {
+  for (const name of ["flowing", "behind", "broken"]) answer(name, "bad", reason);
+}
+
 export function fillLists(lists, hours) {
   if (lists.error) {
     for (const name of ["countries", "riskiest", "changed", "expiring"]) answer(name, "bad", lists.error);
