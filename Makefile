@@ -81,12 +81,16 @@ test-recog: setup-dev  ## recog's own examples (RECOG_XML=FOLDER with its xml fi
 	@[ -n "$(RECOG_XML)" ] || { echo "name the folder of recog's fingerprints: make test-recog RECOG_XML=recog/xml"; exit 2; }
 	@RECOG_XML=$(RECOG_XML) $(BIN)/python -m pytest tests/recog
 
-.PHONY: test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-export bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation bench-page
+.PHONY: screenshots test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-export bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation bench-page
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 
 formats-table: setup-dev  ## write the table of input formats into docs/ingest.md
 	@$(BIN)/python tools/formats_table.py
+
+screenshots: setup-dev  ## take the pictures of the page in docs/images, of a small ledger of made-up hosts
+	@tools/chromium.sh
+	@$(BIN)/python tools/screenshots.py
 
 protocols-table: setup-dev  ## write docs/protocols.md from the registry of protocols
 	@$(BIN)/python tools/protocols_table.py

@@ -111,6 +111,8 @@ def _rest(draw: random.Random, now: float, hosts: int) -> dict[str, Rows]:
         target = {"address": address(number), "protocol": "tcp", "port": 22, "old": "OpenSSH 9.5", "new": "OpenSSH 9.6"}
         at = now - number * 1800 - 60
         found["changes"].append({**target, "kind": kind, "observed_at": at, "recorded_at": at, "source_id": 1})
+    # As they are recorded: the oldest first.
+    found["changes"].reverse()
     found["certificates"] = [_certificate(now, number) for number in range(4)]
     seen = {"protocol": "tcp", "port": 443, "source": "probe", "first_seen": now - 30 * DAY, "last_seen": now}
     found["sightings"] = [{**seen, "address": address(n), "fingerprint": f"{n:064x}"} for n in range(4)]

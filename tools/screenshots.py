@@ -1,0 +1,128 @@
+"""Makes the pictures of the page in docs/images from a small ledger of made-up hosts: `make screenshots`.
+
+The addresses are of networks for documentation and benchmarks; nothing is probed, and nothing leaves this machine.
+"""
+
+import os
+import struct
+import sys
+import tempfile
+import zlib
+from argparse import ArgumentParser
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from cobalt_tasks.db.engine import Database  # noqa: E402
+from cobalt_tasks.db.schema import upgrade  # noqa: E402
+from tests.browser.conftest import Chromium, Dashboard  # noqa: E402
+from tests.support.world import address, fill  # noqa: E402
+
+HOSTS = 2_000
+WIDTH, HEIGHT = 1200, 800
+LARGEST = 150_000
+HOST = address(3)
+
+_LIGHT = 225
+_FEWER = bytes(round(value / 15) * 15 if value < _LIGHT else round(value / 5) * 5 for value in range(256))
+"""Fewer shades, which the eye does not miss at the edges of letters."""
+
+VIEWS = {
+    "overview": ("/", "document.querySelectorAll('.clusters g').length > 5 && document.querySelector('.spark rect')"),
+    "hosts": (
+        "/hosts",
+        "document.querySelectorAll('#host-rows tr').length > 5 && document.querySelector('.facets li')",
+    ),
+    "host": (f"/hosts/{HOST}", "document.querySelector('.evidence li')"),
+    "changes": ("/changes", "document.querySelectorAll('#change-rows tr').length > 5"),
+}
+"""Each picture: the address of a view, and what is there once its data is."""
+
+
+def main(folder: Path, width: int = WIDTH) -> None:
+    """Write the pictures into `folder`, `width` pixels wide."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="cobalt-screenshots-") as name:
+        home = Path(name)
+        url = f"sqlite:///{home}/cobalt.sqlite3"
+        os.environ |= {  # noqa: TID251  # what is started below inherits it
+            "COBALT_HOME": name,
+            "COBALT_DATABASE_URL": url,
+            "COBALT_BROKER_URL": "redis://127.0.0.1:1/0",
+            "COBALT_OFFLINE": "true",
+        }
+        database = Database(url)
+        upgrade(database)
+        fill(database, home, HOSTS)
+        database.dispose()
+        server, browser = Dashboard(), Chromium(home / "profile")
+        try:
+            _take(browser, server, folder, width)
+        finally:
+            browser.close()
+            server.stop()
+
+
+def _take(browser: Chromium, server: Dashboard, folder: Path, width: int) -> None:
+    page = browser.page(server.url)
+    page.resize(width, HEIGHT)
+    for name, (path, loaded) in VIEWS.items():
+        page.go(server.url.rstrip("/") + path)
+        page.wait_for(f"!!({loaded}) && !document.querySelector('[aria-busy]')")
+        page.wait_for("document.querySelector('#link').textContent !== ''")
+        file = folder / f"{name}.png"
+        page.screenshot(file)
+        file.write_bytes(smaller(file.read_bytes()))
+        size = file.stat().st_size
+        if size > LARGEST:
+            raise SystemExit(f"{file} has {size} bytes, more than {LARGEST}")
+        print(f"{file}: {size} bytes")
+    page.close()
+
+
+def smaller(png: bytes) -> bytes:
+    """Return a PNG of Chromium's, 8 bits a channel, in fewer shades and without filters: even areas then pack well."""
+    width, height, _, colours = struct.unpack(">IIBB", png[16:26])
+    channels = {2: 3, 6: 4}[colours]
+    packed, place = b"", 8
+    while place < len(png):
+        (length,) = struct.unpack(">I", png[place : place + 4])
+        if png[place + 4 : place + 8] == b"IDAT":
+            packed += png[place + 8 : place + 8 + length]
+        place += length + 12
+    raw, stride = zlib.decompress(packed), width * channels
+    lines, above = [], bytearray(stride)
+    for start in range(0, len(raw), stride + 1):
+        above = _unfiltered(raw[start], bytearray(raw[start + 1 : start + 1 + stride]), above, channels)
+        opaque = bytearray(width * 3)
+        for channel in range(3):
+            opaque[channel::3] = above[channel::channels]
+        lines.append(b"\0" + opaque.translate(_FEWER))
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = zlib.compress(b"".join(lines), 9)
+    return png[:8] + b"".join(_chunk(*each) for each in ((b"IHDR", header), (b"IDAT", data), (b"IEND", b"")))
+
+
+def _unfiltered(kind: int, line: bytearray, above: bytearray, channels: int) -> bytearray:
+    """Return the samples of a line (PNG 1.2, section 6); `kind`: its filter; `channels`: bytes of a pixel."""
+    for place, value in enumerate(line if kind else b""):
+        left, up, corner = 0, above[place], 0
+        if place >= channels:
+            left, corner = line[place - channels], above[place - channels]
+        guess = left + up - corner
+        nearest = min((left, up, corner), key=lambda each: abs(guess - each))
+        line[place] = value + (0, left, up, (left + up) // 2, nearest)[kind] & 255
+    return line
+
+
+def _chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+if __name__ == "__main__":
+    options = ArgumentParser(description=__doc__)
+    options.add_argument("folder", type=Path, nargs="?", default=ROOT / "docs" / "images")
+    options.add_argument("--width", type=int, default=WIDTH, help="in pixels")
+    given = options.parse_args()
+    main(given.folder, given.width)
