@@ -6,7 +6,7 @@ other probes run on, and their silence proves nothing about their targets.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -106,18 +106,6 @@ async def run_guarded(probe: Probe, job: Job, net: Net, lag: LoopLag, seconds: f
     if stood_still <= max(MOST_LAG, _MOST_SHARE * (lag.now - started)):
         return outcome
     return _doubted(outcome, stood_still)
-
-
-def outcomes_of(batch: Sequence[Job], run: Callable[[Sequence[Job]], list[Outcome]]) -> list[Outcome]:
-    """Return the outcomes of a batch: faults of all its jobs if `run` raises.
-
-    batch: the jobs, claimed; run: returns one outcome for each.
-    """
-    try:
-        return run(batch)
-    except Exception as error:
-        log.exception("a whole batch of %d jobs failed", len(batch))
-        return [fault(job, error) for job in batch]
 
 
 def fault(job: Job, error: Exception) -> Outcome:

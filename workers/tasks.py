@@ -1,6 +1,7 @@
 """The tasks that do jobs, one for each entry of the catalog: claim, run, one transaction back."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
@@ -9,16 +10,17 @@ from msgspec import Meta, Struct, ValidationError, convert
 from cobalt_tasks.celery import app
 from cobalt_tasks.core.catalog import BY_NAME, KINDS
 from cobalt_tasks.core.errors import BrokerUnavailableError, exit_on_wrong_configuration
-from cobalt_tasks.core.records import Verdict
+from cobalt_tasks.core.records import Job, Outcome, Verdict
+from cobalt_tasks.core.timeouts import LEASE_SECONDS
+from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from cobalt_tasks.jobs.store import Claim
 from workers import runners
-from workers.batches import outcomes_of
+from workers.batches import fault
 from workers.context import WorkerContext, worker_context
 from workers.leases import holding
 from workers.retry import until_database_answers
 from workers.runners import Probes, Runner
-from workers.series import Series
 from workers.window import roll
 
 log = logging.getLogger(__name__)
@@ -68,14 +70,15 @@ def work(kind: str, ids: Sequence[int]) -> None:
         window = roll(own, runner, ids)
         send_following(own, kind, BatchResult(window.done, window.following))
         return
-    series = Series(own, kind, runner)
-    series.run(ids)
+    started = time.monotonic()
+    claim = until_database_answers(lambda: own.database.write(jobs.claim, kind, ids, LEASE_SECONDS))
+    batch = run_claimed(own, claim, runner)
     try:
-        own.dispatcher.record_throughput(kind, series.done, series.seconds)
+        own.dispatcher.record_throughput(kind, batch.done, time.monotonic() - started)
     except BrokerUnavailableError as error:
         log.warning("nothing sent, the sweep will: %s", error)
     else:
-        send_following(own, kind, BatchResult(series.done, series.following))
+        send_following(own, kind, batch)
 
 
 def send_following(own: WorkerContext, kind: str, batch: BatchResult) -> None:
@@ -105,7 +108,7 @@ def run_claimed(own: WorkerContext, claim: Claim, run: Runner) -> BatchResult:
     if not claim.jobs:
         return BatchResult()
     with holding(own.database, claim.token):
-        outcomes = outcomes_of(claim.jobs, lambda batch: run(own, batch))
+        outcomes = _outcomes(own, claim.jobs, run)
         following = until_database_answers(lambda: own.database.write(complete, claim.token, outcomes))
     log.info(
         "%s: %d jobs, %d done",
@@ -114,6 +117,14 @@ def run_claimed(own: WorkerContext, claim: Claim, run: Runner) -> BatchResult:
         sum(outcome.verdict is Verdict.DONE for outcome in outcomes),
     )
     return BatchResult(len(outcomes), following)
+
+
+def _outcomes(own: WorkerContext, batch: Sequence[Job], run: Runner) -> list[Outcome]:
+    try:
+        return run(own, batch)
+    except Exception as error:
+        log.exception("a whole batch of %d jobs failed", len(batch))
+        return [fault(job, error) for job in batch]
 
 
 def _bind(kind: str) -> None:

@@ -159,9 +159,14 @@ def test_it_serves_until_ctrl_c(demo: Cobalt, make_cobalt: Callable[[], Cobalt])
     # The page counts every few seconds.
     wait_until(lambda: fetch(cobalt.port, "/api/data")["metrics"]["total_connections"] == 20, "all connections count")
     assert fetch(cobalt.port, "/api/health")["status"] == "OK"
-    page = urllib.request.urlopen(f"http://127.0.0.1:{cobalt.flower_port}/broker", timeout=PATIENCE).read().decode()
-    for queue in ("banner", "domain", "geolocation", "certificate"):
-        assert queue in page
+
+    def queues() -> bool:
+        url = f"http://127.0.0.1:{cobalt.flower_port}/broker"
+        page = urllib.request.urlopen(url, timeout=PATIENCE).read().decode()
+        return all(queue in page for queue in ("banner", "domain", "geolocation", "certificate"))
+
+    # Flower asks the workers for their queues after it has started.
+    wait_until(queues, "Flower knows the queues")
     second = cobalt.run("up", "--port", "1", "--flower-port", "2")
     assert second.returncode == 1
     assert f"already running on {cobalt.home} (process {process.pid})" in second.stderr
