@@ -24,7 +24,7 @@ class JobProgress:
         self._enabled = enabled
         self._bar: Bar | None = None
         self._printed_at = 0.0
-        self._printed = (-1, -1)
+        self._printed = self._last = (-1, -1)
 
     def __enter__(self) -> Self:
         """Show the bar, if standard error is a terminal."""
@@ -38,10 +38,12 @@ class JobProgress:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _tb: TracebackType | None
     ) -> None:
-        """Remove the bar."""
+        """Remove the bar, or print the last counts, if they came too soon after a line."""
         if self._bar:
             with unharmed():
                 self._bar.stop()
+        elif self._enabled and self._last != self._printed:
+            self._print()
 
     def show(self, counts: Mapping[str, Mapping[str, int]]) -> None:
         """Show counts of jobs by kind and state."""
@@ -50,6 +52,12 @@ class JobProgress:
         if self._bar:
             with unharmed():
                 self._bar.update(self._task, completed=final, total=total or None)
-        elif self._enabled and (final, total) != self._printed and time.monotonic() - self._printed_at >= _LINE_SECONDS:
-            print_line(f"jobs: {final} of {total} final")
-            self._printed, self._printed_at = (final, total), time.monotonic()
+            return
+        self._last = final, total
+        if self._enabled and self._last != self._printed and time.monotonic() - self._printed_at >= _LINE_SECONDS:
+            self._print()
+
+    def _print(self) -> None:
+        final, total = self._last
+        print_line(f"jobs: {final} of {total} final")
+        self._printed, self._printed_at = self._last, time.monotonic()

@@ -172,7 +172,7 @@ def _download(url: str, target: Path, progress: Progress) -> bool:
                 return False
             if response.status_code != 200:  # noqa: PLR2004
                 raise SourceFailedError(f"answered {response.status_code}", gone=True)
-            reported = time.monotonic()
+            began = reported = time.monotonic()
             unpack = zlib.decompressobj(zlib.MAX_WBITS | 16)
             size = 0
             with target.open("wb") as file:
@@ -187,6 +187,8 @@ def _download(url: str, target: Path, progress: Progress) -> bool:
                         progress(f"{target.name}: {size >> 20} MiB so far")
             if not unpack.eof:
                 raise SourceFailedError("broke off in the middle", gone=False)
+            if reported > began:
+                progress(f"{target.name}: {size >> 20} MiB, complete")
             return True
     except (UnreachableError, BadReplyError, zlib.error) as error:
         raise SourceFailedError(str(error), gone=isinstance(error, UnreachableError)) from error

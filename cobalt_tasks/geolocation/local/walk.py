@@ -114,7 +114,7 @@ def _walk(path: Path, progress: Callable[[str], None]) -> Inspected:
     data = Data(bytes(view[size + GAP : start]))
     for count, offset in enumerate(leaves, 1):
         data.check(offset)
-        if not count % _REPORT_EVERY:
+        if not count % _REPORT_EVERY or _REPORT_EVERY < count == len(leaves):
             progress(f"{count} of {len(leaves)} records checked")
     with maxminddb.open_database(path, maxminddb.MODE_MMAP_EXT) as reader:
         for record in leaves.values():

@@ -105,6 +105,19 @@ def test_dbip_gives_this_months_database_or_the_last(
     assert any("asn" in line for line in said)
 
 
+def test_the_last_line_about_a_download_is_its_end(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes long prints how far it is, and at last that it is complete. Break: the end in download._download."""
+    monkeypatch.setattr(sources, "_REPORT_SECONDS", -1.0)
+    name = f"dbip-city-lite-{month(0)}.mmdb"
+    (published / f"{name}.gz").write_bytes(gzip.compress(bytes(3 << 20)))
+    said: list[str] = []
+    sources.SOURCES["dbip"]("city", tmp_path, said.append)
+    assert f"{name}: 3 MiB so far" in said
+    assert said[-1] == f"{name}: 3 MiB, complete"
+
+
 @pytest.mark.parametrize(
     "content",
     [b"<html>no database</html>", gzip.compress(b"x" * 1000), gzip.compress(bytes(100_000))[:-20]],

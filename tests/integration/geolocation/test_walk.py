@@ -80,6 +80,17 @@ def test_a_sound_database_passes(tmp_path: Path, write_database: Writer, version
     assert found.built > 1.7e9
 
 
+@pytest.mark.parametrize(("every", "shown"), [(25, [25, 50, 60]), (20, [20, 40, 60]), (60, [60]), (61, [])])
+def test_the_last_line_of_a_walk_is_its_end(
+    database: Path, monkeypatch: pytest.MonkeyPatch, every: int, shown: list[int]
+) -> None:
+    """All records, once; a walk that is shorter than a step prints nothing. Break: the end in walk._walk."""
+    monkeypatch.setattr(walk, "_REPORT_EVERY", every)
+    lines: list[str] = []
+    walk._walk(database, lines.append)
+    assert lines == [f"{count} of {len(RECORDS)} records checked" for count in shown]
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_passes_crashes_no_reader(database: Path, tmp_path: Path, seed: int) -> None:
     """Hundreds of files with a few bytes changed: each is refused, or read without an error by the reader written in C.
