@@ -268,11 +268,11 @@ def _store(database: Database, sums: Sums) -> Iterator[None]:
         for key, (city, hosts_, south, west) in sums.items()
     ]
     # A round that was stopped in the middle may have left rows.
-    yield from _delete(database, before)
+    yield from _delete(database, number)
     for start in range(0, len(rows), _CELLS_AT_ONCE):
         database.write(_insert, rows[start : start + _CELLS_AT_ONCE])
         yield
-    database.write(cursors.move, _CURSOR, number)
+    database.write(_show, number, len(rows))
     yield from _delete(database, number)
 
 
@@ -280,15 +280,23 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(insert(map_cells), rows)
 
 
-def _delete(database: Database, kept: int) -> Iterator[None]:
-    """Delete the rows of all rounds but `kept`, some at a time."""
-    while database.write(_delete_some, kept):
+def _show(connection: Connection, number: int, cells: int) -> None:
+    """Show the round `number` if all its `cells` are there: a process that started a later one has deleted what it found."""
+    stored = select(func.count()).select_from(map_cells).where(map_cells.c.round == number)
+    if connection.execute(stored).scalar_one() == cells:
+        cursors.move(connection, _CURSOR, number)
+
+
+def _delete(database: Database, upto: int) -> Iterator[None]:
+    """Delete the rows of all rounds up to one, but of the one that is shown, some at a time."""
+    while database.write(_delete_some, upto):
         yield
 
 
-def _delete_some(connection: Connection, kept: int) -> int:
-    other = select(map_cells.c.round, map_cells.c.y).where(map_cells.c.round != kept).limit(1)
-    first = connection.execute(other).first()
+def _delete_some(connection: Connection, upto: int) -> int:
+    shown = cursors.position(connection, _CURSOR)
+    others = map_cells.c.round <= upto, map_cells.c.round != shown
+    first = connection.execute(select(map_cells.c.round, map_cells.c.y).where(*others).limit(1)).first()
     if first is None:
         return 0
     same = map_cells.c.round == first.round, map_cells.c.y.between(first.y, first.y + _MOST_ACROSS)
