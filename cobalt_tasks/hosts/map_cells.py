@@ -28,7 +28,7 @@ from sqlalchemy import (
 from cobalt_tasks.db import counts, cursors
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import hosts, locations, map_cells
-from cobalt_tasks.hosts.recounting import Recounting
+from cobalt_tasks.hosts.recounting import Recounting, spans
 
 COLUMNS: Final = 2048
 """Cells around the equator: a cell is 20 km wide there."""
@@ -225,22 +225,16 @@ def _age(database: Database) -> float | None:
 def _count_all(database: Database) -> Iterator[None]:
     """Count the hosts of all cells, and yield after each step."""
     sums: Sums = {}
-    after = ""
-    while True:
+    for after, last in spans(database, locations.c.address, _HOSTS_AT_ONCE):
+        chosen = select(locations).where(locations.c.address > after)
+        if last is not None:
+            chosen = chosen.where(locations.c.address <= last)
         with database.reading() as connection:
-            next_ones = select(locations.c.address).where(locations.c.address > after).order_by(locations.c.address)
-            last = connection.execute(next_ones.offset(_HOSTS_AT_ONCE - 1).limit(1)).scalar()
-            chosen = select(locations).where(locations.c.address > after)
-            if last is not None:
-                chosen = chosen.where(locations.c.address <= last)
             # With the limit, SQLite finds the hosts first; without, it walks through another index.
             found = connection.execute(_counted(connection, chosen.limit(2 * _HOSTS_AT_ONCE))).all()
         for row in found:
             _add(sums, row)
         yield
-        if last is None:
-            break
-        after = last
     yield from _store(database, sums)
 
 

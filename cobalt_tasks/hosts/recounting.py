@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
+
+from sqlalchemy import Column, select
 
 from cobalt_tasks.db.engine import Database
 
@@ -65,3 +67,23 @@ class Recounting:
         age = self._age(database)
         # A clock that was stepped back makes it negative.
         return age is None or not 0 <= age < STALE_SECONDS
+
+
+def spans(database: Database, key: Column[Any], size: int) -> Iterator[tuple[str, str | None]]:
+    """Yield (after, last) of some rows after the others: those whose key is above `after` and not above `last`.
+
+    Args:
+        database: the ledger, which may grow meanwhile.
+        key: texts, by which an index finds the rows.
+        size: rows of one span; the last span has less, and None for `last`.
+
+    """
+    after = ""
+    while True:
+        with database.reading() as connection:
+            following = select(key).where(key > after).order_by(key)
+            last = connection.execute(following.offset(size - 1).limit(1)).scalar()
+        yield after, last
+        if last is None:
+            return
+        after = last

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, Table, Text, cast, delete, distinct, 
 from cobalt_tasks.db import counts
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import facet_counts, hosts, ports
-from cobalt_tasks.hosts.recounting import Recounting
+from cobalt_tasks.hosts.recounting import Recounting, spans
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Home, Searchable
 from cobalt_tasks.hosts.search.rows import HOMES, holder
 
@@ -67,18 +67,12 @@ def _count_all(database: Database) -> Iterator[None]:
     """Count all facets, and yield after each step."""
     facets = [(target, each) for target in _COUNTED for each in FIELDS if each.facet and target in each.places]
     sums: dict[tuple[str, str], Counter[str]] = {_name(*each): Counter() for each in facets}
-    after = ""
-    while True:
-        with database.reading() as connection:
-            last = _last_of_next_hosts(connection, after)
+    for after, last in spans(database, hosts.c.address, _HOSTS_AT_ONCE):
         for target, field in facets:
             with database.reading() as connection:
                 found = connection.execute(_values(target, field, after, last)).all()
             _add(sums[_name(target, field)], found)
             yield
-        if last is None:
-            break
-        after = last
     for target in _COUNTED:
         names = [field.name for each, field in facets if each is target]
         database.write(_store, target, {name: sums[target, name].most_common(_VALUES) for name in names})
@@ -87,12 +81,6 @@ def _count_all(database: Database) -> Iterator[None]:
 
 def _name(target: Searchable, field: Field) -> tuple[str, str]:
     return target, field.name
-
-
-def _last_of_next_hosts(connection: Connection, after: str) -> str | None:
-    """Return the address up to which the next hosts are counted, None when they are the last ones."""
-    following = select(hosts.c.address).where(hosts.c.address > after).order_by(hosts.c.address)
-    return connection.execute(following.offset(_HOSTS_AT_ONCE - 1).limit(1)).scalar()
 
 
 def _add(total: Counter[str], found: Sequence[Any]) -> None:
