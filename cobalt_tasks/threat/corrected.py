@@ -15,7 +15,6 @@ from cobalt_tasks.threat import traffic
 from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.threat.rules import Rules
 
-_AT_ONCE: Final = 200
 _CONNECTIONS: Final = 20_000
 """Connections that are looked through for each end of a host. Where a host has more, what was found earlier stays."""
 
@@ -35,9 +34,12 @@ def queue(connection: Connection, addresses: Collection[str]) -> None:
         connection.execute(insert(corrected_hosts), [{"address": address} for address in sorted(addresses)])
 
 
-def read(connection: Connection, rules: Rules) -> Corrected:
-    """Return the next hosts of the queue, by the `rules` in force; some at most."""
-    chosen = select(corrected_hosts).order_by(corrected_hosts.c.id).limit(_AT_ONCE)
+def read(connection: Connection, rules: Rules, most: int) -> Corrected:
+    """Return the next hosts of the queue, and what their connections show.
+
+    connection: to the ledger; rules: the rules in force; most: entries of the queue at most.
+    """
+    chosen = select(corrected_hosts).order_by(corrected_hosts.c.id).limit(most)
     rows = connection.execute(chosen).all()
     found: list[Finding] = []
     whole = set()

@@ -28,6 +28,9 @@ _SMALLEST_PAGE, _LARGEST_PAGE = 1_000, 100_000
 """Observations that are read at once: as many as take about _PAGE_SECONDS. What is seen often costs less in a large page."""
 
 _OBSERVATIONS_FOR_A_JOB = 5
+_OBSERVATIONS_FOR_A_CORRECTION = 500
+"""What one job, and one host with a corrected connection, costs of a page."""
+
 _HOSTS_AT_ONCE = 1_000
 _EVIDENCE_AT_ONCE = 1_000
 _GOOD_SECONDS = 86_400.0
@@ -130,7 +133,7 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         end, changed = unscored.settled_jobs(connection, ended, most // _OBSERVATIONS_FOR_A_JOB)
         noted = cursors.position(connection, unscored.CHANGED)
         last, hosts = unscored.changed_ports(connection, noted, most)
-        moved = corrected.read(connection, rules)
+        moved = corrected.read(connection, rules, most // _OBSERVATIONS_FOR_A_CORRECTION)
         if ids.upto == observed and end == ended and last == noted and not moved.queued:
             return None
         changed |= hosts | moved.hosts

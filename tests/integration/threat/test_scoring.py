@@ -9,25 +9,17 @@ import pytest
 from sqlalchemy import event, insert, select, update
 
 from cobalt_tasks.core.errors import OutOfTimeError
-from cobalt_tasks.core.records import Authority, Banner, Certificate, Facts, Observation, Sighting
+from cobalt_tasks.core.records import Banner, Certificate, Facts, Sighting
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import findings as table
 from cobalt_tasks.db.tables import jobs, observations, ports, scores
 from cobalt_tasks.hosts import facts
-from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.store import write_batch
 from cobalt_tasks.jobs import rounds
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import scoring, zones
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.scoring import ScoreChange
 from tests.support.evidence import NOW, PAST, end_job, located, scored, see
-
-
-@pytest.fixture
-def rules(tmp_path: Path) -> threat.Rules:
-    """The rules of the package."""
-    return threat.load(tmp_path)
 
 
 def test_scores_follow_what_is_seen(database: Database, rules: threat.Rules) -> None:
@@ -56,63 +48,6 @@ def test_what_is_not_true_any_more_goes(database: Database, rules: threat.Rules)
         connection.execute(update(jobs).values(finished_at=NOW - 10))
     scoring.keep_up(database, rules)
     assert scored(database) == {"9.9.9.9": 0.3}
-
-
-def test_a_corrected_direction_moves_the_findings(database: Database, rules: threat.Rules) -> None:
-    """When a better line turns a connection round, the host it does not go to loses its finding, unless another shows it.
-
-    The other end gets it, and a host that does not connect to others after all is no new listener that talks. What was
-    scored before the correction and what was not come to the same. Break: `corrected.queue` in ingest/store/identities.py.
-    """
-
-    def flow(server: str, authority: Authority, *, turned: bool = False) -> None:
-        one, other = ("192.0.2.7", 50022), (server, 22)
-        (src_ip, src_port), (dst_ip, dst_port) = (other, one) if turned else (one, other)
-        batch = Batch(1, PAST, "suricata")
-        batch.observe(
-            Observation(
-                src_ip=src_ip, src_port=src_port, dst_ip=dst_ip, dst_port=dst_port, identity=server, authority=authority
-            )
-        )
-        database.write(write_batch.write, batch)
-
-    see(database, ("192.0.2.9", "198.51.100.2", 22))
-    with database.writing() as connection:
-        for address in ("203.0.113.1", "192.0.2.7"):
-            connection.execute(
-                insert(ports).values(
-                    address=address, protocol="tcp", port=22, first_seen=PAST, last_seen=PAST, seen_in_traffic=True
-                )
-            )
-    for server in ("203.0.113.1", "198.51.100.2"):
-        flow(server, Authority.PACKET)
-    flow("203.0.113.3", Authority.PACKET, turned=True)
-    scoring.keep_up(database, rules)
-    assert traffic_findings(database) == {
-        ("198.51.100.2", "risky_port"),
-        ("203.0.113.1", "risky_port"),
-        ("192.0.2.7", "new_listener_talks"),
-    }
-    for server in ("203.0.113.1", "198.51.100.2"):
-        flow(server, Authority.FLOW, turned=True)
-    flow("203.0.113.3", Authority.FLOW)
-    scoring.keep_up(database, rules)
-    assert traffic_findings(database) == {
-        ("198.51.100.2", "risky_port"),
-        ("203.0.113.3", "risky_port"),
-        ("203.0.113.1", "new_listener_talks"),
-        ("192.0.2.7", "new_listener_talks"),
-    }
-    assert scoring.keep_up(database, rules) == 0
-    flow("203.0.113.3", Authority.FLOW)
-    assert scoring.keep_up(database, rules) == 0
-
-
-def traffic_findings(database: Database) -> set[tuple[str, str]]:
-    """The host and the rule of each finding from connections."""
-    with database.reading() as connection:
-        found = select(table.c.address, table.c.rule).where(table.c.source == "traffic")
-        return {(row.address, row.rule) for row in connection.execute(found)}
 
 
 def test_an_outage_of_the_providers_speaks_against_nobody(database: Database, rules: threat.Rules) -> None:
