@@ -25,13 +25,13 @@ def upsert(
     """
     if not rows:
         return
-    if connection.dialect.name == "postgresql" and not any(
-        isinstance(table.c[name].type, LargeBinary) for name in rows[0]
-    ):
-        statement = _from_json(connection.dialect, table, tuple(rows[0]), tuple(replace), tuple(keep))
-        connection.execute(statement, encode(list(row.values()) for row in rows))
+    columns = tuple(rows[0])
+    is_binary = any(isinstance(table.c[name].type, LargeBinary) for name in columns)
+    if connection.dialect.name == "postgresql" and not is_binary:
+        statement = _from_json(connection.dialect, table, columns, tuple(replace), tuple(keep))
+        connection.execute(statement, encode([row[name] for name in columns] for row in rows))
     else:
-        sql = _statement(connection.dialect, table, tuple(rows[0]), tuple(replace), tuple(keep))
+        sql = _statement(connection.dialect, table, columns, tuple(replace), tuple(keep))
         connection.exec_driver_sql(sql, [dict(row) for row in rows])
 
 
@@ -89,9 +89,7 @@ def upsert_new(
         upsert(connection, table, rows, keep=keep)
         return rows_after(connection, table, last, key)
     columns = tuple(rows[0])
-    given = rows_of(connection, "given", {name: table.c[name].type for name in columns})
-    insert = postgresql.insert(table).from_select(list(columns), select(*(given.c[name] for name in columns)))
-    statement = insert.on_conflict_do_update(index_elements=key, set_=_changes(insert, table, (), keep))
+    statement = _from_json(connection.dialect, table, columns, (), tuple(keep))
     # A row that the statement inserted has no xmax; one that it updated was locked first.
     written = statement.returning(*table.primary_key, literal_column("xmax = 0").label("is_new")).cte("written")
     chosen = select(*(written.c[name] for name in key)).where(written.c.is_new)
