@@ -16,6 +16,7 @@ from cobalt_tasks.hosts import stats
 from cobalt_tasks.jobs import backlog, creation, leases
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
+from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat import zones
 
 ROWS = 20_000
@@ -133,3 +134,14 @@ def test_recent_traffic_is_found_by_its_time(sqlite_database: Database) -> None:
         zones.zones(connection, time.time() - 900)
     assert sum("SEARCH observations" in plan for plan in found) >= 2
     assert [plan for plan in found if re.search(r"^SCAN observations", plan, re.MULTILINE)] == []
+
+
+def test_the_queue_of_new_findings_is_measured_by_its_ends(sqlite_database: Database) -> None:
+    """Not by a walk through its entries, within the transaction that stores scores. Break: max and min in one SELECT."""
+    new = [("192.0.2.1", "risky_port", "tcp/22")]
+    with plans(sqlite_database) as found, sqlite_database.writing() as connection:
+        findings.announce(connection, [])
+        assert found == []
+        findings.announce(connection, new)
+    assert any("SEARCH new_findings" in plan for plan in found)
+    assert not any("SCAN new_findings" in plan for plan in found)
