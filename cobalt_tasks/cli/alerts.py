@@ -144,11 +144,8 @@ def list_(dead: bool, state: str | None, limit: int, as_json: bool) -> None:
         Column(each, cut=each in {"Rule", "To", "Reason"}, right=each in {"Id", "About", "Tries"}) for each in names
     ]
     keys = ("id", "created_at", "rule", "receiver", "count", "state", "attempts", "reason")
-    output = Output()
-    if rows or not output.is_terminal:
-        output.table(columns, ([iso(row[key]) if key == "created_at" else row[key] for key in keys] for row in rows))
-    if not rows:
-        output.note("no messages")
+    cells = [[iso(row[key]) if key == "created_at" else row[key] for key in keys] for row in rows]
+    Output().listing(columns, cells, "no messages")
 
 
 @alerts.command()

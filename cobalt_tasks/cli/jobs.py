@@ -170,7 +170,6 @@ def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         documents.print_list(found)
         return
-    output = Output()
     columns = (
         Column("Id", cut=False, right=True),
         Column("Kind", cut=False),
@@ -185,7 +184,4 @@ def _print(found: list[dict[str, Any]], *, as_json: bool) -> None:
         target = job["address"] + (f" {job['port']}/{job['protocol']}" if job["port"] else "")
         end = iso(job["finished_at"])
         rows.append([str(job["id"]), job["kind"], job["state"], target, job["outcome"], job["detail"], end])
-    if rows or not output.is_terminal:
-        output.table(columns, rows)
-    if not rows:
-        output.note("no jobs match")
+    Output().listing(columns, rows, "no jobs match")

@@ -32,7 +32,6 @@ def list_(as_json: bool) -> None:
     if as_json:
         documents.print_list(found)
         return
-    output = Output()
     columns = (
         Column("Journal", cut=False),
         Column("Bytes", cut=False, right=True),
@@ -41,10 +40,7 @@ def list_(as_json: bool) -> None:
         Column("Source"),
     )
     rows = [[each.journal, each.bytes, iso(each.since), each.format, each.source] for each in found]
-    if rows or not output.is_terminal:
-        output.table(columns, rows)
-    if not rows:
-        output.note("No journal waits.")
+    Output().listing(columns, rows, "No journal waits.")
 
 
 @journals.command(epilog="Example: cobalt sources journals retry 20260102T030405-0123456789ab --format ss")

@@ -40,7 +40,6 @@ def check(as_json: bool) -> None:
         return
     from cobalt_tasks.views.tables import Column, Output
 
-    output = Output()
     columns = (
         Column("Network", cut=False),
         Column("Name"),
@@ -52,7 +51,4 @@ def check(as_json: bool) -> None:
     for network, each in described.items():
         place = "" if each.latitude is None else f"{each.latitude}, {each.longitude}"
         cells.append((str(network), each.name, place, f"{each.importance:g}", ", ".join(each.tags)))
-    if cells or not output.is_terminal:
-        output.table(columns, cells)
-    if not cells:
-        output.note(f"No own networks: {home / FILE} does not exist or is empty.")
+    Output().listing(columns, cells, f"No own networks: {home / FILE} does not exist or is empty.")

@@ -48,7 +48,6 @@ def list_notes(host: str | None, everything: bool, as_json: bool) -> None:
     if as_json:
         documents.print_list(found)
         return
-    output = Output()
     rows = []
     for each, what in zip(found, words, strict=True):
         end = each["expires_at"] if each["ended_at"] is None else each["ended_at"]
@@ -62,10 +61,7 @@ def list_notes(host: str | None, everything: bool, as_json: bool) -> None:
         Column("By"),
         Column("Reason"),
     )
-    if rows or not output.is_terminal:
-        output.table(columns, rows)
-    if not rows:
-        output.note("nothing is accepted: cobalt accept --help")
+    Output().listing(columns, rows, "nothing is accepted: cobalt accept --help")
 
 
 @notes.command()

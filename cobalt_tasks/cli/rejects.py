@@ -42,7 +42,6 @@ def list_(source: str | None, limit: int, after: int, as_json: bool) -> None:
     if as_json:
         documents.print_list(found)
         return
-    output = Output()
     columns = (
         Column("Id", cut=False, right=True),
         Column("Source"),
@@ -51,10 +50,7 @@ def list_(source: str | None, limit: int, after: int, as_json: bool) -> None:
         Column("Line"),
     )
     rows = [(str(e.id), e.source, e.position, e.reason, printable(e.line)[:_SHOWN]) for e in found]
-    if rows or not output.is_terminal:
-        output.table(columns, rows)
-    if not rows:
-        output.note("no line was refused")
+    Output().listing(columns, rows, "no line was refused")
 
 
 @rejects.command(epilog="Example: cobalt rejects retry --source stdin")

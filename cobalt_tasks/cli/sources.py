@@ -44,7 +44,6 @@ def list_(as_json: bool) -> None:
         ]
         documents.print_list(rows)
         return
-    output = Output()
     names = ("id", "generation", "format", "read", "accepted", "duplicates", "rejected", "ignored", "position", "name")
     columns = [
         Column(
@@ -54,10 +53,8 @@ def list_(as_json: bool) -> None:
         )
         for name in names
     ]
-    if found or not output.is_terminal:
-        output.table(columns, ([getattr(each, name) for name in names] for each in found))
-    if not found:
-        output.note("nothing was read yet: cobalt ingest FILE")
+    cells = [[getattr(each, name) for name in names] for each in found]
+    Output().listing(columns, cells, "nothing was read yet: cobalt ingest FILE")
 
 
 @sources.command(epilog="Example: cobalt sources forget scan.json")

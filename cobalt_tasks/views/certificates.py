@@ -93,7 +93,7 @@ def print_page(rows: Sequence[Mapping[str, Any]], note: str) -> None:
         note: the line to print without any row.
 
     """
-    output, now, shown = Output(), time.time(), []
+    now, shown = time.time(), []
     for row in rows:
         style = {"expired": "red", "expiring": "yellow"}.get(state(row, now), "") if row["in_use"] else "dim"
         end, left = Cell(_date(row["not_after"]), style), Cell(_days(row["not_after"] - now), style)
@@ -105,10 +105,7 @@ def print_page(rows: Sequence[Mapping[str, Any]], note: str) -> None:
         Column("Issuer"),
         Column("Shown by"),
     )
-    if shown or not output.is_terminal:
-        output.table(columns, shown)
-    if not shown:
-        output.note(note)
+    Output().listing(columns, shown, note)
 
 
 def _names(row: Mapping[str, Any]) -> str:

@@ -17,11 +17,7 @@ _FROM = Column("From")
 
 def print_hosts(hosts: Sequence[Mapping[str, Any]], note: str) -> None:
     """Print `hosts`, one line each; `note`: the reason, if there are none."""
-    output = Output()
-    if hosts or not output.is_terminal:
-        output.table(_LIST, map(_list_row, hosts))
-    if not hosts:
-        output.note(note)
+    Output().listing(_LIST, list(map(_list_row, hosts)), note)
 
 
 def print_host(host: Mapping[str, Any]) -> None:

@@ -12,12 +12,8 @@ Row = Mapping[str, Any]
 
 def print_rows(target: str, rows: Sequence[Row], note: str) -> None:
     """Print `rows` of ports, connections or certificates (`target`), one line each, or without any the `note`."""
-    output = Output()
     columns, cells = _SHOWN[target]
-    if rows or not output.is_terminal:
-        output.table(columns, map(cells, rows))
-    if not rows:
-        output.note(note)
+    Output().listing(columns, list(map(cells, rows)), note)
 
 
 def print_facets(found: Facets) -> None:

@@ -96,6 +96,20 @@ class Output:
         for row in rows:
             self._tsv(row)
 
+    def listing(self, columns: Sequence[Column], rows: Sequence[Row], note: object) -> None:
+        """Print a list as a table; without rows a note, on a terminal in place of the table.
+
+        Args:
+            columns: as for `table`.
+            rows: as for `table`.
+            note: why there are none, in words.
+
+        """
+        if rows or not self.is_terminal:
+            self.table(columns, rows)
+        if not rows:
+            self.note(note)
+
     def facts(self, pairs: Iterable[tuple[str, object]], indent: str = "") -> None:
         """Print a name and a value a line; on a terminal cut to its width.
 
