@@ -1,7 +1,6 @@
 """The command `cobalt`: one file per command group, each imported only when it is called."""
 
 import importlib
-import os
 import sys
 from typing import Any
 
@@ -9,7 +8,7 @@ import click
 
 from cobalt_tasks.cli._group import Group, prepared
 from cobalt_tasks.core import private_files
-from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.core.errors import NO_ROOM, CobaltError
 from cobalt_tasks.core.text import printable
 
 COMMANDS = {
@@ -90,11 +89,9 @@ class LazyGroup(Group):
 
 
 def _drop_output() -> None:
-    """Discard what is still buffered: flushing it at the end of the process would fail again."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):
-        return
+    from cobalt_tasks.cli._output import drop  # only when it is needed
+
+    drop()
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -122,6 +119,16 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except CobaltError as error:
-        # A message may hold the name of a file, or words of a server.
-        click.echo(f"cobalt: {printable(str(error).encode('utf-8', 'surrogateescape'))}", err=True)
+        _print_error(str(error))
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        _drop_output()
+        _print_error(f"{error.filename or 'output'} cannot be written: {error.strerror}")
+        sys.exit(1)
+
+
+def _print_error(text: str) -> None:
+    # A message may hold the name of a file, or words of a server.
+    click.echo(f"cobalt: {printable(text.encode('utf-8', 'surrogateescape'))}", err=True)

@@ -2,10 +2,14 @@
 outcome (see records.py), never one of these.
 """
 
+import errno
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import ClassVar, Final
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""The errors of the system where a disk, a quota or a file holds no more."""
 
 
 class CobaltError(Exception):

@@ -3,16 +3,15 @@
 `python -m cobalt_tasks.supervisor.service MODULE ARGUMENT…` does what `python -m MODULE ARGUMENT…` does otherwise.
 """
 
-import errno
 import io
 import runpy
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from cobalt_tasks.core.errors import NO_ROOM
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-
-_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 _replaced: list[object] = []
 """The streams that Python opened: with the last reference to one of them, its descriptor would be closed."""
@@ -26,7 +25,7 @@ class _LogFile(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if error.errno not in NO_ROOM:
                 raise
             return memoryview(data).nbytes
 

@@ -11,6 +11,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +97,17 @@ def test_the_terminal_is_restored_however_watching_ends(
     shown.wait_for("\x1b[?25h\x1b[?1049l")
     assert shown.process.wait(PATIENCE) == 143
     assert termios.tcgetattr(shown.theirs) == shown.before
+
+
+@pytest.mark.parametrize("command", ["--help", "completion bash", "hosts --json", "status"])
+def test_a_full_disk_is_one_line(sqlite_database: Database, settings: Settings, fill: Fill, command: str) -> None:
+    """Whatever is printed to a device that is full: no traceback, exit code 1. Break: OSError in `main` of cli/__init__.py."""
+    fill(sqlite_database)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*PROGRAM, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "cobalt: output cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize("is_long", [True, False])
