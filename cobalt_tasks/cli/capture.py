@@ -2,10 +2,12 @@
 
 import click
 
+from cobalt_tasks.cli._numbers import FiniteRange
+
 
 @click.command(short_help="Print this machine's own connections as capture lines.")
 @click.option(
-    "--interval", type=click.FloatRange(0.1), default=1.0, show_default=True, help="Seconds between two looks."
+    "--interval", type=FiniteRange(0.1, of="seconds"), default=1.0, show_default=True, help="Seconds between two looks."
 )
 @click.option("--loopback", is_flag=True, help="Show connections of this machine with itself too.")
 @click.option("--once", is_flag=True, help="Look once and end.")

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cobalt_tasks.cli._numbers import FiniteRange
+
 if TYPE_CHECKING:
     from cobalt_tasks.chaos.run import ChaosReport
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     short_help="Inject faults into a private stack, and check what it kept.",
 )
 @click.option(
-    "--minutes", default=2.0, show_default=True, type=click.FloatRange(0.2), help="How long to inject faults."
+    "--minutes", default=2.0, show_default=True, type=FiniteRange(0.2, of="minutes"), help="How long to inject faults."
 )
 @click.option(
     "--database",

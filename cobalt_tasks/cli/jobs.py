@@ -1,12 +1,12 @@
 """`cobalt jobs`: look at jobs, try them again, cancel them, prune them."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from cobalt_tasks.cli._group import Group
+from cobalt_tasks.cli._numbers import FiniteRange
 from cobalt_tasks.core import keep_limits
 from cobalt_tasks.core.catalog import KINDS
 from cobalt_tasks.core.records import State
@@ -109,13 +109,11 @@ def cancel(ids: tuple[int, ...], kind: str | None, state: str | None, address: s
 
 
 @jobs.command(epilog="Example: cobalt jobs prune --older-than 90")
-@click.option("--older-than", "days", default=30.0, show_default=True, type=click.FloatRange(min=0), help="Days.")
+@click.option("--older-than", "days", default=30.0, show_default=True, type=FiniteRange(0, of="days"), help="Days.")
 def prune(days: float) -> None:
     """Delete the history of jobs that ended long ago. Facts stay."""
     from cobalt_tasks.jobs import admin as job_admin
 
-    if not math.isfinite(days):
-        raise click.BadParameter("is no number of days", param_hint="--older-than")
     database, limit = _ledger(), keep_limits.of_days(days)
     total = 0
     while pruned := database.write(job_admin.prune, limit):

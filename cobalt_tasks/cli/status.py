@@ -1,9 +1,10 @@
 """`cobalt status`."""
 
-import math
 from typing import TYPE_CHECKING
 
 import click
+
+from cobalt_tasks.cli._numbers import FiniteRange
 
 if TYPE_CHECKING:
     from cobalt_tasks.core.settings import Settings
@@ -21,7 +22,7 @@ _WATCH_SECONDS = 2.0
     metavar="[SECONDS]",
     is_flag=False,
     flag_value=_WATCH_SECONDS,
-    type=click.FloatRange(0.2, 3600),
+    type=FiniteRange(0.2, 3600, of="seconds"),
     help="Show it again every so many seconds (2 by default) until Ctrl-C or q.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object; with --watch, one a line.")
@@ -40,8 +41,6 @@ def status(everything: bool, watch: float | None, as_json: bool) -> None:
     from cobalt_tasks.core.settings import load
     from cobalt_tasks.db.schema import existing_ledger
 
-    if watch is not None and not math.isfinite(watch):
-        raise click.BadParameter("is no number of seconds", param_hint="--watch")
     settings = load()
     database = existing_ledger(settings)
     try:

@@ -2,10 +2,16 @@
 
 import click
 
+from cobalt_tasks.cli._numbers import FiniteRange
+
 
 @click.command(short_help="Watch queues, rates, changes and riskiest hosts live.")
 @click.option(
-    "--interval", type=click.FloatRange(0.2, 3600), default=2.0, show_default=True, help="Seconds between looks."
+    "--interval",
+    type=FiniteRange(0.2, 3600, of="seconds"),
+    default=2.0,
+    show_default=True,
+    help="Seconds between looks.",
 )
 def top(interval: float) -> None:
     """Watch queues, rates, the newest changes and the riskiest hosts until q or Ctrl-C.

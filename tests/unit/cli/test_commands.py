@@ -89,6 +89,28 @@ def test_a_mistyped_word_is_an_error_that_names_the_right_one(
     assert f"'{meant}'" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", ["nan", "inf"])
+@pytest.mark.parametrize(
+    ("words", "counted"),
+    [
+        ("top --interval", "seconds"),
+        ("status --watch", "seconds"),
+        ("capture --interval", "seconds"),
+        ("chaos --minutes", "minutes"),
+        ("jobs prune --older-than", "days"),
+    ],
+)
+def test_what_is_no_finite_number_is_wrong_usage(
+    words: str, counted: str, number: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No command waits for ever, or never. Break: isfinite in _numbers.py."""
+    with pytest.raises(SystemExit) as ended:
+        main([*words.split(), number])
+    assert ended.value.code == 2
+    shown = capsys.readouterr().err
+    assert f"{number!r} is no number of {counted}" in shown or f"{number} is not in the range" in shown
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_installed_where_the_shell_looks(
     shell: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
