@@ -97,7 +97,7 @@ def print_page(rows: Sequence[Mapping[str, Any]], note: str) -> None:
     for row in rows:
         style = {"expired": "red", "expiring": "yellow"}.get(state(row, now), "") if row["in_use"] else "dim"
         end, left = Cell(_date(row["not_after"]), style), Cell(_days(row["not_after"] - now), style)
-        shown.append((end, left, _names(row), row["issuer"], _ports(row)))
+        shown.append((end, left, _names(row), row["issuer"], ports_in_words(row, _PORTS_PRINTED)))
     columns = (
         Column("Expires", cut=False),
         Column("In", cut=False, right=True),
@@ -112,10 +112,14 @@ def _names(row: Mapping[str, Any]) -> str:
     return _some(row["names"], _NAMES_PRINTED) or row["subject"]
 
 
-def _ports(row: Mapping[str, Any]) -> str:
+def ports_in_words(row: Mapping[str, Any], most: int) -> str:
+    """Return which open ports show a certificate now, and on how many it is replaced.
+
+    row: from `page`; most: ports that are named, the others are counted.
+    """
     shown = [each for each in row["ports"] if each["replaced_by"] is None and not each["closed"]]
     targets = [f"{each['address']} {each['port']}/{each['protocol']}" for each in shown]
-    listed = _some(targets, _PORTS_PRINTED, more=row["more_ports"])
+    listed = _some(targets, most, more=row["more_ports"])
     renewed = sum(each["replaced_by"] is not None for each in row["ports"])
     replaced = f"replaced on {renewed} of {len(row['ports'])} ports" if renewed else ""
     return "; ".join(filter(None, (listed, replaced))) or "no open port"

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
+from cobalt_tasks.views.certificates import ports_in_words
 from cobalt_tasks.views.report.contents import CERTIFICATES, HOSTS, Contents
 from cobalt_tasks.views.report.elements import Content, as_html, element, table
 from cobalt_tasks.views.report.world_map import world_map
@@ -13,7 +14,7 @@ from cobalt_tasks.views.report.world_map import world_map
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _NAMES: Final = {"country": "Countries", "port": "Ports", "service": "Services", "product": "Products"}
 _TOP: Final = 10
-_FEW: Final = 5
+_PORTS: Final = 5
 
 Row = Mapping[str, Any]
 
@@ -111,7 +112,7 @@ def _certificates(contents: Contents) -> Element:
             _day(row["not_after"]),
             ", ".join(row["names"][:3]) or row["subject"],
             row["issuer"],
-            _ports(row),
+            ports_in_words(row, _PORTS),
         )
         for is_expired, some in ((True, contents.expired), (False, contents.expiring))
         for row in some
@@ -189,12 +190,6 @@ def _where(row: Row) -> str:
 def _service(port: Row) -> str:
     what = " ".join(filter(None, (port["product"] or port["service"], port["version"])))
     return f"{port['port']}/{port['protocol']}{f' {what}' if what else ''}"
-
-
-def _ports(row: Row) -> str:
-    seen = [f"{each['address']} {each['port']}/{each['protocol']}" for each in row["ports"] if not each["closed"]]
-    more = row["more_ports"] or len(seen) > _FEW
-    return ", ".join(seen[:_FEW]) + (" and others" if more else "")
 
 
 def _time(moment: float) -> str:

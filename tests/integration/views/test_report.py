@@ -12,9 +12,11 @@ from click.testing import CliRunner
 from sqlalchemy import insert
 
 from cobalt_tasks.cli.report import report as command
+from cobalt_tasks.core.records import Certificate, Facts, Sighting
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts import facts
 from cobalt_tasks.views.report import contents
 from cobalt_tasks.views.report.document import render
 from tests.support.recount import recount
@@ -101,6 +103,28 @@ def test_a_report_of_a_query_is_about_its_hosts(
     done = CliRunner().invoke(command, ["port:a"])
     assert getattr(done.exception, "exit_code", None) == 2
     assert "No host matches" in made(sqlite_database, sqlite_settings, "port:1")
+
+
+def test_a_certificate_stands_only_with_the_ports_that_show_it(
+    sqlite_database: Database, sqlite_settings: Settings, fill: Fill
+) -> None:
+    """Not with those where another one has taken its place. Break: `replaced_by` in views/certificates.py."""
+    fill(sqlite_database)
+    now = time.time()
+    renewed = Certificate(
+        fingerprint="cd" * 32, der=b"0", subject="CN=www.example.com", issuer="CN=Example CA", serial="2",
+        not_before=now, not_after=now + 90 * 86400, self_signed=False, names=("example.com", "www.example.com"),
+    )  # fmt: skip
+    seen = {"address": "198.51.100.7", "protocol": "tcp", "source": "probe"}
+    sightings = [
+        Sighting(fingerprint="ab" * 32, port=8443, observed_at=now, **seen),
+        Sighting(fingerprint="cd" * 32, port=443, observed_at=now + 2 * 86400, **seen),
+    ]
+    with sqlite_database.writing() as connection:
+        facts.write(connection, Facts(certificates=[renewed], sightings=sightings))
+    text = Tags(made(sqlite_database, sqlite_settings)).text
+    assert "198.51.100.7 8443/tcp" in text
+    assert "198.51.100.7 443/tcp" not in text
 
 
 def test_an_empty_ledger_has_a_report(sqlite_database: Database, sqlite_settings: Settings) -> None:
