@@ -34,7 +34,7 @@ def list_notes(host: str | None, everything: bool, as_json: bool) -> None:
     from cobalt_tasks.views import documents
     from cobalt_tasks.views import notes as views
     from cobalt_tasks.views.tables import Column, Output
-    from cobalt_tasks.views.text import iso
+    from cobalt_tasks.views.text import day
 
     address = None
     if host is not None and (address := canonical(host)) is None:
@@ -51,8 +51,7 @@ def list_notes(host: str | None, everything: bool, as_json: bool) -> None:
     rows = []
     for each, what in zip(found, words, strict=True):
         end = each["expires_at"] if each["ended_at"] is None else each["ended_at"]
-        until = "" if end is None else (iso(end) or "")[:10]
-        rows.append([str(each["id"]), what, "yes" if each["holds"] else "no", until, each["author"], each["reason"]])
+        rows.append([str(each["id"]), what, "yes" if each["holds"] else "no", day(end), each["author"], each["reason"]])
     columns = (
         Column("Id", cut=False, right=True),
         Column("What", cut=False),

@@ -5,7 +5,6 @@ import binascii
 import math
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +18,7 @@ from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.find import Search
 from cobalt_tasks.views.search import PageMarkError
 from cobalt_tasks.views.tables import Cell, Column, Output
+from cobalt_tasks.views.text import day
 
 _NAMES_PRINTED: Final = 3
 _PORTS_PRINTED: Final = 3
@@ -96,7 +96,7 @@ def print_page(rows: Sequence[Mapping[str, Any]], note: str) -> None:
     now, shown = time.time(), []
     for row in rows:
         style = {"expired": "red", "expiring": "yellow"}.get(state(row, now), "") if row["in_use"] else "dim"
-        end, left = Cell(_date(row["not_after"]), style), Cell(_days(row["not_after"] - now), style)
+        end, left = Cell(day(row["not_after"]), style), Cell(_days(row["not_after"] - now), style)
         shown.append((end, left, _names(row), row["issuer"], ports_in_words(row, _PORTS_PRINTED)))
     columns = (
         Column("Expires", cut=False),
@@ -129,13 +129,6 @@ def _some(values: Sequence[str], most: int, *, more: bool = False) -> str:
     rest = len(values) - most
     tail = f" and {rest}{' or more' if more else ''} others" if rest > 0 else ""
     return ", ".join(values[:most]) + tail
-
-
-def _date(moment: float) -> str:
-    try:
-        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
-    except (ValueError, OverflowError, OSError):
-        return str(moment)
 
 
 def _days(seconds: float) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cobalt_tasks.views.tables import Cell, Column, Output
-from cobalt_tasks.views.text import ago, iso, printable
+from cobalt_tasks.views.text import ago, day, iso, printable
 
 _NAMES_SHOWN = 3
 _PORTS_SHOWN = 6
@@ -46,11 +46,6 @@ def port_row(port: Mapping[str, Any]) -> list[str]:
     if port.get("seen_in_traffic"):
         service = f"{service} (seen in traffic)".strip()
     return [f"{port['port']}/{port['protocol']}", service, (port["banner"] or "").partition("\n")[0]]
-
-
-def day(moment: float | None) -> str:
-    """Return the date of a point in time (epoch seconds), '' for None."""
-    return (iso(moment) or "")[:10]
 
 
 def _list_row(host: Mapping[str, Any]) -> list[object]:

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from cobalt_tasks.core.records import State
 from cobalt_tasks.ingest.streams.leftover import summary
-from cobalt_tasks.views.host_tables import day, place, port_row
+from cobalt_tasks.views.host_tables import place, port_row
 from cobalt_tasks.views.status import Queue, SystemStatus
 from cobalt_tasks.views.tables import Cell, Column, Output
-from cobalt_tasks.views.text import ago
+from cobalt_tasks.views.text import ago, day
 
 NEXT_STEP: Final = "nothing was read yet: cobalt ingest FILE reads a scan or a capture, cobalt up --demo shows a lab"
 

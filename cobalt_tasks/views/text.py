@@ -56,6 +56,11 @@ def iso(moment: float | None) -> str | None:
         return str(moment)
 
 
+def day(moment: float | None) -> str:
+    """Return the date of epoch seconds in UTC, '' for None; out of the calendar's range, the seconds."""
+    return (iso(moment) or "").partition("T")[0]
+
+
 def ago(seconds: float | None) -> str:
     """Return a length of time for people: `3 s`, `12 min`, `5 h`, `9 d`; a dash for none."""
     if seconds is None:

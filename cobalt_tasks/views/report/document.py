@@ -1,15 +1,17 @@
 """A report as one HTML file: no script, nothing from elsewhere, and it prints well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from cobalt_tasks.views.certificates import ports_in_words
+from cobalt_tasks.views.host_tables import place
 from cobalt_tasks.views.report.contents import CERTIFICATES, HOSTS, Contents
 from cobalt_tasks.views.report.elements import Content, as_html, element, table
 from cobalt_tasks.views.report.world_map import world_map
+from cobalt_tasks.views.text import day
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _NAMES: Final = {"country": "Countries", "port": "Ports", "service": "Services", "product": "Products"}
@@ -25,7 +27,7 @@ def render(contents: Contents) -> str:
     css = element("style")
     # Of our own file, and not shortened as text is.
     css.text = style
-    title = f"Cobalt report, {_day(contents.asked.until)}"
+    title = f"Cobalt report, {day(contents.asked.until)}"
     head = element(
         "head",
         element("meta", charset="utf-8"),
@@ -52,7 +54,7 @@ def _summary(contents: Contents) -> Element:
     )
     facts = (
         (_number(contents.total.count, exact=contents.total.exact), "hosts"),
-        (_number(sum(n for _, n in contents.kinds), exact=contents.all_changes), f"changes since {_day(asked.since)}"),
+        (_number(sum(n for _, n in contents.kinds), exact=contents.all_changes), f"changes since {day(asked.since)}"),
         (expired, "expired certificates in use"),
         (expiring, "certificates that expire within 30 days"),
     )
@@ -95,7 +97,7 @@ def _riskiest(contents: Contents) -> Element:
         (
             row["address"],
             ", ".join(row["names"][:2]),
-            _where(row),
+            place(row),
             f"{row['score']:.2f}",
             element("ul", *(element("li", each.detail) for each in contents.reasons.get(row["address"], ()))),
         )
@@ -109,7 +111,7 @@ def _certificates(contents: Contents) -> Element:
     rows = [
         (
             "expired" if is_expired else "expires",
-            _day(row["not_after"]),
+            day(row["not_after"]),
             ", ".join(row["names"][:3]) or row["subject"],
             row["issuer"],
             ports_in_words(row, _PORTS),
@@ -130,10 +132,10 @@ def _hosts(contents: Contents) -> Element:
         (
             row["address"],
             ", ".join(row["names"][:3]),
-            _where(row),
+            place(row),
             "" if row["score"] is None else f"{row['score']:.2f}",
             ", ".join(_service(port) for port in row["ports"][:12]),
-            _day(row["last_seen"]),
+            day(row["last_seen"]),
         )
         for row in contents.hosts
     ]
@@ -182,27 +184,13 @@ def _number(number: int, *, exact: bool) -> str:
     return f"{number:,}" if exact else f"at least {number:,}"
 
 
-def _where(row: Row) -> str:
-    parts: Sequence[str | None] = (row["city"], row["country_name"] or row["country_code"], row["organisation"])
-    return ", ".join(part for part in parts if part)
-
-
 def _service(port: Row) -> str:
     what = " ".join(filter(None, (port["product"] or port["service"], port["version"])))
     return f"{port['port']}/{port['protocol']}{f' {what}' if what else ''}"
 
 
 def _time(moment: float) -> str:
-    return _formatted(moment, "%Y-%m-%d %H:%M")
-
-
-def _day(moment: float) -> str:
-    return _formatted(moment, "%Y-%m-%d")
-
-
-def _formatted(moment: float, form: str) -> str:
-    """Return a `moment` (epoch seconds) in UTC, in the `form` of strftime; one out of the calendar as a number."""
     try:
-        return datetime.fromtimestamp(moment, UTC).strftime(form)
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
     except (ValueError, OverflowError, OSError):
         return str(moment)
