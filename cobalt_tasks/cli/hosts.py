@@ -1,5 +1,6 @@
 """`cobalt hosts`."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -104,6 +105,7 @@ def _search(
     from cobalt_tasks.hosts.search import find
     from cobalt_tasks.hosts.search.fields import Searchable
     from cobalt_tasks.views import documents, host_tables
+    from cobalt_tasks.views import hosts as hosts_views
     from cobalt_tasks.views import search as views
 
     asked = find.read(database, query, Searchable.HOSTS, settings.home)
@@ -111,8 +113,10 @@ def _search(
     if as_json:
         documents.print_list(page["items"])
     else:
-        host_tables.print_hosts(page["items"], f"No host matches {query}")
-    print_next(page["next"], "cobalt search")
+        note = "" if page["items"] else hosts_views.no_match_note(database, query=query)
+        host_tables.print_hosts(page["items"], note)
+    order = " --order score" if by_score else ""
+    print_next(page["next"], f"cobalt search {shlex.quote(query)}{order}")
 
 
 def _with_filters(words: str, only: "Filter") -> str:
@@ -123,8 +127,9 @@ def _with_filters(words: str, only: "Filter") -> str:
         words = f"net:{words}"
     elif hostname(words, wildcard=True):
         words = f"name:{words}"
-    parts = (("country", only.country), ("port", only.port), ("service", only.service))
-    terms = [f"{name}:{value}" for name, value in parts if value is not None]
+    # In quotes a text is one value, whatever it holds.
+    texts = [f'{name}:"{text}"' for name, text in (("country", only.country), ("service", only.service)) if text]
+    terms = texts if only.port is None else [*texts, f"port:{only.port}"]
     return " ".join([f"({words})", *terms]) if terms else words
 
 

@@ -113,16 +113,19 @@ def empty_note(database: Database, only: host_queries.Filter, order: host_querie
     return _NO_MATCH
 
 
-def no_match_note(database: Database, what: str = "hosts") -> str:
+def no_match_note(database: Database, what: str = "hosts", query: str = "") -> str:
     """Return why a query of a ledger finds nothing, in one sentence.
 
     Args:
         database: the ledger.
         what: what was looked for, in the plural; whatever it is, it belongs to hosts.
+        query: the query, where the user wrote it in other words.
 
     """
     with database.reading() as connection:
-        return f"No {what.removesuffix('s')} matches." if host_queries.has_hosts(connection) else _NO_HOSTS
+        if not host_queries.has_hosts(connection):
+            return _NO_HOSTS
+    return f"No {what.removesuffix('s')} matches{f' {query}' if query else '.'}"
 
 
 def _required(known: dict[str, Any] | None, address: str) -> dict[str, Any]:

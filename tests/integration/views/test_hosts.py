@@ -1,6 +1,7 @@
 """`cobalt hosts` against real ledgers."""
 
 import json
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete, insert, update
 
+from cobalt_tasks.cli import cobalt
 from cobalt_tasks.cli.hosts import hosts as command
 from cobalt_tasks.cli.score import score
 from cobalt_tasks.core.errors import ConfigurationError
@@ -153,8 +155,9 @@ def test_command(sqlite_database: Database, settings: Settings, fill: Fill) -> N
         (("country:NL OR country:GH", "--country", "GH"), ["198.51.100.8"]),
         (("-country:NL", "net:198.51.100.0/24", "--limit", "1"), ["198.51.100.8"]),
         (("192.0.2.0/24",), []),
+        (("198.51.100.0/24", "--service", "no OR port:22"), []),
     ],
-    ids=["network", "network and option", "name", "pattern", "query", "query and option", "negation", "none"],
+    ids=["network", "network and option", "name", "pattern", "query", "query and option", "negation", "none", "text"],
 )
 def test_a_network_a_name_or_a_query_lists_hosts(
     sqlite_database: Database, settings: Settings, fill: Fill, words: tuple[str, ...], expected: list[str]
@@ -164,6 +167,23 @@ def test_a_network_a_name_or_a_query_lists_hosts(
     done = CliRunner().invoke(command, [*words, "--json"], catch_exceptions=False)
     found = [host["address"] for host in rows(done.stdout)]
     assert found[:1] == expected
+
+
+@pytest.mark.parametrize("options", [(), ("--order", "score")], ids=["seen", "score"])
+def test_a_page_of_a_search_names_the_command_that_goes_on(
+    sqlite_database: Database, settings: Settings, fill: Fill, options: tuple[str, ...]
+) -> None:
+    """It lists the hosts behind the page, of the same query in the same order. Break: print_next in _search."""
+    fill(sqlite_database)
+    with sqlite_database.writing() as connection:
+        findings.write_scores(connection, {"198.51.100.7": 0.5, "198.51.100.8": 0.25, "198.51.100.9": 0.75}, "1")
+    query = ["country:NL OR country:GH", *options]
+    everything = rows(CliRunner().invoke(command, [*query, "--json"], catch_exceptions=False).stdout)
+    first = CliRunner().invoke(command, [*query, "--limit", "1", "--json"], catch_exceptions=False)
+    following = shlex.split(first.stderr.partition("go on with cobalt ")[2])
+    second = CliRunner().invoke(cobalt, [*following, "--json"], catch_exceptions=False)
+    assert len(everything) == 2
+    assert rows(first.stdout) + rows(second.stdout) == everything
 
 
 def rows(printed: str) -> list[dict[str, Any]]:
@@ -181,8 +201,10 @@ def test_an_empty_list_says_why(database: Database, live_settings: Settings, fil
 
     assert "No hosts yet" in listed()
     assert "No hosts yet" in listed("--country", "NL")
+    assert "No hosts yet" in listed("port:22")
     fill(database)
     assert "No host matches." in listed("--country", "ZZ")
+    assert "No host matches port:9" in listed("port:9")
     assert "No host matches." in listed("--port", "9", "--order", "last_seen")
     with database.writing() as connection:
         connection.execute(delete(models.scores))
