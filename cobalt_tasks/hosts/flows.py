@@ -7,10 +7,10 @@ where it can be known. The counts stay when the connections go.
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, cast, delete, func, select
+from sqlalchemy import BigInteger, Connection, cast, func, select
 
 from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.durations import DAY, HOUR
@@ -19,10 +19,10 @@ from cobalt_tasks.db import cursors
 from cobalt_tasks.db.bulk import insert_into, one_of
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import flow_counts, locations, observations
-from cobalt_tasks.hosts import stats
+from cobalt_tasks.hosts import stats, time_spans
 from cobalt_tasks.threat import unscored
 
-SPANS: Final = {"hour": HOUR, "day": DAY}
+_SPANS: Final = ("hour", "day")
 
 UNKNOWN: Final = "??"
 INSIDE: Final = "--"
@@ -80,7 +80,7 @@ def of_countries(connection: Connection, span: str, since: float, until: float) 
 
     """
     columns = [flow_counts.c[name] for name in ("start", "site", "country_code", "connections")]
-    chosen = select(*columns).where(*_within(span, since, until)).order_by(flow_counts.c.start)
+    chosen = select(*columns).where(time_spans.within(flow_counts, span, since, until)).order_by(flow_counts.c.start)
     for row in connection.execute(chosen):
         yield row.start, row.site, row.country_code, int(row.connections)
 
@@ -98,7 +98,12 @@ def largest(connection: Connection, span: str, since: float, until: float, limit
     """
     total = func.sum(flow_counts.c.connections)
     key = flow_counts.c.site, flow_counts.c.country_code
-    chosen = select(*key, total).where(*_within(span, since, until)).group_by(*key).order_by(total.desc(), *key)
+    chosen = (
+        select(*key, total)
+        .where(time_spans.within(flow_counts, span, since, until))
+        .group_by(*key)
+        .order_by(total.desc(), *key)
+    )
     return [
         Flow(site=row[0], country=row[1], connections=int(row[2])) for row in connection.execute(chosen.limit(limit))
     ]
@@ -106,13 +111,7 @@ def largest(connection: Connection, span: str, since: float, until: float, limit
 
 def expire(connection: Connection) -> None:
     """Delete counts of hours that are older than a month: those of days stay."""
-    old = flow_counts.c.span == "hour", flow_counts.c.start < time.time() - HOURS_KEPT_SECONDS
-    connection.execute(delete(flow_counts).where(*old))
-
-
-def _within(span: str, since: float, until: float) -> tuple[Any, Any, Any]:
-    first = int(since // SPANS[span] * SPANS[span])
-    return flow_counts.c.span == span, flow_counts.c.start >= first, flow_counts.c.start <= int(until)
+    time_spans.expire(connection, flow_counts, "hour", HOURS_KEPT_SECONDS)
 
 
 def _age_to_wait(connection: Connection) -> float:
@@ -126,8 +125,7 @@ def _count(connection: Connection, own: OwnNetworks, ids: unscored.Span) -> Sums
     # SQLite cuts a number off, PostgreSQL rounds it.
     hour = cast(hours if connection.dialect.name == "sqlite" else func.floor(hours), BigInteger)
     ends = observations.c.src_ip, observations.c.dst_ip
-    within = observations.c.id > ids.above, observations.c.id <= ids.upto
-    rows = connection.execute(select(hour, *ends, func.count()).where(*within).group_by(hour, *ends)).all()
+    rows = connection.execute(select(hour, *ends, func.count()).where(unscored.within(ids)).group_by(hour, *ends)).all()
     addresses = {address for row in rows for address in row[1:3]}
     sites = {address: found.name if (found := own.of(address)) else "" for address in addresses}
     public = {address for address in addresses if is_public(address)}
@@ -164,8 +162,8 @@ def _add(connection: Connection, before: int, upto: int, sums: Sums) -> None:
         return
     totals: Counter[tuple[str, int, str, str]] = Counter()
     for (hour, site, code), number in sums.items():
-        for span, seconds in SPANS.items():
-            totals[span, int(hour // seconds * seconds), site, code] += number
+        for span in _SPANS:
+            totals[span, time_spans.start(span, hour), site, code] += number
     names = ("span", "start", "site", "country_code", "connections")
     rows = [dict(zip(names, (*key, number), strict=True)) for key, number in sorted(totals.items())]
     new = insert_into(connection, flow_counts)

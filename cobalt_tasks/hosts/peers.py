@@ -6,8 +6,8 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy import Connection, select
 
-from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.db.tables import observations
+from cobalt_tasks.hosts import time_spans
 from cobalt_tasks.hosts.queries import names_of
 
 COUNTED: Final = 10_000
@@ -69,7 +69,7 @@ def of_host(connection: Connection, address: str) -> HostTraffic:
             setattr(peer, way, getattr(peer, way) + 1)
             peer.last = max(peer.last, row.arrived_at)
             ports.setdefault(row.peer, Counter())[row.dst_port] += 1
-            days[int(row.arrived_at // DAY * DAY)] += 1
+            days[time_spans.start("day", row.arrived_at)] += 1
     first = sorted(peers.values(), key=lambda each: (-each.sent - each.received, each.address))[:_PEERS]
     names = names_of(connection, [each.address for each in first], limit=1)
     for each in first:

@@ -4,17 +4,14 @@ kept for good.
 On PostgreSQL every backend adds to rows of its own, so that no transaction waits for another (see `db/counts.py`).
 """
 
-import time
 from collections.abc import Mapping
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy import Connection, func, select, text
 
-from cobalt_tasks.core.durations import DAY, HOUR, MINUTE
+from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.db.tables import traffic_counts
-
-SPANS: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY}
-"""Lengths of time that are counted, in seconds."""
+from cobalt_tasks.hosts import time_spans
 
 MINUTES_KEPT_SECONDS: Final = 2 * DAY
 
@@ -49,8 +46,8 @@ def add(connection: Connection, arrived_at: float, protocols: Mapping[str, int])
     mark, slot = ("%s", "pg_backend_pid()") if is_postgresql else ("?", "0")
     row = f"({mark}, {mark}, {mark}, {slot}, {mark})"
     values = [
-        (span, int(arrived_at // seconds * seconds), protocol, number)
-        for span, seconds in SPANS.items()
+        (span, time_spans.start(span, arrived_at), protocol, number)
+        for span in time_spans.LENGTHS
         for protocol, number in sorted(protocols.items())
     ]
     statement = _ADD.format(rows=", ".join([row] * len(values)))
@@ -67,20 +64,15 @@ def find(connection: Connection, span: str, since: float, until: float | None = 
         until: epoch seconds; the span that this lies in is the last. None: up to now.
 
     """
-    first = int(since // SPANS[span] * SPANS[span])
     columns = (traffic_counts.c.start, traffic_counts.c.protocol)
     sums = select(*columns, func.sum(traffic_counts.c.connections)).group_by(*columns).order_by(*columns)
-    chosen = sums.where(traffic_counts.c.span == span, traffic_counts.c.start >= first)
-    if until is not None:
-        chosen = chosen.where(traffic_counts.c.start <= int(until))
-    rows = connection.execute(chosen)
+    rows = connection.execute(sums.where(time_spans.within(traffic_counts, span, since, until)))
     return [(start, protocol, int(number)) for start, protocol, number in rows if number]
 
 
 def expire(connection: Connection) -> None:
     """Delete the counts of minutes that are older than two days."""
-    old = traffic_counts.c.span == "minute", traffic_counts.c.start < time.time() - MINUTES_KEPT_SECONDS
-    connection.execute(delete(traffic_counts).where(*old))
+    time_spans.expire(connection, traffic_counts, "minute", MINUTES_KEPT_SECONDS)
 
 
 def fold(connection: Connection) -> None:

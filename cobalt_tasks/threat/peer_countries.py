@@ -48,8 +48,8 @@ def _note_observed(connection: Connection, own: OwnNetworks) -> int:
     ids = unscored.settled_observations(connection, after, _OBSERVATIONS)
     if ids.upto == after:
         return 0
-    span = observations.c.id > ids.above, observations.c.id <= ids.upto
-    pairs = connection.execute(select(observations.c.src_ip, observations.c.dst_ip).distinct().where(*span))
+    ends = observations.c.src_ip, observations.c.dst_ip
+    pairs = connection.execute(select(*ends).distinct().where(unscored.within(ids)))
     found = _write(connection, _of_sites(own, (tuple(pair) for pair in pairs)))
     cursors.move(connection, OBSERVED, ids.upto)
     return found

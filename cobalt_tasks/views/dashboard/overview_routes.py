@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 import msgspec
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 
-from cobalt_tasks.core.durations import DAY, HOUR, MINUTE
+from cobalt_tasks.core.durations import DAY
+from cobalt_tasks.hosts import time_spans
 from cobalt_tasks.hosts.map_cells import Box
 from cobalt_tasks.views import overview as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import OverviewAnswer, TrafficAnswer
 
-_LENGTHS = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 _MOST_SPANS = 1500
 
 South = Annotated[float, Query(ge=-90, le=90, description="Degrees, as the other three sides.")]
@@ -81,7 +81,7 @@ def _add_traffic(app: FastAPI) -> None:
         since = until - DAY if since is None else since
         if since > until:
             raise HTTPException(422, "`since` must not be later than `until`")
-        if (until - since) / _LENGTHS[span] > _MOST_SPANS:
+        if (until - since) / time_spans.LENGTHS[span] > _MOST_SPANS:
             raise HTTPException(422, f"these are more than {_MOST_SPANS} spans: ask for longer ones, or for less time")
         if span == "minute" and by != "protocol":
             raise HTTPException(422, "by country or site, connections are counted by hour and day")
