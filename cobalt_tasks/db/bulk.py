@@ -105,3 +105,8 @@ def unlocked(chosen: AnySelect, table: Table) -> AnySelect:
     chosen: selects rows of `table`.
     """
     return chosen.with_for_update(skip_locked=True, of=table)
+
+
+def whole(connection: Connection, number: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return a `number` that is not negative without its fraction: a cast cuts it off on SQLite, and rounds on PostgreSQL."""
+    return cast(number if _is_sqlite(connection) else func.floor(number), BigInteger)

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import BigInteger, Connection, cast, func, select
+from sqlalchemy import Connection, func, select
 
 from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.durations import DAY, HOUR
 from cobalt_tasks.core.own_networks import OwnNetworks
 from cobalt_tasks.db import cursors
-from cobalt_tasks.db.bulk import insert_into, one_of
+from cobalt_tasks.db.bulk import insert_into, one_of, whole
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import flow_counts, locations, observations
 from cobalt_tasks.hosts import stats, time_spans
@@ -121,9 +121,7 @@ def _age_to_wait(connection: Connection) -> float:
 
 
 def _count(connection: Connection, own: OwnNetworks, ids: unscored.Span) -> Sums:
-    hours = observations.c.arrived_at / HOUR
-    # SQLite cuts a number off, PostgreSQL rounds it.
-    hour = cast(hours if connection.dialect.name == "sqlite" else func.floor(hours), BigInteger)
+    hour = whole(connection, observations.c.arrived_at / HOUR)
     ends = observations.c.src_ip, observations.c.dst_ip
     rows = connection.execute(select(hour, *ends, func.count()).where(unscored.within(ids)).group_by(hour, *ends)).all()
     addresses = {address for row in rows for address in row[1:3]}

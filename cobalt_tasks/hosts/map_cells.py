@@ -16,7 +16,6 @@ from sqlalchemy import (
     Text,
     and_,
     case,
-    cast,
     delete,
     func,
     insert,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 )
 
 from cobalt_tasks.db import counts, cursors
+from cobalt_tasks.db.bulk import whole
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import hosts, locations, map_cells
 from cobalt_tasks.hosts.recounting import Recounting, spans
@@ -203,10 +203,8 @@ def _counted(connection: Connection, located: Select[Any]) -> Select[Any]:
     is_placed = and_(rows.c.latitude.is_not(None), rows.c.longitude.is_not(None))
 
     def cell(column: Any, offset: float, most: int) -> Any:
-        degrees = (column + offset) * _PER_DEGREE
-        # SQLite cuts a number off, PostgreSQL rounds it.
-        whole = cast(degrees if connection.dialect.name == "sqlite" else func.floor(degrees), BigInteger)
-        return case((~is_placed, NO_PLACE), (whole >= most, most - 1), else_=whole)
+        number = whole(connection, (column + offset) * _PER_DEGREE)
+        return case((~is_placed, NO_PLACE), (number >= most, most - 1), else_=number)
 
     y, x = cell(rows.c.latitude, 90.0, _ROWS), cell(rows.c.longitude, 180.0, COLUMNS)
     code, city = (func.coalesce(rows.c[name], literal("", Text())) for name in ("country_code", "city"))
