@@ -13,6 +13,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, func, select
 
 from cobalt_tasks.core.addresses import is_public
+from cobalt_tasks.core.catalog import BY_NAME, GEOLOCATION
 from cobalt_tasks.core.durations import DAY, HOUR
 from cobalt_tasks.core.own_networks import OwnNetworks
 from cobalt_tasks.db import cursors
@@ -116,7 +117,7 @@ def expire(connection: Connection) -> None:
 
 def _age_to_wait(connection: Connection) -> float:
     """Return how old a connection must be, in seconds, for its hosts to be located."""
-    behind = stats.oldest_waiting(connection)["geolocation"] or 0.0
+    behind = stats.waiting_seconds(connection, BY_NAME[GEOLOCATION]) or 0.0
     return min(behind + _LOCATED_SECONDS, _LONGEST_WAIT_SECONDS)
 
 

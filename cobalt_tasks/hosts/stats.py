@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 
 from cobalt_tasks.core.catalog import KINDS
-from cobalt_tasks.core.kinds import Urgency
+from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.records import State
 from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.engine import database_now
@@ -158,20 +158,20 @@ def jobs_by_kind(connection: Connection) -> dict[str, dict[str, int]]:
 
 
 def oldest_waiting(connection: Connection) -> dict[str, float | None]:
-    """Return for how many seconds the first job of each kind that is not started has been due, None when none waits.
+    """Return for how many seconds the first job of each kind that is not started has been due, None when none waits."""
+    return {kind.name: waiting_seconds(connection, kind) for kind in KINDS}
+
+
+def waiting_seconds(connection: Connection, kind: Kind) -> float | None:
+    """Return for how many seconds the first job of a `kind` that is not started has been due, None when none waits.
 
     Indexes answer this, whatever the backlog. Of a sent job the moment it was sent counts.
     """
-    found = {}
-    for kind in KINDS:
-        # The least of each level is one seek in the index of that state; the least of all of them would be a walk.
-        firsts = [
-            first.scalar_subquery() for level in map(kind.level, Urgency) for first in _first_due(kind.name, level)
-        ]
-        clock, *due = connection.execute(select(database_now(), *firsts)).one()
-        oldest = min((moment for moment in due if moment is not None), default=None)
-        found[kind.name] = None if oldest is None else max(0.0, clock - oldest)
-    return found
+    # The least of each level is one seek in the index of that state; the least of all of them would be a walk.
+    firsts = [first.scalar_subquery() for level in map(kind.level, Urgency) for first in _first_due(kind.name, level)]
+    clock, *due = connection.execute(select(database_now(), *firsts)).one()
+    oldest = min((moment for moment in due if moment is not None), default=None)
+    return None if oldest is None else max(0.0, clock - oldest)
 
 
 def throughput(connection: Connection, seconds: float = 60.0) -> dict[str, Throughput]:
