@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, literal, tuple_
+from sqlalchemy import Connection, tuple_
 from sqlalchemy.sql.selectable import Select
 
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.bulk import encode, one_of, rows_of
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts.exports.columns import Page, Row, TableRows
+from cobalt_tasks.hosts.exports.columns import Page, TableRows
 from cobalt_tasks.hosts.exports.tables import LARGE, TABLES, ExportTable
 from cobalt_tasks.hosts.search import find, of_changes
 from cobalt_tasks.hosts.search.fields import Searchable
@@ -104,7 +104,7 @@ class _PageReader:
         ordered = self._chosen.order_by(*key).limit(_ROWS_AT_ONCE)
         last: Key | None = None
         while True:
-            page = ordered if last is None else ordered.where(_is_behind(key, last))
+            page = ordered if last is None else ordered.where(tuple_(*key) > find.row_of(key, last))
             with self._database.reading() as connection:
                 if addresses is not None:
                     page = page.where(one_of(connection, key[0], addresses))
@@ -169,7 +169,3 @@ class _PageReader:
                 found.close()
                 return rows, False
         return rows, True
-
-
-def _is_behind(key: Sequence[Column[Any]], last: Row) -> Any:
-    return tuple_(*key) > tuple_(*(literal(value, column.type) for column, value in zip(key, last, strict=True)))

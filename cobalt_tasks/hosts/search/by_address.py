@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Select, literal, select
 from cobalt_tasks.db.tables import hosts
 from cobalt_tasks.hosts.search import compiler
 from cobalt_tasks.hosts.search.fields import Searchable
-from cobalt_tasks.hosts.search.find import Key, Search, rarest_first
+from cobalt_tasks.hosts.search.find import Key, Search, fetch, rarest_first
 
 ORDER: Final = ("address_key", "address")
 
@@ -26,32 +26,26 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
 
     """
     asked, found = search.asked, hosts.alias()
+    walk = _behind(select(found.c.address_key, found.c.address), found.c.address_key, after)
     if asked is None:
-        return _fetch(
-            connection, _behind(select(found.c.address_key, found.c.address), found.c.address_key, after), limit
-        )
+        return fetch(connection, walk.limit(limit))
     first = _behind(select(found), found.c.address_key, after).limit(_WALKED).subquery()
     chosen = select(first.c.address_key, first.c.address).where(compiler.condition(asked, first, Searchable.HOSTS))
-    page = _fetch(connection, chosen.order_by(first.c.address_key), limit)
+    page = fetch(connection, chosen.order_by(first.c.address_key).limit(limit))
     if len(page) == limit:
         return page
     asked, _ = rarest_first(connection, asked, search)
     some = compiler.candidates(asked, Searchable.HOSTS, is_sqlite=search.is_sqlite)
     if some is None:
-        walk = _behind(select(found.c.address_key, found.c.address), found.c.address_key, after)
-        return _fetch(connection, walk.where(compiler.condition(asked, found, Searchable.HOSTS)), limit)
+        return fetch(connection, walk.where(compiler.condition(asked, found, Searchable.HOSTS)).limit(limit))
     gathered = some.cte("gathered").prefix_with("MATERIALIZED")
     matching = select(found.c.address_key, found.c.address).join_from(
         gathered, found, found.c.address == gathered.c.address
     )
     # An expression: for the column itself a planner would walk through the index of the order.
-    return _fetch(connection, _behind(matching, found.c.address_key.op("||")(literal("")), after), limit)
+    return fetch(connection, _behind(matching, found.c.address_key.op("||")(literal("")), after).limit(limit))
 
 
 def _behind(chosen: Select[Any], mark: Any, after: Key | None) -> Select[Any]:
     """Return the rows behind a key, in order. chosen: of hosts; mark: their key; after: None for all of them."""
     return (chosen if after is None else chosen.where(mark > after[0])).order_by(mark)
-
-
-def _fetch(connection: Connection, chosen: Select[Any], limit: int) -> list[Key]:
-    return [tuple(row) for row in connection.execute(chosen.limit(limit))]

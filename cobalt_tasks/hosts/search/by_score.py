@@ -7,9 +7,10 @@ from sqlalchemy import Connection, Select, literal, select, tuple_
 from cobalt_tasks.db.tables import hosts, scores
 from cobalt_tasks.hosts.search import compiler
 from cobalt_tasks.hosts.search.fields import Searchable
-from cobalt_tasks.hosts.search.find import Key, Search, rarest_first
+from cobalt_tasks.hosts.search.find import Key, Search, fetch, rarest_first, row_of
 
 ORDER: Final = ("score", "address")
+_KEY: Final = (scores.c.score, scores.c.address)
 
 _WALKED: Final = 4_000
 """Hosts of the order that are looked at before an index is asked for those that match."""
@@ -27,41 +28,31 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     """
     asked = search.asked
     if asked is None:
-        return _fetch(connection, _ranked(after), limit)
+        return fetch(connection, _ranked(after).limit(limit))
     first = _ranked(after).limit(_WALKED).subquery()
     found = hosts.alias()
     chosen = select(first.c.score, first.c.address).join(found, found.c.address == first.c.address)
     chosen = chosen.where(compiler.condition(asked, found, Searchable.HOSTS))
-    page = _fetch(connection, chosen.order_by(first.c.score.desc(), first.c.address.desc()), limit)
+    page = fetch(connection, chosen.order_by(first.c.score.desc(), first.c.address.desc()).limit(limit))
     if len(page) == limit:
         return page
     asked, _ = rarest_first(connection, asked, search)
     some = compiler.candidates(asked, Searchable.HOSTS, is_sqlite=search.is_sqlite)
     if some is None:
         ranked = _ranked(after).join(found, found.c.address == scores.c.address)
-        return _fetch(connection, ranked.where(compiler.condition(asked, found, Searchable.HOSTS)), limit)
+        return fetch(connection, ranked.where(compiler.condition(asked, found, Searchable.HOSTS)).limit(limit))
     gathered = some.cte("gathered").prefix_with("MATERIALIZED")
     # An expression: for the column itself a planner would walk through the index of the order.
     score: Any = scores.c.score.op("+")(literal(0.0))
-    behind = tuple_(score, scores.c.address) < tuple_(*_literals(after)) if after else score > 0
-    matching = select(scores.c.score, scores.c.address).join_from(
-        gathered, scores, scores.c.address == gathered.c.address
+    behind = tuple_(score, scores.c.address) < row_of(_KEY, after) if after else score > 0
+    matching = select(*_KEY).join_from(gathered, scores, scores.c.address == gathered.c.address)
+    return fetch(
+        connection, matching.where(score > 0, behind).order_by(score.desc(), scores.c.address.desc()).limit(limit)
     )
-    return _fetch(connection, matching.where(score > 0, behind).order_by(score.desc(), scores.c.address.desc()), limit)
 
 
 def _ranked(after: Key | None) -> Select[Any]:
-    ranked = select(scores.c.score, scores.c.address).where(scores.c.score > 0)
+    ranked = select(*_KEY).where(scores.c.score > 0)
     if after is not None:
-        ranked = ranked.where(tuple_(scores.c.score, scores.c.address) < tuple_(*_literals(after)))
+        ranked = ranked.where(tuple_(*_KEY) < row_of(_KEY, after))
     return ranked.order_by(scores.c.score.desc(), scores.c.address.desc())
-
-
-def _literals(after: Key) -> list[Any]:
-    return [
-        literal(value, column.type) for value, column in zip(after, (scores.c.score, scores.c.address), strict=True)
-    ]
-
-
-def _fetch(connection: Connection, chosen: Select[Any], limit: int) -> list[Key]:
-    return [tuple(row) for row in connection.execute(chosen.limit(limit))]

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, FromClause, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, literal, select, tuple_
 
 from cobalt_tasks.core import own_networks
 from cobalt_tasks.core.errors import CobaltError, OutOfTimeError
@@ -114,16 +114,16 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     """Return the keys of up to `limit` rows that match `search`, in order, behind the key `after` (None: from the first)."""
     asked = search.asked
     if asked is None:
-        return _fetch(connection, _walk(search, after).limit(limit))
+        return fetch(connection, _walk(search, after).limit(limit))
     asked, few = rarest_first(connection, asked, search)
     chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     if chosen is None:
-        return _fetch(connection, _walk(search, after, asked).limit(limit))
+        return fetch(connection, _walk(search, after, asked).limit(limit))
     for walked in _WALKED if few >= _FEW else ():
         first = _walk(search, after, columns=None).limit(walked).subquery()
         some = select(*(first.c[name] for name in TARGETS[search.target].order))
         some = some.where(compiler.condition(asked, first, search.target))
-        found = _fetch(connection, _sorted(some, first, search, None).limit(limit))
+        found = fetch(connection, _sorted(some, first, search, None).limit(limit))
         if len(found) == limit:
             return found
     if few >= _FEW:
@@ -132,7 +132,7 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     # Gathered before they are sorted: else a planner may walk through the order in the hope of meeting them early.
     gathered = chosen.cte("gathered").prefix_with("MATERIALIZED")
     columns = [gathered.c[name] for name in TARGETS[search.target].order]
-    return _fetch(connection, _sorted(select(*columns), gathered, search, after).limit(limit))
+    return fetch(connection, _sorted(select(*columns), gathered, search, after).limit(limit))
 
 
 def matching(connection: Connection, search: Search) -> Select[Any]:
@@ -189,12 +189,18 @@ def _sorted(chosen: Select[Any], found: FromClause, search: Search, after: Key |
     searched = TARGETS[search.target]
     columns = [found.c[name] for name in searched.order]
     if after is not None:
-        mark = tuple_(*(literal(value, column.type) for column, value in zip(columns, after, strict=True)))
+        mark = row_of(columns, after)
         chosen = chosen.where(tuple_(*columns) < mark if searched.descending else tuple_(*columns) > mark)
     return chosen.order_by(*(column.desc() if searched.descending else column for column in columns))
 
 
-def _fetch(connection: Connection, chosen: Select[Any]) -> list[Key]:
+def row_of(columns: Sequence[ColumnElement[Any]], key: Key) -> ColumnElement[Any]:
+    """Return a `key` as a row that can be compared with a row of the `columns` whose values it has."""
+    return tuple_(*(literal(value, column.type) for column, value in zip(columns, key, strict=True)))
+
+
+def fetch(connection: Connection, chosen: Select[Any]) -> list[Key]:
+    """Return the keys of the rows that are `chosen`."""
     return [tuple(row) for row in connection.execute(chosen)]
 
 
