@@ -33,12 +33,12 @@ def show(draw: Draw, seconds: float, *, is_plain: bool = False) -> None:
     Args:
         draw: prints what is to be seen now.
         seconds: between two drawings, above 0.
-        is_plain: print one after the other on a terminal too.
+        is_plain: print one after the other on a terminal too, with nothing between: lines for programs.
 
     """
     try:
         if is_plain or not sys.stdout.isatty():
-            _repeat(draw, seconds)
+            _repeat(draw, seconds, "" if is_plain else "\n")
         else:
             with _screen() as keys:
                 while not _pause(keys, _drawn(draw), seconds):
@@ -47,10 +47,15 @@ def show(draw: Draw, seconds: float, *, is_plain: bool = False) -> None:
         return
 
 
-def _repeat(draw: Draw, seconds: float) -> None:
+def _repeat(draw: Draw, seconds: float, end: str) -> None:
+    """Draw one text after the other, `seconds` apart; `end`: what stands behind each."""
     while True:
-        draw(Output())
-        sys.stdout.write("\n" if not sys.stdout.isatty() else "")
+        output = Output()
+        try:
+            draw(output)
+        except CobaltError as error:
+            output.note(error)
+        sys.stdout.write(end)
         sys.stdout.flush()
         time.sleep(seconds)
 
