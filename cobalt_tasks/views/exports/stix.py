@@ -59,7 +59,12 @@ def _of_port(row: Row) -> Iterator[StixObject]:
     address = address_of(row["address"])
     scalars = [
         address,
-        scalar("network-traffic", dst_ref=address["id"], dst_port=row["port"], protocols=_protocols(row)),
+        scalar(
+            "network-traffic",
+            dst_ref=address["id"],
+            dst_port=row["port"],
+            protocols=_protocols(row["address"], row["protocol"], row["service"]),
+        ),
     ]
     if row["product"]:
         scalars.append(scalar("software", name=row["product"], version=row["version"]))
@@ -69,9 +74,9 @@ def _of_port(row: Row) -> Iterator[StixObject]:
     )
 
 
-def _protocols(row: Row) -> list[str]:
-    names = ("ipv6" if ":" in row["address"] else "ipv4", row["protocol"], row["service"])
-    return [name.lower() for name in names if name]
+def _protocols(address: str, *above: str | None) -> list[str]:
+    """Return the protocols of traffic with an address, the lowest first; above: those above IP, None for one that is unknown."""
+    return [name.lower() for name in ("ipv6" if ":" in address else "ipv4", *above) if name]
 
 
 def _of_connection(row: Row) -> Iterator[StixObject]:
@@ -83,7 +88,7 @@ def _of_connection(row: Row) -> Iterator[StixObject]:
         dst_ref=target["id"],
         src_port=row["src_port"],
         dst_port=row["dst_port"],
-        protocols=["ipv6" if ":" in row["dst_ip"] else "ipv4", row["protocol"].lower()],
+        protocols=_protocols(row["dst_ip"], row["protocol"]),
     )
     yield from (source, target, traffic)
     yield observed(f"connection {row['id']}", (row["observed_at"], row["observed_at"]), [source, target, traffic])
@@ -107,7 +112,7 @@ def _of_certificate(row: Row) -> Iterator[StixObject]:
         "network-traffic",
         dst_ref=address["id"],
         dst_port=row["port"],
-        protocols=["ipv6" if ":" in row["address"] else "ipv4", row["protocol"], "tls"],
+        protocols=_protocols(row["address"], row["protocol"], "tls"),
     )
     yield from (address, traffic, certificate)
     what = f"certificate {row['address']} {row['protocol']} {row['port']} {row['fingerprint']} {row['source']}"
