@@ -46,8 +46,10 @@ def resolver() -> Iterator[str]:
     """Yield the address and port of a resolver that knows no name, in a process of its own."""
     with subprocess.Popen([sys.executable, "-c", _RESOLVER], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        yield f"127.0.0.1:{int(server.stdout.readline())}"
-        server.kill()
+        try:
+            yield f"127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.kill()
 
 
 def measure(database: Database, count: int, processes: int) -> None:
