@@ -36,10 +36,10 @@ def test_a_ledger_that_is_gone_is_said_in_every_box(gone: Path, page: Any, dashb
     assert "ledger" in page.text("#trouble")
     assert "Nothing can be shown until it does." in page.text("#trouble")
     for box in ("flowing", "behind", "broken", *LISTS):
-        page.wait_for(f"document.querySelector('[data-line={box}]').className.includes('bad')")
+        page.wait_for(f"document.querySelector('[data-line={box}]')?.className.includes('bad')")
         assert "ledger" in page.text(f"[data-line={box}]"), box
-    page.wait_for("document.querySelector('[data-line=spark]').innerText.includes('ledger')")
-    page.wait_for("document.querySelector('#map-note').innerText.includes('ledger')")
+    page.wait_for("document.querySelector('[data-line=spark]')?.innerText.includes('ledger')")
+    page.wait_for("document.querySelector('#map-note')?.innerText.includes('ledger')")
     assert "Loading" not in page.text("main")
     Path(f"{gone}.away").rename(gone)
     page.wait_for("document.querySelector('#trouble').hidden")
@@ -84,7 +84,7 @@ def test_an_answer_that_does_not_arrive_is_said_at_its_place(page: Any, dashboar
         page.wait_for(
             f"document.querySelector('[data-line={box}]')?.innerText === \"Cobalt's server does not answer.\""
         )
-    page.wait_for("document.querySelector('[data-line=spark]').innerText.includes('does not answer')")
-    page.wait_for("document.querySelector('#map-note').innerText.includes('does not answer')")
+    page.wait_for("document.querySelector('[data-line=spark]')?.innerText.includes('does not answer')")
+    page.wait_for("document.querySelector('#map-note')?.innerText.includes('does not answer')")
     page.wait_for("document.querySelector('#age').textContent === 'No Data'")
     assert page.evaluate("document.querySelector('#trouble').hidden")
