@@ -7,7 +7,7 @@ where it can be known. The counts stay when the connections go.
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 from sqlalchemy import Connection, func, select
@@ -35,6 +35,7 @@ _CONNECTIONS: Final = 20_000
 _SECONDS: Final = 0.5
 _LOCATED_SECONDS: Final = 30.0
 _LONGEST_WAIT_SECONDS: Final = HOUR
+_SUM: Final = func.sum(flow_counts.c.connections)
 
 Sums = Counter[tuple[int, str, str]]
 
@@ -70,20 +71,38 @@ def keep_up(database: Database, own: OwnNetworks, seconds: float = _SECONDS) -> 
             return total
 
 
-def of_countries(connection: Connection, span: str, since: float, until: float) -> Iterator[tuple[int, str, str, int]]:
-    """Yield (start, site, country, connections), in order of `start`.
+def over_time(
+    connection: Connection, by: Literal["country", "site"], span: str, since: float, until: float
+) -> Iterator[tuple[int, str, int]]:
+    """Yield (start, country or site, connections), in order of `start`.
 
     Args:
         connection: to the ledger.
+        by: what the connections of a span are added up by.
         span: "hour" or "day".
         since: epoch seconds; the span that this lies in is the first.
         until: epoch seconds; the span that this lies in is the last.
 
     """
-    columns = [flow_counts.c[name] for name in ("start", "site", "country_code", "connections")]
-    chosen = select(*columns).where(time_spans.within(flow_counts, span, since, until)).order_by(flow_counts.c.start)
-    for row in connection.execute(chosen):
-        yield row.start, row.site, row.country_code, int(row.connections)
+    key = flow_counts.c.start, flow_counts.c.country_code if by == "country" else flow_counts.c.site
+    chosen = select(*key, _SUM).where(time_spans.within(flow_counts, span, since, until)).group_by(*key).order_by(*key)
+    for start, name, number in connection.execute(chosen):
+        yield start, name, int(number)
+
+
+def by_country(connection: Connection, span: str, since: float, until: float) -> Counter[str]:
+    """Return the connections of each country within a time, of all sites together.
+
+    Args:
+        connection: to the ledger.
+        span: "hour" or "day", whose counts are added up.
+        since: epoch seconds.
+        until: epoch seconds.
+
+    """
+    key = flow_counts.c.country_code
+    chosen = select(key, _SUM).where(time_spans.within(flow_counts, span, since, until)).group_by(key)
+    return Counter({code: int(number) for code, number in connection.execute(chosen)})
 
 
 def largest(connection: Connection, span: str, since: float, until: float, limit: int) -> list[Flow]:
@@ -97,13 +116,12 @@ def largest(connection: Connection, span: str, since: float, until: float, limit
         limit: flows at most.
 
     """
-    total = func.sum(flow_counts.c.connections)
     key = flow_counts.c.site, flow_counts.c.country_code
     chosen = (
-        select(*key, total)
+        select(*key, _SUM)
         .where(time_spans.within(flow_counts, span, since, until))
         .group_by(*key)
-        .order_by(total.desc(), *key)
+        .order_by(_SUM.desc(), *key)
     )
     return [
         Flow(site=row[0], country=row[1], connections=int(row[2])) for row in connection.execute(chosen.limit(limit))

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -31,6 +31,10 @@ _COUNTRIES: Final = 12
 _FLOWS: Final = 100
 _WIDEST: Final = 64
 """A cluster's width in cells at zoom 0; each level halves it."""
+
+
+By = Literal["protocol", "country", "site"]
+"""What connections over time are counted by."""
 
 
 class Site(Struct, frozen=True, kw_only=True):
@@ -135,7 +139,7 @@ def world(database: Database, home: Path, box: Box, zoom: int, hours: float) -> 
     )
 
 
-def traffic(database: Database, span: str, since: float, until: float, by: str) -> TrafficHistory:
+def traffic(database: Database, span: str, since: float, until: float, by: By) -> TrafficHistory:
     """Return the connections of each span of a time.
 
     Args:
@@ -149,14 +153,14 @@ def traffic(database: Database, span: str, since: float, until: float, by: str) 
     sums: Counter[str] = Counter()
     starts: dict[int, Counter[str]] = {}
     with database.reading() as connection:
-        if by == "protocol":
-            for start, protocol, number in traffic_counts.find(connection, span, since, until):
-                starts.setdefault(start, Counter())[protocol] += number
-        else:
-            for start, site, country, number in flows.of_countries(connection, span, since, until):
-                starts.setdefault(start, Counter())[country if by == "country" else site] += number
-    for each in starts.values():
-        sums.update(each)
+        rows = (
+            traffic_counts.find(connection, span, since, until)
+            if by == "protocol"
+            else flows.over_time(connection, by, span, since, until)
+        )
+        for start, name, number in rows:
+            starts.setdefault(start, Counter())[name] += number
+            sums[name] += number
     return TrafficHistory(
         span=span,
         since=since,
@@ -171,7 +175,7 @@ def traffic(database: Database, span: str, since: float, until: float, by: str) 
 
 
 def short_lists(database: Database, home: Path, hours: float) -> dict[str, Any]:
-    """Return the short lists of the overview: countries, riskiest hosts, changes, certificates, input.
+    """Return the short lists of the overview: countries, riskiest hosts, changes, certificates.
 
     Args:
         database: the ledger.
@@ -196,10 +200,7 @@ def _countries(database: Database, home: Path, hours: float, now: float) -> dict
     everything = find.read(database, "", Searchable.HOSTS, home)
     counted = search.facets(database, everything, ["country"])
     with database.reading() as connection:
-        found = flows.largest(connection, _span_of(hours), now - hours * 3600, now, 1000)
-    met: Counter[str] = Counter()
-    for each in found:
-        met[each.country] += each.connections
+        met = flows.by_country(connection, _span_of(hours), now - hours * 3600, now)
     by_hosts = {each.value.upper(): each.count for each in counted.facets["country"]}
     codes = list(dict.fromkeys([*islice(by_hosts, _COUNTRIES), *(code for code, _ in met.most_common(_COUNTRIES))]))
     return {

@@ -70,7 +70,7 @@ def _add_traffic(app: FastAPI) -> None:
         span: Literal["minute", "hour", "day"] = "hour",
         since: Moment = None,
         until: Moment = None,
-        by: Literal["protocol", "country", "site"] = "protocol",
+        by: views.By = "protocol",
     ) -> Response:
         """Return the connections that arrived within each minute, hour or day, by protocol, country or own site.
 

@@ -18,6 +18,7 @@ from cobalt_tasks.db import tables
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes, flows, map_cells, traffic_counts
 from cobalt_tasks.hosts.map_cells import Box, MapCells
+from cobalt_tasks.views import overview
 from tests.integration.storage.test_plans import plans
 from tests.integration.views.conftest import get
 from tests.support.recount import recount
@@ -219,6 +220,20 @@ def test_the_routes_answer(
     assert refused == [422, 422, 422, 422]
 
 
+def test_connections_of_a_country_are_of_all_its_sites(database: Database, home: Path) -> None:
+    """However many sites there are, each is counted. Break: a limit in flows.by_country."""
+    row = {"country_code": "DE", "connections": 2, "start": int(NOW // HOUR * HOUR), "span": "hour"}
+    locate(database, BERLIN)
+    with database.writing() as connection:
+        connection.execute(insert(tables.flow_counts), [{**row, "site": f"site {n}"} for n in range(1200)])
+    assert overview.short_lists(database, home, 1)["countries"]["items"] == [
+        {"country": "DE", "hosts": 1, "connections": 2400}
+    ]
+    history = overview.traffic(database, "hour", NOW - HOUR, NOW, "country")
+    assert [each.values for each in history.spans if isinstance(each, overview.FlowSpan)] == [{"DE": 2400}]
+    assert history.by == {"DE": 2400}
+
+
 def test_no_answer_walks_through_hosts_or_connections(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large ledger, the map, the flows and the traffic are read from their kept counts, and changes by their time.
     Break: COUNTED_AT_ONCE of a million.
@@ -243,7 +258,8 @@ def test_no_answer_walks_through_hosts_or_connections(database: Database, monkey
         map_cells.clusters(connection, Box(), 1)
         map_cells.countries(connection)
         flows.largest(connection, "hour", NOW - HOUR, NOW, 10)
-        list(flows.of_countries(connection, "hour", NOW - HOUR, NOW))
+        list(flows.over_time(connection, "country", "hour", NOW - HOUR, NOW))
+        flows.by_country(connection, "hour", NOW - HOUR, NOW)
         traffic_counts.find(connection, "minute", NOW - HOUR, NOW)
         changes.kinds_since(connection, NOW, 100)
     assert len(found) >= 6
