@@ -264,18 +264,17 @@ def _certificate(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sites(own: own_networks.OwnNetworks) -> list[Site]:
-    found: dict[str, Site] = {}
+    """Return each site once, at the first place that one of its networks has."""
+    networks: dict[str, list[str]] = {}
+    places: dict[str, own_networks.Description] = {}
     for network, description in own.described.items():
-        known = found.get(description.name)
-        networks = known.networks if known else []
-        place = known if known and known.latitude is not None else description
-        found[description.name] = Site(
-            name=description.name,
-            networks=[*networks, str(network)],
-            latitude=place.latitude,
-            longitude=place.longitude,
-        )
-    return list(found.values())
+        networks.setdefault(description.name, []).append(str(network))
+        if places.setdefault(description.name, description).latitude is None:
+            places[description.name] = description
+    return [
+        Site(name=name, networks=networks[name], latitude=place.latitude, longitude=place.longitude)
+        for name, place in places.items()
+    ]
 
 
 def _span_of(hours: float) -> str:
