@@ -150,3 +150,27 @@ def test_a_list_without_its_ledger_says_why(page: Any, ledger: Database) -> None
     assert "ledger" in page.text("#source-empty")
     away.rename(file)
     page.wait_for("document.querySelector('#source-empty').innerText.startsWith('Nothing was read yet')")
+
+
+def test_an_older_answer_does_not_replace_a_newer_one(page: Any) -> None:
+    """The rules of a query that was left are not shown when they arrive late. Break: `asked` in views/findings.js."""
+    page.show("/findings")
+    page.wait_for("document.querySelector('#rule-note')?.innerText === 'No rule found anything.'")
+    page.evaluate("""{
+        const real = window.fetch;
+        window.fetch = (url, ...rest) => !url.includes('rules?q=') ? real(url, ...rest) : new Promise((answer) => {
+            window.arrive = async () => {
+                const late = await real(url, ...rest);
+                answer(late.clone());
+                await late.text();
+                await new Promise(requestAnimationFrame);
+            };
+        });
+    }""")
+    page.show("/findings?q=cuntry%3ADE")
+    page.wait_for("!!window.arrive")
+    page.evaluate("document.querySelector('#rule-note').textContent = ''")
+    page.show("/findings")
+    page.wait_for("document.querySelector('#rule-note').innerText === 'No rule found anything.'")
+    page.evaluate("window.arrive()")
+    assert page.text("#rule-note") == "No rule found anything."

@@ -46,6 +46,8 @@ function startRules(container) {
   const body = make("tbody");
   body.id = "rule-rows";
   const note = make("p", "quiet");
+  note.id = "rule-note";
+  let asked = 0;
   const head = make("tr", "", ...["Rule", "Severity", "Points", "Hosts"].map((text) => Object.assign(make("th", text === "Rule" || text === "Severity" ? "" : "number", text), { scope: "col" })));
   head.children[1].title = "By the points of the rule: high from 0.3, medium from 0.15, else low";
   head.children[2].title = "What one such finding adds to the score of a host, which goes from 0 to 1";
@@ -53,8 +55,10 @@ function startRules(container) {
   container.append(make("h1", "", "Findings"), make("section", "panel rules", make("header", "", heading, note), scrolling("Rules", make("table", "", make("thead", "", head), body))));
 
   async function load(state) {
+    const number = ++asked;
     const query = state.query.get("q") ?? "";
     const answer = await ask(href("/api/findings/rules", { q: query }));
+    if (number !== asked) return undefined;
     if (answer.error) return setText(note, answer.status === 422 ? "" : answer.error);
     const least = answer.exact ? "" : "at least ";
     setText(note, answer.items.length ? (query ? "on hosts that match" : "on all hosts") : "No rule found anything.");
@@ -71,6 +75,7 @@ function startRules(container) {
         ],
       };
     }));
+    return undefined;
   }
 
   return { load };
