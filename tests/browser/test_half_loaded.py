@@ -88,3 +88,14 @@ def test_an_answer_that_does_not_arrive_is_said_at_its_place(page: Any, dashboar
     page.wait_for("document.querySelector('#map-note')?.innerText.includes('does not answer')")
     page.wait_for("document.querySelector('#age').textContent === 'No Data'")
     assert page.evaluate("document.querySelector('#trouble').hidden")
+
+
+def test_connections_that_did_not_arrive_are_asked_for_again(page: Any, dashboard: Any) -> None:
+    """The reason goes when they can be loaded again, also where no connection is new. Break: keep `shown` in overview.js
+    after an error.
+    """
+    without(page, dashboard.url, "/api/connections")
+    page.wait_for("document.querySelector('#connections-note')?.innerText.includes('does not answer')")
+    page.send("Network.setBlockedURLs", urls=[])
+    page.wait_for("document.querySelector('#connections-note').innerText === ''")
+    page.wait_for("!document.querySelector('#connections-empty').hidden")

@@ -133,7 +133,10 @@ function showTiles(data) {
   for (const [name, text] of Object.entries(figures)) setText(document.querySelector(`[data-figure="${name}"]`), text);
 }
 
-/** The newest connections: the live feed has their number only, and they are asked for when that has changed. */
+/**
+ * The newest connections: the live feed has their number only, and they are asked for when that has changed, or again after
+ * an answer that did not arrive.
+ */
 function startConnections(tools) {
   let shown = null;
   let askedAt = 0;
@@ -143,10 +146,10 @@ function startConnections(tools) {
     let page = metrics.recent_connections ? await of({ seconds: 60 }) : { items: [] };
     const isLive = page.items?.length > 0;
     if (!isLive && !page.error) page = await of({});
-    if (!byId("connections-note")) return;
+    if (!byId("connections-note")) return false;
     if (page.error) {
       setText(byId("connections-note"), page.error);
-      return;
+      return false;
     }
     const all = metrics.recent_connections;
     const few = all > page.items.length ? `, the latest ${words.count(page.items.length)} shown` : "";
@@ -154,14 +157,14 @@ function startConnections(tools) {
     setText(byId("connections-note"), isLive ? `${words.count(all)} in the last minute${few}` : before);
     byId("connections-empty").hidden = page.items.length > 0;
     fillRows(byId("connection-rows"), page.items.map((row) => connectionRow(row, tools.serverNow())));
+    return true;
   };
   return {
     async show({ metrics }) {
       const now = `${metrics.recent_connections} ${metrics.total_connections}`;
       if (now === shown || isAsking || Date.now() - askedAt < CONNECTIONS_MILLISECONDS) return;
       isAsking = true;
-      await fill(metrics);
-      shown = now;
+      if (await fill(metrics)) shown = now;
       askedAt = Date.now();
       isAsking = false;
     },
