@@ -46,7 +46,9 @@ export function follow(onData, onTrouble) {
         onTrouble(typeof detail === "string" ? detail : `the server answers ${answer.status}`);
         return;
       }
-      if (!streaming) received(await answer.json(), "polling");
+      const data = await answer.json();
+      // The stream may have come back in the meantime: its changes are of the document that it sent itself.
+      if (!streaming) received(data, "polling");
     } catch {
       onTrouble("Cobalt's server does not answer.");
     }
