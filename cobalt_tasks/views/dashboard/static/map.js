@@ -68,7 +68,7 @@ export function startMap(root, tools, onMove) {
     const seen = box();
     write(picture, { viewBox: `${seen.x} ${seen.y} ${seen.width} ${seen.height}` });
     drawLand(find("land"), seen);
-    showZones(root.querySelector("#zones"), zones, pixel(), seen);
+    drawZones();
     find("in").disabled = zoom === DEEPEST;
     find("out").disabled = zoom === 0;
     if (!world) return;
@@ -77,9 +77,14 @@ export function startMap(root, tools, onMove) {
     drawFlows(find("flows"), world, into);
     drawClusters(find("clusters"), world.clusters, into);
     drawSites(find("sites"), world.sites.filter((site) => site.latitude !== null), into);
-    setText(find("note"), noteOf(world, zones, tools.serverNow(), zoom));
     list(find("rows"), find("flow-rows"), world, into);
     find("flow-list").hidden = world.flows.length === 0;
+  }
+
+  /** Draw what the live feed has, and the note, which has the number of zones. */
+  function drawZones() {
+    showZones(root.querySelector("#zones"), zones, pixel(), box());
+    if (world) setText(find("note"), noteOf(world, zones, tools.serverNow(), zoom));
   }
 
   /** Go nearer to a cluster; at the deepest, to its hosts. */
@@ -103,7 +108,7 @@ export function startMap(root, tools, onMove) {
     },
     show: (newZones) => {
       zones = newZones;
-      draw();
+      drawZones();
     },
     /** Go to a place of the address: latitude,longitude,zoom; "" is the whole world. */
     goTo: (place) => {
