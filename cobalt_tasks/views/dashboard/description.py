@@ -25,6 +25,8 @@ _REFUSALS: Final = {
 }
 _OF_FASTAPI: Final = {"HTTPValidationError", "ValidationError"}
 _ATTRIBUTE: Final = "__cobalt_answers__"
+_SCHEMAS: Final[dict[type, dict[str, Any]]] = {object: {"description": "Any value."}}
+"""Of types that msgspec has no schema of."""
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -53,11 +55,17 @@ def answers(document: Any = None, *statuses: int, media_types: tuple[str, ...] =
 
 
 def described(app: FastAPI) -> None:
-    """Make `app` describe its answers in /openapi.json, and answer wrong parameters as every other problem."""
+    """Make `app` describe its answers in /openapi.json, and answer wrong parameters as every other problem.
+
+    Raises:
+        TypeError: a route has no `answers`.
+
+    """
+    known = {route.path: _answers_of(route) for route in _api_routes(app)}
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _document(app)
+            app.openapi_schema = _document(app, known)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI documents this way
@@ -71,24 +79,26 @@ def _answer_wrong_parameters(_request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": "; ".join(parts)}, 422)
 
 
-def api_routes(app: FastAPI) -> Iterator[APIRoute]:
+def _api_routes(app: FastAPI) -> Iterator[APIRoute]:
     """Yield the routes of `app` that its description has."""
     for route in app.routes:
         if isinstance(route, APIRoute) and route.include_in_schema:
             yield route
 
 
-def is_described(route: APIRoute) -> bool:
-    """Return whether a route has the type of its answer, or its media types."""
-    return hasattr(route.endpoint, _ATTRIBUTE)
+def _answers_of(route: APIRoute) -> Answers:
+    found: Answers | None = getattr(route.endpoint, _ATTRIBUTE, None)
+    if found is None:
+        raise TypeError(f"{route.path} needs @answers below the decorator of its path")
+    return found
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, known: dict[str, Answers]) -> dict[str, Any]:
+    """Return the description of `app`; known: what the route of each path answers."""
     found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    known = {route.path: getattr(route.endpoint, _ATTRIBUTE, Answers()) for route in api_routes(app)}
     types = [each.document for each in known.values() if each.document is not None]
     schemas, components = msgspec.json.schema_components(
-        [*types, Problem], schema_hook=_anything, ref_template="#/components/schemas/{name}"
+        [*types, Problem], schema_hook=_SCHEMAS.__getitem__, ref_template="#/components/schemas/{name}"
     )
     problem, schema_of = schemas[-1], iter(schemas)
     for path, each in known.items():
@@ -104,13 +114,6 @@ def _document(app: FastAPI) -> dict[str, Any]:
         for path in known.keys() - OPEN_PATHS:
             found["paths"][path]["get"]["security"] = [{"login": []}]
     return found
-
-
-def _anything(kind: type) -> dict[str, Any]:
-    """Return the schema of values of any type, which `kind`, object, stands for."""
-    if kind is not object:
-        raise NotImplementedError
-    return {"description": "Any value."}
 
 
 def _responses(path: str, answer: Answers, schema: Any, problem: Any) -> dict[str, Any]:
