@@ -3,7 +3,7 @@
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
@@ -34,6 +34,7 @@ from cobalt_tasks.views.dashboard.findings_route import add_findings
 from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.overview_routes import add_overview
 from cobalt_tasks.views.dashboard.pages import add_pages
+from cobalt_tasks.views.dashboard.route_parts import Before, Limit, address_of, json_answer
 from cobalt_tasks.views.dashboard.search_routes import HostOrder, Mark, OptionalText, add_search, found_page
 from cobalt_tasks.views.dashboard.security import (
     Admission,
@@ -74,9 +75,6 @@ Ip = Annotated[
     ),
 ]
 Part = Annotated[str, PathParameter(pattern=f"^({'|'.join(PARTS)})$", description=", ".join(PARTS))]
-
-Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
-Id = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only rows with a smaller id: the page's `next`.")]
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -136,7 +134,7 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
     @answers(documents.DataAnswer)
     def data(request: Request, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Response:
         """Return the connections of the last minute, threat zones, health, metrics and the status in one document."""
-        return _json(_live(request).data(limit))
+        return json_answer(_live(request).data(limit))
 
     health_threads = CapacityLimiter(_HEALTH_THREADS)
 
@@ -153,26 +151,28 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
         if login is not None and not is_logged_in(login, request.scope):
             # They name hosts, folders and errors.
             state = msgspec.structs.replace(state, reasons=[])
-        return _json({"status": "OK" if able else "DEAD", **msgspec.structs.asdict(state)}, 200 if able else 503)
+        return json_answer({"status": "OK" if able else "DEAD", **msgspec.structs.asdict(state)}, 200 if able else 503)
 
     @app.get("/api/live", tags=["live"])
     @answers(documents.Alive)
     async def alive() -> Response:
         """Return "OK" while this server answers, whatever becomes of the work. Needs no password."""
-        return _json({"status": "OK"})
+        return json_answer({"status": "OK"})
 
     @app.get("/api/status", tags=["live"])
     @answers(SystemStatus)
     def status(request: Request) -> Response:
         """Return what `cobalt status --json` prints."""
-        return _json(_live(request).status())
+        return json_answer(_live(request).status())
 
     @app.get("/api/queues", tags=["live"])
     @answers(documents.QueuesAnswer)
     def queues(request: Request) -> Response:
         """Return messages, waiting jobs, age and pace of every queue, the jobs by state, and the workers."""
         state = _live(request).status()
-        return _json({"queues": state.queues, "jobs": state.jobs, "workers": state.workers, "broker": state.broker})
+        return json_answer(
+            {"queues": state.queues, "jobs": state.jobs, "workers": state.workers, "broker": state.broker}
+        )
 
     @app.get("/metrics", tags=["live"])
     @answers(media_types=("text/plain",))
@@ -224,9 +224,9 @@ def _add_hosts(app: FastAPI) -> None:
         if q or order is HostOrder.ADDRESS:
             page = found_page(request, q or "", Searchable.HOSTS, limit, after, order=order)
             note = None if page["items"] or after else hosts.no_match_note(_live(request).database)
-            return _json({**page, "note": note})
+            return json_answer({**page, "note": note})
         only = Filter(country=country.upper() if country else None, port=port, service=service)
-        return _json(lists.hosts(_live(request).database, limit, only, Order(order), _after(after)))
+        return json_answer(lists.hosts(_live(request).database, limit, only, Order(order), _after(after)))
 
 
 def _add_host(app: FastAPI, settings: Settings) -> None:
@@ -239,7 +239,7 @@ def _add_host(app: FastAPI, settings: Settings) -> None:
         connections are not counted. `peers` is the number of different ones, of which 50 are listed.
         """
         with _live(request).database.reading() as connection:
-            return _json(peers.of_host(connection, _address(ip)))
+            return json_answer(peers.of_host(connection, address_of(ip)))
 
     @app.get("/api/hosts/{ip}", tags=["lists"])
     @answers(documents.HostAnswer, 404)
@@ -253,7 +253,7 @@ def _add_host(app: FastAPI, settings: Settings) -> None:
         found nothing.
         """
         page = Page(limit=limit, text=_SHOWN_TEXT)
-        return _json(hosts.host(_live(request).database, _address(ip), settings, page))
+        return json_answer(hosts.host(_live(request).database, address_of(ip), settings, page))
 
     @app.get("/api/hosts/{ip}/{part}", tags=["lists"])
     @answers(documents.PartPage, 404)
@@ -268,7 +268,7 @@ def _add_host(app: FastAPI, settings: Settings) -> None:
         """Return one list of a host page by page: its rows, their total number, and the offset of the next page."""
         cut = Page(limit=limit, offset=offset, text=_SHOWN_TEXT)
         page = Page(limit=min(limit, _WHOLE_ROWS), offset=offset) if whole else cut
-        return _json(hosts.part(_live(request).database, _address(ip), part, page))
+        return json_answer(hosts.part(_live(request).database, address_of(ip), part, page))
 
 
 def _add_lists(app: FastAPI) -> None:
@@ -279,7 +279,7 @@ def _add_lists(app: FastAPI) -> None:
         q: OptionalText = None,
         limit: Limit = 100,
         after: Mark = None,
-        before: Id = None,
+        before: Before = None,
         seconds: Annotated[float | None, Query(gt=0, le=86400, description="Only what arrived of late.")] = None,
     ) -> Response:
         """Return connections, the newest first, with what is known of their far ends by now.
@@ -288,41 +288,27 @@ def _add_lists(app: FastAPI) -> None:
         """
         if q:
             page = found_page(request, q, Searchable.CONNECTIONS, limit, after)
-            return _json({**page, "items": [row | payload.connection(row) for row in page["items"]]})
-        return _json(lists.connections(_live(request).database, limit, before, seconds))
+            return json_answer({**page, "items": [row | payload.connection(row) for row in page["items"]]})
+        return json_answer(lists.connections(_live(request).database, limit, before, seconds))
 
     @app.get("/api/jobs", tags=["lists"])
     @answers(documents.JobPage)
     def jobs(  # noqa: PLR0913, PLR0917  # FastAPI passes them by name
         request: Request,
         limit: Limit = 100,
-        before: Id = None,
+        before: Before = None,
         kind: KindName = None,
         state: State | None = None,
         address: Annotated[str | None, Query(max_length=64)] = None,
     ) -> Response:
         """Return jobs, the newest first."""
-        wanted = None
-        if address is not None and (wanted := canonical(address)) is None:
-            raise HTTPException(422, "this is not an IP address")
-        only = JobFilter(kind=kind, state=state, address=wanted)
-        return _json(lists.jobs(_live(request).database, limit, only, before))
-
-
-def _address(text: str) -> str:
-    address = canonical(text)
-    if address is None:
-        raise HTTPException(422, "this is not an IP address")
-    return address
+        only = JobFilter(kind=kind, state=state, address=None if address is None else address_of(address))
+        return json_answer(lists.jobs(_live(request).database, limit, only, before))
 
 
 def _live(request: Request) -> Live:
     live: Live = request.app.state.live
     return live
-
-
-def _json(document: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(document), status, media_type="application/json")
 
 
 def _after(text: str | None) -> After | None:

@@ -2,7 +2,6 @@
 
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
 
 from cobalt_tasks.core import x509
@@ -13,7 +12,8 @@ from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views import certificates as views
 from cobalt_tasks.views.dashboard.answers import CertificatePage
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.search_routes import Limit, Mark, Text
+from cobalt_tasks.views.dashboard.route_parts import Limit, json_answer
+from cobalt_tasks.views.dashboard.search_routes import Mark, Text
 
 Expiring = Annotated[
     str | None, Query(max_length=20, description="Only those in use that expire within 30d, 2w or 12h.")
@@ -50,7 +50,7 @@ def add_certificates(app: FastAPI) -> None:
             chosen = views.wanted(search, expiring=expiring, expired=expired, replaced=replaced)
         except ConfigurationError as error:
             raise HTTPException(422, str(error)) from None
-        return Response(msgspec.json.encode(views.page(database, chosen, limit, after)), media_type="application/json")
+        return json_answer(views.page(database, chosen, limit, after))
 
     @app.get("/api/certificates/{fingerprint}", tags=["lists"], response_class=Response)
     @answers(None, 404, media_types=("application/x-pem-file", "application/pkix-cert"))

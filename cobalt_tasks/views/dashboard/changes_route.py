@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-import msgspec
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 
-from cobalt_tasks.core.addresses import canonical
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.hosts.search.language import LONGEST
 from cobalt_tasks.views import changes as views
 from cobalt_tasks.views import notes as views_of_notes
 from cobalt_tasks.views.dashboard.answers import ChangePage, NoteList
 from cobalt_tasks.views.dashboard.description import answers
+from cobalt_tasks.views.dashboard.route_parts import Limit, address_of, json_answer
 
-Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 Since = Annotated[float | None, Query(ge=0, le=1e11, description="Only changes recorded since, in epoch seconds.")]
 Host = Annotated[str | None, Query(max_length=64, description="Only changes of this host.")]
 Before = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="The `next` of the page before: older changes.")]
@@ -37,8 +35,8 @@ def add_changes(app: FastAPI) -> None:
     def accepted(request: Request, host: Host = None, everything: Everything = False) -> Response:  # noqa: FBT002  # FastAPI passes it by name
         """Return the findings and changes that the user accepts, with reason, author and times, the newest first."""
         database = request.app.state.live.database
-        known = views_of_notes.listed(database, _address(host), everything=everything)
-        return _json({"items": [views_of_notes.as_document(each) for each in known]})
+        known = views_of_notes.listed(database, None if host is None else address_of(host), everything=everything)
+        return json_answer({"items": [views_of_notes.as_document(each) for each in known]})
 
     @app.get("/api/changes", tags=["lists"])
     @answers(ChangePage)
@@ -57,23 +55,11 @@ def add_changes(app: FastAPI) -> None:
         `next` is where to go on: null on the last page of a list; with `after` always an id to ask again with, since more
         may come. Changes are committed in the order of their ids, so a reader that goes on at `next` misses none.
         """
-        wanted = _address(host)
+        wanted = None if host is None else address_of(host)
         try:
             chosen = views.ChangeFilter(since=since, address=wanted, kinds=views.checked_kinds(kind), query=query)
         except ConfigurationError as error:
             raise HTTPException(422, str(error)) from None
         state = request.app.state
         page = views.page(state.live.database, limit, chosen, state.home, before=before, after=after)
-        return _json(page)
-
-
-def _address(host: str | None) -> str | None:
-    if host is None:
-        return None
-    if (found := canonical(host)) is None:
-        raise HTTPException(422, "this is not an IP address")
-    return found
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")
+        return json_answer(page)

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any, Final
 
-import msgspec
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -16,6 +15,7 @@ from cobalt_tasks.views.dashboard.changes_route import Kinds, Since
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.findings_route import Rule
 from cobalt_tasks.views.dashboard.overview_answers import FormatList
+from cobalt_tasks.views.dashboard.route_parts import json_answer
 from cobalt_tasks.views.dashboard.search_routes import Text
 from cobalt_tasks.views.exports.options import ExportOptions
 from cobalt_tasks.views.exports.registry import FORMATS
@@ -79,7 +79,7 @@ def add_export(app: FastAPI) -> None:
             }
             for each in FORMATS.values()
         ]
-        return Response(msgspec.json.encode({"items": items}), media_type="application/json")
+        return json_answer({"items": items})
 
 
 def _narrowed(rows: TableRows, since: float | None, kinds: Kinds, rule: str | None) -> TableRows:

@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 from fastapi import FastAPI, Query, Request, Response
 
 from cobalt_tasks.hosts.finding_lists import RuleCounts
@@ -10,7 +9,8 @@ from cobalt_tasks.hosts.queries import Order
 from cobalt_tasks.views import findings as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import FindingPage
-from cobalt_tasks.views.dashboard.search_routes import Limit, Mark, Text
+from cobalt_tasks.views.dashboard.route_parts import Limit, json_answer
+from cobalt_tasks.views.dashboard.search_routes import Mark, Text
 
 Rule = Annotated[
     str | None,
@@ -40,7 +40,7 @@ def add_findings(app: FastAPI) -> None:
         state = request.app.state
         by_score = order is Order.SCORE
         page = views.page(state.live.database, limit, state.home, query=q, rule=rule, mark=after, by_score=by_score)
-        return _json(page)
+        return json_answer(page)
 
     @app.get("/api/findings/rules", tags=["lists"])
     @answers(RuleCounts)
@@ -50,8 +50,4 @@ def add_findings(app: FastAPI) -> None:
         Exact up to 50,000 hosts that match, and for all hosts; else `exact` is false and there are more.
         """
         state = request.app.state
-        return _json(views.by_rule(state.live.database, q, state.home))
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")
+        return json_answer(views.by_rule(state.live.database, q, state.home))

@@ -54,7 +54,7 @@ def connections(database: Database, limit: int, before: int | None, seconds: flo
     since = None if seconds is None else time.time() - seconds
     with database.reading() as connection:
         rows = traffic.connections(connection, limit, since=since, before=before)
-    return _page([payload.connection(row) for row in rows], limit)
+    return page_of([payload.connection(row) for row in rows], limit)
 
 
 def jobs(database: Database, limit: int, only: job_lists.JobFilter, before: int | None) -> Page:
@@ -68,7 +68,7 @@ def jobs(database: Database, limit: int, only: job_lists.JobFilter, before: int 
 
     """
     with database.reading() as connection:
-        return _page(job_lists.job_page(connection, limit, only=only, before=before), limit)
+        return page_of(job_lists.job_page(connection, limit, only=only, before=before), limit)
 
 
 def sources(database: Database, limit: int, before: int | None) -> Page:
@@ -81,7 +81,7 @@ def sources(database: Database, limit: int, before: int | None) -> Page:
 
     """
     with database.reading() as connection:
-        return _page(source_lists.source_page(connection, limit, before), limit)
+        return page_of(source_lists.source_page(connection, limit, before), limit)
 
 
 def rejects(database: Database, limit: int, source: int | None, before: int | None) -> Page:
@@ -95,8 +95,15 @@ def rejects(database: Database, limit: int, source: int | None, before: int | No
 
     """
     with database.reading() as connection:
-        return _page(source_lists.reject_page(connection, limit, source, before), limit)
+        return page_of(source_lists.reject_page(connection, limit, source, before), limit)
 
 
-def _page(rows: list[dict[str, Any]], limit: int) -> Page:
+def page_of(rows: list[dict[str, Any]], limit: int) -> Page:
+    """Return a page of rows that have ids.
+
+    Args:
+        rows: of the page, the newest first.
+        limit: rows at most: with so many, there may be more.
+
+    """
     return {"items": rows, "next": rows[-1]["id"] if len(rows) == limit else None}

@@ -3,7 +3,6 @@
 import time
 from typing import Annotated, Literal
 
-import msgspec
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 
 from cobalt_tasks.core.durations import DAY
@@ -12,6 +11,7 @@ from cobalt_tasks.hosts.map_cells import Box
 from cobalt_tasks.views import overview as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import OverviewAnswer, TrafficAnswer
+from cobalt_tasks.views.dashboard.route_parts import json_answer
 
 _MOST_SPANS = 1500
 
@@ -34,7 +34,7 @@ def add_overview(app: FastAPI) -> None:
         their reasons, what changed within the last `hours`, and the certificates that expire within 30 days.
         """
         state = request.app.state
-        return _json(views.short_lists(state.live.database, state.home, hours))
+        return json_answer(views.short_lists(state.live.database, state.home, hours))
 
 
 def _add_map(app: FastAPI) -> None:
@@ -59,7 +59,7 @@ def _add_map(app: FastAPI) -> None:
             raise HTTPException(422, "`south` must not be above `north`, nor `west` east of `east`")
         box = Box(south=south, west=west, north=north, east=east)
         state = request.app.state
-        return _json(views.world(state.live.database, state.home, box, zoom, hours))
+        return json_answer(views.world(state.live.database, state.home, box, zoom, hours))
 
 
 def _add_traffic(app: FastAPI) -> None:
@@ -85,8 +85,4 @@ def _add_traffic(app: FastAPI) -> None:
             raise HTTPException(422, f"these are more than {_MOST_SPANS} spans: ask for longer ones, or for less time")
         if span == "minute" and by != "protocol":
             raise HTTPException(422, "by country or site, connections are counted by hour and day")
-        return _json(views.traffic(request.app.state.live.database, span, since, until, by))
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")
+        return json_answer(views.traffic(request.app.state.live.database, span, since, until, by))

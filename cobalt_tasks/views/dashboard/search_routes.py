@@ -3,7 +3,6 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -16,6 +15,7 @@ from cobalt_tasks.hosts.search.language import LONGEST, SearchError
 from cobalt_tasks.views import search as views
 from cobalt_tasks.views.dashboard.answers import FieldList, PortPage, ValueList
 from cobalt_tasks.views.dashboard.description import answers
+from cobalt_tasks.views.dashboard.route_parts import Limit, json_answer
 
 Text = Annotated[
     str,
@@ -23,7 +23,6 @@ Text = Annotated[
 ]
 OptionalText = Annotated[str | None, Query(max_length=LONGEST, description="A query; see docs/search.md.")]
 Mark = Annotated[str | None, Query(max_length=1000, description="The `next` of the page before, of the same query.")]
-Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
 
 _NAMES = "|".join(field.name for field in FIELDS if field.facet)
 FacetNames = Annotated[
@@ -78,13 +77,13 @@ def add_search(app: FastAPI) -> None:
     @answers(PortPage)
     def ports(request: Request, q: Text = "", limit: Limit = 100, after: Mark = None) -> Response:
         """Return ports by address and number, with their services; `q` chooses among them."""
-        return _json(found_page(request, q, Searchable.PORTS, limit, after))
+        return json_answer(found_page(request, q, Searchable.PORTS, limit, after))
 
     @app.get("/api/search/count", tags=["search"])
     @answers(Count)
     def count(request: Request, q: Text = "", of: Searchable = Searchable.HOSTS) -> Response:
         """Return how many rows match: exactly up to 50,000, else `exact` is false and there are more."""
-        return _json(views.count(_database(request), _read(request, q, of)))
+        return json_answer(views.count(_database(request), _read(request, q, of)))
 
     @app.get("/api/search/facets", tags=["search"])
     @answers(Facets)
@@ -95,13 +94,13 @@ def add_search(app: FastAPI) -> None:
         of: Searchable = Searchable.HOSTS,
     ) -> Response:
         """Return how many rows match, and the most frequent values of fields among them."""
-        return _json(views.facets(_database(request), _read(request, q, of), fields.split(",")))
+        return json_answer(views.facets(_database(request), _read(request, q, of), fields.split(",")))
 
     @app.get("/api/search/fields", tags=["search"])
     @answers(FieldList)
     def field_list() -> Response:
         """Return the fields of the search language: name, type, meaning, example, and what they apply to."""
-        return _json({"items": [_described(field) for field in FIELDS]})
+        return json_answer({"items": [_described(field) for field in FIELDS]})
 
     @app.get("/api/search/values", tags=["search"])
     @answers(ValueList)
@@ -112,7 +111,7 @@ def add_search(app: FastAPI) -> None:
     ) -> Response:
         """Return values of a field that start so, to complete what is written."""
         with find.searching(_database(request), _COMPLETION_SECONDS) as connection:
-            return _json({"items": completion.values(connection, field, prefix, 20, request.app.state.home)})
+            return json_answer({"items": completion.values(connection, field, prefix, 20, request.app.state.home)})
 
     app.add_exception_handler(SearchError, _answer_search_error)
     app.add_exception_handler(views.PageMarkError, _answer_mark_error)
@@ -150,7 +149,3 @@ def _read(request: Request, query: str, target: Searchable) -> Search:
 def _database(request: Request) -> Database:
     database: Database = request.app.state.live.database
     return database
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")

@@ -11,7 +11,9 @@ from cobalt_tasks.core.machine import Disk
 from cobalt_tasks.core.own_networks import load
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.views import health
+from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.description import answers
+from cobalt_tasks.views.dashboard.route_parts import json_answer
 from cobalt_tasks.views.in_force import InForce, in_words
 
 
@@ -108,9 +110,9 @@ def add_setup(app: FastAPI, settings: Settings) -> None:
         try:
             described = load(request.app.state.home).described
         except ConfigurationError as error:
-            return _json({"items": [], "trouble": str(error)})
+            return json_answer({"items": [], "trouble": str(error)})
         rows = [{"network": str(network), **msgspec.structs.asdict(each)} for network, each in described.items()]
-        return _json({"items": rows, "trouble": None})
+        return json_answer({"items": rows, "trouble": None})
 
     @app.get("/api/alerts", tags=["setup"])
     @answers(AlertsAnswer)
@@ -130,8 +132,7 @@ def add_setup(app: FastAPI, settings: Settings) -> None:
         with request.app.state.live.database.reading() as connection:
             counts = outbox.counts(connection)
             rows = outbox.page(connection, limit, state, before)
-        following = rows[-1]["id"] if len(rows) == limit else None
-        return _json({**_alerting(request), "counts": counts, "items": rows, "next": following})
+        return json_answer({**_alerting(request), "counts": counts, **lists.page_of(rows, limit)})
 
 
 def _add_settings(app: FastAPI, settings: Settings) -> None:
@@ -142,7 +143,7 @@ def _add_settings(app: FastAPI, settings: Settings) -> None:
 
         `flower_port` is the port of this machine on which Flower shows the workers.
         """
-        return _json(
+        return json_answer(
             {
                 "items": in_words(settings),
                 "disks": health.disks(settings),
@@ -179,7 +180,3 @@ def _alerting(request: Request) -> dict[str, object]:
         "warnings": found.warnings,
         "trouble": None,
     }
-
-
-def _json(document: object) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")

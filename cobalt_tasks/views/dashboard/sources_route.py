@@ -1,16 +1,14 @@
 """The routes of sources and of what was refused."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from fastapi import FastAPI, Query, Request, Response
 
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import RejectPage, SourcePage
-from cobalt_tasks.views.dashboard.search_routes import Limit
+from cobalt_tasks.views.dashboard.route_parts import Before, Limit, json_answer
 
-Before = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only rows with a smaller id: the page's `next`.")]
 Source = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only those of the source with this id.")]
 
 
@@ -21,14 +19,10 @@ def add_sources(app: FastAPI) -> None:
     @answers(SourcePage)
     def sources(request: Request, limit: Limit = 100, before: Before = None) -> Response:
         """Return sources, the newest first: read = accepted + duplicates + rejected + ignored."""
-        return _json(lists.sources(request.app.state.live.database, limit, before))
+        return json_answer(lists.sources(request.app.state.live.database, limit, before))
 
     @app.get("/api/rejects", tags=["lists"])
     @answers(RejectPage)
     def rejects(request: Request, limit: Limit = 100, source: Source = None, before: Before = None) -> Response:
         """Return the records that were refused, the newest first: where each stood in its source, and the reason."""
-        return _json(lists.rejects(request.app.state.live.database, limit, source, before))
-
-
-def _json(document: Any) -> Response:
-    return Response(msgspec.json.encode(document), media_type="application/json")
+        return json_answer(lists.rejects(request.app.state.live.database, limit, source, before))
