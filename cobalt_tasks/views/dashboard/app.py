@@ -103,7 +103,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.home = settings.home
     app.state.streams = streams
     app.state.has_login = login is not None
-    _add_documents(app, login)
+    _add_documents(app)
+    _add_health(app, login)
     _add_stream(app)
     _add_hosts(app)
     _add_host(app, settings)
@@ -129,35 +130,12 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _add_documents(app: FastAPI, login: access.Login | None) -> None:
+def _add_documents(app: FastAPI) -> None:
     @app.get("/api/data", tags=["live"])
     @answers(documents.DataAnswer)
     def data(request: Request, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Response:
         """Return the connections of the last minute, threat zones, health, metrics and the status in one document."""
         return json_answer(_live(request).data(limit))
-
-    health_threads = CapacityLimiter(_HEALTH_THREADS)
-
-    @app.get("/api/health", tags=["live"])
-    @answers(documents.HealthAnswer)
-    async def health(request: Request) -> Response:
-        """Return "OK" while work can be done (else "DEAD" with 503), what is wrong, and the state of every component.
-
-        Needs no password; where one is set, only a request with it gets the reasons. Ask `/api/live` whether this
-        server itself answers.
-        """
-        # Threads of its own: it answers while every other request waits for the database.
-        able, state = await to_thread.run_sync(_live(request).health, limiter=health_threads)
-        if login is not None and not is_logged_in(login, request.scope):
-            # They name hosts, folders and errors.
-            state = msgspec.structs.replace(state, reasons=[])
-        return json_answer({"status": "OK" if able else "DEAD", **msgspec.structs.asdict(state)}, 200 if able else 503)
-
-    @app.get("/api/live", tags=["live"])
-    @answers(documents.Alive)
-    async def alive() -> Response:
-        """Return "OK" while this server answers, whatever becomes of the work. Needs no password."""
-        return json_answer({"status": "OK"})
 
     @app.get("/api/status", tags=["live"])
     @answers(SystemStatus)
@@ -180,6 +158,31 @@ def _add_documents(app: FastAPI, login: access.Login | None) -> None:
         """Return the figures in Prometheus's text format."""
         body, media_type = metrics.render(_live(request).status())
         return Response(body, media_type=media_type)
+
+
+def _add_health(app: FastAPI, login: access.Login | None) -> None:
+    health_threads = CapacityLimiter(_HEALTH_THREADS)
+
+    @app.get("/api/health", tags=["live"])
+    @answers(documents.HealthAnswer)
+    async def health(request: Request) -> Response:
+        """Return "OK" while work can be done (else "DEAD" with 503), what is wrong, and the state of every component.
+
+        Needs no password; where one is set, only a request with it gets the reasons. Ask `/api/live` whether this
+        server itself answers.
+        """
+        # Threads of its own: it answers while every other request waits for the database.
+        able, state = await to_thread.run_sync(_live(request).health, limiter=health_threads)
+        if login is not None and not is_logged_in(login, request.scope):
+            # They name hosts, folders and errors.
+            state = msgspec.structs.replace(state, reasons=[])
+        return json_answer({"status": "OK" if able else "DEAD", **msgspec.structs.asdict(state)}, 200 if able else 503)
+
+    @app.get("/api/live", tags=["live"])
+    @answers(documents.Alive)
+    async def alive() -> Response:
+        """Return "OK" while this server answers, whatever becomes of the work. Needs no password."""
+        return json_answer({"status": "OK"})
 
 
 def _add_stream(app: FastAPI) -> None:
