@@ -86,7 +86,6 @@ def create_app(settings: Settings) -> FastAPI:
     """
     credentials = access.credentials(settings)
     login = access.Login(*credentials) if credentials else None
-    streams = Streams()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -101,7 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Cobalt", description=_DESCRIPTION, docs_url=None, redoc_url=None, lifespan=lifespan, version="1"
     )
     app.state.home = settings.home
-    app.state.streams = streams
+    app.state.streams = Streams()
     app.state.has_login = login is not None
     _add_documents(app)
     _add_health(app, login)

@@ -78,7 +78,8 @@ def _groups(
 def _milliseconds(moment: float | None) -> int | None:
     if moment is None or moment != moment:  # noqa: PLR0124  # not a number
         return None
-    return int(max(-_LATEST, min(_LATEST, moment * 1000)))
+    # To the millisecond that the other formats write: they round to microseconds first.
+    return round(max(-_LATEST, min(_LATEST, moment * 1_000_000))) // 1000
 
 
 _CONVERTERS: Final[dict[ColumnKind, Callable[[Any], Any]]] = {

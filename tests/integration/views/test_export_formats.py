@@ -13,7 +13,7 @@ import openpyxl
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from cobalt_tasks.cli.export import export as command
 from cobalt_tasks.core.settings import Settings
@@ -55,6 +55,15 @@ def test_duckdb_and_pandas_read_parquet(database: Database, fill: Fill, tmp_path
     assert str(frame[name].dtype) == "datetime64[ms, UTC]"
     first = datetime.fromisoformat(rows[0][name])
     assert frame[name][0] == first.astimezone(UTC)
+
+
+def test_a_time_is_the_same_millisecond_in_parquet(sqlite_database: Database, fill: Fill, tmp_path: Path) -> None:
+    """A time a third of a microsecond below a millisecond is that millisecond, as in NDJSON. Break: cut in parquet.py."""
+    fill(sqlite_database)
+    nearly = 1_790_000_000.0009997
+    sqlite_database.write(lambda connection: connection.execute(update(models.hosts).values(first_seen=nearly)))
+    file = exported(sqlite_database, "hosts", "parquet", tmp_path)
+    assert {found.microsecond for found in pd.read_parquet(file)["first_seen"]} == {1000}
 
 
 def test_parquet_keeps_lists_and_row_groups(
