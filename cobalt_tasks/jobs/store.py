@@ -22,7 +22,6 @@ from sqlalchemy import (
     false,
     func,
     literal,
-    literal_column,
     null,
     or_,
     select,
@@ -188,12 +187,12 @@ def finish_all(connection: Connection, ended: Mapping[str, Sequence[Outcome]]) -
     if not outcomes:
         return set()
     rows = rows_of(connection, "outcomes", verdicts.COLUMNS)
-    # SQLite would take that index and read the whole batch for each of its jobs; the plus keeps it from it.
-    held = literal_column("+jobs.claim") if connection.dialect.name == "sqlite" else jobs.c.claim
     statement = (
         update(jobs)
-        # A claim's token is set only while its jobs are running; that state is named for PostgreSQL's index of claims.
-        .where(jobs.c.id == rows.c.id, held == rows.c.claim, is_in(State.RUNNING))
+        # A claim's token is set only while its jobs are running. That state is not named, so that the database goes by id:
+        # SQLite would read the whole batch for each of its jobs in the index of claims, and PostgreSQL all claims, with
+        # those that ended since it was last vacuumed.
+        .where(jobs.c.id == rows.c.id, jobs.c.claim == rows.c.claim)
         .values(
             state=rows.c.state,
             outcome=rows.c.outcome,
