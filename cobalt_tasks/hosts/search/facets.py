@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     FromClause,
     Select,
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 
 from cobalt_tasks.hosts.search import facets_of_all
+from cobalt_tasks.hosts.search.closed import is_not_closed, is_of_no_closed_port
 from cobalt_tasks.hosts.search.fields import ALIASES, BY_NAME, FIELDS, Field, Home, Searchable
 from cobalt_tasks.hosts.search.find import Search, matching
 from cobalt_tasks.hosts.search.language import SearchError
@@ -94,7 +96,7 @@ def facets(connection: Connection, search: Search, wanted: Sequence[Field]) -> F
         )
     matches = matching(connection, search).limit(EXACT + 1).cte("matches").prefix_with("MATERIALIZED")
     total = select(literal("", Text()).label("field"), literal("", Text()).label("value"), func.count().label("number"))
-    counted = (_counted(field, search.target, rows) for field, rows in _by_home(wanted, search, matches))
+    counted = (_counted(field, rows) for field, rows in _by_home(wanted, search, matches))
     parts = [total.select_from(matches), *counted]
     found: dict[str, list[FacetValue]] = {field.name: [] for field in wanted}
     rows = connection.execute(union_all(*parts)).all()
@@ -122,7 +124,7 @@ def _by_home(fields: Sequence[Field], search: Search, matches: FromClause) -> It
 
 
 def _rows_of(home: Home, end: str, fields: Sequence[Field], search: Search, matches: FromClause) -> Select[Any]:
-    """Return the facts of a home that belong to the matches: the address of the match, and the value of each field.
+    """Return the facts of a home that belong to the matches: the value of each field, and the key of the match if it may have many.
 
     Args:
         home: where the facts are kept.
@@ -146,28 +148,41 @@ def _rows_of(home: Home, end: str, fields: Sequence[Field], search: Search, matc
     else:
         joined = matches.join(found, same).join(row, linked(row, found, link))
     kept = row
-    if not all(column in row.c for column in columns.values()):
-        kept = holder(fields[0].places[target])
+    if elsewhere := [field for field in fields if columns[field.name] not in row.c]:
+        kept = holder(elsewhere[0].places[target])
         joined = joined.join(kept, kept.c.fingerprint == row.c.fingerprint)
     values = [(row if column in row.c else kept).c[column].label(name) for name, column in columns.items()]
-    who = [matches.c.address.label("address")] if target is Searchable.HOSTS else []
-    is_shown = row.c.closed_since.is_(None) if home is Home.PORT and not search.any_state else true()
-    return select(*who, *values).select_from(joined).where(is_shown)
+    who = [matches.c[name].label(f"key_{name}") for name in searched.key] if _has_many(target, home) else []
+    return select(*who, *values).select_from(joined).where(_is_shown(home, row, search))
 
 
-def _counted(field: Field, target: Searchable, rows: FromClause) -> Select[Any]:
-    """Return (field, value, number) for the most frequent values of a field.
+def _has_many(target: Searchable, home: Home) -> bool:
+    """Return whether one row of a `target` may have several facts of a `home`: ports, findings or certificates."""
+    return home is not TARGETS[target].home and (target is Searchable.HOSTS or home in {Home.FINDING, Home.CERTIFICATE})
+
+
+def _is_shown(home: Home, row: FromClause, search: Search) -> ColumnElement[bool]:
+    """Return the condition that a fact counts: no closed port shows it, unless the search asks for the state of ports.
 
     Args:
-        field: the field.
-        target: what was searched.
-        rows: the facts, from `_by_home`.
+        home: where the facts are kept.
+        row: the facts.
+        search: what was searched for.
 
     """
+    if search.any_state or home is TARGETS[search.target].home:
+        return true()
+    if home is Home.PORT:
+        return is_not_closed(row.c)
+    return is_of_no_closed_port(row.c) if home is Home.CERTIFICATE else true()
+
+
+def _counted(field: Field, rows: FromClause) -> Select[Any]:
+    """Return (field, value, number) for the most frequent values of a field; `rows`: the facts, from `_by_home`."""
     value = rows.c[field.name]
-    if target is Searchable.HOSTS:
-        # A host may have several ports with one value; it counts once.
-        rows = select(value, rows.c.address).where(value.is_not(None)).distinct().subquery()
+    if who := [column for column in rows.c if column.name.startswith("key_")]:
+        # A host may have several ports with one value, a port several findings of one rule; it counts once.
+        rows = select(value, *who).where(value.is_not(None)).distinct().subquery()
         value = rows.c[field.name]
     number = func.count()
     counted = (

@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, Text, cast, delete, distinct, func, insert, select
+from sqlalchemy import Connection, Select, Table, Text, cast, delete, func, insert, select
 
 from cobalt_tasks.db import counts
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import facet_counts, hosts, ports
 from cobalt_tasks.hosts.recounting import Recounting, spans
+from cobalt_tasks.hosts.search.closed import is_not_closed, is_of_no_closed_port
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Home, Searchable
-from cobalt_tasks.hosts.search.rows import HOMES, holder
+from cobalt_tasks.hosts.search.rows import HOMES, TARGETS, holder
 
 _HOSTS_AT_ONCE: Final = 5000
 _MOST_FACTS: Final = 2_000_000
@@ -105,19 +106,23 @@ def _values(target: Searchable, field: Field, after: str, last: str | None) -> S
         same = found.c.address == row.c.address
         if place.home is Home.CERTIFICATE:
             same &= (found.c.protocol == row.c.protocol) & (found.c.port == row.c.port)
-        source = source.join(found, same & found.c.closed_since.is_(None))
+        source = source.join(found, same & is_not_closed(found.c))
         # Both sides have the bounds: a planner that hashes one of them would read the whole of it for each step.
         ranged.append(found)
-    facts = select(cast(value, Text).label("value"), row.c.address).select_from(source)
+    counted = ranged[-1]
+    key = [counted.c[name] for name in TARGETS[target].key]
+    facts = select(cast(value, Text).label("value"), *key).select_from(source)
     facts = facts.where(value.is_not(None), *(each.c.address > after for each in ranged))
     if last is not None:
         facts = facts.where(*(each.c.address <= last for each in ranged))
     if place.home is Home.PORT:
-        facts = facts.where(row.c.closed_since.is_(None))
+        facts = facts.where(is_not_closed(row.c))
+    elif place.home is Home.CERTIFICATE and target is Searchable.HOSTS:
+        facts = facts.where(is_of_no_closed_port(row.c))
     # With the limit, SQLite finds the hosts first; without, it walks through an index in the order of the values.
-    of_hosts = facts.limit(_MOST_FACTS).subquery()
-    number = func.count(distinct(of_hosts.c.address)) if target is Searchable.HOSTS else func.count()
-    return select(of_hosts.c.value, number).group_by(of_hosts.c.value)
+    # A host with several ports of one value counts once, and so does a port with several findings of one rule.
+    different = select(facts.limit(_MOST_FACTS).subquery()).distinct().subquery()
+    return select(different.c.value, func.count()).group_by(different.c.value)
 
 
 def _size(connection: Connection, target: Searchable) -> int:

@@ -1,7 +1,7 @@
 """Hosts by score, and facets of everything, on both databases."""
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 from cobalt_tasks.core.addresses import sort_key
 from cobalt_tasks.db import counts
@@ -61,11 +61,35 @@ def test_hosts_come_by_address(ledger: Database, monkeypatch: pytest.MonkeyPatch
     assert not ledger.is_sqlite or any("ix_hosts_address_key" in plan for plan in seen)
 
 
+def _repeat_facts(ledger: Database) -> None:
+    """Let hosts have a second finding of the same rule, and ports the same certificate from a second source."""
+    with ledger.writing() as connection:
+        for table, column in ((models.findings, "subject"), (models.sightings, "source")):
+            rows = [dict(row) for row in connection.execute(select(table)).mappings()]
+            connection.execute(insert(table), [{**row, column: "other"} for row in rows])
+
+
+def test_a_facet_counts_what_its_value_finds(ledger: Database) -> None:
+    """Each number of a facet is that of the rows its value finds: each row once, facts of closed ports left out.
+
+    Break: `_has_many` or `_is_shown` in search/facets.
+    """
+    _repeat_facts(ledger)
+    for target in Searchable:
+        names = [field.name for field in FIELDS if field.facet and target in field.places]
+        counted = views.facets(ledger, find.read(ledger, "seen:<1y", target), names)
+        for name in names:
+            for each in counted.facets[name][:5]:
+                search = find.read(ledger, f'seen:<1y {name}:"{each.value}"', target)
+                assert (name, target, views.count(ledger, search).count) == (name, target, each.count)
+
+
 def test_facets_of_everything_are_counted_by_the_upkeep(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are what counting all rows gives, closed ports left out, and the total is that of all rows.
 
     Break: the condition on closed ports in facets_of_all, or one of the conditions on addresses.
     """
+    _repeat_facts(ledger)
     monkeypatch.setattr(facets_of_all, "_HOSTS_AT_ONCE", 7)
     for table in (models.hosts, models.ports):
         with ledger.writing() as connection:
