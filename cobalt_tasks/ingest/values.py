@@ -132,17 +132,23 @@ def protocol(value: Any) -> str:
 BY_PORT: Final = "by port"
 """What `direction` in the details is where the tool did not report which end spoke first: the lower port is the server's."""
 
+_is_group: Final = re.compile(r"(?:22[4-9]|23\d)\.|255\.255\.255\.255|ff[0-9a-f]{2}:", re.IGNORECASE).match
+"""Matches addresses of many receivers: multicast and broadcast."""
 
-def is_from_server(source_port: Any, target_port: Any) -> bool:
+
+def is_from_server(source_port: Any, target_port: Any, target: Any) -> bool:
     """Return whether the source of a packet is rather the server.
 
-    source_port, target_port: as the tool wrote them; anything that is no port decides nothing.
+    source_port, target_port: as the tool wrote them; anything that is no port decides nothing; target: the address of its
+    destination: multicast and broadcast send nothing, so what goes there is not an answer.
     """
+    if isinstance(target, str) and _is_group(target):
+        return False
     try:
-        source, target = int(source_port), int(target_port)
+        source, destination = int(source_port), int(target_port)
     except (TypeError, ValueError):
         return False
-    return 0 < source < target
+    return 0 < source < destination
 
 
 def timestamp(value: Any) -> float | None:

@@ -1,5 +1,7 @@
 """Tables of sockets and flows, and logs of firewalls, in the forms that their tools write with other options."""
 
+import time
+
 import pytest
 
 from tests.support.reading import connections, details, read
@@ -161,3 +163,58 @@ def test_a_time_before_1970_is_none() -> None:
     """No table takes it: the line counts as written when it arrived."""
     batch = read("[Tue Dec 29 11:52:40 1066] x IN=eth0 OUT= SRC=192.0.2.9 DST=192.0.2.5 PROTO=TCP SPT=8 DPT=9 SYN\n")
     assert connection_rows(batch)[0][1] == 1_800_000_000.0
+
+
+@pytest.mark.parametrize("group", ["ff02::1:2", "FF05::1:3", "239.255.255.250", "255.255.255.255"])
+def test_what_is_sent_to_many_is_no_answer(group: str) -> None:
+    """DHCP of IPv6 goes from port 546 to 547 of a multicast address, which sends nothing itself.
+
+    Break: the test of the destination in `values.is_from_server`.
+    """
+    source, version = ("fe80::1", "6") if ":" in group else ("192.0.2.9", "4")
+    cells = "0x00,0xf6279,1,UDP,17,32" if version == "6" else "0x0,,64,1,0,none,17,udp,76"
+    batch = read(
+        f"<134>Jul  3 19:10:31 filterlog[7]: 6,,,1,igb1,match,block,in,{version},{cells},{source},{group},546,547,32\n"
+    )
+    assert connections(batch) == [(source, 546, group.lower(), 547, "udp")]
+
+
+@pytest.mark.parametrize("written", ["Jan 1 02:21:38", "Jan  1 02:21:38", "Jan 01 02:21:38", "Jan  1 2026 02:21:38"])
+def test_the_day_of_syslog_needs_no_padding(written: str) -> None:
+    """OPNsense writes `Jan 1`: the time is the line's, not that of its arrival. Some write the year.
+
+    Break: two characters for the day in firewalls/log_time.py.
+    """
+    batch = read(
+        f"<134>{written} fw filterlog[9]: 1,,,2,igb1,match,block,in,4,0x0,,63,1,0,DF,6,tcp,60,192.0.2.2,203.0.113.9,5,853,0,S,1,,6,,\n"
+    )
+    when = time.localtime(connection_rows(batch)[0][1])
+    assert when[1:6] == (1, 1, 2, 21, 38)
+
+
+def test_a_packet_filter_keeps_both_lengths_and_the_rule_alone() -> None:
+    """UDP's LEN does not take the place of IP's, and the time before a prefix of -j LOG is no part of the rule.
+
+    Break: `without_time` or the list of values in firewalls/linux.py.
+    """
+    batch = read(
+        "Jan  8 03:37:09 DENY: IN=eth0 OUT= SRC=192.0.2.2 DST=203.0.113.9 LEN=76 TTL=8 ID=1 PROTO=UDP SPT=50000 DPT=53 LEN=56\n"
+    )
+    (kept,) = details(batch)
+    assert (kept["rule"], kept["len"]) == ("DENY", ["76", "56"])
+
+
+def test_conntrack_with_kernel_times_has_the_start() -> None:
+    """-o ktimestamp writes when a connection started, and GRE has keys instead of ports.
+
+    Break: the start in sockets/conntrack.py.
+    """
+    batch = read(
+        "udp      17 4 src=192.0.2.2 dst=203.0.113.9 sport=52641 dport=53 packets=1 bytes=68 src=203.0.113.9 dst=192.0.2.2 "
+        "sport=53 dport=52641 packets=1 bytes=155 mark=0 delta-time=26 [start=Sun Sep 20 15:32:30 2026] use=1\n"
+        "gre      47 30 src=192.0.2.2 dst=203.0.113.9 srckey=0x1a2b dstkey=0x0 src=203.0.113.9 dst=192.0.2.2 srckey=0x0 "
+        "dstkey=0x1a2b mark=0 use=1\n"
+    )
+    assert time.localtime(connection_rows(batch)[0][1])[:6] == (2026, 9, 20, 15, 32, 30)
+    first, second = details(batch)
+    assert (first["delta-time"], second["srckey"]) == ("26", "0x1a2b")

@@ -108,3 +108,23 @@ def test_numbers_in_a_vector_stay_numbers() -> None:
     ends = {"id.orig_h": "192.0.2.2", "id.orig_p": 1, "id.resp_h": "192.0.2.3", "id.resp_p": 53}
     batch = read(lines({"_path": "dns", "ts": 1.0, "uid": "C1", **ends, "TTLs": [3.0, 7.5]}))
     assert details(batch)[0]["dns"][0]["TTLs"] == [3.0, 7.5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "part"), [("dns", {"dns": {"type": "answer"}}), ("dhcp", {"dhcp": {"dhcp_type": "ack"}}), ("krb5", {})]
+)
+def test_an_event_that_is_written_as_the_packet_of_an_answer_is_the_clients(kind: str, part: Row) -> None:
+    """DNS up to Suricata 6, DHCP, Kerberos and others have the sender of the packet as source: an answer's is the server.
+
+    Break: events of these kinds in `_FROM_CLIENT` of suricata/eve.py.
+    """
+    back = {"src_ip": "192.0.2.53", "src_port": 53, "dest_ip": "192.0.2.2", "dest_port": 50000, "proto": "UDP"}
+    batch = read(lines(event(kind, back, **part)))
+    assert connections(batch) == [("192.0.2.2", 50000, "192.0.2.53", 53, "udp")]
+
+
+def test_a_question_goes_to_the_server_whatever_its_ports() -> None:
+    """A question of DNS is the client's, also from a port below 53."""
+    ends = {"src_ip": "192.0.2.2", "src_port": 20, "dest_ip": "192.0.2.53", "dest_port": 53, "proto": "UDP"}
+    batch = read(lines(event("dns", ends, dns={"type": "query", "rrname": "example.com"})))
+    assert connections(batch) == [("192.0.2.2", 20, "192.0.2.53", 53, "udp")]

@@ -7,7 +7,7 @@ from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
-from cobalt_tasks.ingest.formats.firewalls.log_time import time_of
+from cobalt_tasks.ingest.formats.firewalls.log_time import time_of, without_time
 
 _START: Final = re.compile(r"\bIN=\S* ")
 _ENDS: Final = re.compile(r"\bSRC=\S+ DST=\S+")
@@ -43,13 +43,17 @@ class FirewallLog(KnownLineFormat):
             return
         # An error of ICMP holds the packet it is about: what comes after the bracket.
         inner = _INNER.search(found[1])
-        pairs: dict[str, str] = dict(_PAIR.findall(found[1][: inner.start()] if inner else found[1]))
+        several: dict[str, list[str]] = {}
+        for name, value in _PAIR.findall(found[1][: inner.start()] if inner else found[1]):
+            several.setdefault(name, []).append(value[:_LONGEST])
+        pairs = {name: each[0] for name, each in several.items()}
         protocol = pairs.get("PROTO", "ip")
         if "SRC" not in pairs or "DST" not in pairs:
             raise RefusedError("SRC or DST is missing")
-        prefix = found[0].rpartition("kernel:")[2].strip()[-_LONGEST_PREFIX:]
+        prefix = without_time(found[0]).rpartition("kernel:")[2].strip()[-_LONGEST_PREFIX:]
+        # UDP has a length of its own, ICMP an id: IP's comes first.
         kept: dict[str, Any] = {
-            name.lower(): value[:_LONGEST] for name, value in pairs.items() if name not in _USED and value
+            name.lower(): each[0] if len(each) == 1 else each for name, each in several.items() if name not in _USED
         }
         if named := _PREFIX.search(prefix):
             kept["rule"] = named[1].strip("[]: ")[:_LONGEST]
@@ -58,7 +62,7 @@ class FirewallLog(KnownLineFormat):
         flags = [flag for flag in ("SYN", "ACK", "RST", "FIN") if re.search(rf"\b{flag}\b(?!=)", found[1])]
         is_first = flags == ["SYN"]
         source_port, target_port = pairs.get("SPT", 0), pairs.get("DPT", 0)
-        is_back = not is_first and values.is_from_server(source_port, target_port)
+        is_back = not is_first and values.is_from_server(source_port, target_port, pairs["DST"])
         if not is_first and source_port and target_port:
             kept["direction"] = values.BY_PORT
         kept |= {"flags": flags} if flags else {}

@@ -7,10 +7,10 @@ from typing import Final
 from cobalt_tasks.ingest.values import LATEST
 
 _ISO: Final = re.compile(r"(?:<\d+>\d? ?|\[)?(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)")
-_BRACKET: Final = re.compile(r"\[(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) ([ \d]\d) (\d\d:\d\d:\d\d) (\d{4})\]")
+_BRACKET: Final = re.compile(r"\[(?:[A-Z][a-z]{2} )?([A-Z][a-z]{2}) +(\d{1,2}) (\d\d:\d\d:\d\d) (\d{4})\]")
 """As `dmesg -T` writes it."""
 
-_OLD: Final = re.compile(r"(?:<\d+>)?([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d)")
+_OLD: Final = re.compile(r"(?:<\d+>)?([A-Z][a-z]{2}) +(\d{1,2}) (?:(\d{4}) )?(\d\d):(\d\d):(\d\d)")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAY: Final = 86400.0
 _YEARS: Final = (0, 1)
@@ -23,6 +23,12 @@ def time_of(line: str, arrived_at: float) -> float | None:
     """
     when = _time_of(line, arrived_at)
     return when if when is not None and 0 <= when <= LATEST else None
+
+
+def without_time(line: str) -> str:
+    """Return what stands behind the time of a line; the line itself when it starts with none."""
+    found = _ISO.match(line) or _BRACKET.match(line) or _OLD.match(line)
+    return line[found.end() :] if found else line
 
 
 def _time_of(line: str, arrived_at: float) -> float | None:
@@ -40,8 +46,8 @@ def _time_of(line: str, arrived_at: float) -> float | None:
             return datetime.strptime(f"{year} {month} {day} {clock}", "%Y %b %d %H:%M:%S").timestamp()  # noqa: DTZ007  # local time
         if (old := _OLD.match(line)) and old[1] in _MONTHS:
             month = _MONTHS.index(old[1]) + 1
-            day, hour, minute, second = (int(each) for each in old.groups()[1:])
-            year = datetime.fromtimestamp(arrived_at, UTC).year
+            day, hour, minute, second = (int(old[each]) for each in (2, 4, 5, 6))
+            year = int(old[3] or datetime.fromtimestamp(arrived_at, UTC).year)
             for back in _YEARS:
                 when = datetime(year - back, month, day, hour, minute, second).timestamp()  # noqa: DTZ001  # syslog writes local time
                 if when <= arrived_at + _DAY:

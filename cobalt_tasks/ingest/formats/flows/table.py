@@ -43,7 +43,7 @@ def add(  # noqa: PLR0913  # what a flow consists of
     note = {"icmp": record.get(columns["target_port"])} if protocol.startswith("icmp") else {}
     if not is_directed:
         note |= {"direction": values.BY_PORT} if ends[0][1] and ends[1][1] else {}
-        is_back = values.is_from_server(ends[0][1], ends[1][1])
+        is_back = values.is_from_server(ends[0][1], ends[1][1], ends[1][0])
     (source, source_port), (target, target_port) = ends[::-1] if is_back else ends
     at = batch.arrived_at if start is None else start
     batch.observe(

@@ -7,6 +7,7 @@ from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
+from cobalt_tasks.ingest.formats.nmap.services import scan_time
 
 _LINE: Final = re.compile(
     r"(?:\[(\d+\.\d+)\s*\]\s+)?(?:\[(\w+)\]\s+)?(?:ipv[46]\s+\d+\s+)?([a-z][a-z0-9-]*)\s+(\d+)\s+(?:(\d+)\s+)?"
@@ -15,7 +16,11 @@ _LINE: Final = re.compile(
 _PAIR: Final = re.compile(r"([a-z-]+)=(\S+)")
 _MARK: Final = re.compile(r"\[([A-Z_]+)\]")
 _SUMMARY: Final = re.compile(r"conntrack v")
+_KEPT: Final = ("zone", "mark", "secctx", "srckey", "dstkey", "labels", "delta-time")
 _COUNTS: Final = frozenset({"packets", "bytes"})
+_BOUND: Final = re.compile(r"\[(start|stop)=([^\]]*)\]")
+"""When the kernel saw a connection start and end, in local time, with -o ktimestamp."""
+
 _OFTEN_ZERO: Final = frozenset({"zone", "mark"})
 _DAY: Final = 86400
 _LONGEST: Final = 64
@@ -49,11 +54,12 @@ class Conntrack(KnownLineFormat):
         reply: dict[str, str] = {}
         for name, value in _PAIR.findall(rest):
             (reply if name in original else original).setdefault(name, value)
-        when = None if time is None else values.timestamp(time)
+        bounds = {name: scan_time(written) for name, written in _BOUND.findall(rest)}
+        when = bounds.get("start") or (None if time is None else values.timestamp(time))
         at = batch.arrived_at if when is None else when
         about: dict[str, Any] = {"state": state, "event": event, "marks": _MARK.findall(rest) or None}
         about |= {f"icmp_{name}": original.get(name) for name in ("type", "code")}
-        about |= {name: original.get(name, reply.get(name)) for name in ("zone", "mark", "secctx")}
+        about |= {name: original.get(name, reply.get(name)) for name in _KEPT} | {"end": bounds.get("stop")}
         for name in _COUNTS:
             for end, pairs in (("orig", original), ("reply", reply)):
                 if pairs.get(name, "").isdecimal():

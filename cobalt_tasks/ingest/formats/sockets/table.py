@@ -80,7 +80,7 @@ class SocketTable(KnownLineFormat):
         # What has a privileged port and listens nowhere stood in a line that was left out.
         is_unlisted = ours[1] < _PRIVILEGED <= theirs[1]
         if not is_server and (not self._listening or is_unlisted):
-            is_server = values.is_from_server(ours[1], theirs[1])
+            is_server = values.is_from_server(ours[1], theirs[1], theirs[0])
             note = {"direction": values.BY_PORT}
         source, target = (theirs, ours) if is_server else (ours, theirs)
         batch.observe(

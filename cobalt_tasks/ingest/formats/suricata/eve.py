@@ -16,8 +16,16 @@ from cobalt_tasks.ingest.formats.suricata import facts
 Record = dict[str, Any]
 Ends = tuple[Any, Any, Any, Any]
 
-_ABOUT_PACKETS: Final = frozenset({"alert", "anomaly", "drop", "fileinfo", "packet", "netflow"})
-"""Events whose source is the sender of one packet or, of netflow, of one direction: that may be the server."""
+_FROM_CLIENT: Final = frozenset({
+    *("tls", "http", "http2", "ssh", "smtp", "ftp", "ftp_data", "smb", "nfs", "dcerpc", "pgsql", "mysql", "telnet"),
+    *("modbus", "dnp3"),
+})  # fmt: skip
+"""Events whose source is the client. That of all others is the sender of one packet or, of netflow, of one direction: that
+may be the server.
+"""
+
+_ANSWERS: Final = ("answer", "response")
+"""Types of DNS messages. Some versions write an answer as the packet, others as the question."""
 
 _WITH_FLOW: Final = frozenset({"flow", "netflow", "alert", "tls", "dns", "http"})
 """Events that always have two ends."""
@@ -103,7 +111,7 @@ def _ends(kind: str, event: Record) -> tuple[Ends, Authority, Record]:
     packet = event.get("src_ip"), event.get("src_port"), event.get("dest_ip"), event.get("dest_port")
     if kind == "flow":
         return packet, Authority.FLOW, {}
-    if kind not in _ABOUT_PACKETS:
+    if kind in _FROM_CLIENT or (kind == "dns" and part(event, "dns", "type") not in _ANSWERS):
         return packet, Authority.LOG, {}
     flow = event.get("flow")
     if isinstance(flow, dict) and "src_ip" in flow and "dest_ip" in flow:
@@ -112,7 +120,7 @@ def _ends(kind: str, event: Record) -> tuple[Ends, Authority, Record]:
     direction = event.get("direction")
     if direction in ("to_server", "to_client"):
         return (packet if direction == "to_server" else back), Authority.LOG, {}
-    ends = back if values.is_from_server(packet[1], packet[3]) else packet
+    ends = back if values.is_from_server(packet[1], packet[3], packet[2]) else packet
     return ends, Authority.PACKET, {"direction": values.BY_PORT}
 
 

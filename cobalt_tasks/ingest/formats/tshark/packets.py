@@ -50,7 +50,7 @@ def read(fields: Fields, batch: Batch) -> None:
         values.port(ports[1] or 0, "destination port"),
     )
     when = values.timestamp(_first(fields, "frame_time_epoch") or _first(fields, "frame_time"))
-    is_back, authority, note = _direction(fields, protocol, ends[1], ends[3])
+    is_back, authority, note = _direction(fields, protocol, ends[1], ends[2:])
     if is_back:
         ends = (ends[2], ends[3], ends[0], ends[1] or 0)
     batch.observe(
@@ -91,7 +91,7 @@ def _transport(fields: Fields) -> tuple[str | int, tuple[str | None, str | None]
 
 
 def _direction(
-    fields: Fields, protocol: str | int, source_port: int | None, target_port: int
+    fields: Fields, protocol: str | int, source_port: int | None, target: tuple[str, int]
 ) -> tuple[bool, Authority, dict[str, str]]:
     """Return whether the packet goes back to the end that spoke first, how sure that is, and a note where it is not."""
     flags = _first(fields, "tcp_flags")
@@ -103,9 +103,10 @@ def _direction(
             bits = 0
         if bits & _SYN:
             return bool(bits & _ACK), Authority.FLOW, {}
-    if source_port is None or not target_port:
+    address, port = target
+    if source_port is None or not port:
         return False, Authority.PACKET, {}
-    return values.is_from_server(source_port, target_port), Authority.PACKET, {"direction": values.BY_PORT}
+    return values.is_from_server(source_port, port, address), Authority.PACKET, {"direction": values.BY_PORT}
 
 
 def _identity(fields: Fields, protocol: str | int, source_port: int | None, when: float | None) -> str | None:
