@@ -115,6 +115,7 @@ def test_a_sweep_that_raises_is_said(cobalt: Cobalt) -> None:
         wait_until(lambda: not says(cobalt, "the sweep failed"), "it is well again")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_rules_that_cannot_be_read_are_said(cobalt: Cobalt) -> None:
     """Scores are part of the work: a rule file with a mistake is a reason, with the file's name."""

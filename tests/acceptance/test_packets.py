@@ -199,7 +199,7 @@ def network(outside: Outside) -> Iterator[netns.Network]:
         yield made
 
 
-@pytest.mark.parametrize("scope", [SCOPE, None], ids=["scope", "no scope"])
+@pytest.mark.parametrize("scope", [SCOPE, pytest.param(None, marks=pytest.mark.long)], ids=["scope", "no scope"])
 def test_who_may_not_receive_a_packet_receives_none(
     scope: str | None, network: netns.Network, outside: Outside, make_cobalt: Callable[[], Cobalt]
 ) -> None:

@@ -124,7 +124,7 @@ def found_names(database: Database) -> set[str]:
         return set(connection.execute(select(hostnames.c.name)).scalars())
 
 
-@pytest.mark.parametrize("concurrency", [1, 2])
+@pytest.mark.parametrize("concurrency", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_one_banner_is_started_next_whatever_waits(
     database: Database,
     dispatcher: Dispatcher,

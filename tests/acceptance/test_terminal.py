@@ -40,6 +40,7 @@ def test_a_closed_terminal_stops_everything_in_order(cobalt: Cobalt) -> None:
     assert ended_in_order(cobalt)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(2 * SECONDS)
 def test_nohup_and_a_closed_pipe(cobalt: Cobalt) -> None:
     """A SIGHUP that is ignored from the start stays so; a reader that has gone harms neither the run nor its end."""

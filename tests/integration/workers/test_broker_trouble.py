@@ -290,7 +290,14 @@ def is_there(server: Server) -> bool:
     return False
 
 
-@pytest.mark.parametrize("key", ["control", "banner\x06\x161", "unacked_index"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("control", marks=pytest.mark.long),
+        pytest.param("banner\x06\x161", marks=pytest.mark.long),
+        "unacked_index",
+    ],
+)
 def test_a_redis_key_of_a_wrong_type_stops_no_worker(
     ledger: Ledger, start_worker: Callable[..., Worker], redis_url: str, key: str
 ) -> None:

@@ -30,7 +30,7 @@ from tests.support.worker import ROOT, Worker
 WINDOW = 4.0
 PATIENCE = 120
 NAMES = ("sqlite", "postgresql")
-STEPS = (-HOUR, DAY)
+STEPS = (-HOUR, pytest.param(DAY, marks=pytest.mark.long))
 
 
 class Stepped(Struct):
@@ -289,7 +289,7 @@ def test_jobs_end_soon_after_a_step(
             beat.kill()
 
 
-@pytest.mark.parametrize("skew", [-5 * MINUTE, 5 * MINUTE])
+@pytest.mark.parametrize("skew", [-5 * MINUTE, pytest.param(5 * MINUTE, marks=pytest.mark.long)])
 def test_hosts_whose_clocks_differ_work_together(
     ledger: Ledger, skew: float, home: Path, start: Callable[..., Worker]
 ) -> None:

@@ -10,7 +10,7 @@ from tests.support.probes import SLOW
 from tests.support.worker import Worker
 
 
-@pytest.mark.parametrize("what", ["worker", "pool child"])
+@pytest.mark.parametrize("what", [pytest.param("worker", marks=pytest.mark.long), "pool child"])
 def test_a_killed_workers_job_is_begun_again(ledger: Ledger, start_worker: Callable[..., Worker], what: str) -> None:
     """Killed with -9 in the middle of a job, with the real lease and sweep. Break: leases.reap, or LEASE_SECONDS."""
     address = f"127.50.0.{SLOW}"

@@ -20,9 +20,12 @@ from tests.support.waiting import wait_until
 from tests.support.worker import ROOT, Worker
 
 SECONDS = 60
+THREADS = ("-P", "threads", "-c", "2")
+SOLO_POOL = pytest.param(("-P", "solo"), marks=pytest.mark.long)
+AUTOSCALED = pytest.param(("--autoscale", "3,1"), marks=pytest.mark.long)
 
 
-@pytest.mark.parametrize("options", [("-P", "threads", "-c", "2"), ("-P", "solo"), ("--autoscale", "3,1")])
+@pytest.mark.parametrize("options", [THREADS, SOLO_POOL, AUTOSCALED])
 def test_other_pools_do_the_work(
     options: tuple[str, ...], ledger: Ledger, start_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +58,7 @@ class Provider(BaseHTTPRequestHandler):
         """Print nothing."""
 
 
-@pytest.mark.parametrize("options", [("-P", "threads", "-c", "2"), ("-P", "solo")])
+@pytest.mark.parametrize("options", [THREADS, SOLO_POOL])
 def test_other_pools_ask_providers_beside_other_work(
     options: tuple[str, ...], ledger: Ledger, start_worker: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
