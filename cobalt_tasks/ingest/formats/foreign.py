@@ -34,6 +34,26 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is nfdump's text for people; use its other form: nfdump -r FILE -o csv | cobalt ingest -",
     ),
     (
+        re.compile(rb"Flow Record:"),
+        "it is nfdump's raw text; use its other form: nfdump -r FILE -o csv | cobalt ingest -",
+    ),
+    (
+        re.compile(rb"\d+ (?:- )?(?:\d{12} )?tgw-"),
+        "it is a flow log of a transit gateway; put a header before it: the names of its fields, as the flow log's format has them",
+    ),
+    (
+        re.compile(rb"[2-9] \d{1,12} (?:eni-\S+|-) "),
+        "it is a VPC flow log in a form of its own; put a header before it: the names of its fields, as the flow log's format has them",
+    ),
+    (
+        re.compile(rb"lease \S+ \{$|\d{9,10} (?:[0-9a-f]{2}:){5}[0-9a-f]{2} \d+\.\d+\.\d+\.\d+ "),
+        "it is a file of DHCP leases, which is not read; arp-scan -l | cobalt ingest - has MAC addresses, Zeek's dhcp.log the names too",
+    ),
+    (
+        re.compile(rb"\S+ \(\d+\.\d+\.\d+\.\d+\) at |\S+ dev \S+ (?:lladdr|FAILED|INCOMPLETE)|Address +HWtype"),
+        "it is a table of neighbours, which is not read; arp-scan -l | cobalt ingest - has the same hosts",
+    ),
+    (
         re.compile(rb"StartTime +Flgs +Proto"),
         "it is argus's text for people; use its other form: ra -n -r FILE -c , | cobalt ingest -",
     ),

@@ -60,6 +60,8 @@ class Shodan(JsonFormat):
                     raise RefusedError("data holds no banner")
             for each in banners[:_MOST]:
                 self._banner({**host, **each}, batch)
+            if "ip_str" in record:
+                self._rest(record, {part(each, "port") for each in banners}, batch)
         elif isinstance(record.get("ports"), list):
             self._ports(record, batch)
         else:
@@ -92,6 +94,23 @@ class Shodan(JsonFormat):
         if isinstance(chain, list) and chain and (der := certificate_of(chain[0])):
             batch.certificate(address, protocol, port, der, when)
         batch.name(address, part(ssl, "cert", "subject", "CN"), "certificate", when)
+
+    def _rest(self, record: Record, known: set[Any], batch: Batch) -> None:
+        """Add what a host has beside its banners: ports that are not `known` from one, and all else about the host."""
+        others = [each for each in record.get("ports") or () if each not in known]
+        if others:
+            self._ports({"ip_str": record["ip_str"], "ports": others}, batch)
+        if about := values.rest(record, _USED | {"ports"}):
+            batch.discover(
+                Discovery(
+                    address=values.address(record["ip_str"], "ip_str"),
+                    protocol="ip",
+                    port=0,
+                    observed_at=values.timestamp(_utc(record.get("last_update"))),
+                    seen_in_traffic=True,
+                    details=about,
+                )
+            )
 
     def _ports(self, record: Record, batch: Batch) -> None:
         address = values.address(record.get("ip_str") or record.get("ip"), "ip")

@@ -168,3 +168,74 @@ def test_a_target_that_gave_no_answer_is_ignored() -> None:
     """No module, and an error: a failed probe is no record."""
     batch = read(grab("ssh", {}) + lines({"ip": "192.0.2.14", "data": {}, "error": "timeout"}))
     assert (len(batch.discoveries), batch.ignored, batch.rejects) == (1, 1, [])
+
+
+@pytest.mark.parametrize("gap", ["\t", "      "])
+@pytest.mark.parametrize("name", [" ()", " (a.example.com)", ""])
+def test_a_grepable_output_copied_from_a_terminal(gap: str, name: str) -> None:
+    """Blanks stand for its tabs, and people leave the name's brackets out.
+
+    Break: `_BLANKS`, or the optional name in nmap/grepable.py.
+    """
+    start = "# Nmap 7.92 scan initiated Mon Sep 12 12:20:45 2022 as: nmap -sV -oG x 192.0.2.1\n"
+    rest = f"22/open/tcp//ssh//OpenSSH 8.9p1/{gap}Ignored State: closed (9){gap}OS: Linux 3.13"
+    batch = read(
+        f"{start}Host: 192.0.2.1{name}{gap}Status: Up\nHost: 192.0.2.1{name}{gap}Ports: {rest}\n", "nmap-grepable"
+    )
+    assert services(batch) == {("192.0.2.1", 22): ("ssh", "OpenSSH", "8.9p1")}
+    assert {"os": "Linux 3.13"} in about(batch)
+    assert not batch.rejects
+
+
+def test_old_words_of_nmap() -> None:
+    """`Starting nmap 3.75`, a name without a blank behind it, `Nmap run completed`: the time and the host are read.
+
+    Break: the small letter in `_TIME`, or the blank of `_TARGET` in nmap/normal.py.
+    """
+    batch = read(
+        "Starting nmap 3.75 ( http://www.insecure.org/nmap/ ) at 2005-07-27 14:41 CEST\n"
+        "Interesting ports on a.example.com(192.0.2.1):\nPORT STATE SERVICE\n22/tcp open ssh\n\n"
+        "Nmap run completed -- 1 IP address (1 host up) scanned in 27.881 seconds\n"
+    )
+    assert ports(batch) == [("192.0.2.1", "tcp", 22)]
+    assert batch.discoveries[0][5] == 1122468060.0
+
+
+def test_several_discovered_ports_on_a_line() -> None:
+    """What a terminal filled up with blanks is one line when it is copied.
+
+    Break: `finditer` in nmap/normal.py.
+    """
+    several = "      ".join(f"Discovered open port {port}/tcp on 192.0.2.1" for port in (993, 143, 22))
+    batch = read(f"Starting Nmap 7.92 ( https://nmap.org ) at 2022-06-26 15:34 EDT\n{several}\n", "nmap-normal")
+    assert ports(batch) == [("192.0.2.1", "tcp", port) for port in (993, 143, 22)]
+
+
+# httpx and Shodan ----------------------------------------------------------------------------------------------------
+
+
+def test_httpx_without_port_and_input() -> None:
+    """The first versions, and many exports: the URL has the scheme and the port.
+
+    Break: `_asked` in projectdiscovery/httpx.py.
+    """
+    base = {"host": "192.0.2.1", "status_code": 200, "title": "x", "webserver": "nginx"}
+    batch = read(
+        lines(*({**base, "url": url} for url in ("https://192.0.2.1", "http://[2001:db8::1]:8080/a"))), "httpx"
+    )
+    assert services(batch) == {
+        ("192.0.2.1", 443): ("https", "nginx", None),
+        ("192.0.2.1", 8080): ("http", "nginx", None),
+    }
+
+
+def test_a_host_of_shodan_has_more_than_its_banners() -> None:
+    """Ports without a banner, and what is known about the host.
+
+    Break: `_rest` in shodan.py.
+    """
+    banner = {"port": 53, "transport": "udp", "timestamp": "2021-01-22T08:49:35", "_shodan": {"module": "dns-udp"}}
+    host = {"ip_str": "192.0.2.1", "data": [banner], "ports": [53, 443], "tags": ["cloud"], "os": "Linux"}
+    batch = read(lines(host), "shodan")
+    assert ports(batch) == [("192.0.2.1", "udp", 53), ("192.0.2.1", "tcp", 443), ("192.0.2.1", "ip", 0)]
+    assert about(batch)[-1] == {"tags": ["cloud"], "os": "Linux"}

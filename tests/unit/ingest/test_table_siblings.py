@@ -218,3 +218,13 @@ def test_conntrack_with_kernel_times_has_the_start() -> None:
     assert time.localtime(connection_rows(batch)[0][1])[:6] == (2026, 9, 20, 15, 32, 30)
     first, second = details(batch)
     assert (first["delta-time"], second["srckey"]) == ("26", "0x1a2b")
+
+
+@pytest.mark.parametrize("start", ["09-11-18+09:00:03.5", "2009/11/18.09:00:03.5", "2009-11-18 09:00:03.5"])
+def test_argus_with_a_time_format_of_its_own(start: str) -> None:
+    """RA_TIME_FORMAT is often set, since the default has no date.
+
+    Break: `_iso` in flows/argus.py.
+    """
+    batch = read(f"{HEAD}{start},1.0,udp,192.0.2.2,1577,   ->,203.0.113.9,53,CON\n")
+    assert time.localtime(connection_rows(batch)[0][1])[:6] == (2009, 11, 18, 9, 0, 3)

@@ -128,3 +128,50 @@ def test_a_question_goes_to_the_server_whatever_its_ports() -> None:
     ends = {"src_ip": "192.0.2.2", "src_port": 20, "dest_ip": "192.0.2.53", "dest_port": 53, "proto": "UDP"}
     batch = read(lines(event("dns", ends, dns={"type": "query", "rrname": "example.com"})))
     assert connections(batch) == [("192.0.2.2", 20, "192.0.2.53", 53, "udp")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "protocol"),
+    [
+        ({"method": "REGISTER", "call_id": "1@x", "user_agent": "phone"}, "udp"),
+        ({"method": "REGISTER", "response_path": ["SIP/2.0/UDP"], "user_agent": "phone"}, "udp"),
+        ({"version": 5, "request_p": 443, "bound_p": 0}, "tcp"),
+        ({"cmd": "query", "arg": "select 1"}, "tcp"),
+        ({"username": "x", "framed_addr": "10.0.0.1"}, "udp"),
+        ({"command": "RETR", "reply_code": 226}, "tcp"),
+    ],
+)
+def test_a_line_of_json_without_a_path_is_known_by_its_columns(columns: Row, protocol: str) -> None:
+    """SIP has a method, and is no HTTP.
+
+    Break: the order or the rows of `_SIGNS` in zeek/logs.py.
+    """
+    ends = {"id.orig_h": "192.0.2.2", "id.orig_p": 5060, "id.resp_h": "203.0.113.9", "id.resp_p": 5060}
+    batch = read(lines({"ts": 1.5, "uid": "C1", **ends, **columns}))
+    assert connections(batch) == [("192.0.2.2", 5060, "203.0.113.9", 5060, protocol)]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_log_that_does_not_know_the_protocol_does_not_decide_it(order: int) -> None:
+    """intel.log has no protocol: what ssl.log reports of the same connection counts, though it is later.
+
+    Break: the authority of a line without a protocol in zeek/logs.py.
+    """
+    ends = {"uid": "C1", "id.orig_h": "192.0.2.2", "id.orig_p": 50000, "id.resp_h": "203.0.113.9", "id.resp_p": 443}
+    records = [
+        {"ts": 1.5, **ends, "seen.indicator": "x"},
+        {"ts": 2.5, **ends, "cipher": "TLS_AES", "established": True},
+    ]
+    batch = read(lines(*records[::order]))
+    assert connections(batch) == [("192.0.2.2", 50000, "203.0.113.9", 443, "tcp")]
+
+
+def test_known_certs_alone_is_one_of_zeeks() -> None:
+    """Its lines have a port and no protocol.
+
+    Break: `port_proto` among the columns of zeek/json_.py.
+    """
+    batch = read(
+        lines({"ts": 1.5, "host": "192.0.2.2", "port_num": 443, "subject": "CN=a.example.com", "serial": "98"})
+    )
+    assert [row[1:4] for row in batch.discoveries] == [("192.0.2.2", "tcp", 443)]

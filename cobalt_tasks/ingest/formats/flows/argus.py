@@ -14,6 +14,7 @@ _ALIASES: Final = {"srcaddr": "saddr", "dstaddr": "daddr", "starttime": "stime"}
 _OWN: Final = frozenset({"proto", "dir", "state", "stime", "flgs", "starttime", "srcid"})
 _NO_IP: Final = frozenset({"arp", "rarp", "man", "llc"})
 _is_mac: Final = re.compile(r"(?:[0-9a-f]{1,2}:){5}[0-9a-f]{1,2}").fullmatch
+_DATE: Final = re.compile(r"(\d{2}|\d{4})[/-](\d\d)[/-](\d\d)[+ T.]")
 _ZMAP: Final = frozenset({"classification", "success", "repeat", "cooldown", "timestamp_ts", "timestamp_str"})
 
 
@@ -47,10 +48,18 @@ class ArgusCsv(CsvTable):
             batch,
             {**flow, "proto": protocol},
             columns,
-            start=values.timestamp(start.replace("/", "-")) if start and _is_time(start) else None,
+            start=values.timestamp(_iso(start)) if start and _is_time(start) else None,
             is_directed="?" not in direction or "sport" not in flow,
             is_back=direction.startswith("<") and ">" not in direction,
         )
+
+
+def _iso(text: str) -> str:
+    """Return a start as ISO 8601 has it: the date may have slashes or a year of two digits, and a `+` behind it."""
+    if found := _DATE.match(text):
+        century = "20" if len(found[1]) == 2 else ""  # noqa: PLR2004  # %y
+        return f"{century}{found[1]}-{found[2]}-{found[3]} {text[found.end() :]}"
+    return text
 
 
 def _is_time(text: str) -> bool:

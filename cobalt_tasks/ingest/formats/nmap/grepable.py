@@ -18,7 +18,12 @@ from cobalt_tasks.ingest.formats.nmap import coverage
 from cobalt_tasks.ingest.formats.nmap.coverage import ScanNotes
 from cobalt_tasks.ingest.formats.nmap.services import scan_time, service_name, version_parts
 
-_HOST: Final = re.compile(rb"(?:Timestamp: (\d+)\t)?Host: (\S+) \(([^)]*)\)\t(.*)", re.DOTALL)
+_HOST: Final = re.compile(rb"(?:Timestamp: (\d+)\t)?Host: (\S+)(?: \(([^)]*)\))?\t(.*)", re.DOTALL)
+_BLANKS: Final = re.compile(
+    rb" +(?=(?:Host|Ports?|Status|Protocols|Ignored State|OS|Seq Index|IP ID Seq|Service|Banner): )"
+)
+"""What stands for the tabs of a line that was copied from a terminal."""
+
 _SPOKEN: Final = re.compile(rb"Port: (\d+)\tService: (\S*)\tBanner: ?(.*)", re.DOTALL)
 _NEXT: Final = re.compile(rb", ?(?=\d+/[a-z|]+/\w+/)")
 """Between two ports: a version may hold a comma too."""
@@ -27,7 +32,7 @@ _PROBED: Final = re.compile(rb"# Nmap .* as: .*\s-(?:sV|A)(?:\s|$)")
 """The first line of a scan that asks for versions: a name that stands only for the number of its port has a `?` then."""
 
 _STARTED: Final = re.compile(rb"# (?:Nmap|Masscan) \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})")
-_DONE: Final = re.compile(rb"# (?:Nmap|Masscan) done at ")
+_DONE: Final = re.compile(rb"# (?:Nmap|Masscan) (?:done|run completed) at ")
 _IGNORED: Final = re.compile(rb"\tIgnored State: (\S+) \(\d+\)(?:\t|$)")
 _ENTRY_FIELDS: Final = 7
 _LONGEST: Final = 128
@@ -62,7 +67,7 @@ class _Grepable(KnownLineFormat):
         if line.startswith(b"#"):
             self._comment(line, batch)
             return
-        found = _HOST.fullmatch(line)
+        found = _HOST.fullmatch(line if b"\t" in line else _BLANKS.sub(b"\t", line))
         if found is None:
             raise RefusedError("no grepable line")
         when, host, name, rest = found.groups()
@@ -75,7 +80,7 @@ class _Grepable(KnownLineFormat):
         if rest.startswith(b"Ports: "):
             entries = _NEXT.split(rest[len(b"Ports: ") :].split(b"\t", 1)[0])
             discoveries = [self._entry(address, at, entry, batch) for entry in entries if entry.strip()]
-            batch.name(address, name.decode("utf-8", "replace"), "ptr", at)
+            batch.name(address, _word(name or b""), "ptr", at)
             for each in discoveries:
                 if each is None:
                     batch.ignore()
@@ -84,7 +89,7 @@ class _Grepable(KnownLineFormat):
             self._about(address, at, rest, batch)
             self.covered(address, at, rest, batch)
         elif rest.startswith(b"Status: Up"):
-            batch.name(address, name.decode("utf-8", "replace"), "ptr", at)
+            batch.name(address, _word(name or b""), "ptr", at)
             batch.discover(Discovery(address=address, protocol="ip", port=0, observed_at=at))
         elif rest.startswith(b"Status: "):
             batch.ignore()
@@ -194,7 +199,7 @@ class NmapGrepable(_Grepable):
     tool: ClassVar = "nmap"
     summary: ClassVar = "-oG"
     comment: ClassVar = re.compile(rb"# Nmap \S+ scan initiated .*-o[GA]")
-    sign: ClassVar = re.compile(rb"Host: \S+ \([^)]*\)\t(?:Ports|Status): ")
+    sign: ClassVar = re.compile(rb"Host: \S+(?: \([^)]*\))?\s+(?:Ports|Status): ")
 
     @classmethod
     def is_whole(cls, tail: bytes) -> bool:

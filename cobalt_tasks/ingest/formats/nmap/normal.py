@@ -18,14 +18,15 @@ REPORT: Final = b"Nmap scan report for "
 _STARTS: Final = re.compile(
     rb"(?m)^(?:Nmap scan report for |Interesting (?:protocol )?ports on |Host \S+ (?:\(\S+\) )?(?:appears to be|is) up)"
 )
-_DONE: Final = re.compile(rb"(?m)^(?:# )?Nmap done(?: at|:).*\n")
-_ENDED: Final = re.compile(r"(?:# )?Nmap done(?: at|:) ")
+_DONE: Final = re.compile(rb"(?m)^(?:# )?Nmap (?:done|finished|run completed)(?: at|:| --).*\n")
+_ENDED: Final = re.compile(r"(?:# )?Nmap (?:done|finished|run completed)(?: at|:| --) ")
+_GREPABLE: Final = re.compile(rb"Host: \S+(?: \([^)\n]*\))?\s+(?:Ports|Status): ")
 _ONLY_CLOSED: Final = re.compile(
     r"Not shown: \d+ closed (?:\w+ )?ports(?: \([^)]*\))?$|All \d+ scanned ports on .* are closed"
 )
 _SKIPPED: Final = re.compile(r"Skipping host (\S+) ")
 _TARGET: Final = re.compile(
-    r"(?:Nmap scan report for|Interesting (?:protocol )?ports on|Host|All \d+ scanned ports on) (?:(\S+) \((\S+?)\)|(\S+?))"
+    r"(?:Nmap scan report for|Interesting (?:protocol )?ports on|Host|All \d+ scanned ports on) (?:([^\s(]+) ?\((\S+?)\)|(\S+?))"
     r"(?: \[host down.*\]|:| (?:appears to be|is) up.*| are (?:closed|filtered|unfiltered)\b.*)?$"
 )
 """Where a host starts: as nmap writes it since 5.21, and before."""
@@ -33,7 +34,7 @@ _TARGET: Final = re.compile(
 _REASON: Final = re.compile(r"([a-z][a-z-]*)(?: ttl (\d{1,3}))?(?:\s+(.*))?$")
 _PORT: Final = re.compile(r"(\d+)/(\w+)\s+([a-z|]+)\s+(\S+)(.*)$")
 _HEADER: Final = re.compile(r"PORT\s+STATE\s+SERVICE")
-_DISCOVERED: Final = re.compile(r"Discovered open port (\d+)/(\w+) on (\S+)$")
+_DISCOVERED: Final = re.compile(r"Discovered open port (\d+)/(\w+) on (\S+)(?:\s+|$)")
 _MAC: Final = re.compile(r"MAC Address: (\S+)(?: \((.*)\))?$")
 _ABOUT: Final = re.compile(
     r"(Device type|Running|Running \(JUST GUESSING\)|OS CPE|OS details|Aggressive OS guesses|Service Info|Network Distance"
@@ -41,7 +42,7 @@ _ABOUT: Final = re.compile(
     r"[^:]*|No exact OS matches[^:]*|Host script results|IP ID Sequence Generation): ?(.*)$"
 )
 _TIME: Final = re.compile(
-    r"(?:# Nmap \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})|Starting Nmap .* at (\d{4}-\d\d-\d\d \d\d:\d\d) (\S+)"
+    r"(?:# Nmap \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})|Starting [Nn]map .* at (\d{4}-\d\d-\d\d \d\d:\d\d) (\S+)"
     r"|Scanned at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (\S+))"
 )
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
@@ -92,6 +93,7 @@ class NmapNormal(Format):
             REPORT,
             b"Interesting ports on ",
             b"Starting Nmap ",
+            b"Starting nmap ",
             b"Nmap done",
             b"# Nmap done",
             b"Host is up",
@@ -99,7 +101,7 @@ class NmapNormal(Format):
         )
         found = sum(10 for line in lines if line.startswith(signs) or (line[:4] == b"PORT" and b"STATE" in line))
         found += sum(1 for line in lines if line.startswith((b"# Nmap ", b"Discovered open port ")))
-        return found if b"\tPorts: " not in sample and b"\tStatus: " not in sample else 0
+        return found if _GREPABLE.search(sample) is None else 0
 
     @property
     def state(self) -> str | None:
@@ -148,15 +150,8 @@ class NmapNormal(Format):
                 return
             self._flush(batch)
             self._start(found, text, batch)
-        elif found := _DISCOVERED.fullmatch(text):
-            batch.discover(
-                Discovery(
-                    address=values.address(found[3], "address"),
-                    protocol=values.protocol(found[2]),
-                    port=values.port(found[1], "port"),
-                    observed_at=self._scan.when,
-                )
-            )
+        elif _DISCOVERED.match(text):
+            self._discovered(text, batch)
         elif found := _TIME.match(text):
             self._read_time(found)
             if not found[4]:
@@ -169,6 +164,15 @@ class NmapNormal(Format):
             scan.covers, scan.ended = self._scan.covers, True
         elif self._host is not None:
             self._about_host(self._host, text, batch)
+
+    def _discovered(self, text: str, batch: Batch) -> None:
+        """Add the port of a line of -v, or the several ports of one that was copied from a terminal as it was filled up."""
+        ports = [
+            (values.address(found[3], "address"), values.protocol(found[2]), values.port(found[1], "port"))
+            for found in _DISCOVERED.finditer(text)
+        ]
+        for address, protocol, port in ports:
+            batch.discover(Discovery(address=address, protocol=protocol, port=port, observed_at=self._scan.when))
 
     def _start(self, found: re.Match[str], text: str, batch: Batch) -> None:
         name, address, alone = found.groups()

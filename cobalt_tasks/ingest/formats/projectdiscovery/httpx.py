@@ -1,6 +1,7 @@
 """httpx -json: one web server a line, with its title, technologies and redirect."""
 
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
@@ -14,6 +15,8 @@ _USED: Final = frozenset(
     {"timestamp", "host_ip", "host", "port", "failed", "body", "raw_header", "request", "response"}
 )
 _LONGEST: Final = 128
+_SIGNS: Final = frozenset({"input", "webserver", "tech", "technologies", "title"})
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Httpx(JsonFormat):
@@ -28,7 +31,7 @@ class Httpx(JsonFormat):
     def owns(cls, record: dict[str, Any]) -> bool:
         """Recognise by a URL and how it was answered."""
         is_answered = "status_code" in record or "status-code" in record or "failed" in record
-        return "url" in record and "input" in record and is_answered
+        return "url" in record and is_answered and not _SIGNS.isdisjoint(record)
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
         """Read one answer, a `record`, into `batch`."""
@@ -40,21 +43,32 @@ class Httpx(JsonFormat):
         address = values.address(record.get("host_ip") or first or record.get("host"), "host_ip")
         when = values.timestamp(record.get("timestamp"))
         server = values.text(record.get("webserver"), _LONGEST)
+        scheme, asked = _asked(record.get("url"))
+        port = values.port(record.get("port") or asked, "port")
         batch.discover(
             Discovery(
                 address=address,
                 protocol="tcp",
-                port=values.port(record.get("port"), "port"),
+                port=port,
                 observed_at=when,
-                service="https" if record.get("scheme") == "https" else "http",
+                service="https" if record.get("scheme", scheme) == "https" else "http",
                 banner=(f"HTTP/1.1 {_status(record)}\r\nServer: {server}\r\n\r\n" if server else "").encode(),
                 details=values.rest(record, _USED),
             ),
         )
         if isinstance(tls := record.get("tls") or record.get("tls-grab"), dict):
-            described.add(batch, (address, "tcp", values.port(record.get("port"), "port")), of_tls(tls), when)
+            described.add(batch, (address, "tcp", port), of_tls(tls), when)
         batch.name(address, host_of(record.get("location")), "redirect", when)
         batch.name(address, host_of(record.get("url")) or record.get("input"), self.tool, when)
+
+
+def _asked(url: Any) -> tuple[str, int | None]:
+    """Return the scheme and port of a URL: the first versions wrote them nowhere else."""
+    try:
+        parts = urlsplit(url if isinstance(url, str) else "")
+        return parts.scheme, parts.port or _PORTS.get(parts.scheme)
+    except ValueError:
+        return "", None
 
 
 def _status(record: dict[str, Any]) -> int:

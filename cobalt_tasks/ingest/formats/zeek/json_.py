@@ -9,7 +9,7 @@ from cobalt_tasks.ingest.formats.zeek.tsv import column
 
 _ENDS: Final = frozenset({"id.orig_h", "id.resp_h"})
 _OTHERS: Final = (
-    {"ts", "host", "port_num", "port_proto"},
+    {"ts", "host", "port_num"},
     {"ts", "host", "software_type"},
     {"ts", "uids", "msg_types"},
     {"ts", "fingerprint", "certificate.serial"},
