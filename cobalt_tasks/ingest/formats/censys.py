@@ -62,6 +62,9 @@ class Censys(JsonFormat):
         when = values.timestamp(record.get("last_updated_at"))
         services = [each for each in record["services"][:_MOST] if isinstance(each, dict)]
         found = [_service(address, each, when) for each in services]
+        if when is None:
+            # The platform's documents have no time of their own.
+            when = max((each.observed_at for each in found if each.observed_at is not None), default=None)
         about = values.rest(record, _OF_HOST)
         batch.discover(
             Discovery(address=address, protocol="ip", port=0, observed_at=when, seen_in_traffic=True, details=about)
@@ -133,6 +136,7 @@ def _certificate(said: Record) -> described.CertificateDescription:
     parsed = part(leaf, "parsed") or leaf
     validity = part(parsed, "validity_period") or part(parsed, "validity") or {}
     fingerprint = said.get("certificate") or part(leaf, "fingerprint_sha256") or part(leaf, "fingerprint")
+    fingerprint = fingerprint or part(said, "tls", "fingerprint_sha256")
     return described.CertificateDescription(
         fingerprint=fingerprint or part(said, "tls", "certificates", "leaf_fp_sha_256"),
         subject=part(parsed, "subject_dn"),

@@ -1,5 +1,6 @@
 """Records as tools really write them: each fact of a line is where it belongs, and nothing is dropped without a word."""
 
+import time
 from typing import Any
 
 import pytest
@@ -217,7 +218,7 @@ def test_several_discovered_ports_on_a_line() -> None:
 def test_httpx_without_port_and_input() -> None:
     """The first versions, and many exports: the URL has the scheme and the port.
 
-    Break: `_asked` in projectdiscovery/httpx.py.
+    Break: `_scheme_and_port` in projectdiscovery/httpx.py.
     """
     base = {"host": "192.0.2.1", "status_code": 200, "title": "x", "webserver": "nginx"}
     batch = read(
@@ -239,3 +240,45 @@ def test_a_host_of_shodan_has_more_than_its_banners() -> None:
     batch = read(lines(host), "shodan")
     assert ports(batch) == [("192.0.2.1", "udp", 53), ("192.0.2.1", "tcp", 443), ("192.0.2.1", "ip", 0)]
     assert about(batch)[-1] == {"tags": ["cloud"], "os": "Linux"}
+
+
+# Reports, zgrab2, Censys ---------------------------------------------------------------------------------------------
+
+
+def test_an_old_report_of_nessus_has_local_times() -> None:
+    """Before version 6 there is no HOST_END_TIMESTAMP.
+
+    Break: `scan_time` in reports/nessus.py.
+    """
+    tags = "".join(f'<tag name="HOST_{end}">Mon Jun 12 1{n}:30:00 2023</tag>' for n, end in ((4, "START"), (5, "END")))
+    host = f'<ReportHost name="192.0.2.1"><HostProperties>{tags}</HostProperties></ReportHost>'
+    batch = read(
+        f'<?xml version="1.0" ?>\n<NessusClientData_v2>\n<Report name="x">{host}\n</Report>\n</NessusClientData_v2>\n'
+    )
+    assert time.localtime(batch.discoveries[0][5])[:5] == (2023, 6, 12, 15, 30)
+
+
+def test_a_record_of_zgrab2_may_have_the_time_of_its_modules() -> None:
+    """Some exports put the time beside the address; a status line may have its protocol; a name is as old as its answer.
+
+    Break: the record's time, the status, or the name's time in zgrab2/.
+    """
+    response = {"status_line": "HTTP/1.1 200 OK", "status_code": 200, "headers": {"server": ["nginx"]}}
+    module = {"status": "success", "port": 80, "result": {"response": response}}
+    when = "2026-04-01T12:00:00Z"
+    batch = read(lines({"ip": "192.0.2.1", "domain": "a.example.com", "timestamp": when, "data": {"http": module}}))
+    assert batch.discoveries[0][5] == 1775044800.0
+    assert [each.observed_at for each in batch.hostnames] == [1775044800.0]
+    assert [each.banner for each in batch.banners] == [b"HTTP/1.1 200 OK\r\nServer: nginx\r\n\r\n"]
+
+
+def test_a_host_of_the_platform_of_censys_is_as_old_as_its_services() -> None:
+    """Its documents have no time of their own, and the fingerprint stands beside the chain.
+
+    Break: the time of the host, or `tls.fingerprint_sha256` in censys.py.
+    """
+    service = {"port": 443, "protocol": "HTTP", "transport_protocol": "tcp", "scan_time": "2026-04-10T03:23:08Z"}
+    host = {"ip": "192.0.2.1", "services": [{**service, "tls": {"fingerprint_sha256": "a7" * 32}}]}
+    batch = read(lines({"host": host}), "censys")
+    assert {row[5] for row in batch.discoveries} == {1775791388.0}
+    assert [each.fingerprint for each in batch.sightings] == ["a7" * 32]

@@ -43,8 +43,8 @@ class Httpx(JsonFormat):
         address = values.address(record.get("host_ip") or first or record.get("host"), "host_ip")
         when = values.timestamp(record.get("timestamp"))
         server = values.text(record.get("webserver"), _LONGEST)
-        scheme, asked = _asked(record.get("url"))
-        port = values.port(record.get("port") or asked, "port")
+        scheme, default = _scheme_and_port(record.get("url"))
+        port = values.port(record.get("port") or default, "port")
         batch.discover(
             Discovery(
                 address=address,
@@ -62,7 +62,7 @@ class Httpx(JsonFormat):
         batch.name(address, host_of(record.get("url")) or record.get("input"), self.tool, when)
 
 
-def _asked(url: Any) -> tuple[str, int | None]:
+def _scheme_and_port(url: Any) -> tuple[str, int | None]:
     """Return the scheme and port of a URL: the first versions wrote them nowhere else."""
     try:
         parts = urlsplit(url if isinstance(url, str) else "")

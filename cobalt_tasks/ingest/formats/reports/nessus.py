@@ -8,7 +8,7 @@ from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.encoding import certificate_of
-from cobalt_tasks.ingest.formats.nmap.services import secured
+from cobalt_tasks.ingest.formats.nmap.services import scan_time, secured
 from cobalt_tasks.ingest.formats.xml_elements import XmlElements
 
 _SERVICES: Final = {"www": "http", "unknown": None, "general": None}
@@ -48,7 +48,7 @@ class Nessus(XmlElements):
         about = {each.get("name", ""): (each.text or "").strip() for each in element.iterfind("HostProperties/tag")}
         named = about.get("host-ip") or element.get("name")
         address = values.address(named, "host-ip")
-        when = _time(about.get("HOST_END_TIMESTAMP") or about.get("HOST_START_TIMESTAMP"))
+        when = _time(about)
         ports: dict[tuple[int, str], list[ET.Element]] = {}
         for item in element.iterfind("ReportItem"):
             key = values.port(item.get("port"), "port"), values.protocol(item.get("protocol") or "tcp")
@@ -107,8 +107,15 @@ def _banner(outputs: list[str]) -> bytes | None:
     return None
 
 
-def _time(text: str | None) -> float | None:
-    try:
-        return values.timestamp(text or None)
-    except RefusedError:
-        return None
+def _time(about: dict[str, str]) -> float | None:
+    """Return when the scan of a host ended, from its properties: versions before 6 write local times alone."""
+    for bound in ("HOST_END", "HOST_START"):
+        try:
+            when = values.timestamp(about.get(f"{bound}_TIMESTAMP") or None)
+        except RefusedError:
+            when = None
+        if when is None:
+            when = scan_time(about.get(bound, ""))
+        if when is not None:
+            return when
+    return None

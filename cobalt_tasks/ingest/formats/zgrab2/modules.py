@@ -67,7 +67,8 @@ class Zgrab2(JsonFormat):
                 continue
             batch.discover(found)
             self._facts(module, found, batch)
-        batch.name(address, record.get("domain"), self.tool, None)
+        times = [found.observed_at for _, found in read if found is not None and found.observed_at is not None]
+        batch.name(address, record.get("domain"), self.tool, max(times, default=None))
 
     def _module(
         self,
@@ -92,7 +93,7 @@ class Zgrab2(JsonFormat):
             default_port(named) or default_port(service),
         )
         number = values.port(next((each for each in given if each is not None), None), "port")
-        when = values.timestamp(part(said, "timestamp"))
+        when = values.timestamp(part(said, "timestamp") or record.get("timestamp"))
         if status in _UNANSWERED:
             return said, None
         # A module that succeeded names the service, whether it has words to show for it or not.

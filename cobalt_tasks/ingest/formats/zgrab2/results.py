@@ -56,7 +56,10 @@ def banner(service: str, result: Any) -> bytes | None:
         for value in _list(part(response, "headers", name))
         if isinstance(value, str)
     )
-    return f"HTTP/1.1 {line if isinstance(line, str) else code}\r\n{headers}\r\n".encode("utf-8", "replace")[:_LONGEST]
+    status = line.partition(" ")[2] if isinstance(line, str) and line.startswith("HTTP/") else line
+    return f"HTTP/1.1 {status if isinstance(status, str) else code}\r\n{headers}\r\n".encode("utf-8", "replace")[
+        :_LONGEST
+    ]
 
 
 def software(service: str, result: Any) -> tuple[str | None, str | None]:
