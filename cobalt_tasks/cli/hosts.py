@@ -122,13 +122,13 @@ def _search(
 def _with_filters(words: str, only: "Filter") -> str:
     """Return a query for the hosts that `words` name, a network, a name or a query, narrowed by the options `only`."""
     from cobalt_tasks.core.text import hostname
+    from cobalt_tasks.hosts.search.language import quoted
 
     if _is_network(words):
         words = f"net:{words}"
     elif hostname(words, wildcard=True):
         words = f"name:{words}"
-    # In quotes a text is one value, whatever it holds.
-    texts = [f'{name}:"{text}"' for name, text in (("country", only.country), ("service", only.service)) if text]
+    texts = [f"{name}:{quoted(text)}" for name, text in (("country", only.country), ("service", only.service)) if text]
     terms = texts if only.port is None else [*texts, f"port:{only.port}"]
     return " ".join([f"({words})", *terms]) if terms else words
 

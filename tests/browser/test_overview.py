@@ -1,10 +1,13 @@
 """The overview at 22,000 hosts, in a real browser: its questions are answered, and lead on, by clicking only."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
+from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from tests.support.world import fill
 
@@ -87,3 +90,16 @@ def test_the_map_zooms_moves_and_leads_to_hosts(world: None, page: Any) -> None:
     page.wait_for("location.pathname === '/hosts' && location.search.includes('Tokyo')")
     page.wait_for("document.querySelectorAll('#host-rows tr').length > 0")
     assert page.messages == []
+
+
+def test_the_last_line_is_of_a_source_that_had_one(ledger: Database, page: Any) -> None:
+    """A pipe that was opened and stayed empty is not where the last line came from. Break: `read > 0` in the boxes."""
+    now = time.time()
+    source = {"format": "masscan-json", "accepted": 1, "created_at": now}
+    with ledger.writing() as connection:
+        connection.execute(insert(models.sources), [
+            {**source, "name": "scan.json", "read": 1, "updated_at": now - 20},
+            {**source, "name": "stdin", "read": 0, "updated_at": now},
+        ])  # fmt: skip
+    page.wait_for("document.querySelector('[data-line=flowing]')?.innerText.includes('last line')")
+    assert "from scan.json." in page.text("[data-line=flowing]")

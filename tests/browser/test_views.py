@@ -174,3 +174,39 @@ def test_an_older_answer_does_not_replace_a_newer_one(page: Any) -> None:
     page.wait_for("document.querySelector('#rule-note').innerText === 'No rule found anything.'")
     page.evaluate("window.arrive()")
     assert page.text("#rule-note") == "No rule found anything."
+
+
+def test_counts_beside_a_list_are_those_of_its_rows(many: list[str], page: Any, ledger: Database) -> None:
+    """Findings, and hosts by score, count the hosts that they list; a value with quotes leads to the hosts that have it.
+
+    Break: `narrowed` in views/findings.js, or `quoted` in query.js.
+    """
+    same = {"points": 0.3, "source": "scan", "observed_at": 1.0, "detail": "", "rule_version": "1"}
+    product = 'the "best", <b>(server)</b>'
+    port = {"protocol": "tcp", "port": 80, "product": product, "first_seen": 1.0, "last_seen": 1.0}
+    with ledger.writing() as connection:
+        rules = [("weak_key", each) for each in many[:30]] + [("risky_port", each) for each in many[20:40]]
+        found = [{"address": each, "rule": rule, "subject": "", **same} for rule, each in rules]
+        connection.execute(insert(models.findings), found)
+        scored = [{"address": each, "score": 0.3 if number < 40 else 0.0} for number, each in enumerate(many)]
+        connection.execute(insert(models.scores), [{**each, "rule_version": "1", "scored_at": 1.0} for each in scored])
+        connection.execute(insert(models.ports), [{"address": each, **port} for each in many[:3]])
+    note = "document.querySelector('#finding-note')?.innerText"
+    for address, rows, total in (("/findings?rows=50", "finding", 40), ("/findings?rule=weak_key", "finding", 30)):
+        page.show(address)
+        page.wait_for(f"{note} === '1–{total} of {total}' && !document.querySelector('[aria-busy]')")
+        assert page.evaluate(f"document.querySelectorAll('#{rows}-rows tr').length") == total
+        counted = "[...document.querySelectorAll('.facets a[href*=country]')].map((link) => link.nextSibling.innerText)"
+        assert page.evaluate(counted) == [str(total * 4 // 5), str(total // 5)]
+    page.show("/hosts?sort=score")
+    page.wait_for(f"{NOTE} === '1–40 of 40 · only hosts with a score above 0'")
+    page.show("/hosts")
+    page.wait_for("!document.querySelector('[aria-busy]')")
+    page.show("/hosts?sort=address")
+    click(page, ".facets a[href*=product]")
+    page.wait_for(f"{NOTE} === '1–3 of 3'")
+    assert page.evaluate("document.querySelector('[aria-sort]').innerText").startswith("Address"), "the order stays"
+    page.show("/hosts?q=country%3ADE+OR+country%3ANL")
+    click(page, ".facets a[href$='%29+country%3ADE']")
+    page.wait_for(f"{NOTE} === '1–100 of 469'")
+    assert page.messages == []

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select
 
 from cobalt_tasks.core import own_networks
 from cobalt_tasks.hosts.search.fields import ALIASES, BY_NAME, Field
+from cobalt_tasks.hosts.search.language import quoted
 from cobalt_tasks.hosts.search.rows import holder
 from cobalt_tasks.hosts.search.values import Context, Exact, Label, begins, fold, lower
 
@@ -18,7 +19,7 @@ def values(
     limit: int,
     home: Path | None = None,
 ) -> list[str]:
-    """Return up to `limit` different values of a field, in order; none of a field whose values are not listed.
+    """Return up to `limit` different values of a field, in order and as a query has them; none of a field without a list.
 
     Args:
         connection: to the ledger.
@@ -33,9 +34,10 @@ def values(
         return []
     if isinstance(field.kind, Label):
         known = own_networks.load(home).labels()[field.name] if home else {}
-        return sorted(each for each in known if each.startswith(prefix.lower()))[:limit]
-    found = _distinct(connection, field, prefix, limit)
-    return [f'"{value}"' if set(value) & set(" ,()") else value for value in found]
+        found = sorted(each for each in known if each.startswith(prefix.lower()))[:limit]
+    else:
+        found = _distinct(connection, field, prefix, limit)
+    return [quoted(value) for value in found]
 
 
 def _distinct(connection: Connection, field: Field, prefix: str, limit: int) -> list[str]:

@@ -4,6 +4,7 @@ Nothing here knows fields or tables. A query is short, and its tree is shallow: 
 reaches the database.
 """
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from cobalt_tasks.core.errors import ConfigurationError
 LONGEST: Final = 2000
 MOST_TERMS: Final = 50
 DEEPEST: Final = 20
+
+_PLAIN: Final = re.compile(r"\w[\w.:/-]*")
 
 
 class SearchError(ConfigurationError):
@@ -88,6 +91,11 @@ class Negation(Struct, frozen=True):
 Node = Term | Words | Both | Either | Negation
 
 
+def quoted(text: str) -> str:
+    """Return a text as the value of a term: in double quotes where it is more than a plain word, each quote in it twice."""
+    return text if _PLAIN.fullmatch(text) and ".." not in text else '"{}"'.format(text.replace('"', '""'))
+
+
 def parse(text: str) -> Node | None:
     """Return the tree of a query, None for one without any term.
 
@@ -141,7 +149,7 @@ class _Tree(Transformer[Token, Node]):
     def value(self, token: Token) -> Value:
         column = (token.start_pos or 0) + 1
         if token.type == "QUOTED":
-            return Value(str(token[1:-1]), column, quoted=True)
+            return Value(token[1:-1].replace('""', '"'), column, quoted=True)
         return Value(str(token), column)
 
     def term(self, field: Token, *rest: Token | Value) -> Term:

@@ -126,6 +126,20 @@ def test_errors_name_what_is_wrong_and_where(query: str, message: str, column: i
     assert caught.value.column == column
 
 
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=50))
+@example('the "best", (server)')
+@example('"')
+@example("80..90")
+def test_any_text_can_be_a_value(text: str) -> None:
+    """A quoted text is read as it was, whatever it holds, and a term behind it too. Break: the doubled quote in the grammar."""
+    tree = language.parse(f"org:{language.quoted(text)} port:22")
+    assert isinstance(tree, language.Both)
+    first, second = tree.parts
+    assert isinstance(first, language.Term)
+    assert isinstance(second, language.Term)
+    assert (first.field, first.values[0].text, second.field) == ("org", text, "port")
+
+
 def test_versions_are_compared_part_by_part() -> None:
     """Numbers by value, words before numbers, more parts after fewer."""
     versions = ["1.9", "1.10", "6.6p1", "8.9", "8.9p1", "8.10", "9", "9.0", "10.0.1", "2024.81"]

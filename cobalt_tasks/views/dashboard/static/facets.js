@@ -18,30 +18,40 @@ const TITLES = {
   "cert.issuer": ["Issuer", "Who signed the certificate"],
 };
 
-/** Return `{aside, load(query)}`: `load` calls back `onTotal({count, exact})`, null where it is not known. */
+/**
+ * Return `{aside, load(query, narrowed)}`: the values are counted in what `narrowed` finds, and their links narrow `query`.
+ * `load` calls back `onTotal({count, exact})`, null where it is not known.
+ */
 export function startFacets(target, fields, hrefOf, onTotal) {
   const aside = make("aside", "facets");
   aside.setAttribute("aria-label", "Narrow down");
   let known = null;
   let asked = 0;
 
-  async function load(query) {
-    if (query === known) return;
-    known = query;
+  async function load(query, narrowed) {
+    if (known?.query === query && known.narrowed === narrowed) return show();
+    known = { query, narrowed, answer: null };
     const number = ++asked;
     aside.setAttribute("aria-busy", "true");
-    const answer = await ask(`/api/search/facets?${new URLSearchParams({ q: query, of: target, fields: fields.join() })}`);
-    if (number !== asked) return;
+    const answer = await ask(`/api/search/facets?${new URLSearchParams({ q: narrowed, of: target, fields: fields.join() })}`);
+    if (number !== asked) return undefined;
     aside.removeAttribute("aria-busy");
     if (answer.error) {
       known = null;
       onTotal(null);
       // The list itself reports what is wrong with a query.
       aside.replaceChildren(...(answer.status === 422 ? [] : [make("p", "quiet small", `No counts: ${answer.error}`)]));
-      return;
+      return undefined;
     }
     onTotal(answer.total);
-    aside.replaceChildren(...fields.flatMap((field) => group(field, answer.facets[field] ?? [], query, answer.total.exact)));
+    known.answer = answer;
+    return show();
+  }
+
+  // Also where only the order or the columns are others: they stand in the links.
+  function show() {
+    const { answer, query } = known;
+    if (answer) aside.replaceChildren(...fields.flatMap((field) => group(field, answer.facets[field] ?? [], query, answer.total.exact)));
   }
 
   function group(field, values, query, exact) {

@@ -2,7 +2,6 @@
 
 import { ask } from "/static/api.js";
 import { make, setText } from "/static/dom.js";
-import { quoted } from "/static/query.js";
 
 const WAIT_MILLISECONDS = 150;
 const LONGEST = 2000;
@@ -76,5 +75,5 @@ async function completions(text, target) {
   if (!field) return [];
   if (!field.listed) return [{ value: before + field.example, meaning: field.meaning }];
   const answer = await ask(`/api/search/values?${new URLSearchParams({ field: name, prefix: start })}`);
-  return (answer.items ?? []).map((value) => ({ value: `${before}${name}:${value.startsWith('"') ? value : quoted(value)}`, meaning: "" }));
+  return (answer.items ?? []).map((value) => ({ value: `${before}${name}:${value}`, meaning: "" }));
 }

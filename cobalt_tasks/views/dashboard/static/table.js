@@ -34,8 +34,8 @@ async function formats() {
  * - `columns`: `{id, title, hint, sort, direction, className, optional, cell(row)}`; the first is always shown. `sort` is the
  *   API's name of the order, `note` what it leaves out; an `optional` column is hidden until it is chosen;
  * - `filters`: `{name, label, options: [[value, text]]}`, the first option is the default; `request(values)`: the API's
- *   parameters for their values; `exported(values)`: the table of exports with the terms `more` that narrow it as the list is,
- *   and other parameters; a column's `fields` are its columns there, if they are not its id;
+ *   parameters for their values; `narrowed(values, query)`: the terms that do the same in a query, and what the order leaves
+ *   out, for counts and exports; `exported(values)`: the table of exports with other parameters; a column's `fields` are its columns there, if they are not its id;
  * - `order`: the `sort` of the column that comes first when none is chosen;
  * - `pageParameter(query)`: the API's name of a page's mark, if it is not `after`;
  * - `facets`: fields; `key(row)`; `total(status)`: the kept number of all rows; `none`: said of an empty ledger; `noMatch`.
@@ -52,6 +52,7 @@ export function startTable(container, first, tools, options) {
 
   const value = (key) => state.query.get(key) ?? "";
   const query = () => value("q");
+  const narrowed = () => (options.narrowed?.(values(), state.query) ?? []).reduce(both, query());
   const values = () => Object.fromEntries(filters.map((filter) => [filter.name, state.query.get(filter.name) ?? filter.options[0][0]]));
   const sort = () => columns.find((column) => column.sort === value("sort")) ?? columns.find((column) => column.sort === options.order);
   const rows = () => (ROWS.includes(value("rows")) ? value("rows") : DEFAULT_ROWS);
@@ -207,8 +208,7 @@ export function startTable(container, first, tools, options) {
 
   function of(end) {
     if (!page.next) return ` of ${words.count(end)}`;
-    if (sort()?.note) return "";
-    const isAll = !query() && filters.every((filter) => values()[filter.name] === filter.options[0][0]);
+    const isAll = !narrowed() && filters.every((filter) => values()[filter.name] === filter.options[0][0]);
     const kept = isAll && tools.latest() ? options.total?.(tools.latest().status) : undefined;
     if (kept) return ` of ${words.count(kept)}`;
     return counted && counted.count >= end ? ` of ${counted.exact ? "" : "at least "}${words.count(counted.count)}` : "";
@@ -230,11 +230,10 @@ export function startTable(container, first, tools, options) {
   /** Links to files with all rows of all pages, and the columns that are shown. */
   async function showExports() {
     const all = await formats();
-    const { table: exported, more = [], ...rest } = options.exported(values(), tools.serverNow(), state.query);
-    const wanted = more.reduce(both, query());
+    const { table: exported, ...rest } = options.exported(values(), tools.serverNow());
     const names = shown().flatMap((column) => column.fields ?? [column.id]);
     const links = all.filter((each) => each.tables.includes(exported)).map((each) => {
-      const link = anchor(each.name, href("/api/export", { table: exported, format: each.name, q: wanted, columns: each.columns ? names.join() : null, ...rest }));
+      const link = anchor(each.name, href("/api/export", { table: exported, format: each.name, q: narrowed(), columns: each.columns ? names.join() : null, ...rest }));
       link.download = "";
       link.title = `For ${each.summary}`;
       return link;
@@ -255,7 +254,7 @@ export function startTable(container, first, tools, options) {
   function begin() {
     showChoices();
     load();
-    facets?.load(query());
+    facets?.load(query(), narrowed());
   }
 
   begin();
@@ -267,9 +266,9 @@ export function startTable(container, first, tools, options) {
       else if (page) showNote();
     },
     change(next) {
-      const other = next.query.get("q") !== state.query.get("q");
+      const before = narrowed();
       state = next;
-      if (other) counted = null;
+      if (narrowed() !== before) counted = null;
       begin();
     },
   };

@@ -3,6 +3,7 @@
 import { ask } from "/static/api.js";
 import { anchor, fillRows, make, scrolling, setText } from "/static/dom.js";
 import { href, hostPath } from "/static/router.js";
+import { term } from "/static/query.js";
 import { startTable } from "/static/table.js";
 import * as words from "/static/words.js";
 
@@ -25,7 +26,11 @@ export function mount(container, state, tools) {
     columns: columns(tools),
     filters: [{ name: "rule", label: "Rule", options: [["", "any"], ...words.RULE_NAMES.map((rule) => [rule, words.rule(rule)])] }],
     request: ({ rule }) => ({ rule: rule || null }),
-    exported: ({ rule }) => ({ table: "findings", more: [rule ? `finding:${rule}` : "score:>0"], rule: rule || null }),
+    narrowed: ({ rule }, query) => [
+      ...(rule ? [term("finding", rule)] : []),
+      ...(rule && query.get("sort") === "last_seen" ? [] : ["score:>0"]),
+    ],
+    exported: ({ rule }) => ({ table: "findings", rule: rule || null }),
     facets: ["finding", "country", "port", "service", "org"],
     key: (host) => host.address,
     none: "No host has a finding.",

@@ -31,7 +31,7 @@ export function showStatus(data, now) {
 
 function showFlowing(data, now) {
   const { buffer_age: age, recent_connections: recent } = data.metrics;
-  const newest = data.status.sources.reduce((best, source) => (best && best.updated_at >= source.updated_at ? best : source), null);
+  const newest = data.status.sources.filter((source) => source.read > 0).reduce((best, source) => (best && best.updated_at >= source.updated_at ? best : source), null);
   const from = newest && Math.abs(now - newest.updated_at - (age ?? 0)) < LIVE_SECONDS ? `, from ${newest.name}` : "";
   if (age === null) return answer("flowing", "none", "No data yet: cobalt ingest brings it.");
   const last = `The last line came ${age < 2 ? "just now" : `${words.length(age)} ago`}${from}.`;
