@@ -34,6 +34,10 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is nfdump's text for people; use its other form: nfdump -r FILE -o csv | cobalt ingest -",
     ),
     (
+        re.compile(rb"\d{9,10}\.\d+\tC\w{1,20}\t\S+\t\d+\t"),
+        "it is a log of Zeek without the lines with # at its start; keep them (zeek-cut -c does)",
+    ),
+    (
         re.compile(rb"Flow Record:"),
         "it is nfdump's raw text; use its other form: nfdump -r FILE -o csv | cobalt ingest -",
     ),

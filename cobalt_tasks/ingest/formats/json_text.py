@@ -20,8 +20,8 @@ decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _starts_with_key: Final = re.compile(rb'\n[ \t]*"').search
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
-_WRAPPERS: Final = ("log", "MESSAGE", "message", "_raw")
-"""Keys below which Docker, the journal and log shippers keep the line itself."""
+_WRAPPERS: Final = ("log", "MESSAGE", "message", "_raw", "_source", "result")
+"""Keys below which Docker, the journal, log shippers and exports of Elasticsearch and Splunk keep the line itself."""
 
 _LARGE: Final = 64 * 1024
 """Bytes without a newline from which they are taken for an array on one line."""
@@ -93,9 +93,12 @@ def apart(line: bytes) -> list[tuple[int, bytes]]:
 
 
 def unwrapped(record: Record) -> Record:
-    """Return the object that a log shipper kept as text below one of its keys; the record itself if there is no such."""
+    """Return the object that a log shipper kept below one of its keys, as text or as an object; the record itself without one."""
     for _ in range(_MOST_WRAPPED):
         text = next((record[name] for name in _WRAPPERS if name in record), None)
+        if isinstance(text, dict) and ("_raw" in text or ("_source" in record and "layers" not in text)):
+            record = text
+            continue
         if not isinstance(text, str) or not text.lstrip().startswith("{"):
             break
         try:

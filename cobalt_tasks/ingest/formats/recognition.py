@@ -18,6 +18,9 @@ SAMPLE: Final = 1 << 20
 _ENOUGH: Final = 64 * 1024
 """Bytes that are looked at where they hold whole records."""
 
+_SIGN: Final = 32
+"""Bytes that show UTF-16 without a byte order mark."""
+
 NO_SCANS: Final = "scans are taken from a TCP port only with COBALT_SCOPE set, or use --listen unix:PATH"
 
 
@@ -45,8 +48,17 @@ def _enough(sample: bytes) -> bytes:
 
 def advice(sample: bytes) -> str:
     """Return why the start of an input looks like no format, and what the user can do about it."""
-    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "it is UTF-16; turn it into UTF-8 first: iconv -f UTF-16 -t UTF-8"
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or _has_every_second_zero(sample[:_SIGN]):
+        return "it is UTF-16; turn it into UTF-8 first: iconv -f UTF-16 -t UTF-8, or in PowerShell: Set-Content -Encoding utf8"
     if decompress.is_packed(sample):
         return "it is compressed; name the file instead of a pipe, or unpack it before the pipe"
     return foreign.advice(sample) or "its format is not recognised; name it with --format"
+
+
+def _has_every_second_zero(start: bytes) -> bool:
+    """Return whether the start of an input is text in UTF-16 without a byte order mark."""
+    first, second = start[::2], start[1::2]
+    return len(start) == _SIGN and any(
+        not zeros.strip(b"\0") and others.isascii() and b"\0" not in others
+        for zeros, others in ((first, second), (second, first))
+    )

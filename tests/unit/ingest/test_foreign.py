@@ -28,3 +28,33 @@ def test_the_advice_is_what_helps(sample: bytes, words: str) -> None:
     assert recognise(sample) is None
     assert words in advice(sample)
     assert "\n" not in advice(sample)
+
+
+@pytest.mark.parametrize("order", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark(order: str) -> None:
+    """As some programs on Windows write it.
+
+    Break: `_has_every_second_zero` in recognition.py.
+    """
+    assert "UTF-16" in advice("# Nmap 7.92 scan initiated Mon Sep 12".encode(order))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"5 641111 eni-0 192.0.2.1 192.0.2.2 5 3 17 52 1 1 2 REJECT OK vpc-0 subnet-0\n", "put a header before it"),
+        (b"3 - 748335378900 tgw-0a tgw-attach-0 - - 192.0.2.1 192.0.2.2\n", "put a header before it"),
+        (b"# x\nlease 192.0.2.1 {\n  starts 4 2024/12/19 17:58:01;\n", "arp-scan"),
+        (b"router (192.0.2.1) at 02:00:00:00:00:01 [ether] on eth0\n", "arp-scan"),
+        (b"192.0.2.1 dev eth0 lladdr 02:00:00:00:00:01 REACHABLE\n", "arp-scan"),
+        (b"\nFlow Record: \n  src addr = 192.0.2.1\n", "-o csv"),
+        (b"1760000000.3\tCMdzit1AMNsmfAIiQc\t192.0.2.2\t5\t192.0.2.3\t4\ttcp\n", "zeek-cut -c"),
+    ],
+)
+def test_what_to_do_about_other_forms(text: bytes, words: str) -> None:
+    """Forms of known tools that are not read are refused with the form to use.
+
+    Break: their rows in foreign.py.
+    """
+    assert recognise(text) is None
+    assert words in advice(text)

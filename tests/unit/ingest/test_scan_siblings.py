@@ -282,3 +282,14 @@ def test_a_host_of_the_platform_of_censys_is_as_old_as_its_services() -> None:
     batch = read(lines({"host": host}), "censys")
     assert {row[5] for row in batch.discoveries} == {1775791388.0}
     assert [each.fingerprint for each in batch.sightings] == ["a7" * 32]
+
+
+def test_tlsx_of_early_versions() -> None:
+    """They write no `probe_status`, and the target as it was given.
+
+    Break: `owns`, or the host of a URL in projectdiscovery/tlsx.py.
+    """
+    record = {"host": "https://a.example.com:443", "ip": "192.0.2.1", "port": "443", "subject_cn": "b.example.com"}
+    batch = read(lines({**record, "tls_version": "tls13", "subject_an": ["b.example.com"]}), "tlsx")
+    assert services(batch) == {("192.0.2.1", 443): ("tls", None, None)}
+    assert {each.name for each in batch.hostnames} == {"a.example.com", "b.example.com"}

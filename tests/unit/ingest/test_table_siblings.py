@@ -228,3 +228,36 @@ def test_argus_with_a_time_format_of_its_own(start: str) -> None:
     """
     batch = read(f"{HEAD}{start},1.0,udp,192.0.2.2,1577,   ->,203.0.113.9,53,CON\n")
     assert time.localtime(connection_rows(batch)[0][1])[:6] == (2009, 11, 18, 9, 0, 3)
+
+
+NARROW = (
+    "Socket           Flowhash Proto Recv-Q Send-Q  Local Address      Foreign Address    (state)\n7fb03cb94d505aed "
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        NARROW + "cedd0cbf tcp4  0  0  192.168.1.221.5486 140.82.113.26.443  ESTABLISHED\n",
+        NARROW + "cc0e0c2a tcp6  0  0  2600:db8::1.50000  2620:1ec:21::14.44 ESTABLISHED\n",
+        "tcp6       0      0  2001:db8::1.50000      2603:1030:b00::1e.4432 ESTABLISHED\n",
+        "tcp6       0      0 2001:db8:0:1::1:2:50000 2603:1030:b00::1:443    ESTABLISHED\n",
+    ],
+)
+def test_an_address_that_netstat_may_have_cut_is_refused(line: str) -> None:
+    """`140.82.113.26.443` fits; what fills its column may have lost its last digits, and would name another host or port.
+
+    Break: `_is_cut` in sockets/netstat.py.
+    """
+    batch = read("tcp4  0  0  192.0.2.2.50000    203.0.113.9.443    ESTABLISHED\n" + line, "netstat")
+    assert connections(batch) == [("192.0.2.2", 50000, "203.0.113.9", 443, "tcp")]
+    assert ["netstat -anW" in each[2] for each in batch.rejects] == [True]
+
+
+def test_an_interface_inside_a_link_local_address_is_no_part_of_it() -> None:
+    """BSD and macOS keep its number in the second group.
+
+    Break: `_SCOPE` in sockets/lsof.py.
+    """
+    batch = read("ssh 44 me 5u IPv6 0x2 0t0 TCP [fe80:4::1:2]:55555->[fe80:4::1]:22 (ESTABLISHED)\n", "lsof")
+    assert connections(batch) == [("fe80::1:2", 55555, "fe80::1", 22, "tcp")]

@@ -175,3 +175,43 @@ def test_known_certs_alone_is_one_of_zeeks() -> None:
         lines({"ts": 1.5, "host": "192.0.2.2", "port_num": 443, "subject": "CN=a.example.com", "serial": "98"})
     )
     assert [row[1:4] for row in batch.discoveries] == [("192.0.2.2", "tcp", 443)]
+
+
+@pytest.mark.parametrize("key", ["_source", "result"])
+def test_exports_of_elasticsearch_and_splunk(key: str) -> None:
+    """Elasticsearch keeps the line as an object, Splunk as text in one; a packet of tshark stays what it is.
+
+    Break: `unwrapped` in json_text.py.
+    """
+    inner = event("flow", flow={})
+    record = {"_index": "x", key: inner} if key == "_source" else {"preview": False, key: {"_raw": json.dumps(inner)}}
+    assert connections(read(lines(record), "suricata-eve")) == [("192.0.2.2", 50000, "203.0.113.80", 443, "tcp")]
+    layers = {"ip": {"ip.src": "192.0.2.2", "ip.dst": "203.0.113.9", "ip.proto": "1"}}
+    assert connections(read(lines({"_source": {"layers": layers}}), "tshark-json"))[0][4] == "icmp"
+
+
+def test_a_log_of_zeek_with_blanks_for_its_tabs() -> None:
+    """As it is when it was copied from a terminal: the path, the columns and what is unset are read all the same.
+
+    Break: the separator of a blank in zeek/tsv.py.
+    """
+    log = (
+        "#separator \\x09\n#set_separator ,\n#unset_field -\n#path ssl\n#fields ts uid id.orig_h id.orig_p id.resp_h id.resp_p "
+        "version server_name\n#types time string addr port addr port string string\n"
+        "1760000000.3    C1  192.0.2.2   50000   203.0.113.80    443 - a.example.com\n"
+    )
+    batch = read(log, "zeek-tsv")
+    assert connections(batch) == [("192.0.2.2", 50000, "203.0.113.80", 443, "tcp")]
+    assert names(batch) == {("203.0.113.80", "a.example.com")}
+
+
+def test_wiresharks_export_as_csv() -> None:
+    """The columns of its list of packets; the SYN shows who spoke first.
+
+    Break: `_row` in tshark/text.py.
+    """
+    head = '"No.","Time","Source","Destination","Protocol","Length","Info"\n'
+    info = "3000  >  5001 [SYN] Seq=0 Win=64240 Len=0"
+    batch = read(f'{head}"1","0.000000","192.0.2.2","203.0.113.9","TCP","74","{info}"\n', "tshark-text")
+    assert connections(batch) == [("192.0.2.2", 3000, "203.0.113.9", 5001, "tcp")]
+    assert not batch.rejects

@@ -10,6 +10,7 @@ from cobalt_tasks.ingest.formats import described
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
+from cobalt_tasks.ingest.formats.names import host_of
 
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _USED: Final = frozenset({"timestamp", "host", "ip", "port", "probe_status", "certificate", "chain"})
@@ -26,12 +27,13 @@ class Tlsx(JsonFormat):
 
     @classmethod
     def owns(cls, record: dict[str, Any]) -> bool:
-        """Recognise by the outcome of a TLS probe."""
-        return "probe_status" in record and "port" in record and ("host" in record or "ip" in record)
+        """Recognise by the outcome of a TLS probe, which early versions do not write, or by what it found."""
+        is_probe = "probe_status" in record or ("subject_cn" in record and "subject_an" in record)
+        return is_probe and "port" in record and ("host" in record or "ip" in record)
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
         """Read one port, a `record`, into `batch`."""
-        if record.get("probe_status") is not True:
+        if record.get("probe_status", True) is not True:
             batch.ignore()
             return
         host = record.get("host")
@@ -52,7 +54,7 @@ class Tlsx(JsonFormat):
                 details=values.rest(record, _USED),
             ),
         )
-        batch.name(address, host, self.tool, when)
+        batch.name(address, host_of(host) or host, self.tool, when)
         if isinstance(pem := record.get("certificate"), str) and (found := _PEM.search(pem)):
             batch.certificate(address, "tcp", port, base64_or_nothing(found[1]), when)
         else:

@@ -11,6 +11,10 @@ _LINE: Final = re.compile(
 )
 
 
+_SCOPE: Final = re.compile(r"\[fe80:[0-9a-f]{1,4}::", re.IGNORECASE)
+"""How BSD and macOS keep the interface in a link-local address."""
+
+
 class Lsof(SocketTable):
     """Use -nP, so that addresses and ports are numbers."""
 
@@ -33,12 +37,12 @@ class Lsof(SocketTable):
         if found is None:
             raise RefusedError("no line of lsof -i")
         process, number, user, protocol, local, peer, state = found.groups()
-        here = local.rpartition(":")
+        here = _SCOPE.sub("[fe80::", local).rpartition(":")
         if peer is None:
             self.listen(protocol.lower(), here[2])
             batch.ignore()
             return
-        there = peer.rpartition(":")
+        there = _SCOPE.sub("[fe80::", peer).rpartition(":")
         self.connect(
             batch,
             protocol=protocol.lower(),

@@ -7,7 +7,8 @@ from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.sockets.table import CONNECTED, SocketTable
 
 _UNIX: Final = re.compile(
-    r"(tcp|udp|sctp|udplite)([46]{1,2}|lite)?\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)(?:\s+(.*))?", re.IGNORECASE
+    r"(?:[0-9a-f]{8,16}\s+(?:[0-9a-f]{1,8}\s+)?)?(tcp|udp|sctp|udplite)([46]{1,2}|lite)?\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)(?:\s+(.*))?",
+    re.IGNORECASE,
 )
 _WINDOWS: Final = re.compile(r"(TCP|UDP)\s+(\S+)\s+(\S+)(?:\s+([^\W\d]\w*))?(?:\s+(\d+))?(?:\s+\w+)?")
 _HEADERS: Final = (
@@ -23,6 +24,9 @@ _PROCESS: Final = re.compile(r"\b(\d+)/(\S.*)$")
 _LISTEN: Final = frozenset({"LISTEN", "LISTENING", "ABH\u00d6REN", "\u00c9COUTE", "ESCUCHANDO"})
 _ANY: Final = frozenset({"*", "0"})
 _DIGITS: Final = 9
+_NARROWEST: Final = 18
+_WIDTHS: Final = frozenset({_NARROWEST, 22, 23})
+"""Characters of the columns of addresses: of macOS with -A or -b, of BSD and macOS, of Linux."""
 
 
 class Netstat(SocketTable):
@@ -50,6 +54,8 @@ class Netstat(SocketTable):
         """Read one socket, a `line`, into `batch`."""
         text = line.decode("utf-8", "replace")
         if unix := _UNIX.fullmatch(text):
+            if _is_cut(unix[5], unix.start(6) - unix.end(5)) or _is_cut(unix[6], unix.start(7) - unix.end(6)):
+                raise RefusedError("an address fills its column and may be cut: use netstat -anW")
             protocol, local, peer, rest = unix[1].lower(), _end(unix[5]), _end(unix[6]), unix[7] or ""
             state, _, rest = rest.partition(" ")
             owner = _PROCESS.search(f"{state} {rest}")
@@ -84,6 +90,15 @@ class Netstat(SocketTable):
         known: dict[str, Any] = {"state": state} if state.upper() in CONNECTED or _is_word(state) else {}
         known |= {"pid": int(pid)} if pid and len(pid) <= _DIGITS else {}
         self.connect(batch, protocol=protocol, local=local, peer=peer, process=process, details=known)
+
+
+def _is_cut(text: str, gap: int) -> bool:
+    """Return whether an address, with its port, may have been cut: it fills its column, and all of IPv4 fits into most.
+
+    text: the cell; gap: how many blanks follow it.
+    """
+    is_long = text.count(":") > 1 or (len(text) == _NARROWEST and ":" not in text)
+    return gap == 1 and len(text) in _WIDTHS and is_long
 
 
 def _is_word(state: str) -> bool:

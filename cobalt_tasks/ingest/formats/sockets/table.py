@@ -73,8 +73,7 @@ class SocketTable(KnownLineFormat):
             RefusedError: one of the values is none.
 
         """
-        ours = values.address(local[0], "local address"), values.named_port(local[1], "local port (use -n for numbers)")
-        theirs = values.address(peer[0], "peer address"), values.named_port(peer[1], "peer port (use -n for numbers)")
+        ours, theirs = _end(local, "local"), _end(peer, "peer")
         note: dict[str, Any] = {}
         is_server = (protocol, ours[1]) in self._listening
         # What has a privileged port and listens nowhere stood in a line that was left out.
@@ -99,3 +98,9 @@ class SocketTable(KnownLineFormat):
     @abstractmethod
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one `line` into `batch`."""
+
+
+def _end(end: tuple[str, str], name: str) -> tuple[str, int]:
+    """Return address and port of one end, as numbers; `name` is what it is called in the reason of a reject."""
+    hint = "(use -n for numbers)"
+    return values.address(end[0], f"{name} address {hint}"), values.named_port(end[1], f"{name} port {hint}")

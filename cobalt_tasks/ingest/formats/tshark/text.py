@@ -1,5 +1,8 @@
-"""tshark's default output, one packet a line for people: `1 0.000000 192.0.2.2 → 203.0.113.80 TCP 74 54321 → 443 [SYN]`."""
+"""tshark's default output, one packet a line for people: `1 0.000000 192.0.2.2 → 203.0.113.80 TCP 74 54321 → 443 [SYN]`, and
+the same columns as Wireshark exports them as CSV.
+"""
 
+import csv
 import re
 from typing import ClassVar, Final
 
@@ -11,7 +14,9 @@ _ARROW: Final = r"(?:\u2192|->)"
 _LINE: Final = re.compile(
     rf"(?:\d+\s+)?(\d+\.\d+|[\d-]+ [\d:.]+)\s+(\S+)\s+{_ARROW}\s+(\S+)\s+(\S+)\s+(\d+)(?:\s+(.*))?"
 )
-_PORTS: Final = re.compile(rf"(?:\[[^\]]*\] )*(\d+) {_ARROW} (\d+)(?: \[([A-Z, ]+)\])?")
+_PORTS: Final = re.compile(rf"(?:\[[^\]]*\] )*(\d+) +(?:{_ARROW}|>) +(\d+)(?: \[([A-Z, ]+)\])?")
+_COLUMNS: Final = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"]
+_TIME: Final = re.compile(r"\d+\.\d+|[\d-]+ [\d:.]+")
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "sctp"})
 _NUMBERS: Final = {"tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "icmpv6": "58"}
 _EPOCH: Final = 1e8
@@ -24,20 +29,24 @@ class TsharkText(KnownLineFormat):
     name: ClassVar = "tshark-text"
     family: ClassVar = "tshark"
     tool: ClassVar = "tshark"
-    summary: ClassVar = "its default output; better use -T ek"
+    summary: ClassVar = "its default output, and Wireshark's CSV; better use -T ek"
     is_traffic: ClassVar = True
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
         """Recognise a packet."""
-        return _LINE.fullmatch(line.decode("utf-8", "replace")) is not None
+        text = line.decode("utf-8", "replace")
+        return _columns(text) is not None or _row(text) == _COLUMNS
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one packet, a `line`, into `batch`."""
-        found = _LINE.fullmatch(line.decode("utf-8", "replace"))
+        text = line.decode("utf-8", "replace")
+        found = _columns(text)
+        if found is None and _row(text) == _COLUMNS:
+            return
         if found is None:
             raise RefusedError("no packet as tshark prints it")
-        time, source, target, protocol, _, info = found.groups()
+        time, source, target, protocol, info = found
         if source.count(":") == 5 or target.count(":") == 5 or target == "Broadcast":  # noqa: PLR2004  # a MAC address
             batch.ignore()
             return
@@ -59,3 +68,21 @@ class TsharkText(KnownLineFormat):
         elif float(time) > _EPOCH:
             fields["frame_time_epoch"] = [time]
         packets.read(fields, batch)
+
+
+def _row(text: str) -> list[str]:
+    """Return the cells of a row of CSV; nothing for another line."""
+    try:
+        return next(csv.reader([text]), []) if text.startswith('"') else []
+    except csv.Error:
+        return []
+
+
+def _columns(text: str) -> tuple[str, str, str, str, str | None] | None:
+    """Return time, source, target, protocol and info of a packet; None for another line."""
+    if found := _LINE.fullmatch(text):
+        return found[1], found[2], found[3], found[4], found[6]
+    cells = _row(text)
+    if len(cells) == len(_COLUMNS) and cells[0].isdigit() and cells[5].isdigit() and _TIME.fullmatch(cells[1]):
+        return cells[1], cells[2], cells[3], cells[4], cells[6]
+    return None

@@ -66,7 +66,7 @@ class ZeekTsv(LineFormat):
         header = self._header
         if not header.fields:
             raise RefusedError("no #fields line before it")
-        cells = text.split(header.separator)
+        cells = self._cells(text)
         if len(cells) != len(header.fields):
             raise RefusedError(f"{len(cells)} cells for {len(header.fields)} fields")
         absent = {header.unset, header.empty, ""}
@@ -77,6 +77,10 @@ class ZeekTsv(LineFormat):
             if name in record:
                 record[name] = record[name].split(header.set_separator)
         logs.read(header.path or None, record, batch)
+
+    def _cells(self, text: str) -> list[str]:
+        separator = self._header.separator
+        return text.split() if separator == " " else text.split(separator)
 
     def _read_header(self, text: str) -> None:
         self._read_declaration(text)
@@ -90,12 +94,16 @@ class ZeekTsv(LineFormat):
             # A log starts, whatever was before it.
             self._header = _Header(separator=chr(int(code, 16)) if _is_hex(code) else declared[:1] or "\t")
             return
-        name, _, rest = text.partition(self._header.separator)
+        if " " in text and self._header.separator not in text:
+            # It was copied from a terminal: blanks stand for its tabs.
+            self._header.separator = " "
+        name, *cells = self._cells(text) or [""]
+        rest = cells[0] if cells else ""
         if name == "#fields":
-            self._header.fields = [column(each) for each in rest.split(self._header.separator)]
+            self._header.fields = [column(each) for each in cells]
             self._header.types = []
         elif name == "#types":
-            self._header.types = rest.split(self._header.separator)
+            self._header.types = cells
         elif name == "#path":
             self._header.path = rest.strip()
         elif name == "#set_separator":
