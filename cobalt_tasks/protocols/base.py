@@ -142,6 +142,8 @@ class Protocol(Struct, frozen=True, kw_only=True):
     is_complete: returns True once an answer to `words` is all there.
     ask_more: a conversation on the same connection once the protocol is recognised, with the answer so far and what it
         showed; returns a better fingerprint, or None to keep that one. Its answers are added to the evidence.
+    confirm: a conversation after a greeting that no protocol recognises, on the same connection; returns what it shows if
+        the server speaks this protocol, None without a step if the greeting cannot be this protocol's.
     evidence: returns the part of the answers that is kept: without what is random, which differs each time.
     starttls: a conversation that asks for TLS, after the greeting if there is one; returns True if TLS may start.
     likelihood: place among the words that are tried on any port, smallest first; None tries it on its own ports only.
@@ -166,6 +168,7 @@ class Protocol(Struct, frozen=True, kw_only=True):
     udp_words: Callable[[Target], bytes] | None = None
     is_complete: Callable[[bytes], bool] | None = None
     ask_more: Callable[[Target, bytes, Fingerprint], Steps[Fingerprint | None]] | None = None
+    confirm: Callable[[Target, bytes], Steps[Fingerprint | None]] | None = None
     evidence: Callable[[bytes], bytes] | None = None
     starttls: Callable[[Target], Steps[bool]] | None = None
     likelihood: int | None = None

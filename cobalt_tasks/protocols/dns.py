@@ -15,7 +15,8 @@ _TEXT = re.compile(rb"\x00\x10\x00\x03.{4}..(.)", re.DOTALL)
 _PRODUCTS = (
     ("dnsmasq", re.compile(rb"^dnsmasq-([0-9][\w.]*)")),
     ("Unbound", re.compile(rb"^unbound ([0-9][\w.]*)")),
-    ("PowerDNS", re.compile(rb"^(?:Served by )?PowerDNS (?:Authoritative Server|Recursor)? ?([0-9][\w.]*)?")),
+    ("PowerDNS Recursor", re.compile(rb"^(?:Served by )?PowerDNS Recursor ?([0-9][\w.]*)?")),
+    ("PowerDNS", re.compile(rb"^(?:Served by )?PowerDNS (?:Authoritative Server)? ?([0-9][\w.]*)?")),
     ("NSD", re.compile(rb"^NSD ([0-9][\w.]*)")),
     ("Knot DNS", re.compile(rb"^Knot DNS ([0-9][\w.]*)")),
     ("CoreDNS", re.compile(rb"^CoreDNS-([0-9][\w.]*)")),

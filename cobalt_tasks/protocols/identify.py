@@ -262,8 +262,9 @@ class _Search:
         protocol, known = matching(reply.data, expected=spoken, is_reply=spoken is not None)
         raw = bytearray(reply.data)
         if protocol is None or known is None:
-            self._keep(Fingerprint(), bytes(raw))
-            return None
+            known = None if spoken else (yield from self._confirm(raw))
+            self._keep(known or Fingerprint(), bytes(raw[:LIMIT]))
+            return known
         is_foreign = spoken is not None and spoken is not protocol and protocol.name != _TLS
         # What a web server answers to other words is an error page, whatever version it names.
         if is_foreign and protocol.words and (protocol.name == _HTTP or not known.version):
@@ -274,6 +275,16 @@ class _Search:
         kept = bytes(raw[:LIMIT])
         self._keep(known, protocol.evidence(kept) if protocol.evidence else kept)
         return known
+
+    def _confirm(self, raw: bytearray) -> Steps[Fingerprint | None]:
+        """Ask the protocols whose servers may greet in words of their own; return what the first shows that is confirmed."""
+        greeting = bytes(raw)
+        for protocol in registry.PROTOCOLS:
+            if protocol.confirm and (
+                known := (yield from self._collect(protocol.confirm(self._target, greeting), raw))
+            ):
+                return known
+        return None
 
     def _ask_again(self, protocol: Protocol, raw: bytearray) -> Steps[Fingerprint | None]:
         """Send the words of a protocol that was recognised by its answer to the words of another."""

@@ -12,6 +12,9 @@ _ANSWER = re.compile(
 )
 _VERSION = re.compile(rb" 004 [^\s]{1,30} [^\s]{1,253} ([A-Za-z][\w!.]{0,40}?)[-/]v?([0-9][\w.+]{0,60})")
 _UNREAL = re.compile(rb" 004 [^\s]{1,30} [^\s]{1,253} (Unreal)([0-9][\w.]{0,40})")
+_RUNNING = re.compile(
+    rb" 002 [^\r\n]{1,300}? running(?: version)? ([A-Za-z]\w{0,40})[-/ ]v?([0-9][\w+]{0,20}(?:[.-][\w+]{1,20}){0,5})"
+)
 _PING = re.compile(rb"^PING (:?[^\r\n]{1,200})", re.MULTILINE)
 _NAMES = {"u": "ircu", "Unreal": "UnrealIRCd"}
 
@@ -21,7 +24,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     found = _ANSWER.match(raw)
     if not found:
         return None
-    version = _VERSION.search(raw) or _UNREAL.search(raw)
+    version = _VERSION.search(raw) or _UNREAL.search(raw) or _RUNNING.search(raw)
     product = clean(version[1]) if version else None
     return Fingerprint(
         "irc",

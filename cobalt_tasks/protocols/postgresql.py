@@ -11,6 +11,11 @@ _BAD_VERSION = bytes.fromhex("0000000900ff0000 00")
 _SOURCE = re.compile(rb"\x00F(?:\./|src/)?[\w/]{0,60}(?:postmaster|auth|backend_startup)\.c\x00")
 """A file of PostgreSQL's own; programs that only speak its protocol have others."""
 
+_PGBOUNCER = re.compile(
+    rb"\x00M(?:bad packet header|client sent partial pkt|unsupported pkt type|no such user|no such database: )"
+)
+"""Messages of the pool PgBouncer, whose errors name no file."""
+
 _LETTERS = (b"S", b"N")
 
 
@@ -18,7 +23,9 @@ def recognise(raw: bytes) -> Fingerprint | None:
     """Severity comes first; servers before protocol 3 answered in plain text."""
     if not _ERROR.match(raw):
         return None
-    return Fingerprint("postgresql", "PostgreSQL" if raw.startswith(b"EFATAL") or _SOURCE.search(raw) else None)
+    if raw.startswith(b"EFATAL") or _SOURCE.search(raw):
+        return Fingerprint("postgresql", "PostgreSQL")
+    return Fingerprint("postgresql", "PgBouncer" if _PGBOUNCER.search(raw) else None)
 
 
 def recognise_reply(raw: bytes) -> Fingerprint | None:

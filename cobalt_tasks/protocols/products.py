@@ -34,6 +34,9 @@ _SYSTEMS: Final = {
     b"win32": "Windows",
     b"win64": "Windows",
     b"windows": "Windows",
+    b"sunos": "Solaris",
+    b"solaris": "Solaris",
+    b"aix": "AIX",
     b"linux": "Linux",
     b"gnu": "Linux",
     b"unix": "Unix",
@@ -46,8 +49,11 @@ _UPNP: Final = re.compile(rb"\bUPnP/[0-9.]{1,8}[,;]?[ \t]{1,4}(?=[A-Za-z])", re.
 
 _SDK: Final = re.compile(rb"\b(Portable SDK for UPnP devices)(?: ?/([0-9][\w.]{0,30}))?")
 
-_PARTS: Final = frozenset({b"php", b"perl", b"python", b"openssl"})
-"""Words that never continue a name: what the product before them uses."""
+_PARTS: Final = frozenset({b"php", b"perl", b"python", b"cpython", b"pypy", b"ruby", b"java", b"openssl"})
+"""Words that never continue a name: what the product beside them uses."""
+
+_USED: Final = re.compile(rb"(?:(?:%s)/[^\s();,\[\]]{1,100}[ \t]{1,4}){1,4}" % b"|".join(sorted(_PARTS)), re.IGNORECASE)
+"""Languages and libraries that a header value starts with."""
 
 _STANDARDS: Final = frozenset(
     {b"upnp", b"dlnadoc", b"ipp", b"http", b"soap", b"sip", b"rtsp", b"dav", b"servlet", b"jsp"}
@@ -58,14 +64,25 @@ _STANDARDS: Final = frozenset(
 def product_of(value: bytes) -> tuple[str | None, str | None]:
     """Return the product a header value names, and its version: the first that is no operating system and no standard.
 
-    Words that follow each other without a version are one name: `Apache Tomcat/9.0`, `Wing FTP Server`.
+    Words that follow each other without a version are one name: `Apache Tomcat/9.0`, `Wing FTP Server`. A language or a
+    library is the product only if nothing else is named: `Python/3.11 aiohttp/3.9`.
     """
     value = value[:_LONGEST]
     if sdk := _SDK.search(value):
         return clean(sdk[1]), clean(sdk[2])
     upnp = _UPNP.search(value)
+    used = _USED.match(value)
+    found = _first_product(value, upnp.end() if upnp else used.end() if used else 0)
+    return found if found[0] or not used else _first_product(value, 0)
+
+
+def _first_product(value: bytes, start: int) -> tuple[str | None, str | None]:
+    """Return the first product from a place of a header value on, and its version.
+
+    value: the header's; start: the place of its first byte that counts.
+    """
     end, words = 0, list[bytes]()
-    for found in _PART.finditer(value, upnp.end() if upnp else 0):
+    for found in _PART.finditer(value, start):
         name, version = found[2], found[3]
         if words and not (name and _is_word(name) and value[end : found.start()] == b" "):
             break

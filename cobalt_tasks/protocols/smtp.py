@@ -16,6 +16,7 @@ _PRODUCTS = (
     ("Microsoft Exchange", re.compile(rb"\bMicrosoft ESMTP MAIL Service(?:, Version: ([0-9.]+))?")),
     ("OpenSMTPD", re.compile(rb"\bOpenSMTPD\b")),
     ("Haraka", re.compile(rb"\bHaraka(?:/([0-9][\w.]*))?")),
+    ("aiosmtpd", re.compile(rb"\bPython SMTP ([0-9][\w.]*)")),
     ("MailEnable", re.compile(rb"\bMailEnable Service, Version: ([0-9.]+)")),
 )
 
@@ -52,6 +53,21 @@ def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprin
     return replace(known, offers_tls=b"STARTTLS" in (raw + reply.data).upper())
 
 
+def confirm(target: Target, raw: bytes) -> Steps[Fingerprint | None]:
+    """Send EHLO, or HELO to a server that does not know that: one that greets without naming SMTP accepts it all the same.
+
+    target: the port; raw: the greeting.
+    """
+    if not raw.startswith(b"220"):
+        return None
+    reply = yield Send(_ehlo(target), is_complete=lambda data: bool(_LAST_LINE.search(data)))
+    if reply.data.startswith(b"50"):
+        reply = yield Send(f"HELO {target.greeting_name}\r\n".encode(), is_complete=lambda data: data.endswith(b"\n"))
+    if not reply.data.startswith(b"250"):
+        return None
+    return Fingerprint("smtp", names=dotted_name(raw[4:]), offers_tls=b"STARTTLS" in reply.data.upper())
+
+
 PROTOCOL = Protocol(
     name="smtp",
     recognise=recognise,
@@ -60,5 +76,6 @@ PROTOCOL = Protocol(
     tls_ports=(465,),
     greets=True,
     ask_more=ask_more,
+    confirm=confirm,
     starttls=starttls,
 )

@@ -23,6 +23,7 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"^Content-Length:[ \t]*([0-9]{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _WANTS_TLS = re.compile(rb"HTTP/1\.[01] 400 .*?(?:HTTPS|SSL-enabled)", re.DOTALL)
 _FOUND = re.compile(rb"HTTP/1\.[01] 200\b")
+_NOT_FOUND = re.compile(rb"HTTP/1\.[01] 404\b")
 _PAGE = re.compile(rb"^Content-Type:[ \t]*(?:text|application/json)", re.IGNORECASE | re.MULTILINE)
 _SETTINGS = re.compile(rb"\x00[\x00-\x02].\x04\x00\x00\x00\x00\x00", re.DOTALL)
 _COOKIE = re.compile(rb"^Set-Cookie:[ \t]*([!#$%&'*+.^_`|~A-Za-z0-9-]{1,60})=", re.IGNORECASE | re.MULTILINE)
@@ -40,7 +41,8 @@ def recognise(raw: bytes) -> Fingerprint | None:
     end = _HEAD_END.search(raw)
     head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw, b"")
     fields = {name.lower().decode(): value.strip() for name, value in _HEADER.findall(head)}
-    fields["status"] = head.split(b" ", 2)[1][:3]
+    status, _, reason = head.split(b"\n", 1)[0].partition(b" ")[2].partition(b" ")
+    fields["status"], fields["reason"] = status[:3], reason.strip()
     fields["cookies"] = b" ".join(list(dict.fromkeys(_COOKIE.findall(head)))[:_MOST_COOKIES])
     for name, pattern in (("title", _TITLE), ("generator", _GENERATOR)):
         if found := pattern.search(body):
@@ -56,8 +58,8 @@ def _is_http2(raw: bytes) -> bool:
 def _fingerprint(raw: bytes, fields: Mapping[str, bytes]) -> Fingerprint:
     server = fields.get("server", b"")
     product, version = product_of(server)
-    if product in RENAMED:
-        product, is_own = RENAMED[product]
+    if product and product.lower() in RENAMED:
+        product, is_own = RENAMED[product.lower()]
         version = version if is_own else None
     page = _page(fields)
     if page and (product is None or product in LIBRARIES or page[0] == product):
@@ -104,6 +106,7 @@ def _extras(fields: Mapping[str, bytes], application: str | None) -> dict[str, s
 def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
     """Follow one redirect to a path of the same server, where the page has the title; then fetch the page's icon.
 
+    A server that is not named yet is asked for an icon all the same: its page for what it does not have may name it.
     target: the port; raw: its answer; known: what that showed.
     """
     page, shown = raw, known
@@ -112,22 +115,26 @@ def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprin
     if not known.product and is_local and _REDIRECTS.match(raw) and (yield Connect()).status is ConnectionStatus.OPEN:
         page = (yield Send(request(target, location), is_complete=is_complete)).data
         shown = recognise(page) or known
-    if not shown.extras.get("title"):
+    is_open = bool(_STATUS.match(page)) and "location" not in shown.extras
+    if not shown.extras.get("title") and (shown.product or not is_open):
         return shown if shown is not known else None
-    icon = yield from _icon(target, favicon.path_in(page))
+    if (yield Connect()).status is not ConnectionStatus.OPEN:
+        return shown
+    wanted = request(target, favicon.path_in(page))
+    reply = (yield Send(wanted, is_complete=is_complete, limit=favicon.LIMIT, is_evidence=False)).data
+    if _NOT_FOUND.match(reply) and not shown.product and (error := recognise(reply)) and error.product:
+        return replace(shown, product=error.product, version=error.version)
+    icon = _icon(reply)
     return replace(shown, extras={**shown.extras, **favicon.digests(icon)}) if icon else shown
 
 
-def _icon(target: Target, path: str) -> Steps[bytes]:
-    """Fetch an icon; empty if the server has none, or it is larger than is fetched."""
-    if (yield Connect()).status is not ConnectionStatus.OPEN:
+def _icon(answer: bytes) -> bytes:
+    """Return the icon in an answer; empty if the server has none, or it is larger than is fetched."""
+    head = _HEAD_END.search(answer)
+    if not head or not _FOUND.match(answer) or _PAGE.search(answer, 0, head.end()):
         return b""
-    reply = yield Send(request(target, path), is_complete=is_complete, limit=favicon.LIMIT, is_evidence=False)
-    head = _HEAD_END.search(reply.data)
-    if not head or not _FOUND.match(reply.data) or _PAGE.search(reply.data, 0, head.end()):
-        return b""
-    length = _LENGTH.search(reply.data, 0, head.end())
-    body = reply.data[head.end() :]
+    length = _LENGTH.search(answer, 0, head.end())
+    body = answer[head.end() :]
     return body if length and int(length[1]) == len(body) else b""
 
 

@@ -27,6 +27,23 @@ def test_a_greeting_ends_it() -> None:
     assert not any(b"GET" in sent for sent in peer.sent)
 
 
+@pytest.mark.parametrize(
+    ("answers", "service"),
+    [
+        ({b"EHLO": b"250-mx\r\n250 STARTTLS\r\n"}, "smtp"),
+        ({b"EHLO": b"500 What?\r\n", b"HELO": b"250 mx\r\n"}, "smtp"),
+        ({b"EHLO": b"530 Log in first.\r\n", b"FEAT": b"530 Log in first.\r\n"}, "ftp"),
+        ({b"EHLO": b"500 What?\r\n", b"HELO": b"500 What?\r\n", b"FEAT": b"211-Features\r\n211 End\r\n"}, "ftp"),
+        ({b"EHLO": b"500 What?\r\n", b"HELO": b"500 What?\r\n", b"FEAT": b"500 What?\r\n"}, None),
+    ],
+)
+def test_a_greeting_that_names_no_protocol_is_answered(answers: dict[bytes, bytes], service: str | None) -> None:
+    """Mail and file servers both greet with 220; what follows distinguishes them where their words do not."""
+    peer = Peer(lambda data: answers.get(data[:4], b"?\r\n"), greeting=b"220 box.example.com at your service\r\n")
+    found = peer.run(identify(target())).fingerprint
+    assert (found.service, found.names) == (service, ("box.example.com",) if service else ())
+
+
 def test_a_silent_server_is_spoken_to() -> None:
     """The words of what is likely anywhere are tried over the connection that listened."""
     peer = Peer({b"GET / ": PAGE})

@@ -42,6 +42,21 @@ GREETINGS = [
     ),
     (b"220 localhost ESMTP\r\n", Fingerprint("smtp")),
     (
+        b"220 h.example.com FTP server (Version 6.4/OpenBSD/x-0.17) ready.\r\n",
+        Fingerprint("ftp", names=("h.example.com",)),
+    ),
+    (
+        b"HTTP/1.1 200 OK\r\nServer: PHP/8.2 OpenSSL/3.0 swoole-http-server\r\n\r\n",
+        Fingerprint("http", "swoole-http-server"),
+    ),
+    (b"220 h.example.com FTP server (SunOS 5.8) ready.\r\n", Fingerprint("ftp", names=("h.example.com",))),
+    (b"HTTP/1.1 200 OK\r\nServer: Python/3.11\r\n\r\n", Fingerprint("http", "Python", "3.11")),
+    (
+        b"HTTP/1.1 200 OK\r\nServer: Netdata Embedded HTTP Server v1.37.1\r\n\r\n",
+        Fingerprint("http", "Netdata", "1.37.1"),
+    ),
+    (b"HTTP/1.1 503 Service Unavailable\r\n\r\n<h1>503 Service Unavailable</h1>", Fingerprint("http")),
+    (
         b"+OK Dovecot (Debian) ready. <1.2@mail.example.com>\r\n",
         Fingerprint("pop3", "Dovecot", None, ("mail.example.com",)),
     ),
