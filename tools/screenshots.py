@@ -1,22 +1,31 @@
 """Makes the pictures of the page in docs/images from a small ledger of made-up hosts: `make screenshots`.
 
-The addresses are of networks for documentation and benchmarks; nothing is probed, and nothing leaves this machine.
+The addresses are of networks for documentation and benchmarks; nothing is probed, and nothing leaves this machine. The page
+is that of `cobalt up`, with a Redis and workers of its own.
 """
 
 import os
+import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import zlib
 from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import requests
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cobalt_tasks.db.engine import Database  # noqa: E402
 from cobalt_tasks.db.schema import upgrade  # noqa: E402
-from tests.browser.conftest import Chromium, Dashboard  # noqa: E402
+from tests.browser.conftest import Chromium  # noqa: E402
+from tests.conftest import free_port  # noqa: E402
+from tests.support.waiting import PATIENCE, wait_until  # noqa: E402
 from tests.support.world import address, fill  # noqa: E402
 
 HOSTS = 2_000
@@ -49,26 +58,50 @@ def main(folder: Path, width: int = WIDTH) -> None:
         os.environ |= {  # noqa: TID251  # what is started below inherits it
             "COBALT_HOME": name,
             "COBALT_DATABASE_URL": url,
-            "COBALT_BROKER_URL": "redis://127.0.0.1:1/0",
             "COBALT_OFFLINE": "true",
         }
+        for broker in ("COBALT_BROKER_URL", "CELERY_BROKER_URL"):
+            os.environ.pop(broker, None)  # noqa: TID251
         database = Database(url)
         upgrade(database)
         fill(database, home, HOSTS)
         database.dispose()
-        server, browser = Dashboard(), Chromium(home / "profile")
+        with _running() as server:
+            browser = Chromium(home / "profile")
+            try:
+                _take(browser, server, folder, width)
+            finally:
+                browser.close()
+
+
+@contextmanager
+def _running() -> Iterator[str]:
+    """Run `cobalt up`; yield the URL of its page once nothing is wrong with it."""
+    port, flower = free_port(), free_port()
+    command = [sys.executable, "-m", "cobalt_tasks", "up", "--port", str(port), "--flower-port", str(flower)]
+    up = subprocess.Popen([*command, "--concurrency", "1"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    server = f"http://127.0.0.1:{port}"
+
+    def is_well() -> bool:
+        assert up.poll() is None, "cobalt up ended at once"
         try:
-            _take(browser, server, folder, width)
-        finally:
-            browser.close()
-            server.stop()
+            return bool(requests.get(f"{server}/api/health", timeout=PATIENCE).json()["overall"] == 1.0)
+        except requests.ConnectionError:
+            return False
+
+    try:
+        wait_until(is_well, "everything is well")
+        yield server
+    finally:
+        up.send_signal(signal.SIGINT)
+        up.wait(PATIENCE)
 
 
-def _take(browser: Chromium, server: Dashboard, folder: Path, width: int) -> None:
-    page = browser.page(server.url)
+def _take(browser: Chromium, server: str, folder: Path, width: int) -> None:
+    page = browser.page(f"{server}/")
     page.resize(width, HEIGHT)
     for name, (path, loaded) in VIEWS.items():
-        page.go(server.url.rstrip("/") + path)
+        page.go(server + path)
         page.wait_for(f"!!({loaded}) && !document.querySelector('[aria-busy]')")
         page.wait_for("document.querySelector('#link').textContent !== ''")
         file = folder / f"{name}.png"
