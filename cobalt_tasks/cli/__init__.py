@@ -1,7 +1,9 @@
 """The command `cobalt`: one file per command group, each imported only when it is called."""
 
 import importlib
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -110,6 +112,7 @@ def cobalt() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; one clear line and an exit code for what goes wrong."""
     private_files.set_mask()
+    _open_what_is_closed()
     try:
         result: Any = cobalt.main(arguments, prog_name="cobalt", standalone_mode=False)
         sys.exit(result if isinstance(result, int) else 0)
@@ -127,6 +130,15 @@ def main(arguments: list[str] | None = None) -> None:
         _drop_output()
         _print_error(f"{error.filename or 'output'} cannot be written: {error.strerror}")
         sys.exit(1)
+
+
+def _open_what_is_closed() -> None:
+    """Open standard streams that were closed (`>&-`) on no file: Python has none then, and another file would get their number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  # until the program ends
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def _print_error(text: str) -> None:

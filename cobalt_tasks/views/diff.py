@@ -62,11 +62,12 @@ def between(settings: Settings, first: str, second: str, report: Callable[[str],
         sides = [_of_side(settings, database, each, report) for each in (first, second)]
         if None not in sides:
             return differences(*(side for side in sides if side is not None))
-        if sides != [None, None]:
-            raise ConfigurationError("name two files or sources, or two times: one of each cannot be compared")
         now = time.time()
+        moments = [_moment(each, now) for each, side in zip((first, second), sides, strict=True) if side is None]
+        if len(moments) == 1:
+            raise ConfigurationError("name two files or sources, or two times: one of each cannot be compared")
         with database.reading() as connection:
-            return differences(*snapshots.between(connection, _moment(first, now), _moment(second, now)))
+            return differences(*snapshots.between(connection, *moments))
     finally:
         database.dispose()
 

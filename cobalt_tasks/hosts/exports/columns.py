@@ -106,13 +106,15 @@ class TableRows:
         """Return the same rows with some of their columns, in the order of `names`.
 
         Raises:
-            ConfigurationError: there is no such column; the message lists all.
+            ConfigurationError: there is no such column, and the message lists all; or one is named twice.
 
         """
         own = self.names
         for name in names:
             if name not in own:
                 raise ConfigurationError(f"{self.table} have no column {name!r}; there are {', '.join(own)}")
+            if names.count(name) > 1:
+                raise ConfigurationError(f"the column {name!r} is named more than once")
         places = [own.index(name) for name in names]
         chosen: Callable[[Row], Any] = itemgetter(*places)
         alone = len(places) == 1

@@ -52,5 +52,9 @@ def test_sources_and_times(scans: tuple[str, str]) -> None:
         CliRunner().invoke(cobalt, ["ingest", file])
     assert lines("1", "2") == EXPECTED
     assert lines("1h", "0s") == ["+443/tcp"]
-    for each in (("1", "1h"), ("nonsense", "1h")):
-        assert CliRunner().invoke(cobalt, ["diff", *each]).exception is not None
+    for *sides, message in (
+        ("1", "1h", "two times"),
+        ("gone.xml", scans[1], "'gone.xml' is no file"),
+        ("1", "9", "'9' is no"),
+    ):
+        assert message in str(CliRunner().invoke(cobalt, ["diff", *sides]).exception)

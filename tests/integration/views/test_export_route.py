@@ -92,6 +92,7 @@ def test_what_cannot_be_exported_is_refused_at_once(
     with serving(sqlite_settings) as url:
         for query, reason in (
             ("q=port:22 cuntry:DE", "column 9"),
+            ("columns=address,score,address", "named more than once"),
             ("columns=address,nothing", "no column 'nothing'"),
             ("table=jobs&q=port:22", "cannot be searched"),
             ("table=ports&format=geojson", "geojson"),

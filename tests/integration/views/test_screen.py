@@ -110,6 +110,16 @@ def test_a_full_disk_is_one_line(sqlite_database: Database, settings: Settings, 
     assert (done.returncode, done.stderr) == (1, "cobalt: output cannot be written: No space left on device\n")
 
 
+@pytest.mark.parametrize("command", ["status", "hosts --json", "export", "ingest -"])
+def test_streams_that_are_closed_lead_nowhere(
+    sqlite_database: Database, settings: Settings, fill: Fill, command: str
+) -> None:
+    """With standard input, output and errors closed, a command does its work. Break: `_open_what_is_closed`."""
+    fill(sqlite_database)
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *PROGRAM, *command.split()]
+    assert subprocess.run(closed, timeout=PATIENCE, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("is_long", [True, False])
 def test_a_reader_that_has_gone_ends_a_command_quietly(
     sqlite_database: Database, settings: Settings, *, is_long: bool
