@@ -38,6 +38,25 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is a log of Zeek without the lines with # at its start; keep them (zeek-cut -c does)",
     ),
     (
+        re.compile(rb"\d\d/\d\d(?:/\d{2,4})?-\d\d:\d\d:\d\d\.\d+ +\[\*\*\] "),
+        "it is the short log of alerts, which is not read; Suricata's eve.json has the same and more",
+    ),
+    (
+        re.compile(rb"Plugin ID,CVE,|IP,Hostname,Port,Port Protocol,"),
+        "it is a report as CSV, which is not read; export it as .nessus, or as XML",
+    ),
+    (re.compile(rb"IP,Port,Timestamp,Data,"), "it is Shodan's CSV, which is not read; use its JSON: shodan download"),
+    (re.compile(rb"(?i)Starting Nmap .*nmap\.[o0]rg"), "it is nmap's output for fun (-oS); use -oX"),
+    (re.compile(rb"sl +local_address +rem(?:ote)?_address"), "it is the kernel's own table; use ss -tunap"),
+    (
+        re.compile(rb"\[[\d/]+ [\d:]+\] mod=[\w+]+\|cli="),
+        "it is a log of p0f, which is not read; a packet capture or Zeek's logs are",
+    ),
+    (
+        re.compile(rb".*(?:%(?:ASA|FTD)-\d-\d{6}: |\bdevid=\"?FG|,TRAFFIC,)|#Software: Microsoft Windows Firewall"),
+        "it is a log of a firewall that is not read; iptables, nftables, UFW, pfSense and flow logs are",
+    ),
+    (
         re.compile(rb"Flow Record:"),
         "it is nfdump's raw text; use its other form: nfdump -r FILE -o csv | cobalt ingest -",
     ),
@@ -46,7 +65,7 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is a flow log of a transit gateway; put a header before it: the names of its fields, as the flow log's format has them",
     ),
     (
-        re.compile(rb"[2-9] \d{1,12} (?:eni-\S+|-) "),
+        re.compile(rb"[2-9] (?:\d{1,12} (?:eni-\S+|-)|(?:vpc|subnet|i|eni)-\w+) "),
         "it is a VPC flow log in a form of its own; put a header before it: the names of its fields, as the flow log's format has them",
     ),
     (
@@ -97,5 +116,7 @@ def advice(sample: bytes) -> str | None:
 
 
 def _is_row_of_addresses(line: bytes) -> bool:
+    if line.startswith((b"{", b"[{")):
+        return False
     cells = [cell.strip('" ') for cell in re.split(r"[\t,;|]", line[:1024].decode("utf-8", "replace"))]
     return sum(1 for cell in cells if cell and canonical(cell) is not None) >= 2  # noqa: PLR2004  # both ends

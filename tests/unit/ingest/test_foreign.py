@@ -42,12 +42,21 @@ def test_utf_16_without_a_mark(order: str) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"5 641111 eni-0 192.0.2.1 192.0.2.2 5 3 17 52 1 1 2 REJECT OK vpc-0 subnet-0\n", "put a header before it"),
+        (b"5 641111 eni-0 192.0.2.1 192.0.2.2 5 3 17 52 1 1 2 REJECT OK ingress 1\n", "put a header before it"),
         (b"3 - 748335378900 tgw-0a tgw-attach-0 - - 192.0.2.1 192.0.2.2\n", "put a header before it"),
         (b"# x\nlease 192.0.2.1 {\n  starts 4 2024/12/19 17:58:01;\n", "arp-scan"),
         (b"router (192.0.2.1) at 02:00:00:00:00:01 [ether] on eth0\n", "arp-scan"),
         (b"192.0.2.1 dev eth0 lladdr 02:00:00:00:00:01 REACHABLE\n", "arp-scan"),
         (b"\nFlow Record: \n  src addr = 192.0.2.1\n", "-o csv"),
+        (b"05/13/2026-06:52:29.000000  [**] [1:2:7] x [**] {TCP} 192.0.2.1:80 -> 192.0.2.2:47592\n", "eve.json"),
+        (
+            b"Plugin ID,CVE,CVSS v2.0 Base Score,Risk,Host,Protocol,Port,Name\n10287,,,None,192.0.2.1,tcp,22,x\n",
+            ".nessus",
+        ),
+        (b"Aug 11 16:05:52 fw %ASA-6-302013: Built outbound TCP for x:192.0.2.1/443\n", "pfSense"),
+        (b"#Version: 1.5\n#Software: Microsoft Windows Firewall\n", "pfSense"),
+        (b"  sl  local_address rem_address   st\n   0: 0100007F:1F90 00000000:0000 0A\n", "ss -tunap"),
+        (b'{"records":[{"flowTuples":["1542110377,10.0.0.4,13.67.143.118,44931,443,T,O,A,B"]}]}\n', "not recognised"),
         (b"1760000000.3\tCMdzit1AMNsmfAIiQc\t192.0.2.2\t5\t192.0.2.3\t4\ttcp\n", "zeek-cut -c"),
     ],
 )

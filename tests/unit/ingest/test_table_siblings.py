@@ -261,3 +261,16 @@ def test_an_interface_inside_a_link_local_address_is_no_part_of_it() -> None:
     """
     batch = read("ssh 44 me 5u IPv6 0x2 0t0 TCP [fe80:4::1:2]:55555->[fe80:4::1]:22 (ESTABLISHED)\n", "lsof")
     assert connections(batch) == [("fe80::1:2", 55555, "fe80::1", 22, "tcp")]
+
+
+def test_all_fields_of_a_vpc_flow_log_without_a_header() -> None:
+    """As CloudWatch has them: the default fields, and those of later versions in the order of the documentation.
+
+    Break: `_MORE` in flows/vpc.py.
+    """
+    more = "vpc-0 subnet-0 i-0 2 IPv4 192.0.2.2 10.200.0.80 us-east-1 use1-az5 - - AMAZON CLOUDFRONT ingress 1"
+    batch = read(f"5 641111 eni-0 192.0.2.2 203.0.113.9 3000 5001 6 52 1 1640000066 1640000297 REJECT OK {more}\n")
+    assert connections(batch) == [("192.0.2.2", 3000, "203.0.113.9", 5001, "tcp")]
+    (kept,) = details(batch)
+    assert (kept["pkt-dstaddr"], kept["flow-direction"]) == ("10.200.0.80", "ingress")
+    assert "direction" not in kept

@@ -215,3 +215,16 @@ def test_wiresharks_export_as_csv() -> None:
     batch = read(f'{head}"1","0.000000","192.0.2.2","203.0.113.9","TCP","74","{info}"\n', "tshark-text")
     assert connections(batch) == [("192.0.2.2", 3000, "203.0.113.9", 5001, "tcp")]
     assert not batch.rejects
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"fuid": "F1"}, {"sig_id": "x"}, {"id": "F1", "hashAlgorithm": "sha1"}, {"acks": 1, "percent_lost": 0.0}],
+)
+def test_logs_of_zeek_about_no_connection_are_known_as_such(columns: Row) -> None:
+    """Given alone as JSON, they are ignored and counted, as they are as TSV or between others.
+
+    Break: their columns in zeek/json_.py, or in `_SIGNS` of zeek/logs.py.
+    """
+    batch = read(lines({"ts": 1.5, **columns}), "zeek-json")
+    assert (batch.records, batch.rejects) == (1, [])

@@ -11,6 +11,13 @@ _DEFAULT: Final = (
     *("version", "account-id", "interface-id", "srcaddr", "dstaddr", "srcport", "dstport", "protocol", "packets"),
     *("bytes", "start", "end", "action", "log-status"),
 )
+_MORE: Final = (
+    *("vpc-id", "subnet-id", "instance-id", "tcp-flags", "type", "pkt-srcaddr", "pkt-dstaddr", "region", "az-id"),
+    *("sublocation-type", "sublocation-id", "pkt-src-aws-service", "pkt-dst-aws-service", "flow-direction"),
+    "traffic-path",
+)
+"""What the later versions added, in the order of the documentation."""
+
 _COLUMNS: Final = {
     "source": "srcaddr",
     "source_port": "srcport",
@@ -49,7 +56,8 @@ class VpcFlowLog(CsvTable):
         """Read a `line` in the default form into `batch`."""
         if not _is_default(line):
             raise RefusedError("no header before it, and not in the default form")
-        self.row(dict(zip(_DEFAULT, _default_cells(line), strict=True)), batch)
+        found = _default_cells(line)
+        self.row(dict(zip((*_DEFAULT, *_MORE), found, strict=False)), batch)
 
     def row(self, record: dict[str, str], batch: Batch) -> None:
         """Read one flow, a `record`, into `batch`."""
@@ -75,9 +83,17 @@ class VpcFlowLog(CsvTable):
 def _default_cells(line: bytes) -> list[str]:
     found = cells(line, " ")
     # CloudWatch writes its own time before the line.
-    return found[1:] if len(found) == len(_DEFAULT) + 1 and "T" in found[0] else found
+    return found[1:] if found and "T" in found[0] else found
 
 
 def _is_default(line: bytes) -> bool:
+    """Return whether a line has the default fields, and behind them at most those of later versions in their order."""
     found = _default_cells(line)
-    return len(found) == len(_DEFAULT) and found[0].isdigit() and found[2].startswith("eni-") and found[-1].isupper()
+    more = found[len(_DEFAULT) :]
+    is_ordered = len(found) >= len(_DEFAULT) and found[0].isdigit() and found[2].startswith("eni-")
+    return (
+        is_ordered
+        and found[len(_DEFAULT) - 1].isupper()
+        and len(more) <= len(_MORE)
+        and all(each.startswith((start, "-")) for each, start in zip(more, ("vpc-", "subnet-"), strict=False))
+    )

@@ -15,6 +15,13 @@ _OTHERS: Final = (
     {"ts", "fingerprint", "certificate.serial"},
     {"ts", "id", "certificate.serial"},
     {"ts", "_path"},
+    {"ts", "fuid"},
+    {"ts", "sig_id"},
+    {"ts", "note", "msg"},
+    {"ts", "name", "notice"},
+    {"ts", "id", "hashAlgorithm"},
+    {"ts", "peer", "mem"},
+    {"ts", "acks", "percent_lost"},
 )
 """Columns that make a line one of Zeek's, where it has no connection."""
 
