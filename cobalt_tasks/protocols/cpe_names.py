@@ -187,6 +187,7 @@ CPE_NAMES: Final = {
     "TeamSpeak Server": "teamspeak:teamspeak",
     "thttpd": "acme:thttpd",
     "tinyproxy": "tinyproxy_project:tinyproxy",
+    "Tor": "torproject:tor",
     "Tornado": "tornadoweb:tornado",
     "Traefik": "traefik:traefik",
     "Transmission": "transmissionbt:transmission",

@@ -5,17 +5,17 @@ which recogniser looks at an answer first. A third party's package adds its own 
 of the group `cobalt.protocols`::
 
     [project.entry-points."cobalt.protocols"]
-    finger = "my_package.finger:PROTOCOL"
+    inventory = "my_package.inventory:PROTOCOL"
 
 A whole protocol::
 
     def recognise(raw: bytes) -> Fingerprint | None:
-        found = re.match(rb"Login: ([!-~]{1,32})", raw)
-        return Fingerprint("finger", "fingerd") if found else None
+        found = re.match(rb"Inventory server ([!-~]{1,32})", raw)
+        return Fingerprint("inventory", "inventoryd", clean(found[1])) if found else None
 
-    PROTOCOL = Protocol(name="finger", ports=(79,), words=lambda _: b"\r\n", recognise=recognise)
+    PROTOCOL = Protocol(name="inventory", ports=(1979,), words=lambda _: b"\r\n", recognise=recognise)
 
-That is enough to try it on port 79, and to recognise its answers wherever they turn up: on other ports, inside TLS, in the
+That is enough to try it on port 1979, and to recognise its answers wherever they turn up: on other ports, inside TLS, in the
 output of other tools. Three more fields make it better: `likelihood` tries its words on every port, `ask_more` asks for the
 version on the same connection, `starttls` reaches the certificate of a port that starts in the clear (base.py has them all).
 Nothing here opens a socket or reads a clock: a conversation yields steps, and workers/net.py takes them. Its test
@@ -117,6 +117,8 @@ _MODULES: Final = (
     "spamd",
     "clamd",
     "managesieve",
+    "tarantool",
+    "finger",
 )
 
 

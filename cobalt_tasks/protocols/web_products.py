@@ -39,6 +39,8 @@ WEB_PRODUCTS: Final = _table(
     ("HAProxy", "title", rb"^Statistics Report for HAProxy"),
     ("HAProxy", "body", rb"<h1>503 Service Unavailable</h1>\nNo server is available to handle this request\.\n</body>"),
     ("Privoxy", "reason", rb"^Invalid header received from (?:client|browser)$"),
+    ("Prosody", "body", rb"\np\.warning>span\{font-size:large;background-color:yellow\}"),
+    ("Tor", "title", rb"^(?:Tor's ControlPort is not an HTTP proxy|This is a SOCKS Proxy, Not An HTTP Proxy)"),
     ("NATS server", "body", rb'<link rel="shortcut icon" href="https?://nats\.io/'),
     ("Sanic", "body", rb"^\xe2\x9a\xa0\xef\xb8\x8f \d{3} \xe2\x80\x94 [A-Z][A-Za-z ]{1,40}\n={3,60}\n"),
     ("Fastify", "body", rb'^\{"message":"Route GET:/[^"\s]{0,500} not found","error":"Not Found","statusCode":404\}$'),

@@ -10,7 +10,13 @@ _STREAM = re.compile(rb"\s{0,10}(?:<\?xml[^>]{0,200}\?>\s{0,10})?<stream:stream\
 _FROM = re.compile(rb"\bfrom=[\"']([^\"'<>]{1,253})[\"']")
 _TLS = b"urn:ietf:params:xml:ns:xmpp-tls"
 _SERVER = b"jabber:server"
-_PRODUCTS = ((b"process-one.net", "ejabberd"), (b"prosody", "Prosody"), (b"igniterealtime", "Openfire"))
+_PRODUCTS = (
+    (b"process-one.net", "ejabberd"),
+    (b"prosody", "Prosody"),
+    (b"igniterealtime", "Openfire"),
+    (b">this server does not serve ", "Prosody"),
+    (b">this host does not serve ", "Prosody"),
+)
 
 
 def words(target: Target) -> bytes:

@@ -19,7 +19,7 @@ from tests.support.waiting import PATIENCE, wait_until
 
 PACKAGE = Path(__file__).parent / "cobalt_example"
 WHOIS = b"netname: EXAMPLE-NET\r\nabuse-mailbox: abuse@network.example\r\n"
-FINGER = b"Finger server 1.4\r\nLogin     Name       Tty\r\nroot      Operator   tty1\r\n"
+INVENTORY = b"Inventory server 1.4\r\nItem  Number\r\nchair 4\r\n"
 HOSTS = [f"11.0.0.{number}" for number in range(1, 4)]
 
 
@@ -156,13 +156,13 @@ def test_its_format_is_recognised_and_read(program: Program, home: Path) -> None
 
 def test_its_protocol_is_spoken_by_the_probe(program: Program, home: Path, answering: Callable[[bytes], int]) -> None:
     """A server of the protocol on any port is recognised, with its version. Break: the entry point, or `likelihood`."""
-    port = answering(FINGER)
+    port = answering(INVENTORY)
     (home / "scan.txt").write_text(f"open 127.0.0.1 {port}\n")
     program.run("ingest", "portlist", "scan.txt")
     with program.worker("banner") as log:
         wait_until(lambda: program.rows("ports")[0]["service"], "the service is known", seen=log.read_text)
     (found,) = program.rows("ports")
-    assert (found["service"], found["product"], found["version"]) == ("finger", "fingerd", "1.4")
+    assert (found["service"], found["product"], found["version"]) == ("inventory", "inventoryd", "1.4")
 
 
 def test_its_provider_is_asked_once_it_has_its_key(program: Program, provider: tuple[str, list[str]]) -> None:

@@ -11,7 +11,7 @@ from cobalt_tasks.protocols import Fingerprint, Protocol, registry
 from cobalt_tasks.protocols.base import Target
 
 NO_PROTOCOLS = {"__init__", "base", "fingerprint", "identify", "registry", "secure"}
-finger = Protocol(name="finger", recognise=lambda _: Fingerprint("finger"), ports=(79,))
+inventory = Protocol(name="inventory", recognise=lambda _: Fingerprint("inventory"), ports=(1979,))
 
 
 def test_every_file_has_one_entry() -> None:
@@ -55,9 +55,9 @@ def test_only_its_own_words_on_an_exclusive_port() -> None:
 
 def test_a_third_party_adds_a_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     """An entry point of the group is a protocol like ours."""
-    points = EntryPoints([EntryPoint("finger", f"{__name__}:finger", registry.GROUP)])
+    points = EntryPoints([EntryPoint("inventory", f"{__name__}:inventory", registry.GROUP)])
     monkeypatch.setattr(registry, "entry_points", lambda **_: points)
-    assert registry._load()[-1] is finger
+    assert registry._load()[-1] is inventory
 
 
 @pytest.mark.parametrize(("value", "error"), [("NO_PROTOCOLS", TypeError), ("registry.BY_NAME", TypeError)])
