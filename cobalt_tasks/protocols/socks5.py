@@ -11,9 +11,12 @@ _METHODS: Final = b"\x05\x02\x00\x02"
 _ANSWERS: Final = {b"\x05\x00": "no login", b"\x05\x02": "name and password", b"\x05\xff": "other login"}
 
 
-def recognise(_: bytes) -> Fingerprint | None:
-    """Two bytes could be from any server without the question."""
-    return None
+_REFUSAL: Final = b"\x05\xff"
+
+
+def recognise(raw: bytes) -> Fingerprint | None:
+    """The refusal alone, which is what some proxies answer to any words; the other answers could be from any server."""
+    return recognise_reply(raw) if raw == _REFUSAL else None
 
 
 def recognise_reply(raw: bytes) -> Fingerprint | None:
