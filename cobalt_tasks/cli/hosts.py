@@ -104,12 +104,13 @@ def _search(
 ) -> None:
     from cobalt_tasks.hosts.search import find
     from cobalt_tasks.hosts.search.fields import Searchable
+    from cobalt_tasks.hosts.search.orders import HostOrder
     from cobalt_tasks.views import documents, host_tables
     from cobalt_tasks.views import hosts as hosts_views
     from cobalt_tasks.views import search as views
 
     asked = find.read(database, query, Searchable.HOSTS, settings.home)
-    page = views.page(database, asked, limit, None, by_score=by_score)
+    page = views.page(database, asked, limit, None, order=HostOrder.SCORE if by_score else HostOrder.LAST_SEEN)
     if as_json:
         documents.print_list(page["items"])
     else:

@@ -54,6 +54,7 @@ def search(
     from cobalt_tasks.db.schema import existing_ledger
     from cobalt_tasks.hosts.search import find
     from cobalt_tasks.hosts.search.fields import Searchable
+    from cobalt_tasks.hosts.search.orders import HostOrder
     from cobalt_tasks.views import hosts
     from cobalt_tasks.views import search as views
 
@@ -67,7 +68,8 @@ def search(
             _print_facets(views.facets(database, asked, facets.split(",")), as_json=as_json)
         else:
             by_score = order == "score" and target == "hosts"
-            page = views.page(database, asked, limit, after, by_score=by_score)
+            host_order = HostOrder.SCORE if by_score else HostOrder.LAST_SEEN
+            page = views.page(database, asked, limit, after, order=host_order)
             note = "" if page["items"] else hosts.no_match_note(database, target)
             _print_page(target, page, note, as_json=as_json)
     finally:

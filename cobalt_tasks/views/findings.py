@@ -8,6 +8,7 @@ from cobalt_tasks.hosts import finding_lists
 from cobalt_tasks.hosts.finding_lists import RuleCounts
 from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.fields import Searchable
+from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import search as searches
 
 
@@ -60,7 +61,7 @@ def page(  # noqa: PLR0913  # which hosts
     find.read(database, query, Searchable.HOSTS, home)
     wanted = f'finding:"{rule}"' if rule is not None else "score:>0"
     search = find.read(database, f"({query}) {wanted}" if query.strip() else wanted, Searchable.HOSTS, home)
-    found = searches.page(database, search, limit, mark, by_score=by_score)
+    found = searches.page(database, search, limit, mark, order=HostOrder.SCORE if by_score else HostOrder.LAST_SEEN)
     addresses = [host["address"] for host in found["items"]]
     with find.searching(database) as connection:
         known = finding_lists.of_hosts(connection, addresses, rule)

@@ -9,26 +9,23 @@ import msgspec
 
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts.search import by_address as addresses
-from cobalt_tasks.hosts.search import by_score as ranking
 from cobalt_tasks.hosts.search import facets as counting
-from cobalt_tasks.hosts.search import find, results
+from cobalt_tasks.hosts.search import find, orders, results
 from cobalt_tasks.hosts.search.find import Key, Search
-from cobalt_tasks.hosts.search.rows import TARGETS
+from cobalt_tasks.hosts.search.orders import HostOrder
 
 
 class PageMarkError(ConfigurationError):
     """The mark is not the `next` of a page of this search."""
 
 
-def page(  # noqa: PLR0913  # a page of a search
+def page(
     database: Database,
     search: Search,
     limit: int,
     mark: str | None = None,
     *,
-    by_score: bool = False,
-    by_address: bool = False,
+    order: HostOrder = HostOrder.LAST_SEEN,
 ) -> dict[str, Any]:
     """Return a page of what matches: `items`, and the `next` mark, None at the end.
 
@@ -37,20 +34,15 @@ def page(  # noqa: PLR0913  # a page of a search
         search: from `find.read`.
         limit: rows at most.
         mark: the `next` of the page before; None for the first page.
-        by_score: of hosts, the highest score first, and only those above 0.
-        by_address: of hosts, in the order of their addresses.
+        order: of hosts.
 
     Raises:
         PageMarkError: the mark is none.
         SearchTooLongError: the search took too long.
 
     """
-    find_keys, order = find.keys, TARGETS[search.target].order
-    if by_score:
-        find_keys, order = ranking.keys, ranking.ORDER
-    elif by_address:
-        find_keys, order = addresses.keys, addresses.ORDER
-    after = None if mark is None else _unmarked(mark, order)
+    find_keys, columns = orders.of(search, order)
+    after = None if mark is None else _unmarked(mark, columns)
     with find.searching(database) as connection:
         keys = find_keys(connection, search, limit, after)
         rows = results.rows(connection, search.target, keys)

@@ -200,6 +200,10 @@ def test_counts_beside_a_list_are_those_of_its_rows(many: list[str], page: Any, 
         assert page.evaluate(counted) == [str(total * 4 // 5), str(total // 5)]
     page.show("/hosts?sort=score")
     page.wait_for(f"{NOTE} === '1–40 of 40 · only hosts with a score above 0'")
+    page.wait_for("document.querySelector('.exports a[href*=\"format=csv\"]')?.href.includes('order=score')")
+    exported = page.evaluate("fetch(document.querySelector('.exports a').href).then((answer) => answer.text())")
+    listed = page.evaluate("[...document.querySelectorAll('#host-rows th')].map((cell) => cell.innerText)")
+    assert [line.split(",")[0] for line in exported.splitlines()[1:]] == listed
     page.show("/hosts")
     page.wait_for("!document.querySelector('[aria-busy]')")
     page.show("/hosts?sort=address")

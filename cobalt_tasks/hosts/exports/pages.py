@@ -12,10 +12,11 @@ from cobalt_tasks.db.bulk import encode, one_of, rows_of
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.exports.columns import Page, TableRows
 from cobalt_tasks.hosts.exports.tables import LARGE, TABLES, ExportTable
-from cobalt_tasks.hosts.search import find, of_changes
+from cobalt_tasks.hosts.search import find, of_changes, orders
 from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.hosts.search.find import Search
 from cobalt_tasks.hosts.search.of_changes import Searches
+from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.hosts.search.rows import TARGETS
 
 Key = tuple[Any, ...]
@@ -56,15 +57,17 @@ def read_query(database: Database, table: str, query: str, home: Path) -> Asked 
     return find.read(database, query, exported.asked_of, home)
 
 
-def stream(database: Database, table: str, asked: Asked | None = None) -> TableRows:
+def stream(database: Database, table: str, asked: Asked | None = None, order: HostOrder | None = None) -> TableRows:
     """Return a stream of one of `TABLES`, in the order of its key. A page of rows is read when it is asked for.
 
     Args:
         database: the ledger.
         table: one of `TABLES`.
         asked: only the rows that match, from `read_query`; rows of a search come in its order. None: all rows.
+        order: of hosts; None: that of the search, or of the key for all rows.
 
-    Rows that come or change meanwhile may or may not be in it; none is in it twice, and none that stays is left out.
+    Rows that come or change meanwhile may or may not be in it; none is in it twice, and none that stays is left out. In an
+    `order`, a host that moves meanwhile may be left out, or be in it twice if its score falls.
 
     Raises:
         DatabaseUnavailableError: while it is read: the database does not answer.
@@ -73,7 +76,10 @@ def stream(database: Database, table: str, asked: Asked | None = None) -> TableR
     exported = TABLES[table]
     dialect = database.engine.dialect.name
     columns = exported.columns(dialect)
-    return TableRows(database, table, columns, _PageReader(database, exported).pages(asked))
+    if exported.asked_of is not Searchable.HOSTS or order is None:
+        return TableRows(database, table, columns, _PageReader(database, exported).pages(asked))
+    search = asked if isinstance(asked, Search) else find.read(database, "", Searchable.HOSTS)
+    return TableRows(database, table, columns, _PageReader(database, exported).pages(search, order))
 
 
 class _PageReader:
@@ -89,14 +95,14 @@ class _PageReader:
         marks = (column.label(f"key_{number}") for number, column in enumerate(exported.key))
         self._chosen: Select[Any] = chosen.add_columns(*marks)
 
-    def pages(self, asked: Asked | None) -> Iterator[Page]:
-        """Yield pages of the rows that match; None: of all rows."""
+    def pages(self, asked: Asked | None, order: HostOrder = HostOrder.LAST_SEEN) -> Iterator[Page]:
+        """Yield pages of the rows that match (`asked` None: of all rows), those of hosts in an `order`."""
         if asked is None:
             return self._all()
         if not isinstance(asked, Search):
             return self._changes(asked)
         is_own = TARGETS[asked.target].key == tuple(column.name for column in self._exported.key)
-        return self._matching(asked) if is_own else self._of_hosts(asked)
+        return self._matching(asked, order) if is_own else self._of_hosts(asked, order)
 
     def _all(self, addresses: Sequence[str] | None = None) -> Iterator[Page]:
         """Yield rows in the order of their key, which is not among the columns everywhere and is read beside them."""
@@ -116,11 +122,11 @@ class _PageReader:
             if is_whole and len(rows) < _ROWS_AT_ONCE:
                 return
 
-    def _matching(self, search: Search) -> Iterator[Page]:
-        """Yield the rows that match, in the order of the search."""
-        order = TARGETS[search.target].order
-        places = [order.index(column.name) for column in self._exported.key]
-        for found in find.all_keys(self._database, search):
+    def _matching(self, search: Search, order: HostOrder) -> Iterator[Page]:
+        """Yield the rows that match; `order`: of hosts."""
+        _, columns = orders.of(search, order)
+        places = [columns.index(column.name) for column in self._exported.key]
+        for found in orders.all_keys(self._database, search, order):
             keys = [tuple(each[place] for place in places) for each in found]
             for start in range(0, len(keys), _HOSTS_AT_ONCE):
                 some = keys[start : start + _HOSTS_AT_ONCE]
@@ -137,10 +143,10 @@ class _PageReader:
             chosen = chosen.where(column == wanted.c[column.name])
         return [tuple(row) for row in connection.execute(chosen, encode(keys))]
 
-    def _of_hosts(self, search: Search) -> Iterator[Page]:
-        """Yield the rows of the hosts that match."""
-        place = TARGETS[Searchable.HOSTS].order.index("address")
-        for found in find.all_keys(self._database, search):
+    def _of_hosts(self, search: Search, order: HostOrder) -> Iterator[Page]:
+        """Yield the rows of the hosts that match, some hundred hosts in an `order` after the other."""
+        place = orders.of(search, order)[1].index("address")
+        for found in orders.all_keys(self._database, search, order):
             for start in range(0, len(found), _HOSTS_AT_ONCE):
                 yield from self._all([each[place] for each in found[start : start + _HOSTS_AT_ONCE]])
 

@@ -34,10 +34,6 @@ _WALKED: Final = (500, 4_000)
 """Rows of the order that are looked at before more than a few are gathered by an index: first these, then those."""
 
 
-_KEYS_AT_ONCE: Final = 5_000
-"""Keys of an export that are found together."""
-
-
 class SearchTooLongError(CobaltError):
     """The search took too long: add a term that fewer match, such as net:, name: or seen:<1d."""
 
@@ -153,24 +149,6 @@ def matching(connection: Connection, search: Search) -> Select[Any]:
 def is_rare(connection: Connection, search: Search) -> bool:
     """Return whether an index finds the rows that match `search`, and they are few."""
     return search.asked is not None and rarest_first(connection, search.asked, search)[1] < _FEW
-
-
-def all_keys(database: Database, search: Search) -> Iterator[list[Key]]:
-    """Yield the keys of all rows of `database` that match `search`, in parts. Each part has a transaction of its own.
-
-    Raises:
-        SearchTooLongError: one part took too long.
-
-    """
-    after: Key | None = None
-    while True:
-        with searching(database) as connection:
-            found = keys(connection, search, _KEYS_AT_ONCE, after)
-        if found:
-            yield found
-            after = found[-1]
-        if len(found) < _KEYS_AT_ONCE:
-            return
 
 
 def _walk(

@@ -22,6 +22,7 @@ from cobalt_tasks.hosts import peers
 from cobalt_tasks.hosts.parts import PARTS, Page
 from cobalt_tasks.hosts.queries import After, Filter, Order
 from cobalt_tasks.hosts.search.fields import Searchable
+from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.jobs.lists import JobFilter
 from cobalt_tasks.views import hosts, metrics
 from cobalt_tasks.views.dashboard import answers as documents
@@ -35,7 +36,7 @@ from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.overview_routes import add_overview
 from cobalt_tasks.views.dashboard.pages import add_pages
 from cobalt_tasks.views.dashboard.route_parts import Before, Limit, address_of, json_answer
-from cobalt_tasks.views.dashboard.search_routes import HostOrder, Mark, OptionalText, add_search, found_page
+from cobalt_tasks.views.dashboard.search_routes import Mark, OptionalText, add_search, found_page
 from cobalt_tasks.views.dashboard.security import (
     Admission,
     BasicAuthentication,

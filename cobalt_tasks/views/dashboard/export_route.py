@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.hosts.exports import TABLES, TableRows, read_query, stream
 from cobalt_tasks.hosts.search.language import SearchError
+from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views.dashboard.changes_route import Kinds, Since
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.findings_route import Rule
@@ -31,6 +32,8 @@ Columns = Annotated[
     str, Query(max_length=1000, description="Only these, such as address,score; only where a format is of columns.")
 ]
 
+Order = Annotated[HostOrder | None, Query(description="Of hosts, as /api/hosts has it: by score, only those above 0.")]
+
 
 def add_export(app: FastAPI) -> None:
     """Add the routes of exports to `app`."""
@@ -47,6 +50,7 @@ def add_export(app: FastAPI) -> None:
         since: Since = None,
         kind: Kinds = (),
         rule: Rule = None,
+        order: Order = None,
     ) -> Response:
         """Return all rows of a table that match as a file, as `cobalt export` writes it, piece by piece.
 
@@ -57,7 +61,8 @@ def add_export(app: FastAPI) -> None:
 
         def open_pieces() -> Iterator[Any]:
             database, home = request.app.state.live.database, request.app.state.home
-            rows = _narrowed(stream(database, table, read_query(database, table, q, home)), since, kind, rule)
+            asked = read_query(database, table, q, home)
+            rows = _narrowed(stream(database, table, asked, order), since, kind, rule)
             chosen = FORMATS[form]
             return chosen.chunks(rows.only(names) if names and chosen.is_tabular else rows, ExportOptions(home=home))
 

@@ -1,6 +1,5 @@
 """The routes that search: ports, counts and facets, and what may follow in a query."""
 
-from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request, Response
@@ -12,6 +11,7 @@ from cobalt_tasks.hosts.search.facets import Count, Facets
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Searchable
 from cobalt_tasks.hosts.search.find import Search, SearchTooLongError
 from cobalt_tasks.hosts.search.language import LONGEST, SearchError
+from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import search as views
 from cobalt_tasks.views.dashboard.answers import FieldList, PortPage, ValueList
 from cobalt_tasks.views.dashboard.description import answers
@@ -37,14 +37,6 @@ FacetNames = Annotated[
 _COMPLETION_SECONDS = 1.0
 
 
-class HostOrder(StrEnum):
-    """Which hosts come first: the last seen, those with the highest score (above 0), or the lowest addresses."""
-
-    LAST_SEEN = "last_seen"
-    SCORE = "score"
-    ADDRESS = "address"
-
-
 def found_page(  # noqa: PLR0913  # a page of a search
     request: Request,
     query: str,
@@ -66,8 +58,7 @@ def found_page(  # noqa: PLR0913  # a page of a search
 
     """
     search = _read(request, query, target)
-    by_score, by_address = order is HostOrder.SCORE, order is HostOrder.ADDRESS
-    return views.page(_database(request), search, limit, after, by_score=by_score, by_address=by_address)
+    return views.page(_database(request), search, limit, after, order=order)
 
 
 def add_search(app: FastAPI) -> None:

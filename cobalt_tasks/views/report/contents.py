@@ -16,6 +16,7 @@ from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.facets import Count, Facets
 from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.hosts.search.find import Search
+from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.hosts.stats import SourceCounts
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.findings import Finding
@@ -120,7 +121,7 @@ def collect(database: Database, settings: Settings, asked: ReportQuery) -> Conte
     home = settings.home
     hosts = find.read(database, asked.query, Searchable.HOSTS, home)
     shown = search.page(database, hosts, HOSTS)["items"]
-    riskiest = search.page(database, hosts, _RISKIEST, by_score=True)["items"]
+    riskiest = search.page(database, hosts, _RISKIEST, order=HostOrder.SCORE)["items"]
     changed = changes.found(database, ChangeFilter(since=asked.since, query=asked.query), home, _COUNTED_CHANGES)
     of_certificates = find.read(database, asked.query, Searchable.CERTIFICATES, home)
     with database.reading() as connection:

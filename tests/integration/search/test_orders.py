@@ -7,8 +7,10 @@ from cobalt_tasks.core.addresses import sort_key
 from cobalt_tasks.db import counts
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
+from cobalt_tasks.hosts.exports import stream
 from cobalt_tasks.hosts.search import facets_of_all, find
 from cobalt_tasks.hosts.search.fields import FIELDS, Searchable
+from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import search as views
 from tests.integration.search.test_search import found
 from tests.integration.storage.test_plans import plans
@@ -29,7 +31,7 @@ def test_hosts_come_by_score(ledger: Database, monkeypatch: pytest.MonkeyPatch) 
             addresses: list[str] = []
             mark: str | None = None
             while len(addresses) <= len(wanted):
-                page = views.page(ledger, search, 7, mark, by_score=True)
+                page = views.page(ledger, search, 7, mark, order=HostOrder.SCORE)
                 addresses += [row["address"] for row in page["items"]]
                 if (mark := page["next"]) is None:
                     break
@@ -50,13 +52,13 @@ def test_hosts_come_by_address(ledger: Database, monkeypatch: pytest.MonkeyPatch
             addresses: list[str] = []
             mark: str | None = None
             while len(addresses) <= len(wanted):
-                page = views.page(ledger, search, 7, mark, by_address=True)
+                page = views.page(ledger, search, 7, mark, order=HostOrder.ADDRESS)
                 addresses += [row["address"] for row in page["items"]]
                 if (mark := page["next"]) is None:
                     break
             assert addresses == wanted
     with plans(ledger) as seen:
-        views.page(ledger, find.read(ledger, "country:DE", Searchable.HOSTS), 7, by_address=True)
+        views.page(ledger, find.read(ledger, "country:DE", Searchable.HOSTS), 7, order=HostOrder.ADDRESS)
     # The sample is small: PostgreSQL would rather read it whole.
     assert not ledger.is_sqlite or any("ix_hosts_address_key" in plan for plan in seen)
 
@@ -110,3 +112,13 @@ def test_facets_of_everything_are_counted_by_the_upkeep(ledger: Database, monkey
         with ledger.reading() as connection:
             assert facets_of_all.find(connection, target, wanted) is not None
         assert views.facets(ledger, everything[target], wanted) == counted[target]
+
+
+def test_exports_have_the_order_of_a_list(ledger: Database) -> None:
+    """Hosts are exported in the order in which a list shows them, with and without a query. Break: `order` in exports.pages."""
+    for query in ("", "country:DE,NL"):
+        search = find.read(ledger, query, Searchable.HOSTS)
+        for order in HostOrder:
+            listed = views.page(ledger, search, 500, order=order)["items"]
+            exported = stream(ledger, "hosts", search if query else None, order).rows
+            assert [row["address"] for row in exported] == [row["address"] for row in listed]

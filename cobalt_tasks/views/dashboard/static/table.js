@@ -35,7 +35,8 @@ async function formats() {
  *   API's name of the order, `note` what it leaves out; an `optional` column is hidden until it is chosen;
  * - `filters`: `{name, label, options: [[value, text]]}`, the first option is the default; `request(values)`: the API's
  *   parameters for their values; `narrowed(values, query)`: the terms that do the same in a query, and what the order leaves
- *   out, for counts and exports; `exported(values)`: the table of exports with other parameters; a column's `fields` are its columns there, if they are not its id;
+ *   out, for counts and exports; `exported(values, now, sort)`: the table of exports with other parameters, `sort` is the
+ *   column that the rows are ordered by; a column's `fields` are its columns there, if they are not its id;
  * - `order`: the `sort` of the column that comes first when none is chosen;
  * - `pageParameter(query)`: the API's name of a page's mark, if it is not `after`;
  * - `facets`: fields; `key(row)`; `total(status)`: the kept number of all rows; `none`: said of an empty ledger; `noMatch`.
@@ -230,7 +231,7 @@ export function startTable(container, first, tools, options) {
   /** Links to files with all rows of all pages, and the columns that are shown. */
   async function showExports() {
     const all = await formats();
-    const { table: exported, ...rest } = options.exported(values(), tools.serverNow());
+    const { table: exported, ...rest } = options.exported(values(), tools.serverNow(), sort());
     const names = shown().flatMap((column) => column.fields ?? [column.id]);
     const links = all.filter((each) => each.tables.includes(exported)).map((each) => {
       const link = anchor(each.name, href("/api/export", { table: exported, format: each.name, q: narrowed(), columns: each.columns ? names.join() : null, ...rest }));

@@ -24,7 +24,7 @@ export function mount(container, state, tools) {
     facets: ["country", "port", "service", "product", "org", "finding"],
     key: (host) => host.address,
     narrowed: (_values, query) => (query.get("sort") === "score" ? ["score:>0"] : []),
-    exported: () => ({ table: "hosts" }),
+    exported: (_values, _now, sort) => ({ table: "hosts", ...sort.parameter }),
     total: (status) => status.hosts,
     none: "No hosts yet: cobalt ingest brings them.",
     noMatch: "No host matches.",
