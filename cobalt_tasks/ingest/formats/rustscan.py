@@ -21,6 +21,11 @@ class Rustscan(NmapNormal):
     tool: ClassVar = "rustscan"
     summary: ClassVar = "what it prints with the output of nmap, and -g"
 
+    def __init__(self) -> None:
+        """Start without a port."""
+        super().__init__()
+        self._open: list[tuple[str, int]] = []
+
     @classmethod
     def score(cls, sample: bytes) -> int:
         """Count the lines that only RustScan prints; nmap's behind them count too."""
@@ -34,14 +39,26 @@ class Rustscan(NmapNormal):
             return super().split(data)
         return data.rfind(b"\n") + 1
 
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read the lines of `data`, which starts at byte `position`, into `batch`."""
+        super().parse(data, position, batch)
+        self._flush_open(batch)
+
     def _line(self, text: str, batch: Batch) -> None:
+        text = text.removeprefix("[~] ")
         if found := _OPEN.fullmatch(text):
             pairs = [(found[1], found[2])]
         elif listed := _LIST.fullmatch(text):
             pairs = [(listed[1], port.strip()) for port in listed[2].split(",") if port.strip()]
         else:
             super()._line(text, batch)
+            if self._scan.when is not None:
+                self._flush_open(batch)
             return
-        for host, port in pairs:
-            address, number = values.address(host, "address"), values.port(port, "port")
-            batch.discover(Discovery(address=address, protocol="tcp", port=number))
+        self._open += [(values.address(host, "address"), values.port(port, "port")) for host, port in pairs]
+
+    def _flush_open(self, batch: Batch) -> None:
+        """Add the ports of RustScan's own lines: they have no time, the line of nmap that follows them has."""
+        for address, port in self._open:
+            batch.discover(Discovery(address=address, protocol="tcp", port=port, observed_at=self._scan.when))
+        self._open.clear()

@@ -293,3 +293,18 @@ def test_tlsx_of_early_versions() -> None:
     batch = read(lines({**record, "tls_version": "tls13", "subject_an": ["b.example.com"]}), "tlsx")
     assert services(batch) == {("192.0.2.1", 443): ("tls", None, None)}
     assert {each.name for each in batch.hostnames} == {"a.example.com", "b.example.com"}
+
+
+def test_ports_of_rustscan_are_as_old_as_the_scan_behind_them() -> None:
+    """Its own lines have no time: a file of last year does not confirm its ports today.
+
+    Break: `_flush_open`, or the prefix of the line in rustscan.py.
+    """
+    batch = read(
+        "Open 192.0.2.1:22\nOpen 192.0.2.1:80\n[~] Starting Script(s)\n"
+        "[~] Starting Nmap 7.94SVN ( https://nmap.org ) at 2024-08-26 10:56 PDT\n"
+        "Nmap scan report for 192.0.2.1\nHost is up (0.076s latency).\nPORT STATE SERVICE\n22/tcp open ssh\n",
+        "rustscan",
+    )
+    assert [(row[3], row[5]) for row in batch.discoveries] == [(port, 1724694960.0) for port in (22, 80, 22)]
+    assert ports(read("Open 192.0.2.1:22\n", "rustscan")) == [("192.0.2.1", "tcp", 22)]
