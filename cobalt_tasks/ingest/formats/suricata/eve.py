@@ -24,6 +24,9 @@ _FROM_CLIENT: Final = frozenset({
 may be the server.
 """
 
+_ABOUT_PACKETS: Final = frozenset({"alert", "anomaly", "drop", "fileinfo", "packet", "netflow"})
+"""Events that can be about any packet of a flow; the protocols' own come with its first messages."""
+
 _ANSWERS: Final = ("answer", "response")
 """Types of DNS messages. Some versions write an answer as the packet, others as the question."""
 
@@ -121,7 +124,8 @@ def _ends(kind: str, event: Record) -> tuple[Ends, Authority, Record]:
     if direction in ("to_server", "to_client"):
         return (packet if direction == "to_server" else back), Authority.LOG, {}
     ends = back if values.is_from_server(packet[1], packet[3], packet[2]) else packet
-    return ends, Authority.PACKET, {"direction": values.BY_PORT}
+    authority = Authority.PACKET if kind in _ABOUT_PACKETS else Authority.LOG
+    return ends, authority, {"direction": values.BY_PORT}
 
 
 def _details(kind: str, event: Record) -> Record:
