@@ -94,6 +94,8 @@ class Number(ValueKind):
         first, dots, last = value.text.partition("..")
         if dots and not compare:
             low, high = self._read(first, value), self._read(last, value)
+            if low > high:
+                raise SearchError(f"{value.text} has no numbers: the lower end stands first", value.column)
             return lambda row: row[column].between(low, high)
         return _compared(column, compare, self._read(value.text, value))
 

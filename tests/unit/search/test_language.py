@@ -108,6 +108,7 @@ def test_no_query_makes_sql_of_its_own(text: str, target: Searchable, is_sqlite:
         ("net:nowhere", "'nowhere' is no address and no network", 5),
         ("src:10.0.0.1", "src: is a field of connections, not of hosts", 1),
         ("service:>a", "service: has no order", 10),
+        ("port:80..22", "80..22 has no numbers: the lower end stands first", 6),
         ("product:a*b", "* stands at the end only", 9),
         ("site:nosuch", "there is no site 'nosuch'; there are office", 6),
         ("cert.selfsigned:perhaps", "write yes or no", 17),
