@@ -115,13 +115,17 @@ def _some(values: Sequence[str], limit: int) -> str:
 def _about(host: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "seen", f"{iso(host['first_seen'])} to {iso(host['last_seen'])}"
     yield "risk", "not scored yet" if host["score"] is None else f"{host['score']:.2f} of 1"
+    if own := host["own_network"]:
+        yield "site", " · ".join([own.name, *([own.owner] if own.owner else []), *own.tags])
+        if own.latitude is not None:
+            yield "coordinates", f"{own.latitude:.4f}, {own.longitude:.4f}"
     if not host["provider"]:
         reasons = {each.check: each.reason for each in host["not_checked"]}
         yield "location", f"not checked: {reasons['location']}" if "location" in reasons else "unknown"
         return
     parts = (host["city"], host["region"], host["country_name"], host["country_code"])
     yield "location", ", ".join(part for part in parts if part) or "unknown"
-    if host["latitude"] is not None:
+    if host["latitude"] is not None and not (own and own.latitude is not None):
         yield "coordinates", f"{host['latitude']:.4f}, {host['longitude']:.4f}"
     network = (f"AS{host['asn']}" if host["asn"] is not None else None, host["organisation"], host["isp"])
     if any(network):

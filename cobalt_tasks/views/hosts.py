@@ -4,7 +4,8 @@ from typing import Any
 
 import msgspec
 
-from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.core import own_networks
+from cobalt_tasks.core.errors import CobaltError, ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import connections as traffic
@@ -43,7 +44,8 @@ def host(
 ) -> dict[str, Any]:
     """Return what is known about a host: its lists as far as the page goes, and what was not looked at.
 
-    `totals` has the length of each list; `next` the addresses at which the API goes on with those that are longer.
+    `own_network` is what networks.toml describes it with, None outside of its networks; `totals` has the length of each list;
+    `next` the addresses at which the API goes on with those that are longer.
 
     Args:
         database: the ledger.
@@ -69,7 +71,15 @@ def host(
         for name, rows in shown.items()
         if len(rows) < totals[name]
     }
-    return {**known, **shown, "connections": recent, "not_checked": not_checked, "totals": totals, "next": following}
+    return {
+        **known,
+        **shown,
+        "own_network": _own_network(address, settings),
+        "connections": recent,
+        "not_checked": not_checked,
+        "totals": totals,
+        "next": following,
+    }
 
 
 def part(database: Database, address: str, name: str, page: host_parts.Page) -> dict[str, Any]:
@@ -126,6 +136,14 @@ def no_match_note(database: Database, what: str = "hosts", query: str = "") -> s
         if not host_queries.has_hosts(connection):
             return _NO_HOSTS
     return f"No {what.removesuffix('s')} matches{f' {query}' if query else '.'}"
+
+
+def _own_network(address: str, settings: Settings) -> own_networks.Description | None:
+    try:
+        return own_networks.load(settings.home).of(address)
+    except ConfigurationError:
+        # It is among what was not checked: the rules read that file too.
+        return None
 
 
 def _required(known: dict[str, Any] | None, address: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+from cobalt_tasks.core.own_networks import Description
 from cobalt_tasks.threat.zones import Zone
 from cobalt_tasks.views.dashboard.payload import Component, Health
 from cobalt_tasks.views.status import Queue, SystemStatus, WorkerState
@@ -166,6 +167,7 @@ class HostAnswer(Whereabouts):
     location_sources: str | None
     located_at: float | None
     database_built: float | None
+    own_network: Description | None
     evidence: list[dict[str, Any]]
     hostnames: list[dict[str, Any]]
     hardware_addresses: list[dict[str, Any]]

@@ -296,3 +296,19 @@ def test_the_reason_comes_from_the_job(  # noqa: PLR0917
         connection.execute(update(models.jobs).values(changes))
     names = {"geolocation": "location", "domain": "name"}
     assert checks(database, live_settings, address).get(names.get(kind, kind)) == expected
+
+def test_a_host_of_an_own_network_has_its_site(sqlite_settings: Settings, sqlite_database: Database, fill: Fill) -> None:
+    """Name, owner, tags and place of the smallest network in networks.toml; a host outside has none, nor has any while that
+    file cannot be read.
+    """
+    fill(sqlite_database)
+    file = sqlite_settings.home / "networks.toml"
+    place = "latitude = 52.52\nlongitude = 13.4\n"
+    file.write_text(f'["192.168.1.0/24"]\nname = "office"\nowner = "IT"\ntags = ["lab", "berlin"]\n{place}')
+    shown = " ".join(CliRunner().invoke(command, ["192.168.1.2"]).stdout.split())
+    assert "site office · IT · lab · berlin coordinates 52.5200, 13.4000" in shown
+    own = hosts.host(sqlite_database, "192.168.1.2", sqlite_settings)["own_network"]
+    assert (own.name, own.owner, own.tags) == ("office", "IT", ("lab", "berlin"))
+    assert hosts.host(sqlite_database, "198.51.100.7", sqlite_settings)["own_network"] is None
+    file.write_text("[")
+    assert hosts.host(sqlite_database, "192.168.1.2", sqlite_settings)["own_network"] is None

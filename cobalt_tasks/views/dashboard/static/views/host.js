@@ -48,10 +48,13 @@ function facts(host) {
   const missing = new Map(host.not_checked.map((each) => [each.check, each.reason]));
   const place = words.place(host.city, host.region, host.country_name ?? host.country_code);
   const find = (field, value, text) => anchor(text, href("/hosts", { q: term(field, value) }));
+  const own = host.own_network;
+  const at = own && own.latitude !== null ? own : host;
   const rows = [
     ["Names", host.hostnames.length ? words.brief([...new Set(host.hostnames.map((name) => name.name))], 5) : null],
+    ["Site", own && make("span", "", find("site", own.name, own.name), own.owner && ` · ${own.owner}`, ...own.tags.flatMap((tag) => [" · ", find("tag", tag, tag)])), "From networks.toml"],
     ["Place", place ? (host.country_code ? find("country", host.country_code, place) : place) : missing.has("location") ? `not checked: ${missing.get("location")}` : "unknown"],
-    ["Coordinates", host.latitude === null ? null : `${host.latitude.toFixed(4)}, ${host.longitude.toFixed(4)}`],
+    ["Coordinates", at.latitude === null ? null : `${at.latitude.toFixed(4)}, ${at.longitude.toFixed(4)}`],
     ["Network", host.asn === null ? words.place(host.organisation, host.isp) : find("asn", host.asn, words.place(`AS${host.asn}`, host.organisation, host.isp)), words.ASN],
     ["Located by", host.provider ? `${host.provider}, ${words.moment(host.located_at)}` : null],
     ["First seen", words.moment(host.first_seen)],
