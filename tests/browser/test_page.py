@@ -222,7 +222,9 @@ def test_a_host_of_an_own_network_shows_its_site(page: Any, home: Path, ledger: 
     site = "[...document.querySelectorAll('dt')].find(each => each.innerText === 'Site')?.nextSibling"
     page.wait_for(f"{site}?.innerText === '<b>office · IT · lab'")
     page.evaluate(f"{site}.querySelectorAll('a')[1].click()")
-    page.wait_for("location.search === '?q=tag%3Alab' && document.querySelector('tbody')?.innerText.includes('10.1.0.7')")
+    page.wait_for(
+        "location.search === '?q=tag%3Alab' && document.querySelector('tbody')?.innerText.includes('10.1.0.7')"
+    )
 
 
 def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) -> None:

@@ -151,7 +151,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="a name of the host", places=_same(Home.NAME, "name"), listed=True,
     ),
     Field(
-        name="country", kind=values.Exact("two letters", str.upper), example="country:DE", facet=True,
+        name="country", kind=values.Exact("two letters, such as DE", str.upper, "[A-Za-z0-9]{2}"), example="country:DE", facet=True,
         index="ix_locations_country_code_address", has_addresses=True, meaning="the country of the host",
         places=_same(Home.LOCATION, "country_code"), listed=True,
     ),

@@ -112,12 +112,22 @@ class Number(ValueKind):
 class Exact(ValueKind):
     """One word out of a fixed vocabulary, whatever its case."""
 
-    def __init__(self, word: str, fold: Callable[[str], str] = str.lower) -> None:
-        """`word` names the type; `fold` brings a value into the form of the column."""
+    def __init__(self, word: str, fold: Callable[[str], str] = str.lower, form: str = ".*") -> None:
+        """Read words of one form.
+
+        Args:
+            word: names the type.
+            fold: brings a value into the form of the column.
+            form: a regular expression for the whole of a value; others cannot be in the column.
+
+        """
         self.word = word
         self._fold = fold
+        self._form = re.compile(form, re.DOTALL)
 
     def _test(self, column: str, compare: str, value: Value, context: Context) -> Test:  # noqa: ARG002
+        if not self._form.fullmatch(value.text):
+            raise SearchError(f"{value.text!r} is not of the form: {self.word}", value.column)
         wanted = self._fold(value.text)
         return lambda row: row[column] == wanted
 

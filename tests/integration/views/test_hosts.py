@@ -297,7 +297,10 @@ def test_the_reason_comes_from_the_job(  # noqa: PLR0917
     names = {"geolocation": "location", "domain": "name"}
     assert checks(database, live_settings, address).get(names.get(kind, kind)) == expected
 
-def test_a_host_of_an_own_network_has_its_site(sqlite_settings: Settings, sqlite_database: Database, fill: Fill) -> None:
+
+def test_a_host_of_an_own_network_has_its_site(
+    sqlite_settings: Settings, sqlite_database: Database, fill: Fill
+) -> None:
     """Name, owner, tags and place of the smallest network in networks.toml; a host outside has none, nor has any while that
     file cannot be read.
     """

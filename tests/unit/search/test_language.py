@@ -104,6 +104,7 @@ def test_no_query_makes_sql_of_its_own(text: str, target: Searchable, is_sqlite:
         ("port:70000", "70000 is not between 0 and 65,535", 6),
         ("port:22 (a OR", "the query ends too early", 14),
         ('port:22 "abc', 'this " has no other', 9),
+        ("country:Germany", "'Germany' is not of the form: two letters, such as DE", 9),
         ("seen:soon", "'soon' is no time: write an age such as 12h", 6),
         ("net:nowhere", "'nowhere' is no address and no network", 5),
         ("src:10.0.0.1", "src: is a field of connections, not of hosts", 1),
