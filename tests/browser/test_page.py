@@ -214,19 +214,6 @@ def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Any, ledg
     assert page.text("#host-empty") == "No host matches."
 
 
-def test_a_host_of_an_own_network_shows_its_site(page: Any, home: Path, ledger: Database) -> None:
-    """Name and tags lead to their hosts; markup in a name is text. Break: the row "Site" in host.js."""
-    (home / "networks.toml").write_text('["10.1.0.0/16"]\nname = "<b>office"\nowner = "IT"\ntags = ["lab"]\n')
-    connect(ledger, ["10.1.0.7"])
-    page.show("/hosts/10.1.0.7")
-    site = "[...document.querySelectorAll('dt')].find(each => each.innerText === 'Site')?.nextSibling"
-    page.wait_for(f"{site}?.innerText === '<b>office · IT · lab'")
-    page.evaluate(f"{site}.querySelectorAll('a')[1].click()")
-    page.wait_for(
-        "location.search === '?q=tag%3Alab' && document.querySelector('tbody')?.innerText.includes('10.1.0.7')"
-    )
-
-
 def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) -> None:
     """Of 250 ports a hundred are shown; the heading says so, and a button shows the rest."""
     connect(ledger, ["198.51.100.10"])

@@ -214,3 +214,18 @@ def test_counts_beside_a_list_are_those_of_its_rows(many: list[str], page: Any, 
     click(page, ".facets a[href$='%29+country%3ADE']")
     page.wait_for(f"{NOTE} === '1–100 of 469'")
     assert page.messages == []
+
+
+def test_a_host_of_an_own_network_shows_its_site(page: Any, home: Path, ledger: Database) -> None:
+    """Name and tags lead to their hosts; markup in a name is text. Break: the row "Site" in host.js."""
+    (home / "networks.toml").write_text('["10.1.0.0/16"]\nname = "<b>office"\nowner = "IT"\ntags = ["lab"]\n')
+    with ledger.writing() as connection:
+        one = {"address": "10.1.0.7", "first_seen": 1.0, "last_seen": 1.0, "discovered": True}
+        connection.execute(insert(models.hosts), [one])
+    page.show("/hosts/10.1.0.7")
+    site = "[...document.querySelectorAll('dt')].find(each => each.innerText === 'Site')?.nextSibling"
+    page.wait_for(f"{site}?.innerText === '<b>office · IT · lab'")
+    page.evaluate(f"{site}.querySelectorAll('a')[1].click()")
+    page.wait_for(
+        "location.search === '?q=tag%3Alab' && document.querySelector('tbody')?.innerText.includes('10.1.0.7')"
+    )

@@ -115,11 +115,7 @@ class Exact(ValueKind):
     def __init__(self, word: str, fold: Callable[[str], str] = str.lower, form: str = ".*") -> None:
         """Read words of one form.
 
-        Args:
-            word: names the type.
-            fold: brings a value into the form of the column.
-            form: a regular expression for the whole of a value; others cannot be in the column.
-
+        word: names the type; fold: brings a value into the form of the column; form: a regular expression for all of it.
         """
         self.word = word
         self._fold = fold
