@@ -1,7 +1,7 @@
 """Fails where tests cover less than they did: of the whole program, and of the branches of its core.
 
 `python tools/coverage_gate.py` reads what `make coverage` measured, commands and workers included. The figures below are what
-was measured last, on SQLite and by the tests of the core alone: they only rise, and are to become 95.
+was measured last: they only rise, and are to become 95.
 """
 
 import json
@@ -14,8 +14,8 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 BRANCHES: Final[Mapping[str, float]] = {
-    "cobalt_tasks/jobs": 87.0,
-    "cobalt_tasks/ingest": 88.1,
+    "cobalt_tasks/jobs": 92.0,
+    "cobalt_tasks/ingest": 92.5,
     "cobalt_tasks/core/addresses.py": 100.0,
     "cobalt_tasks/core/special_networks.py": 100.0,
     "cobalt_tasks/core/own_networks.py": 88.8,

@@ -54,6 +54,13 @@ class CarefulChannel(Channel):
         """Sort the queues by the catalog, not by `-Q`: their order decides between messages of one level."""
         self._queue_cycle.update(sorted(self.active_queues, key=_rank))
 
+    def _connparams(self, *args: Any, **options: Any) -> Any:
+        # A message acknowledged late, when its connection was closed: kombu would fail with an AttributeError, which ends
+        # the worker; this one it logs.
+        if self.connection.client is None:
+            raise redis.ConnectionError("the connection of this channel is closed")
+        return super()._connparams(*args, **options)  # type: ignore[misc]  # the stubs lack it
+
     def _create_client(self, *args: Any, **options: Any) -> Any:
         client = super()._create_client(*args, **options)  # type: ignore[misc]  # the stubs lack it
         client.set_response_callback("BRPOP", self._checked)

