@@ -70,7 +70,7 @@ def hosts(  # Click passes them by name
         if (address := canonical(words)) is not None:
             _show_one(database, settings, address, as_json=as_json)
         elif words:
-            _search(database, settings, _with_filters(words, only), limit, by_score=order == "score", as_json=as_json)
+            _search(database, settings, _with_filters(words, only), limit, order, as_json=as_json)
         else:
             _list(database, limit, only, Order(order), as_json=as_json)
     finally:
@@ -99,9 +99,7 @@ def _list(database: "Database", limit: int, only: "Filter", order: "Order", *, a
         host_tables.print_hosts(found, "" if found else views.empty_note(database, only, order))
 
 
-def _search(
-    database: "Database", settings: "Settings", query: str, limit: int, *, by_score: bool, as_json: bool
-) -> None:
+def _search(database: "Database", settings: "Settings", query: str, limit: int, order: str, *, as_json: bool) -> None:
     from cobalt_tasks.hosts.search import find
     from cobalt_tasks.hosts.search.fields import Searchable
     from cobalt_tasks.hosts.search.orders import HostOrder
@@ -110,14 +108,14 @@ def _search(
     from cobalt_tasks.views import search as views
 
     asked = find.read(database, query, Searchable.HOSTS, settings.home)
-    page = views.page(database, asked, limit, None, order=HostOrder.SCORE if by_score else HostOrder.LAST_SEEN)
+    page = views.page(database, asked, limit, None, order=HostOrder(order))
     if as_json:
         documents.print_list(page["items"])
     else:
         note = "" if page["items"] else hosts_views.no_match_note(database, query=query)
         host_tables.print_hosts(page["items"], note)
-    order = " --order score" if by_score else ""
-    print_next(page["next"], f"cobalt search {shlex.quote(query)}{order}")
+    option = " --order score" if order == HostOrder.SCORE else ""
+    print_next(page["next"], f"cobalt search {shlex.quote(query)}{option}")
 
 
 def _with_filters(words: str, only: "Filter") -> str:

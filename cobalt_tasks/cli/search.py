@@ -67,9 +67,9 @@ def search(
         elif facets is not None:
             _print_facets(views.facets(database, asked, facets.split(",")), as_json=as_json)
         else:
-            by_score = order == "score" and target == "hosts"
-            host_order = HostOrder.SCORE if by_score else HostOrder.LAST_SEEN
-            page = views.page(database, asked, limit, after, order=host_order)
+            page = views.page(
+                database, asked, limit, after, order=HostOrder.SCORE if order == "score" else HostOrder.LAST_SEEN
+            )
             note = "" if page["items"] else hosts.no_match_note(database, target)
             _print_page(target, page, note, as_json=as_json)
     finally:

@@ -246,6 +246,14 @@ def details(found: dict[str, Any]) -> str | None:
     return msgspec.json.encode(kept).decode()
 
 
+def asctime(text: str) -> float | None:
+    """Return epoch seconds of a local time as C's asctime writes it: `Thu Nov 26 16:26:22 2026`; None if it is none."""
+    try:
+        return timestamp(datetime.strptime(text, "%a %b %d %H:%M:%S %Y").timestamp())  # noqa: DTZ007  # local time
+    except (ValueError, OverflowError):
+        return None
+
+
 def _from_text(value: str) -> float:
     try:
         return float(value)

@@ -8,6 +8,7 @@ from cobalt_tasks.hosts import finding_lists
 from cobalt_tasks.hosts.finding_lists import RuleCounts
 from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.fields import Searchable
+from cobalt_tasks.hosts.search.language import quoted
 from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import search as searches
 
@@ -38,7 +39,7 @@ def page(  # noqa: PLR0913  # which hosts
     query: str = "",
     rule: str | None = None,
     mark: str | None = None,
-    by_score: bool = True,
+    order: HostOrder = HostOrder.SCORE,
 ) -> dict[str, Any]:
     """Return a page of hosts with their `findings`: `items`, and the `next` mark, None at the end.
 
@@ -49,7 +50,7 @@ def page(  # noqa: PLR0913  # which hosts
         query: which hosts; empty: all.
         rule: only hosts that this rule matched on, and only its findings; None: any rule.
         mark: the `next` of the page before; None for the first page.
-        by_score: the highest score first, and only hosts with a score above 0; else the last seen first.
+        order: of the hosts.
 
     Raises:
         SearchError: the query cannot be used; the message names the column.
@@ -59,9 +60,9 @@ def page(  # noqa: PLR0913  # which hosts
     """
     # The query alone first: an error names the column in what the user wrote.
     find.read(database, query, Searchable.HOSTS, home)
-    wanted = f'finding:"{rule}"' if rule is not None else "score:>0"
+    wanted = f"finding:{quoted(rule)}" if rule is not None else "score:>0"
     search = find.read(database, f"({query}) {wanted}" if query.strip() else wanted, Searchable.HOSTS, home)
-    found = searches.page(database, search, limit, mark, order=HostOrder.SCORE if by_score else HostOrder.LAST_SEEN)
+    found = searches.page(database, search, limit, mark, order=order)
     addresses = [host["address"] for host in found["items"]]
     with find.searching(database) as connection:
         known = finding_lists.of_hosts(connection, addresses, rule)

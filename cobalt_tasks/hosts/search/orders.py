@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import by_address, by_score, find
+from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.hosts.search.find import Key, Search
 from cobalt_tasks.hosts.search.rows import TARGETS
 
@@ -33,11 +34,10 @@ def of(search: Search, order: HostOrder = HostOrder.LAST_SEEN) -> tuple[FindKeys
         order: of hosts.
 
     """
-    if order is HostOrder.SCORE:
-        return by_score.keys, by_score.ORDER
-    if order is HostOrder.ADDRESS:
-        return by_address.keys, by_address.ORDER
-    return find.keys, TARGETS[search.target].order
+    if search.target is not Searchable.HOSTS or order is HostOrder.LAST_SEEN:
+        return find.keys, TARGETS[search.target].order
+    ordered = by_score if order is HostOrder.SCORE else by_address
+    return ordered.keys, ordered.ORDER
 
 
 def all_keys(database: Database, search: Search, order: HostOrder = HostOrder.LAST_SEEN) -> Iterator[list[Key]]:

@@ -17,5 +17,9 @@ def base64_or_nothing(text: str | bytes) -> bytes:
 
 def certificate_of(pem: object) -> bytes:
     """Return the DER of the first certificate in PEM, or nothing when there is no such."""
-    found = _PEM.search(pem) if isinstance(pem, str) else None
-    return base64_or_nothing(found[1]) if found else b""
+    return next(iter(certificates_of(pem)), b"") if isinstance(pem, str) else b""
+
+
+def certificates_of(text: str) -> list[bytes]:
+    """Return the DER of all certificates that a text has in PEM; nothing for one that is no base64."""
+    return [base64_or_nothing(each) for each in _PEM.findall(text)]

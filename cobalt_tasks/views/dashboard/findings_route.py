@@ -6,6 +6,7 @@ from fastapi import FastAPI, Query, Request, Response
 
 from cobalt_tasks.hosts.finding_lists import RuleCounts
 from cobalt_tasks.hosts.queries import Order
+from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import findings as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import FindingPage
@@ -38,8 +39,8 @@ def add_findings(app: FastAPI) -> None:
         listed: `/api/hosts/{ip}/evidence` has all.
         """
         state = request.app.state
-        by_score = order is Order.SCORE
-        page = views.page(state.live.database, limit, state.home, query=q, rule=rule, mark=after, by_score=by_score)
+        by = HostOrder(order)
+        page = views.page(state.live.database, limit, state.home, query=q, rule=rule, mark=after, order=by)
         return json_answer(page)
 
     @app.get("/api/findings/rules", tags=["lists"])

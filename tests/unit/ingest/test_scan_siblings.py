@@ -248,7 +248,7 @@ def test_a_host_of_shodan_has_more_than_its_banners() -> None:
 def test_an_old_report_of_nessus_has_local_times() -> None:
     """Before version 6 there is no HOST_END_TIMESTAMP.
 
-    Break: `scan_time` in reports/nessus.py.
+    Break: `asctime` in reports/nessus.py.
     """
     tags = "".join(f'<tag name="HOST_{end}">Mon Jun 12 1{n}:30:00 2023</tag>' for n, end in ((4, "START"), (5, "END")))
     host = f'<ReportHost name="192.0.2.1"><HostProperties>{tags}</HostProperties></ReportHost>'

@@ -16,7 +16,7 @@ from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.masscan.banner import from_escapes
 from cobalt_tasks.ingest.formats.nmap import coverage
 from cobalt_tasks.ingest.formats.nmap.coverage import ScanNotes
-from cobalt_tasks.ingest.formats.nmap.services import scan_time, service_name, version_parts
+from cobalt_tasks.ingest.formats.nmap.services import service_name, version_parts
 
 _HOST: Final = re.compile(rb"(?:Timestamp: (\d+)\t)?Host: (\S+)(?: \(([^)]*)\))?\t(.*)", re.DOTALL)
 _BLANKS: Final = re.compile(
@@ -101,7 +101,7 @@ class _Grepable(KnownLineFormat):
             command = coverage.COMMAND.match(line.decode("utf-8", "replace"))
             covers = coverage.of_command(command[1]) if command else {}
             self._scan = ScanNotes(
-                when=scan_time(started[1].decode()), covers=covers, has_versions=_PROBED.match(line) is not None
+                when=values.asctime(started[1].decode()), covers=covers, has_versions=_PROBED.match(line) is not None
             )
             batch.begin_scan()
         elif line.startswith(b"# Ports scanned: "):

@@ -9,7 +9,7 @@ from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import BLANK, Format
-from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
+from cobalt_tasks.ingest.formats.encoding import certificates_of
 from cobalt_tasks.ingest.formats.nmap import coverage
 from cobalt_tasks.ingest.formats.nmap.coverage import ScanNotes
 from cobalt_tasks.ingest.formats.nmap.services import local_time, service_name, version_parts
@@ -45,7 +45,6 @@ _TIME: Final = re.compile(
     r"(?:# Nmap \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})|Starting [Nn]map .* at (\d{4}-\d\d-\d\d \d\d:\d\d) (\S+)"
     r"|Scanned at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (\S+))"
 )
-_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _SCRIPT: Final = re.compile(r"\|[ _]([a-z0-9][\w.-]*): ?(.*)$")
 _STATES: Final = frozenset({"open", "closed", "filtered", "unfiltered", "open|filtered", "closed|filtered"})
 _LONGEST_TEXT: Final = 1024
@@ -266,8 +265,8 @@ class NmapNormal(Format):
             scripts = _scripts(output)
             kept = {**details, **({"scripts": scripts} if scripts else {})}
             batch.discover(_with(found, kept))
-            for pem in _PEM.findall("\n".join(each.lstrip("|_ ") for each in output)):
-                batch.certificate(found.address, found.protocol, found.port, base64_or_nothing(pem), host.when)
+            for der in certificates_of("\n".join(each.lstrip("|_ ") for each in output)):
+                batch.certificate(found.address, found.protocol, found.port, der, host.when)
         for protocol, port in host.closed:
             batch.close(host.address, protocol, port, host.when)
         if not host.is_skipped and (host.ports or host.is_rest_closed):

@@ -51,11 +51,6 @@ _ZONES: Final = {
 _OFFSET: Final = re.compile(r"([+-])(\d\d):?(\d\d)?")
 
 
-def scan_time(text: str) -> float | None:
-    """Return epoch seconds of the local time nmap writes: `Thu Nov 26 16:26:22 2026`; None if it is none."""
-    return local_time(text, "%a %b %d %H:%M:%S %Y", "")
-
-
 def local_time(text: str, form: str, zone: str) -> float | None:
     """Return epoch seconds of a time; None if it is none.
 

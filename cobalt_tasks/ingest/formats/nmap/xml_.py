@@ -14,7 +14,7 @@ from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import Format
-from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
+from cobalt_tasks.ingest.formats.encoding import certificates_of
 from cobalt_tasks.ingest.formats.masscan.banner import from_escapes
 from cobalt_tasks.ingest.formats.nmap.services import secured
 from cobalt_tasks.ingest.formats.nmap.xml_details import host_details, port_details
@@ -22,7 +22,6 @@ from cobalt_tasks.ingest.formats.nmap.xml_details import host_details, port_deta
 _END: Final = b"</host>"
 _DONE: Final = b"</runstats>"
 _BEGIN: Final = re.compile(rb"<host[\s>]")
-_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _LONGEST_WORD: Final = 128
 _OF_SCAN: Final = re.compile(rb"<(nmaprun|scaninfo|finished)\s([^>]*)>")
 _ATTRIBUTE: Final = re.compile(rb"(\w+)=[\"']([^\"']*)[\"']")
@@ -166,8 +165,8 @@ class _XmlHosts(Format):
             ),
         )
         for script in port.findall("script"):
-            for pem in _PEM.findall("".join(script.itertext())):
-                batch.certificate(address, protocol, number, base64_or_nothing(pem), when)
+            for der in certificates_of("".join(script.itertext())):
+                batch.certificate(address, protocol, number, der, when)
 
 
 class NmapXml(_XmlHosts):

@@ -1,18 +1,16 @@
 """tlsx -json: one TLS port a line, with its certificate's names and fingerprints."""
 
-import re
 from typing import Any, ClassVar, Final
 
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats import described
-from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
+from cobalt_tasks.ingest.formats.encoding import certificates_of
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
 from cobalt_tasks.ingest.formats.names import host_of
 
-_PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _USED: Final = frozenset({"timestamp", "host", "ip", "port", "probe_status", "certificate", "chain"})
 _LONGEST: Final = 128
 
@@ -55,8 +53,8 @@ class Tlsx(JsonFormat):
             ),
         )
         batch.name(address, host_of(host) or host, self.tool, when)
-        if isinstance(pem := record.get("certificate"), str) and (found := _PEM.search(pem)):
-            batch.certificate(address, "tcp", port, base64_or_nothing(found[1]), when)
+        if isinstance(pem := record.get("certificate"), str) and (found := certificates_of(pem)):
+            batch.certificate(address, "tcp", port, found[0], when)
         else:
             described.add(batch, (address, "tcp", port), of_tls(record), when)
 

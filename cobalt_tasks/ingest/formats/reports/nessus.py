@@ -8,7 +8,7 @@ from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.encoding import certificate_of
-from cobalt_tasks.ingest.formats.nmap.services import scan_time, secured
+from cobalt_tasks.ingest.formats.nmap.services import secured
 from cobalt_tasks.ingest.formats.xml_elements import XmlElements
 
 _SERVICES: Final = {"www": "http", "unknown": None, "general": None}
@@ -115,7 +115,7 @@ def _time(about: dict[str, str]) -> float | None:
         except RefusedError:
             when = None
         if when is None:
-            when = scan_time(about.get(bound, ""))
+            when = values.asctime(about.get(bound, ""))
         if when is not None:
             return when
     return None

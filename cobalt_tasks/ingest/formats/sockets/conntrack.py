@@ -7,7 +7,6 @@ from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
-from cobalt_tasks.ingest.formats.nmap.services import scan_time
 
 _LINE: Final = re.compile(
     r"(?:\[(\d+\.\d+)\s*\]\s+)?(?:\[(\w+)\]\s+)?(?:ipv[46]\s+\d+\s+)?([a-z][a-z0-9-]*)\s+(\d+)\s+(?:(\d+)\s+)?"
@@ -54,7 +53,7 @@ class Conntrack(KnownLineFormat):
         reply: dict[str, str] = {}
         for name, value in _PAIR.findall(rest):
             (reply if name in original else original).setdefault(name, value)
-        bounds = {name: scan_time(written) for name, written in _BOUND.findall(rest)}
+        bounds = {name: values.asctime(written) for name, written in _BOUND.findall(rest)}
         when = bounds.get("start") or (None if time is None else values.timestamp(time))
         at = batch.arrived_at if when is None else when
         about: dict[str, Any] = {"state": state, "event": event, "marks": _MARK.findall(rest) or None}
