@@ -50,10 +50,10 @@ test-programs: setup-dev
 	@tools/gdal.sh
 
 test: test-programs  ## the test suite; installs PostgreSQL and PgBouncer where they are missing
-	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not long" $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long" $(ARGS)
 
 test-long: test-programs  ## the tests that take minutes, and ten times as many examples of each property
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "long or hypothesis" --hypothesis-profile=cobalt-long $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "long or hypothesis" --hypothesis-profile=cobalt-long $(ARGS)
 
 test-changes: test-programs  ## 20 generations of scans with 10,000 changes, ingest killed throughout (half an hour)
 	@GENERATIONS=20 $(BIN)/python -m pytest -n 2 tests/chaos/test_changes.py $(ARGS)

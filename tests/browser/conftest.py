@@ -129,6 +129,11 @@ class Page:
         """Return the text a person sees in an element."""
         return str(self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
 
+    def shows(self, selector: str, text: str) -> None:
+        """Wait until an element shows a text: a part of the page may be drawn a moment after its neighbour."""
+        found = partial(self.text, selector)
+        wait_until(lambda: text in found(), f"{text} in {selector}", seen=found, every=0.1)
+
     def resize(self, width: int, height: int, *, dark: bool = False) -> None:
         """Make the page as large as a screen, light or dark."""
         self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)

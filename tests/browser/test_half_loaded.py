@@ -33,11 +33,11 @@ def test_a_ledger_that_is_gone_is_said_in_every_box(gone: Path, page: Any, dashb
     When it is back, the page fills by itself. Break: `fail` in page.js.
     """
     page.wait_for("!document.querySelector('#trouble').hidden")
-    assert "ledger" in page.text("#trouble")
-    assert "Nothing can be shown until it does." in page.text("#trouble")
+    page.shows("#trouble", "ledger")
+    page.shows("#trouble", "Nothing can be shown until it does.")
     for box in ("flowing", "behind", "broken", *LISTS):
         page.wait_for(f"document.querySelector('[data-line={box}]')?.className.includes('bad')")
-        assert "ledger" in page.text(f"[data-line={box}]"), box
+        page.shows(f"[data-line={box}]", "ledger")
     page.wait_for("document.querySelector('[data-line=spark]')?.innerText.includes('ledger')")
     page.wait_for("document.querySelector('#map-note')?.innerText.includes('ledger')")
     assert "Loading" not in page.text("main")
@@ -51,8 +51,8 @@ def test_a_script_that_does_not_arrive_is_said(page: Any, dashboard: Any, script
     """Without its first script, or one that it needs, the page says that it does not work. Break: guard.js."""
     without(page, dashboard.url, f"/static/{script}")
     page.wait_for("document.querySelector('#trouble')?.hidden === false")
-    assert "did not arrive" in page.text("#trouble")
-    assert "Load the page again" in page.text("#trouble")
+    page.shows("#trouble", "did not arrive")
+    page.shows("#trouble", "Load the page again")
     assert "Loading" not in page.text("main")
     without(page, dashboard.url)
     page.wait_for(
@@ -70,7 +70,7 @@ def test_a_view_that_does_not_arrive_is_said_and_stays_said(page: Any, dashboard
     page.show("/sources")
     page.wait_for("document.querySelector('main .missing')?.innerText.includes('did not arrive')")
     page.wait_for("document.querySelector('#age').textContent === 'No Data'")
-    assert "did not arrive" in page.text("main")
+    page.shows("main", "did not arrive")
     assert page.text("main h1") == "Sources"
     page.show("/findings")
     page.wait_for("document.querySelector('main h1')?.innerText === 'Findings'")

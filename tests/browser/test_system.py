@@ -24,13 +24,13 @@ def test_the_system_shows_disks_settings_lag_and_flower(ledger: Database, chromi
     tab = chromium.page(f"{server.url}system")
     try:
         tab.wait_for("document.querySelector('#lag-rows')?.innerText.includes('capture.jsonl')")
-        assert "10 min" in tab.text("#lag-rows tr:nth-child(2)")
-        assert "1,204 read, 4 refused" in tab.text("#lag-rows")
-        assert "up to date" in tab.text("#lag-rows tr:nth-child(1)")
+        tab.shows("#lag-rows tr:nth-child(2)", "10 min")
+        tab.shows("#lag-rows", "1,204 read, 4 refused")
+        tab.shows("#lag-rows tr:nth-child(1)", "up to date")
         tab.wait_for("document.querySelectorAll('#disks li').length > 0")
-        assert str(home) in tab.text("#disks")
-        assert "B free" in tab.text("#disks")
-        assert "probes: only what your own scans reported" in tab.text("#setup")
+        tab.shows("#disks", str(home))
+        tab.shows("#disks", "B free")
+        tab.shows("#setup", "probes: only what your own scans reported")
         assert tab.evaluate("document.querySelector('#flower').href") == "http://127.0.0.1:5599/"
         assert not tab.evaluate("document.querySelector('#flower').hidden")
         assert tab.messages == []

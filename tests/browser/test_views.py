@@ -147,7 +147,7 @@ def test_a_list_without_its_ledger_says_why(page: Any, ledger: Database) -> None
     file.rename(away)
     page.show("/sources")
     page.wait_for("document.querySelector('#source-empty')?.hidden === false")
-    assert "ledger" in page.text("#source-empty")
+    page.shows("#source-empty", "ledger")
     away.rename(file)
     page.wait_for("document.querySelector('#source-empty').innerText.startsWith('Nothing was read yet')")
 
