@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -120,7 +120,7 @@ def _dry_run(settings: Settings, options: Options, stop: Stop) -> int:
         family=options.family,
         port=options.port,
     )
-    code = ConfigurationError.exit_code if found.unread else 0
+    code = ConfigurationError.exit_code if found.unread else _ending(found.sources, options)
     if options.as_json:
         ledgers = [{"name": each.name, **msgspec.structs.asdict(each.tally)} for each in found.sources]
         sys.stdout.write(msgspec.json.encode({**msgspec.to_builtins(found), "sources": ledgers}).decode() + "\n")
@@ -136,6 +136,16 @@ def _dry_run(settings: Settings, options: Options, stop: Stop) -> int:
         progress.show(f"geolocation by {lookup.provider}: {when}")
     progress.show("nothing was stored or queued")
     return code
+
+
+def _ending(sources: Iterable[Source], options: Options) -> int:
+    """Return the exit code: a source of which nothing could be used is a failure, whether the user was strict or not.
+
+    sources: what was read; options: what the user asked for.
+    """
+    rejected = [each for each in sources if each.rejected]
+    is_failure = options.strict or any(each.rejected + each.ignored == each.read for each in rejected)
+    return REJECTED_EXIT if rejected and is_failure else 0
 
 
 def _ledger(source: Source) -> str:
@@ -322,7 +332,4 @@ class _Session:
             return max(error.exit_code for error in self._errors)
         if self._stop.signal == signal.SIGINT:
             return INTERRUPTED_EXIT
-        # A file of which nothing could be used is a failure, whether the user was strict or not.
-        if any(each.rejected and (self._options.strict or each.rejected == each.read) for each in self._done):
-            return REJECTED_EXIT
-        return 0
+        return _ending(self._done, self._options)

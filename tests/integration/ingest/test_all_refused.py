@@ -25,3 +25,26 @@ def test_the_exit_code_when_every_record_was_rejected(
         process = begin(str(file))
         process.communicate()
         assert process.returncode == code
+
+
+NAMED = """Active Internet connections (servers and established)
+Proto Recv-Q Send-Q Local Address           Foreign Address         State
+tcp        0      0 0.0.0.0:ssh             0.0.0.0:*               LISTEN
+tcp        0      0 myhost:ssh              www.example.com:51000   ESTABLISHED
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["stored", "dry run"])
+def test_what_is_left_out_beside_rejects_is_not_used(
+    sqlite_database: Database, home: Path, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """A listening socket is no record that is stored: with names in place of addresses, no connection of the table was read.
+
+    Break: the ignored records in `_ending` of ingest/run.py.
+    """
+    file = tmp_path / "netstat.txt"
+    file.write_text(NAMED)
+    with commands() as begin:
+        process = begin(*options, str(file))
+        process.communicate()
+        assert process.returncode == 3

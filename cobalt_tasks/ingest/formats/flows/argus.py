@@ -12,6 +12,7 @@ _COLUMNS: Final = {"source": "saddr", "target": "daddr"}
 _ENDS: Final = frozenset({"saddr", "daddr"})
 _ALIASES: Final = {"srcaddr": "saddr", "dstaddr": "daddr", "starttime": "stime"}
 _OWN: Final = frozenset({"proto", "dir", "state", "stime", "flgs", "starttime", "srcid"})
+_REQUESTED: Final = "REQ"
 _NO_IP: Final = frozenset({"arp", "rarp", "man", "llc"})
 _is_mac: Final = re.compile(r"(?:[0-9a-f]{1,2}:){5}[0-9a-f]{1,2}").fullmatch
 _DATE: Final = re.compile(r"(\d{2}|\d{4})[/-](\d\d)[/-](\d\d)[+ T.]")
@@ -44,13 +45,16 @@ class ArgusCsv(CsvTable):
             return
         columns = {**_COLUMNS, "source_port": "sport", "target_port": "dport", "protocol": "proto", "start": "stime"}
         start = flow.get("stime")
+        # Of a connection that was asked for and not answered, and of the flags of both ends (`S_RA`), the source's come first.
+        asked, both, _ = flow.get("state", "").partition("_")
+        is_opened = asked == _REQUESTED or (bool(both) and table.is_opened(asked))
         table.add(
             batch,
             {**flow, "proto": protocol},
             columns,
             start=values.timestamp(_iso(start)) if start and _is_time(start) else None,
-            is_directed="?" not in direction or "sport" not in flow,
-            is_back=direction.startswith("<") and ">" not in direction,
+            is_directed=is_opened or "?" not in direction or "sport" not in flow,
+            is_back=not is_opened and direction.startswith("<") and ">" not in direction,
         )
 
 

@@ -52,7 +52,8 @@ class NfdumpCsv(CsvTable):
         """Read one flow, a `record`, into `batch`."""
         columns = _OLD if "sa" in record else _NEW
         start = values.timestamp(record.get(columns["start"]))
-        table.add(batch, record, columns, start=start, is_directed=False, is_one_way=True)
+        is_opened = table.is_opened(record.get("flg") or record.get("flags"))
+        table.add(batch, record, columns, start=start, is_directed=is_opened, is_one_way=True)
 
 
 class NfdumpJson(JsonFormat):
@@ -78,7 +79,8 @@ class NfdumpJson(JsonFormat):
         if "protocol" in record and "proto" not in record:
             columns["protocol"] = "protocol"
         start = values.timestamp(record.get("first") or record.get("t_first"))
-        table.add(batch, record, columns, start=start, is_directed=False, is_one_way=True)
+        is_opened = table.is_opened(record.get("tcp_flags"))
+        table.add(batch, record, columns, start=start, is_directed=is_opened, is_one_way=True)
 
 
 def _is_sum(line: bytes) -> bool:

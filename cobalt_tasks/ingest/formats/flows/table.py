@@ -12,6 +12,8 @@ _CARRIED: Final = {"rtp": "udp", "rtcp": "udp", "udt": "udp"}
 """What argus calls by the name of what it carries."""
 
 _NO_PORTS: Final = ("icmp", "icmp6", "igmp", "gre", "esp")
+_FIRST: Final = "S"
+_ANSWER: Final = "A"
 
 
 def add(  # noqa: PLR0913  # what a flow consists of
@@ -59,6 +61,14 @@ def add(  # noqa: PLR0913  # what a flow consists of
             details=_details(record, columns, note, start),
         )
     )
+
+
+def is_opened(flags: Any) -> bool:
+    """Return whether the source of a flow sent the packet that opens a connection: its letters have S and no A.
+
+    With both, it is either end: who opens a connection acknowledges the answer later.
+    """
+    return isinstance(flags, str) and _FIRST in flags and _ANSWER not in flags
 
 
 def _ends(record: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, list[tuple[str, int]]]:

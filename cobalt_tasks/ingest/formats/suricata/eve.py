@@ -116,6 +116,9 @@ def _ends(kind: str, event: Record) -> tuple[Ends, Authority, Record]:
         return packet, Authority.FLOW, {}
     if kind in _FROM_CLIENT or (kind == "dns" and part(event, "dns", "type") not in _ANSWERS):
         return packet, Authority.LOG, {}
+    if kind == "netflow" and part(event, "tcp", "syn") and not part(event, "tcp", "ack"):
+        # One direction, which opened the connection.
+        return packet, Authority.LOG, {}
     flow = event.get("flow")
     if isinstance(flow, dict) and "src_ip" in flow and "dest_ip" in flow:
         return (flow["src_ip"], flow.get("src_port"), flow["dest_ip"], flow.get("dest_port")), Authority.LOG, {}
