@@ -12,7 +12,7 @@ from cobalt_tasks.core.errors import OutOfTimeError
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes, notes
-from cobalt_tasks.threat import corrected, unscored
+from cobalt_tasks.threat import corrected, first_scores, unscored
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.findings import Finding
@@ -77,6 +77,8 @@ def keep_up(database: Database, rules: Rules) -> int:
                 raise
             break
         if count is None:
+            if pages:
+                database.write(first_scores.mark_if_all_is_read)
             break
         total, pages = total + count, pages + 1
         most = _next_size(most, time.monotonic() - began)
@@ -284,7 +286,10 @@ def _store(
 
 
 def _crossed(connection: Connection, scores: Mapping[str, float], rules: Rules) -> list[Change]:
-    """Return the scores that cross a step, of hosts that a scan reported or that lie in own networks; none of first scores."""
+    """Return the scores that cross a step, of hosts that a scan reported or that lie in own networks.
+
+    None as long as the first facts of a host come in.
+    """
 
     def crossing(before: Mapping[str, findings.Score]) -> dict[str, float]:
         return {
@@ -297,9 +302,11 @@ def _crossed(connection: Connection, scores: Mapping[str, float], rules: Rules) 
         return []
     # Another process may be writing the same: it is seen once the lock is held.
     changes.lock_order(connection)
-    found = crossing(findings.scores_of(connection, sorted(scores)))
+    stored = findings.scores_of(connection, sorted(scores))
+    found = crossing(stored)
     scanned = findings.discovered(connection, sorted(found))
     now = time.time()
+    first = first_scores.incomplete(connection, [stored[address] for address in found], now)
     return [
         Change(
             kind=ChangeKind.SCORE_CHANGED,
@@ -309,5 +316,5 @@ def _crossed(connection: Connection, scores: Mapping[str, float], rules: Rules) 
             new=f"{scores[address]:.2f}",
         )
         for address, before in sorted(found.items())
-        if address in scanned or rules.is_own(address)
+        if address not in first and (address in scanned or rules.is_own(address))
     ]

@@ -47,12 +47,16 @@ class StoredFinding(NamedTuple):
 
 
 class Score(Struct, frozen=True, kw_only=True):
-    """A host's score from 0 to 1, the version of the rules it was made by, and when."""
+    """A host's score from 0 to 1, the version of the rules it was made by, and when; and when the host was scored first.
+
+    `first_scored_at`: None in ledgers of earlier versions.
+    """
 
     address: str
     score: float
     rule_version: str
     scored_at: float
+    first_scored_at: float | None = None
 
 
 # What findings are made from ------------------------------------------------------------------------------------------
@@ -193,8 +197,9 @@ def write_scores(connection: Connection, found: Mapping[str, float], version: st
     if not found:
         return
     new = rows_of(connection, "new", {"address": Text(), "score": Double()})
-    made = select(new.c.address, new.c.score, literal(version, Text()), statement_now()).where(true())
-    insert = insert_into(connection, scores).from_select(["address", "score", "rule_version", "scored_at"], made)
+    made = select(new.c.address, new.c.score, literal(version, Text()), statement_now(), statement_now()).where(true())
+    columns = ["address", "score", "rule_version", "scored_at", "first_scored_at"]
+    insert = insert_into(connection, scores).from_select(columns, made)
     changes = {name: insert.excluded[name] for name in ("score", "rule_version", "scored_at")}
     statement = insert.on_conflict_do_update(index_elements=["address"], set_=changes)
     connection.execute(statement, encode(sorted(found.items())))

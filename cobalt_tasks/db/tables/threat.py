@@ -27,6 +27,8 @@ scores = Table(
     Column("score", Double, nullable=False),
     Column("rule_version", Text, nullable=False),
     Column("scored_at", Double, nullable=False),
+    # NULL for scores of ledgers before this column.
+    Column("first_scored_at", Double),
     Index("ix_scores_score_address", "score", "address"),
 )
 

@@ -208,6 +208,7 @@ def test_scores_and_what_is_accepted(known: Database, home: Path) -> None:
     """A score that crosses a step is one change; an accepted finding does not score until its note is over."""
     own = rules.load(home)
     scoring.score_again(known, [HOST], own)
+    known.write(lambda c: c.execute(update(models.scores).values(first_scored_at=NOW - 2 * DAY)))
     assert rows(known) == []
     port = {"address": HOST, "protocol": "tcp", "port": 23, "service": "telnet", "first_seen": NOW, "last_seen": NOW}
     known.write(lambda c: c.execute(insert(models.ports).values(port)))
