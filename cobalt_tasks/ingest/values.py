@@ -17,6 +17,9 @@ _REMEMBERED: Final = 1 << 15
 LATEST: Final = 253402300799.0
 """The last second of the year 9999."""
 
+_OF_GO: Final = re.compile(r"([\d-]{10} [\d:.]{8,18}) ([+-]\d{4}) [A-Z0-9+-]{1,6}(?: m=.*)?")
+"""How Go prints a time: `2026-11-26 16:26:22.123456789 +0000 UTC`."""
+
 _FINER: Final = ("milliseconds", "microseconds", "nanoseconds")
 _HIGHEST_PORT: Final = 0xFFFF
 _PROTOCOL: Final = re.compile(r"[a-z0-9][a-z0-9_.+-]{0,31}")
@@ -179,6 +182,14 @@ def timestamp(value: Any) -> float | None:
     return seconds
 
 
+def timestamp_or_none(value: Any) -> float | None:
+    """Return epoch seconds as `timestamp` does, and None from what is no time."""
+    try:
+        return timestamp(value)
+    except RefusedError:
+        return None
+
+
 def text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
     """Return `value` as text that every database can store, at most `longest` characters; None if empty or not text."""
     if not isinstance(value, str) or not value:
@@ -258,5 +269,7 @@ def _from_text(value: str) -> float:
     try:
         return float(value)
     except ValueError:
+        if found := _OF_GO.fullmatch(value):
+            value = found[1] + found[2]
         # Without an offset, local time is what the emitters mean.
         return datetime.fromisoformat(value).timestamp()

@@ -61,6 +61,11 @@ class CsvTable(LineFormat):
         return 1000 * any(cls._header(line.strip(b"\r")) is not None for line in lines)
 
     @property
+    def names(self) -> list[str]:
+        """The names of the columns; none before a header."""
+        return self._columns.names
+
+    @property
     def state(self) -> str | None:
         """The columns."""
         return msgspec.json.encode(self._columns).decode() if self._columns.names else None

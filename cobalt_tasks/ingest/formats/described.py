@@ -8,7 +8,7 @@ from msgspec import Struct
 from cobalt_tasks.core.records import Certificate, Sighting
 from cobalt_tasks.core.text import hostname
 from cobalt_tasks.ingest import values
-from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats.names import common_name
 
 _is_sha256: Final = re.compile(r"[0-9a-f]{64}").fullmatch
@@ -52,7 +52,7 @@ def add(batch: Batch, server: tuple[str, str, int], description: CertificateDesc
     at = batch.arrived_at if when is None else min(when, batch.arrived_at)
     seen = Sighting(address=address, protocol=protocol, port=port, fingerprint=key, source=batch.tool, observed_at=at)
     batch.sightings.append(seen)
-    start, end = _time(description.not_before), _time(description.not_after)
+    start, end = map(values.timestamp_or_none, (description.not_before, description.not_after))
     subject, issuer = (values.text(each, _LONGEST) or "" for each in (description.subject, description.issuer))
     if start is not None and end is not None and subject:
         serial = values.text(description.serial, _LONGEST_SERIAL) or ""
@@ -74,10 +74,3 @@ def add(batch: Batch, server: tuple[str, str, int], description: CertificateDesc
 def _names(several: Any) -> list[str]:
     found = several if isinstance(several, list) else []
     return [each for each in found[:_MOST_NAMES] if isinstance(each, str)]
-
-
-def _time(value: Any) -> float | None:
-    try:
-        return values.timestamp(value)
-    except RefusedError:
-        return None

@@ -30,6 +30,7 @@ from cobalt_tasks.ingest.formats.masscan.text import MasscanText
 from cobalt_tasks.ingest.formats.nmap.grepable import MasscanGrepable, NmapGrepable
 from cobalt_tasks.ingest.formats.nmap.normal import NmapNormal
 from cobalt_tasks.ingest.formats.nmap.xml_ import MasscanXml, NmapXml
+from cobalt_tasks.ingest.formats.port_table import PortTable
 from cobalt_tasks.ingest.formats.projectdiscovery.dnsx import Dnsx
 from cobalt_tasks.ingest.formats.projectdiscovery.fingerprintx import Fingerprintx
 from cobalt_tasks.ingest.formats.projectdiscovery.httpx import Httpx
@@ -98,6 +99,7 @@ FORMATS: Final[Sequence[type[Format]]] = (
     VpcFlowLog,
     FirewallLog,
     PfsenseLog,
+    PortTable,
 )
 """The formats of this project. When an input looks equally like two, the first of them counts."""
 

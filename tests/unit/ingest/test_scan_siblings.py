@@ -121,8 +121,8 @@ def test_names_without_addresses_are_refused_with_what_to_do() -> None:
 
 
 def test_a_table_of_addresses_and_ports_is_read() -> None:
-    """The two columns that naabu's CSV always had."""
-    assert ports(read("ip,port\n192.0.2.7,443\n", "naabu-csv")) == [("192.0.2.7", "tcp", 443)]
+    """A table of any program's."""
+    assert ports(read("ip,port\n192.0.2.7,443\n", "csv")) == [("192.0.2.7", "tcp", 443)]
 
 
 def grab(module: str, result: Row, **more: Any) -> str:

@@ -8,7 +8,7 @@ from cobalt_tasks.core.text import hostname
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
-from cobalt_tasks.ingest.formats.csv_table import CsvTable
+from cobalt_tasks.ingest.formats.csv_table import Columns, CsvTable
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.nmap.services import service_name
 
@@ -21,7 +21,18 @@ _OWN: Final = frozenset({"ip", "port", "protocol", "tls"})
 """What every newer version writes, whatever it writes beside it."""
 
 _USED: Final = frozenset({"ip", "host", "port", "protocol", "timestamp", "name", "product", "version", "service"})
-_CSV: Final = frozenset({"ip", "port"})
+_CSV: Final = frozenset({"host", "ip", "port", "protocol", "tls", "cdn", "cdn-name", "timestamp", "mac_address"})
+"""The columns of its CSV. Some versions leave those out that are empty; the time never is."""
+
+_UNNAMED: Final = (
+    *("device_type", "extra_info", "high_version", "hostname", "low_version", "method", "name", "os_type", "product"),
+    *("proto", "rpc_num", "service_fp", "tunnel", "version", "confidence"),
+)
+"""What 2.3.4 and later write below one last column, which has no name."""
+
+_OLD_PORT: Final = re.compile(r"(\d{1,5})-([01])-(?:true|false)")
+"""A port in the CSV of 2.1: number, protocol and TLS."""
+
 _CDN: Final = re.compile(r" \[[^\]]{0,64}\]$")
 _LONGEST: Final = 128
 
@@ -56,7 +67,14 @@ class NaabuCsv(CsvTable):
     @classmethod
     def is_header(cls, columns: list[str]) -> bool:
         """Return whether these are naabu's columns."""
-        return _CSV <= set(columns) <= _KEYS
+        return {"ip", "port"} <= set(columns) <= _CSV | {""} and not {"host", "timestamp"}.isdisjoint(columns)
+
+    @classmethod
+    def _header(cls, line: bytes) -> Columns | None:
+        header = super()._header(line)
+        if header is not None and header.names[-1] == "":
+            header.names[-1:] = _UNNAMED
+        return header
 
     def row(self, record: dict[str, str], batch: Batch) -> None:
         """Read one port, a `record`, into `batch`."""
@@ -93,6 +111,8 @@ def _add(record: dict[str, Any], batch: Batch) -> None:
         number, protocol = given.get("Port"), "udp" if kind == _UDP else "tcp"
     else:
         number, protocol = given, record.get("protocol") or "tcp"
+        if isinstance(given, str) and (old := _OLD_PORT.fullmatch(given)):
+            number, protocol = old[1], "udp" if int(old[2]) == _UDP else "tcp"
     when = values.timestamp(record.get("timestamp"))
     nested = record.get("service")
     about = nested if isinstance(nested, dict) else record
