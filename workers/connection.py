@@ -10,10 +10,11 @@ from collections.abc import Callable
 from typing import Final
 
 from cobalt_tasks.protocols.base import ConnectionStatus, StartTls
+from workers.handshake_bytes import NoRoomError
 from workers.handshakes import HANDSHAKES, SILENT_HOSTS
 from workers.inbox import status_of
 from workers.tcp_socket import StreamInbox, TcpSocket
-from workers.tls import BEFORE_1_3, MADE, chain_of, context_for
+from workers.tls import BEFORE_1_3, HANDSHAKE, TOO_LONG, UNKNOWN_VERSION, Handshake, chain_of, context_for
 
 LULL: Final = 0.05
 """Seconds without a byte, after which an answer that has started is over, plus what distance adds."""
@@ -112,8 +113,8 @@ class Connection:
         if self.status is not ConnectionStatus.OPEN:
             return False
         until = min(self._deadline, self._loop.time() + step.wait + 4 * self.rtt)
-        made: list[ssl.SSLObject] = []
-        MADE.set(made)
+        handshake = Handshake()
+        HANDSHAKE.set(handshake)
         try:
             async with asyncio.timeout_at(until):
                 is_special = step.alpn or step.highest or step.without
@@ -122,14 +123,16 @@ class Connection:
                 transport = await self._loop.start_tls(plain, self._inbox, context, server_hostname=step.name)
         except TimeoutError:
             self._failed = ConnectionStatus.TIMEOUT
+        except NoRoomError:
+            self._failed = ConnectionStatus.EXHAUSTED
         except ssl.SSLError as error:
             self._failed, self.reason = ConnectionStatus.NO_TLS, error.reason
         except OSError as error:
             self._failed = status_of(error)
         else:
             self._secured(transport)
-        if self._failed and made:
-            self._shown(made[0])
+        if self._failed and handshake.made:
+            self._shown(handshake.made)
         return self._failed is None
 
     def abort(self) -> bool:
@@ -167,6 +170,8 @@ class Connection:
         if chain := chain_of(handshake):
             self.certificate, self.chain = chain[0], tuple(chain[1:])
             self.tls = handshake.version() or BEFORE_1_3
+        elif self.reason == TOO_LONG:
+            self.tls = UNKNOWN_VERSION
 
     async def _more(self, until: float) -> bool:
         """Wait for new bytes; False when there are none in time, or nothing can come any more."""

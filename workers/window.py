@@ -24,6 +24,7 @@ from cobalt_tasks.jobs.completion import Exchange, complete_all, exchange
 from cobalt_tasks.jobs.polite import Limits
 from workers.batches import LoopLag, held_up, run_guarded
 from workers.context import WorkerContext
+from workers.handshake_bytes import HANDSHAKE_BYTES
 from workers.leases import Held, holding, is_stopping
 from workers.net import MOST_OPEN, Net
 from workers.pace import Pace
@@ -87,6 +88,7 @@ class Window:
         self._ended: dict[str, list[Outcome]] = defaultdict(list)
         self._open: dict[str, int] = {}
         self._news = asyncio.Event()
+        self._written = asyncio.Event()
         self._took = 0.0
         self._pace: Pace | None = None
         self._is_dry = False
@@ -152,9 +154,11 @@ class Window:
         room = self._most_at_once() if named else self._room(is_asked=bool(ended))
         if not ended and not room:
             return
+        written, self._written = self._written, asyncio.Event()
         before = time.monotonic()
         found = await asyncio.get_running_loop().run_in_executor(self._ledger, self._write, ended, room, named)
         self._took = time.monotonic() - before
+        written.set()
         self.following |= found.following
         for token, outcomes in ended.items():
             self._count_down(token, len(outcomes))
@@ -229,6 +233,10 @@ class Window:
         del self._running[job.id]
         self._ended[token].append(checked_outcome(self._probes.kind, job, outcome))
         self._news.set()
+        task = asyncio.current_task()
+        if task and HANDSHAKE_BYTES.is_holding(task):
+            # Its certificates take room until they are written.
+            await self._written.wait()
 
     def _count_down(self, token: str, ended: int) -> None:
         self.done += ended

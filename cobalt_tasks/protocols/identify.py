@@ -196,7 +196,7 @@ class _Search:
                 break
             if protocol.name == _TLS:
                 status = yield from self._start_tls(self._wait(protocol))
-                if self._in_tls:
+                if self._in_tls or status is ConnectionStatus.EXHAUSTED:
                     break
                 is_silent = status is ConnectionStatus.TIMEOUT
             else:

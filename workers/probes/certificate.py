@@ -13,6 +13,7 @@ from cobalt_tasks.protocols.tls_scan import Accepted, scan
 from workers import shown
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
+from workers.tls import TOO_LONG
 
 _HOPELESS: Final = frozenset({ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT, ConnectionStatus.REFUSED})
 """After these a handshake with another name ends in the same way."""
@@ -24,7 +25,7 @@ async def probe(job: Job, net: Net) -> Outcome:
     """Fetch the certificates of a port, one handshake for each name of the host; without a name one without.
 
     A port that starts in the clear is asked for TLS first. Codes: `open`; `no tls`, `no name`, `no certificate`,
-    `unreadable`, `out of scope`, or how the connection failed.
+    `too long`, `unreadable`, `out of scope`, or how the connection failed.
 
     job: a claimed job of this kind; net: the network, for all packets.
     """
@@ -78,6 +79,8 @@ async def _outcome(job: Job, shown_to: Sequence[tuple[StepResult, str | None]], 
 
 
 def _refused(job: Job, reply: StepResult) -> Outcome:
+    if reply.reason == TOO_LONG:
+        return _failed(job, "too long", "the server shows more certificates than are read")
     if reply.tls:
         return _failed(job, "no certificate", reply.tls)
     if reply.reason in _NAME_WANTED:

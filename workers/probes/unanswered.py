@@ -6,7 +6,7 @@ from cobalt_tasks.core.records import Job, Outcome, Verdict
 from workers.net import ConnectionStatus
 
 _PAUSE: Final = 30.0
-"""Seconds until this machine may have sockets again."""
+"""Seconds until this machine may have sockets and memory again."""
 
 
 def unreached(job: Job, status: ConnectionStatus, detail: str | None = None) -> Outcome:
@@ -15,7 +15,9 @@ def unreached(job: Job, status: ConnectionStatus, detail: str | None = None) -> 
     job: the job; status: how the connection ended; detail: one line for the user, None for none.
     """
     if status is ConnectionStatus.EXHAUSTED:
-        return Outcome(job=job, verdict=Verdict.RETRY, code=status.value, detail="no free socket here", after=_PAUSE)
+        return Outcome(
+            job=job, verdict=Verdict.RETRY, code=status.value, detail="no free socket or memory here", after=_PAUSE
+        )
     return Outcome(job=job, verdict=Verdict.FAILED, code=status.value, detail=detail)
 
 
