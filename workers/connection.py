@@ -14,7 +14,7 @@ from workers.handshake_bytes import NoRoomError
 from workers.handshakes import HANDSHAKES, SILENT_HOSTS
 from workers.inbox import status_of
 from workers.tcp_socket import StreamInbox, TcpSocket
-from workers.tls import BEFORE_1_3, HANDSHAKE, TOO_LONG, UNKNOWN_VERSION, Handshake, chain_of, context_for
+from workers.tls import BEFORE_1_3, HANDSHAKE, TOO_LONG, UNKNOWN_VERSION, TlsHandshake, chain_of, context_for
 
 LULL: Final = 0.05
 """Seconds without a byte, after which an answer that has started is over, plus what distance adds."""
@@ -113,7 +113,7 @@ class Connection:
         if self.status is not ConnectionStatus.OPEN:
             return False
         until = min(self._deadline, self._loop.time() + step.wait + 4 * self.rtt)
-        handshake = Handshake()
+        handshake = TlsHandshake()
         HANDSHAKE.set(handshake)
         try:
             async with asyncio.timeout_at(until):

@@ -18,7 +18,7 @@ Neither are there any without a certificate.
 """
 
 
-class Handshake:
+class TlsHandshake:
     """A handshake of a job: whose it is, and its TLS object, which asyncio does not return when the handshake fails."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Handshake:
         self.made: ssl.SSLObject | None = None
 
 
-HANDSHAKE: ContextVar[Handshake | None] = ContextVar("handshake", default=None)
+HANDSHAKE: ContextVar[TlsHandshake | None] = ContextVar("handshake", default=None)
 """That of the present task."""
 
 
@@ -56,7 +56,7 @@ class _Counted(ssl.SSLObject):
     """A TLS object that counts the bytes of its handshake for the job that holds them."""
 
     incoming: ssl.MemoryBIO
-    handshake: Handshake | None = None
+    handshake: TlsHandshake | None = None
 
     def do_handshake(self) -> None:
         """Go on with the handshake as SSLObject does.
