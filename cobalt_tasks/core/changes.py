@@ -1,5 +1,6 @@
 """Differences between what was known and what is known now, and what scans show beside open ports."""
 
+from bisect import bisect_right
 from enum import StrEnum
 from typing import Final
 
@@ -44,7 +45,7 @@ SCORE_STEPS: Final = (0.25, 0.5, 0.75)
 
 def score_step(score: float) -> int:
     """Return how many of SCORE_STEPS a score has reached."""
-    return sum(score >= step for step in SCORE_STEPS)
+    return bisect_right(SCORE_STEPS, score)
 
 
 class Change(Struct, frozen=True, kw_only=True, gc=False):

@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Finding(Struct, frozen=True, kw_only=True):
+class Finding(Struct, frozen=True, kw_only=True, gc=False):
     """One finding about a host: a rule that matched.
 
     `subject` distinguishes findings of one rule: an open port ("tcp/23"), one that connections went to ("to tcp/23"), the
@@ -20,7 +20,7 @@ class Finding(Struct, frozen=True, kw_only=True):
     detail: str
 
 
-class Handshake(Struct, frozen=True):
+class Handshake(Struct, frozen=True, gc=False):
     """What the handshake showed beside the certificate: part of the details of a sighting.
 
     tls: the version that was agreed on; versions: those that are accepted, where that was tried.
@@ -33,7 +33,7 @@ class Handshake(Struct, frozen=True):
     is_other_name: bool = False
 
 
-class Port(Struct, frozen=True, kw_only=True):
+class Port(Struct, frozen=True, kw_only=True, gc=False):
     """The facts about an open port that rules use. The certificate's fields are None where none was seen."""
 
     protocol: str

@@ -1,8 +1,10 @@
 """Scoring: of what is new, in every sweep; or of all hosts, after the rules have changed."""
 
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 from msgspec import Struct
 from sqlalchemy import Connection
@@ -32,6 +34,9 @@ _OBSERVATIONS_FOR_A_CORRECTION = 500
 """What one job, and one host with a corrected connection, costs of a page."""
 
 _HOSTS_AT_ONCE = 1_000
+_PAGES_AT_ONCE = 2
+"""Pages of hosts that are scored at once where all are: the database works on one while the other is computed."""
+
 _EVIDENCE_AT_ONCE = 1_000
 _GOOD_SECONDS = 86_400.0
 """For how long a score holds against connections that show nothing new."""
@@ -115,16 +120,36 @@ def recompute(
             new, again = _compare(connection, rules, _traffic(connection, rules, ids))
         _add(database, rules, [*new, *again])
         describe(f"connections looked through: {ids.upto / end:.0%}")
+    for page, changed in _score_all(database, rules):
+        yield from changed
+        report(len(page))
+    database.write(cursors.move, unscored.OBSERVED, ids.upto)
+
+
+def _score_all(database: Database, rules: Rules) -> Iterator[tuple[Sequence[str], list[ScoreChange]]]:
+    """Score all hosts by the findings of now; yield the hosts of each page, with the scores that changed, in their order."""
+
+    def score(page: Sequence[str]) -> tuple[Sequence[str], list[ScoreChange]]:
+        return page, _score(database, page, rules, everything=True)
+
+    pages = _pages(database)
+    with ThreadPoolExecutor(_PAGES_AT_ONCE, thread_name_prefix="scoring") as threads:
+        going = deque(threads.submit(score, page) for page in islice(pages, _PAGES_AT_ONCE))
+        while going:
+            done = going.popleft().result()
+            going.extend(threads.submit(score, page) for page in islice(pages, 1))
+            yield done
+
+
+def _pages(database: Database) -> Iterator[list[str]]:
     after = ""
     while True:
         with database.reading() as connection:
             page = findings.addresses(connection, after, _HOSTS_AT_ONCE)
         if not page:
-            break
+            return
         after = page[-1]
-        yield from _score(database, page, rules, everything=True)
-        report(len(page))
-    database.write(cursors.move, unscored.OBSERVED, ids.upto)
+        yield page
 
 
 def _page(database: Database, rules: Rules, most: int) -> int | None:
@@ -298,11 +323,12 @@ def _crossed(connection: Connection, scores: Mapping[str, float], rules: Rules) 
             if score_step(old.score) != score_step(scores[address])
         }
 
-    if not crossing(findings.scores_of(connection, sorted(scores))):
+    could = crossing(findings.scores_of(connection, sorted(scores)))
+    if not could:
         return []
     # Another process may be writing the same: it is seen once the lock is held.
     changes.lock_order(connection)
-    stored = findings.scores_of(connection, sorted(scores))
+    stored = findings.scores_of(connection, sorted(could))
     found = crossing(stored)
     scanned = findings.discovered(connection, sorted(found))
     now = time.time()

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import starmap
 from typing import Any, NamedTuple
 
 import msgspec
@@ -46,7 +47,7 @@ class StoredFinding(NamedTuple):
     rule_version: str
 
 
-class Score(Struct, frozen=True, kw_only=True):
+class Score(Struct, frozen=True, gc=False):
     """A host's score from 0 to 1, the version of the rules it was made by, and when; and when the host was scored first.
 
     `first_scored_at`: None in ledgers of earlier versions.
@@ -166,9 +167,9 @@ def of_hosts(connection: Connection, addresses: Sequence[str]) -> dict[str, list
 
 def scores_of(connection: Connection, addresses: Sequence[str]) -> dict[str, Score]:
     """Return the scores of the hosts at `addresses`; a host without one is left out."""
-    statement = select(scores).where(one_of(connection, scores.c.address, addresses))
-    found = connection.execute(statement).mappings().all()
-    return {row["address"]: Score(**row) for row in found}
+    columns = (scores.c[name] for name in Score.__struct_fields__)
+    found = connection.execute(select(*columns).where(one_of(connection, scores.c.address, addresses)))
+    return {score.address: score for score in starmap(Score, found)}
 
 
 def discovered(connection: Connection, addresses: Sequence[str]) -> set[str]:
