@@ -10,8 +10,9 @@ from typing import Final
 from msgspec import Struct
 
 from cobalt_tasks.hosts.search import values
-from cobalt_tasks.hosts.search.port_values import PortState
+from cobalt_tasks.hosts.search.known_values import PortState, TransportProtocol, Word
 from cobalt_tasks.hosts.search.values import ValueKind
+from cobalt_tasks.threat.rules import RULE_NAMES
 
 
 class Searchable(StrEnum):
@@ -118,7 +119,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         meaning="the number of a port; of a connection, the port it goes to", places=_of_port("port", "dst_port"),
     ),
     Field(
-        name="protocol", kind=values.Exact("word"), example="protocol:udp", index="ix_ports_other_protocol", facet=True,
+        name="protocol", kind=TransportProtocol(), example="protocol:udp", index="ix_ports_other_protocol", facet=True,
         meaning="the transport protocol of the port", places=_of_port("protocol", "protocol"), listed=True,
     ),
     Field(
@@ -173,7 +174,7 @@ FIELDS: Final[tuple[Field, ...]] = (
         places=_same(Home.SCORE, "score"),
     ),
     Field(
-        name="finding", kind=values.Exact("word"), example="finding:risky_port", index="ix_findings_rule_address",
+        name="finding", kind=Word(RULE_NAMES), example="finding:risky_port", index="ix_findings_rule_address",
         has_addresses=True, facet=True, meaning="a threat rule that matched on the host", places=_same(Home.FINDING, "rule"), listed=True,
     ),
     Field(

@@ -8,12 +8,14 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, FromClause, Select, func, literal, select, text, tuple_
 
 from cobalt_tasks.core import own_networks
 from cobalt_tasks.core.errors import CobaltError, OutOfTimeError
 from cobalt_tasks.core.own_networks import Labels
 from cobalt_tasks.db.engine import Database
+from cobalt_tasks.db.tables import observations, ports
+from cobalt_tasks.db.tables.base import NOT_TCP
 from cobalt_tasks.hosts.search import closed, compiler, language
 from cobalt_tasks.hosts.search.compiler import AllOf, AnyOf, Condition, FactTest, NoneOf
 from cobalt_tasks.hosts.search.fields import Home, Searchable
@@ -77,11 +79,24 @@ def read(
     def labels() -> Labels:
         return own_networks.load(home).labels() if home else {}
 
-    context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels)
+    def has_protocol(name: str) -> bool:
+        with searching(database) as connection:
+            return _has_protocol(connection, name)
+
+    context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels, has_protocol=has_protocol)
     asked = None if node is None else compiler.resolve(node, target, context)
     if not closed_too:
         asked = closed.without_closed(asked, target)
     return Search(target=target, asked=asked, is_sqlite=database.is_sqlite)
+
+
+def _has_protocol(connection: Connection, name: str) -> bool:
+    """Return whether a port or connection has the transport protocol `name`, which is not tcp."""
+    for column in (ports.c.protocol, observations.c.protocol):
+        # Written out, so that the index of other protocols serves.
+        if connection.execute(select(column).where(text(NOT_TCP), column == name).limit(1)).first():
+            return True
+    return False
 
 
 @contextmanager

@@ -46,12 +46,13 @@ _LAST: Final = "\U0010ffff"
 class Context(Struct, frozen=True, kw_only=True):
     """What the meaning of values depends on: the database, the time (epoch seconds), and the own networks by label.
 
-    `labels`: returns them.
+    `labels`: returns them. `has_protocol`: returns whether a transport protocol has been seen.
     """
 
     is_sqlite: bool
     now: float
     labels: Callable[[], Labels] = dict
+    has_protocol: Callable[[str], bool] = {}.__contains__
 
 
 class ValueKind(ABC):
