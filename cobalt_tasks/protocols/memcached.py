@@ -26,5 +26,6 @@ PROTOCOL = Protocol(
     udp_words=lambda _: _FRAME + b"version\r\n",
     is_complete=lambda raw: raw.endswith(b"\r\n"),
     likelihood=17,
+    udp_likelihood=5,
     rejects_http=True,
 )

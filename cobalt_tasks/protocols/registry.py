@@ -119,6 +119,11 @@ _MODULES: Final = (
     "managesieve",
     "tarantool",
     "finger",
+    "varnish_cli",
+    "ganglia",
+    "iscsi",
+    "quassel",
+    "firebird",
 )
 
 

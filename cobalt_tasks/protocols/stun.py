@@ -75,6 +75,8 @@ PROTOCOL = Protocol(
     udp_words=lambda _: _BINDING,
     is_complete=is_complete,
     ask_more=ask_more,
+    likelihood=9,
     udp_likelihood=3,
+    rejects_http=True,
     aliases=("turn",),
 )

@@ -30,4 +30,5 @@ PROTOCOL = Protocol(
     udp_ports=(69,),
     udp_words=lambda _: _REQUEST,
     answers_elsewhere=True,
+    udp_likelihood=6,
 )

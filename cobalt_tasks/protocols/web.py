@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from cobalt_tasks.core.text import hostname
-from cobalt_tasks.protocols import favicon
+from cobalt_tasks.protocols import favicon, metrics
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Protocol, Send, Steps, Target
 from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
 from cobalt_tasks.protocols.products import product_of, system_of
@@ -104,7 +104,7 @@ def _extras(fields: Mapping[str, bytes], application: str | None) -> dict[str, s
 
 
 def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Follow one redirect to a path of the same server, where the page has the title; then fetch the page's icon.
+    """Follow one redirect to a path of the same server, where the page has the title; then fetch metrics and the page's icon.
 
     A server that is not named yet is asked for an icon all the same: its page for what it does not have may name it.
     target: the port; raw: its answer; known: what that showed.
@@ -116,6 +116,8 @@ def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprin
         page = (yield Send(request(target, location), is_complete=is_complete)).data
         shown = recognise(page) or known
     is_open = bool(_STATUS.match(page)) and "location" not in shown.extras
+    if is_open and not shown.version:
+        shown = (yield from _metrics(target, page, shown)) or shown
     if not shown.extras.get("title") and (shown.product or not is_open):
         return shown if shown is not known else None
     if (yield Connect()).status is not ConnectionStatus.OPEN:
@@ -128,6 +130,25 @@ def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprin
     return replace(shown, extras={**shown.extras, **favicon.digests(icon)}) if icon else shown
 
 
+def _metrics(target: Target, page: bytes, shown: Fingerprint) -> Steps[Fingerprint | None]:
+    """Ask for the metrics where a page leads to them, or shows nothing at all; return the program they are of.
+
+    target: the port; page: its answer; shown: what that showed.
+    """
+    is_found = bool(_FOUND.match(page))
+    if not metrics.are_worthwhile(page, is_named=bool(shown.product), is_found=is_found):
+        return None
+    if (yield Connect()).status is not ConnectionStatus.OPEN:
+        return None
+    wanted = request(target, metrics.PATH, metrics.ENCODING)
+    reply = (yield Send(wanted, is_complete=is_complete, limit=metrics.LIMIT, is_evidence=False)).data
+    end = _HEAD_END.search(reply)
+    program = metrics.program_in(reply[: end.start()], reply[end.end() :]) if end and _FOUND.match(reply) else None
+    if not program or (shown.product and shown.product != program[0]):
+        return None
+    return replace(shown, product=program[0], version=program[1])
+
+
 def _icon(answer: bytes) -> bytes:
     """Return the icon in an answer; empty if the server has none, or it is larger than is fetched."""
     head = _HEAD_END.search(answer)
@@ -138,15 +159,17 @@ def _icon(answer: bytes) -> bytes:
     return body if length and int(length[1]) == len(body) else b""
 
 
-def request(target: Target, path: str = "/") -> bytes:
+def request(target: Target, path: str = "/", encoding: str = "") -> bytes:
     """Return the request for a page of the host, by its name where one is known (RFC 9112 3).
 
     target: the port; path: printable ASCII without blanks; anything else is asked for as `/`.
+    encoding: one that the answer may have, empty for none.
     """
     path = path if _PATH.fullmatch(path) else "/"
     host = target.name or (f"[{target.address}]" if ":" in target.address else target.address)
     port = "" if target.port in _DEFAULT_PORTS else f":{target.port}"
     head = f"Host: {host}{port}\r\nUser-Agent: {target.user_agent}\r\nAccept: */*\r\nConnection: close"
+    head += f"\r\nAccept-Encoding: {encoding}" if encoding else ""
     return f"GET {path} HTTP/1.1\r\n{head}\r\n\r\n".encode()
 
 

@@ -131,3 +131,26 @@ def test_a_web_server_on_the_port_of_printers() -> None:
     refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n400 Bad Request"
     result = Peer({b"\x1b%-12345X": refusal, b"GET / ": page}).run(identify(Target("192.0.2.1", 9100)))
     assert (result.service, result.fingerprint.product) == ("http", "Prometheus node exporter")
+
+
+@pytest.mark.parametrize(
+    ("answer", "product"),
+    [
+        ("00000003 0000000a 00000001 00000003", None),
+        ("00000003 ffff800b 00000001 00000005", "Firebird"),
+        ("0000005e ffff8010 00000001 00000005 00000000 00000000 00000000 00000000", "Firebird"),
+        ("00000004", None),
+    ],
+)
+def test_firebird(answer: str, product: str | None) -> None:
+    """InterBase accepts the oldest version, or refuses; versions from 11 on, with their sign, are Firebird's."""
+    found = shown("firebird", bytes.fromhex(answer))
+    assert (found.service, found.product) == ("firebird", product)
+
+
+@pytest.mark.parametrize(("status", "info"), [(0, None), (2, "login refused")])
+def test_iscsi(status: int, info: str | None) -> None:
+    """A login response to our task; the class of its status shows whether it succeeded."""
+    answer = bytes((0x23, 0x87, 0, 0, *bytes(12))) + b"Cbt1" + bytes(16) + bytes((status, *bytes(11)))
+    assert (shown("iscsi", answer).service, shown("iscsi", answer).info) == ("iscsi", info)
+    assert shown("iscsi", answer.replace(b"Cbt1", b"none")).service is None
