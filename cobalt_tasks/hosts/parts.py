@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, literal, or_, select, tuple_
 from sqlalchemy.sql.selectable import Select
 
 from cobalt_tasks.db.tables import (
@@ -19,6 +19,7 @@ from cobalt_tasks.db.tables import (
     sightings,
 )
 from cobalt_tasks.hosts import notes
+from cobalt_tasks.hosts.search.find import Key, row_of
 from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.threat.rules import score
 
@@ -30,11 +31,21 @@ _MOST_FINDINGS: Final = 500
 
 
 class Page(Struct, frozen=True, kw_only=True):
-    """Which rows of a list: up to `limit` after `offset` others, each text cut after `text` characters (None: whole)."""
+    """Which rows of a list: up to `limit` behind the one with the key `after` (None: from the first).
+
+    `text`: characters after which a text is cut; None: they are whole.
+    """
 
     limit: int = MOST_ROWS
-    offset: int = 0
+    after: Key | None = None
     text: int | None = None
+
+
+class Rows(Struct, frozen=True, kw_only=True):
+    """Rows of a list, and their keys: the values that they are ordered by."""
+
+    rows: Sequence[Row]
+    keys: Sequence[Key]
 
 
 WHOLE: Final = Page()
@@ -71,9 +82,11 @@ _JOB = (
 )
 _HARDWARE = ("mac", "vendor", "source", "first_seen", "last_seen")
 _NAME = ("name", "source", "confirmed", "first_seen", "last_seen")
+_FINDING_KEY = ("counted", "points", "rule", "subject")
+_SIGHTING_KEY = ("last_seen", "port", "protocol", "fingerprint", "source")
 
 
-def part(connection: Connection, address: str, name: str, page: Page = WHOLE) -> list[Row]:
+def part(connection: Connection, address: str, name: str, page: Page = WHOLE) -> Rows:
     """Return rows of one list of a host, the latest or weightiest first.
 
     A row some of whose texts or names were cut has `cut`: the names of those columns.
@@ -85,14 +98,15 @@ def part(connection: Connection, address: str, name: str, page: Page = WHOLE) ->
         page: which rows.
 
     """
-    return [_cut(row, page.text) for row in PARTS[name](connection, address, page)]
+    found = PARTS[name].read(connection, address, page)
+    return Rows(rows=[_cut(row, page.text) for row in found.rows], keys=found.keys)
 
 
 def totals(connection: Connection, address: str) -> dict[str, int]:
     """Return how many rows each list of the host `address` has."""
     counts = {
-        name: select(func.count()).select_from(table).where(table.c.address == address).scalar_subquery().label(name)
-        for name, table in _TABLES.items()
+        name: select(func.count()).where(each.table.c.address == address).scalar_subquery().label(name)
+        for name, each in PARTS.items()
     }
     return dict(connection.execute(select(*counts.values())).mappings().one())
 
@@ -109,11 +123,28 @@ def _cut(row: Row, longest: int | None) -> Row:
     return {**shown, "cut": cut} if cut else shown
 
 
-def _rows(connection: Connection, chosen: Select[Any], page: Page) -> list[Row]:
-    return [dict(row) for row in connection.execute(chosen.limit(page.limit).offset(page.offset)).mappings()]
+def _rows(connection: Connection, chosen: Select[Any], key: Sequence[ColumnElement[Any]], page: Page) -> Rows:
+    """Return a page of the rows `chosen`, by `key`: falling by its first column, but for ports, then rising."""
+    first, *rest = key
+    falls = first.name != "port"
+    if page.after is not None:
+        chosen = chosen.where(_is_behind(first, rest, page.after) if falls else tuple_(*key) > row_of(key, page.after))
+    ordered = chosen.add_columns(*key).order_by(first.desc() if falls else first, *rest).limit(page.limit)
+    names, found = list(chosen.selected_columns.keys()), connection.execute(ordered).all()
+    return Rows(
+        rows=[dict(zip(names, row[: len(names)], strict=True)) for row in found],
+        keys=[tuple(row[len(names) :]) for row in found],
+    )
 
 
-def _findings(connection: Connection, address: str, page: Page) -> list[Row]:
+def _is_behind(first: ColumnElement[Any], rest: Sequence[ColumnElement[Any]], after: Key) -> ColumnElement[bool]:
+    mark = literal(after[0], first.type)
+    if not rest:
+        return first < mark
+    return or_(first < mark, and_(first == mark, tuple_(*rest) > row_of(rest, after[1:])))
+
+
+def _findings(connection: Connection, address: str, page: Page) -> Rows:
     """Return the findings of a host; `counted` is what a row adds to the score, the sum of all is the score."""
     weight = findings.c.points.desc()
     rank = func.row_number().over(partition_by=findings.c.rule, order_by=(weight, findings.c.subject))
@@ -133,8 +164,17 @@ def _findings(connection: Connection, address: str, page: Page) -> list[Row]:
         {**row, "counted": 0.0 if note else next(counted), "accepted": notes.brief(note)}
         for row, note in zip(rows, accepted, strict=True)
     ]
-    found.sort(key=lambda row: (-row["counted"], -row["points"], row["rule"], row["subject"]))
-    return found[page.offset : page.offset + page.limit]
+    found.sort(key=_weight)
+    if page.after is not None:
+        last = _weight(dict(zip(_FINDING_KEY, page.after, strict=True)))
+        found = [row for row in found if _weight(row) > last]
+    shown = found[: page.limit]
+    return Rows(rows=shown, keys=[tuple(row[name] for name in _FINDING_KEY) for row in shown])
+
+
+def _weight(row: Mapping[str, Any]) -> Key:
+    counted, points, rule, subject = (row[name] for name in _FINDING_KEY)
+    return -counted, -points, rule, subject
 
 
 def _counted(found: Sequence[Finding]) -> Iterator[float]:
@@ -146,58 +186,45 @@ def _counted(found: Sequence[Finding]) -> Iterator[float]:
         before = after
 
 
-def _latest_of(table: Table, names: Sequence[str]) -> Callable[[Connection, str, Page], list[Row]]:
-    def read(connection: Connection, address: str, page: Page) -> list[Row]:
+def _of_table(table: Table, names: Sequence[str], key: Sequence[str]) -> "HostPart":
+    def read(connection: Connection, address: str, page: Page) -> Rows:
         chosen = select(*_columns(table, names)).where(table.c.address == address)
-        ordered = chosen.order_by(table.c.last_seen.desc(), *_columns(table, names[:3]))
-        return _rows(connection, ordered, page)
+        return _rows(connection, chosen, _columns(table, key), page)
 
-    return read
-
-
-def _ports(connection: Connection, address: str, page: Page) -> list[Row]:
-    chosen = select(*_columns(ports, _PORT)).where(ports.c.address == address)
-    return _rows(connection, chosen.order_by(ports.c.port, ports.c.protocol), page)
+    return HostPart(table=table, key=key, read=read)
 
 
-def _certificates(connection: Connection, address: str, page: Page) -> list[Row]:
+def _certificates(connection: Connection, address: str, page: Page) -> Rows:
     seen = _columns(sightings, ("protocol", "port", "source", "first_seen", "last_seen", "details"))
     said = [certificates.c[column.name] for column in certificates.c if column.name != "der"]
     chosen = (
         select(*said, *seen)
         .join(sightings, sightings.c.fingerprint == certificates.c.fingerprint)
         .where(sightings.c.address == address)
-        .order_by(sightings.c.last_seen.desc(), sightings.c.port, sightings.c.fingerprint, sightings.c.source)
     )
-    return [{**row, "names": msgspec.json.decode(row["names"])} for row in _rows(connection, chosen, page)]
-
-
-def _jobs(connection: Connection, address: str, page: Page) -> list[Row]:
-    chosen = select(*_columns(jobs, _JOB)).where(jobs.c.address == address)
-    return _rows(connection, chosen.order_by(jobs.c.id.desc()), page)
+    found = _rows(connection, chosen, _columns(sightings, _SIGHTING_KEY), page)
+    return Rows(rows=[{**row, "names": msgspec.json.decode(row["names"])} for row in found.rows], keys=found.keys)
 
 
 def _columns(table: Table, names: Sequence[str]) -> list[ColumnElement[Any]]:
     return [table.c[name] for name in names]
 
 
-PARTS: Final[Mapping[str, Callable[[Connection, str, Page], list[Row]]]] = {
-    "evidence": _findings,
-    "hostnames": _latest_of(hostnames, _NAME),
-    "hardware_addresses": _latest_of(hardware_addresses, _HARDWARE),
-    "ports": _ports,
-    "banners": _latest_of(banners, _BANNER),
-    "certificates": _certificates,
-    "jobs": _jobs,
+class HostPart(Struct, frozen=True, kw_only=True):
+    """One list of a host: its table, the columns of its key in their order, and what reads a page of it."""
+
+    table: Table
+    key: Sequence[str]
+    read: Callable[[Connection, str, Page], Rows]
+
+
+PARTS: Final[Mapping[str, HostPart]] = {
+    "evidence": HostPart(table=findings, key=_FINDING_KEY, read=_findings),
+    "hostnames": _of_table(hostnames, _NAME, ("last_seen", "name", "source")),
+    "hardware_addresses": _of_table(hardware_addresses, _HARDWARE, ("last_seen", "mac", "source")),
+    "ports": _of_table(ports, _PORT, ("port", "protocol")),
+    "banners": _of_table(banners, _BANNER, ("last_seen", "protocol", "port", "source", "digest")),
+    "certificates": HostPart(table=sightings, key=_SIGHTING_KEY, read=_certificates),
+    "jobs": _of_table(jobs, _JOB, ("id",)),
 }
 """The lists of a host, by name."""
-
-_TABLES: Final = {
-    "evidence": findings,
-    "hostnames": hostnames,
-    "hardware_addresses": hardware_addresses,
-    "ports": ports,
-    "banners": banners,
-    "certificates": sightings,
-    "jobs": jobs,
-}

@@ -1,22 +1,18 @@
 """Certificates for people and programs: pages by the time they expire, and what a table shows of them."""
 
-import base64
-import binascii
 import math
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
-
 from cobalt_tasks.core.durations import DAY, span
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import certificates
-from cobalt_tasks.hosts.certificates import SOON, Mark, Wanted
+from cobalt_tasks.hosts.certificates import SOON, Wanted
 from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.find import Search
-from cobalt_tasks.views.search import PageMarkError
+from cobalt_tasks.views.page_marks import marked, unmarked
 from cobalt_tasks.views.tables import Cell, Column, Output
 from cobalt_tasks.views.text import day
 
@@ -65,14 +61,14 @@ def page(database: Database, chosen: Wanted, limit: int, mark: str | None = None
         SearchTooLongError: it took too long.
 
     """
-    after = None if mark is None else _unmarked(mark)
+    after = None if mark is None else unmarked(mark, ("not_after", "fingerprint"))
     with find.searching(database) as connection:
         rows = certificates.page(connection, chosen, limit, after)
     following = certificates.mark_behind(rows, limit)
     now = time.time()
     return {
         "items": [{**row, "state": state(row, now)} for row in rows],
-        "next": None if following is None else _marked(following),
+        "next": None if following is None else marked(following),
     }
 
 
@@ -134,18 +130,3 @@ def _some(values: Sequence[str], most: int, *, more: bool = False) -> str:
 def _days(seconds: float) -> str:
     days = math.floor(seconds / DAY)
     return f"{days:,} d"
-
-
-def _marked(mark: Mark) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(mark)).decode().rstrip("=")
-
-
-def _unmarked(mark: str) -> Mark:
-    try:
-        found = base64.urlsafe_b64decode(mark.encode() + b"=" * (-len(mark) % 4))
-        at, fingerprint = msgspec.json.decode(found, type=tuple[float, str])
-    except (binascii.Error, UnicodeError, msgspec.MsgspecError, ValueError):
-        raise PageMarkError from None
-    if not math.isfinite(at) or "\0" in fingerprint:
-        raise PageMarkError
-    return at, fingerprint

@@ -12,6 +12,7 @@ from cobalt_tasks.hosts import connections as traffic
 from cobalt_tasks.hosts import parts as host_parts
 from cobalt_tasks.hosts import queries as host_queries
 from cobalt_tasks.views import unchecked
+from cobalt_tasks.views.page_marks import marked, unmarked
 
 _CONNECTIONS_SHOWN = 50
 _JUDGED_ROWS = 100
@@ -64,12 +65,13 @@ def host(
         lists = {name: host_parts.part(connection, address, name, read) for name in host_parts.PARTS}
         totals = host_parts.totals(connection, address)
         recent = traffic.connections_of(connection, address, _CONNECTIONS_SHOWN)
-    not_checked = unchecked.of_host({**known, **lists}, settings)
-    shown = {name: rows[: page.limit] for name, rows in lists.items()}
+    whole = {name: each.rows for name, each in lists.items()}
+    not_checked = unchecked.of_host({**known, **whole}, settings)
+    shown = {name: rows[: page.limit] for name, rows in whole.items()}
     following = {
-        name: f"/api/hosts/{address}/{name}?offset={len(rows)}"
+        name: f"/api/hosts/{address}/{name}?after={marked(lists[name].keys[len(rows) - 1])}"
         for name, rows in shown.items()
-        if len(rows) < totals[name]
+        if rows and len(rows) < totals[name]
     }
     return {
         **known,
@@ -82,25 +84,31 @@ def host(
     }
 
 
-def part(database: Database, address: str, name: str, page: host_parts.Page) -> dict[str, Any]:
-    """Return one list of a host: `items`, their `total` number, and the offset of the `next` page (None at the end).
+def part(database: Database, address: str, name: str, page: host_parts.Page, mark: str | None = None) -> dict[str, Any]:
+    """Return one list of a host: `items`, their `total` number, and the `next` mark (None at the end).
 
     Args:
         database: the ledger.
         address: the host's address in canonical form.
         name: one of host_parts.PARTS.
-        page: which rows, and how much of their texts.
+        page: how many rows, and how much of their texts.
+        mark: the `next` of the page before; None for the first page.
 
     Raises:
         UnknownHostError: nothing was ever seen of it.
+        PageMarkError: the mark is none.
 
     """
+    after = None if mark is None else unmarked(mark, host_parts.PARTS[name].key)
     with database.reading() as connection:
         _required(host_queries.one(connection, address), address)
-        rows = host_parts.part(connection, address, name, page)
+        found = host_parts.part(connection, address, name, msgspec.structs.replace(page, after=after))
         total = host_parts.totals(connection, address)[name]
-    end = page.offset + len(rows)
-    return {"items": rows, "total": total, "next": end if rows and end < total else None}
+    return {
+        "items": found.rows,
+        "total": total,
+        "next": marked(found.keys[-1]) if len(found.rows) == page.limit else None,
+    }
 
 
 def empty_note(database: Database, only: host_queries.Filter, order: host_queries.Order) -> str:

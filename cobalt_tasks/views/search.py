@@ -1,22 +1,14 @@
 """Searches for people and programs: pages of what matches, counts and facets."""
 
-import base64
-import binascii
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
-from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.search import facets as counting
 from cobalt_tasks.hosts.search import find, orders, results
-from cobalt_tasks.hosts.search.find import Key, Search
+from cobalt_tasks.hosts.search.find import Search
 from cobalt_tasks.hosts.search.orders import HostOrder
-
-
-class PageMarkError(ConfigurationError):
-    """The mark is not the `next` of a page of this search."""
+from cobalt_tasks.views.page_marks import marked, unmarked
 
 
 def page(
@@ -42,11 +34,11 @@ def page(
 
     """
     find_keys, columns = orders.of(search, order)
-    after = None if mark is None else _unmarked(mark, columns)
+    after = None if mark is None else unmarked(mark, columns)
     with find.searching(database) as connection:
         keys = find_keys(connection, search, limit, after)
         rows = results.rows(connection, search.target, keys)
-    return {"items": rows, "next": _marked(keys[-1]) if len(keys) == limit else None}
+    return {"items": rows, "next": marked(keys[-1]) if len(keys) == limit else None}
 
 
 def count(database: Database, search: Search) -> counting.Count:
@@ -71,24 +63,3 @@ def facets(database: Database, search: Search, names: Sequence[str]) -> counting
     wanted = counting.fields(names, search.target)
     with find.searching(database) as connection:
         return counting.facets(connection, search, wanted)
-
-
-def _marked(key: Key) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
-
-
-def _unmarked(mark: str, names: Sequence[str]) -> Key:
-    number = (float, int)
-    types: Mapping[str, type | tuple[type, ...]] = {"last_seen": number, "score": number, "port": int, "id": int}
-    try:
-        text = base64.urlsafe_b64decode(mark.encode() + b"=" * (-len(mark) % 4))
-        values = msgspec.json.decode(text, type=list[int | float | str])
-    except (binascii.Error, UnicodeError, msgspec.MsgspecError, ValueError):
-        raise PageMarkError from None
-    wanted = [types.get(name, str) for name in names]
-    fits = len(values) == len(names) and all(
-        isinstance(value, kind) for value, kind in zip(values, wanted, strict=True)
-    )
-    if not fits or "\0" in str(values):
-        raise PageMarkError
-    return tuple(values)

@@ -186,7 +186,7 @@ class PartPage(TypedDict):
 
     items: list[dict[str, Any]]
     total: int
-    next: int | None
+    next: str | None
 
 
 class ConnectionPage(TypedDict):

@@ -265,13 +265,12 @@ def _add_host(app: FastAPI, settings: Settings) -> None:
         ip: Ip,
         part: Part,
         limit: Limit = 100,
-        offset: Annotated[int, Query(ge=0, le=10**9, description="Rows passed over: the `next` before.")] = 0,
+        after: Mark = None,
         whole: Annotated[bool, Query(description="Cut no text; then at most 10 rows.")] = False,  # noqa: FBT002
     ) -> Response:
-        """Return one list of a host page by page: its rows, their total number, and the offset of the next page."""
-        cut = Page(limit=limit, offset=offset, text=_SHOWN_TEXT)
-        page = Page(limit=min(limit, _WHOLE_ROWS), offset=offset) if whole else cut
-        return json_answer(hosts.part(_live(request).database, address_of(ip), part, page))
+        """Return one list of a host page by page: its rows, their total number, and the mark of the next page."""
+        page = Page(limit=min(limit, _WHOLE_ROWS)) if whole else Page(limit=limit, text=_SHOWN_TEXT)
+        return json_answer(hosts.part(_live(request).database, address_of(ip), part, page, after))
 
 
 def _add_lists(app: FastAPI) -> None:

@@ -16,6 +16,7 @@ from cobalt_tasks.views import search as views
 from cobalt_tasks.views.dashboard.answers import FieldList, PortPage, ValueList
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.route_parts import Limit, json_answer
+from cobalt_tasks.views.page_marks import PageMarkError
 
 Text = Annotated[
     str,
@@ -105,7 +106,7 @@ def add_search(app: FastAPI) -> None:
             return json_answer({"items": completion.values(connection, field, prefix, 20, request.app.state.home)})
 
     app.add_exception_handler(SearchError, _answer_search_error)
-    app.add_exception_handler(views.PageMarkError, _answer_mark_error)
+    app.add_exception_handler(PageMarkError, _answer_mark_error)
     app.add_exception_handler(SearchTooLongError, _answer_slow_search)
 
 

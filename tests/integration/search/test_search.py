@@ -22,6 +22,7 @@ from cobalt_tasks.hosts.search.rows import HOMES, holder
 from cobalt_tasks.hosts.search.values import Context, OfCertificate
 from cobalt_tasks.views import search as views
 from cobalt_tasks.views.export import export
+from cobalt_tasks.views.page_marks import PageMarkError
 from tests.integration.search.conftest import DAY
 
 Row = Mapping[str, Any]
@@ -210,7 +211,7 @@ def test_a_mark_of_elsewhere_is_refused(ledger: Database) -> None:
     """A mark that no page of this search ended with is an error, not a page."""
     ports = views.page(ledger, find.read(ledger, "", Searchable.PORTS), 1)["next"]
     for mark in (ports, "x", "%%", "W10", "bnVsbA"):
-        with pytest.raises(views.PageMarkError):
+        with pytest.raises(PageMarkError):
             views.page(ledger, find.read(ledger, "", Searchable.HOSTS), 1, mark)
 
 

@@ -17,7 +17,7 @@ from cobalt_tasks.hosts import certificates, facts
 from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views import certificates as views
-from cobalt_tasks.views.search import PageMarkError
+from cobalt_tasks.views.page_marks import PageMarkError
 
 DAY = 86400.0
 NOW = time.time()

@@ -2,11 +2,9 @@
 
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import Connection, event, insert, select
+from sqlalchemy import insert, select
 
 from cobalt_tasks.core.records import NewJob, Outcome, Verdict
 from cobalt_tasks.db.engine import Database
@@ -18,6 +16,7 @@ from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import complete
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat import zones
+from tests.support.plans import plans
 
 ROWS = 20_000
 BATCH = 50
@@ -53,27 +52,6 @@ def large(database: Database) -> Database:
     with database.writing() as connection:
         connection.exec_driver_sql("ANALYZE")
     return database
-
-
-@contextmanager
-def plans(database: Database) -> Iterator[list[str]]:
-    """Collect the plan of every statement that is executed, beside executing it."""
-    found: list[str] = []
-    explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN (COSTS OFF) "
-
-    def listen(_connection: Connection, cursor: object, statement: str, parameters: object, *rest: object) -> None:
-        words = statement.split(maxsplit=1)[0].upper()
-        many = rest[-1]
-        if words in {"SELECT", "INSERT", "UPDATE", "DELETE"} and not many:
-            cursor.execute(explain + statement, parameters)  # type: ignore[attr-defined]
-            lines = [str(row[-1]) for row in cursor.fetchall()]  # type: ignore[attr-defined]
-            found.append("\n".join([statement, *lines]))
-
-    event.listen(database.engine, "before_cursor_execute", listen)
-    try:
-        yield found
-    finally:
-        event.remove(database.engine, "before_cursor_execute", listen)
 
 
 def one_round(database: Database, number: int) -> None:

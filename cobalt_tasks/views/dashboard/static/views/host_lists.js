@@ -26,8 +26,8 @@ export function sections(host, traffic, changes, tools) {
   const api = `/api/hosts/${encodeURIComponent(host.address)}`;
   const part = (id, title, name, columns, row) => list({
     id, title, columns, row, rows: host[name], total: host.totals[name],
-    next: host.totals[name] > host[name].length ? host[name].length : null,
-    load: (offset) => ask(`${api}/${name}?offset=${offset}`),
+    next: host.next[name]?.split("after=")[1] ?? null,
+    load: (after) => ask(`${api}/${name}?after=${after}`),
   });
   const span = (row) => ({ text: `${words.moment(row.first_seen)} – ${words.moment(row.last_seen)}`, className: "small quiet" });
   return [
