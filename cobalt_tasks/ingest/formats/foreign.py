@@ -69,10 +69,6 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is a VPC flow log in a form of its own; put a header before it: the names of its fields, as the flow log's format has them",
     ),
     (
-        re.compile(rb"lease \S+ \{$|\d{9,10} (?:[0-9a-f]{2}:){5}[0-9a-f]{2} \d+\.\d+\.\d+\.\d+ "),
-        "it is a file of DHCP leases, which is not read; arp-scan -l | cobalt ingest - has MAC addresses, Zeek's dhcp.log the names too",
-    ),
-    (
         re.compile(rb"\S+ \(\d+\.\d+\.\d+\.\d+\) at |\S+ dev \S+ (?:lladdr|FAILED|INCOMPLETE)|Address +HWtype"),
         "it is a table of neighbours, which is not read; arp-scan -l | cobalt ingest - has the same hosts",
     ),

@@ -18,11 +18,18 @@ from cobalt_tasks.ingest.formats.arp_scan import ArpScan
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.capture import Capture
 from cobalt_tasks.ingest.formats.censys import Censys
+from cobalt_tasks.ingest.formats.cowrie import Cowrie
 from cobalt_tasks.ingest.formats.firewalls.linux import FirewallLog
 from cobalt_tasks.ingest.formats.firewalls.pfsense import PfsenseLog
 from cobalt_tasks.ingest.formats.flows.argus import ArgusCsv
+from cobalt_tasks.ingest.formats.flows.azure import AzureFlowLog
+from cobalt_tasks.ingest.formats.flows.gcp import GcpFlowLog
 from cobalt_tasks.ingest.formats.flows.nfdump import NfdumpCsv, NfdumpJson
+from cobalt_tasks.ingest.formats.flows.packetbeat import Packetbeat
 from cobalt_tasks.ingest.formats.flows.vpc import VpcFlowLog
+from cobalt_tasks.ingest.formats.leases.dnsmasq import DnsmasqLeases
+from cobalt_tasks.ingest.formats.leases.isc import IscLeases
+from cobalt_tasks.ingest.formats.leases.kea import KeaLeases
 from cobalt_tasks.ingest.formats.masscan.binary import MasscanBinary
 from cobalt_tasks.ingest.formats.masscan.json_ import MasscanJson
 from cobalt_tasks.ingest.formats.masscan.list_ import MasscanList
@@ -35,6 +42,7 @@ from cobalt_tasks.ingest.formats.projectdiscovery.dnsx import Dnsx
 from cobalt_tasks.ingest.formats.projectdiscovery.fingerprintx import Fingerprintx
 from cobalt_tasks.ingest.formats.projectdiscovery.httpx import Httpx
 from cobalt_tasks.ingest.formats.projectdiscovery.naabu import NaabuCsv, NaabuJson, NaabuText
+from cobalt_tasks.ingest.formats.projectdiscovery.nuclei import Nuclei
 from cobalt_tasks.ingest.formats.projectdiscovery.tlsx import Tlsx
 from cobalt_tasks.ingest.formats.reports.nessus import Nessus
 from cobalt_tasks.ingest.formats.reports.openvas import OpenVas
@@ -48,6 +56,7 @@ from cobalt_tasks.ingest.formats.suricata.eve import SuricataEve
 from cobalt_tasks.ingest.formats.tshark.fields import TsharkFields
 from cobalt_tasks.ingest.formats.tshark.json_ import TsharkEk, TsharkJson
 from cobalt_tasks.ingest.formats.tshark.text import TsharkText
+from cobalt_tasks.ingest.formats.zdns import Zdns
 from cobalt_tasks.ingest.formats.zeek.json_ import ZeekJson
 from cobalt_tasks.ingest.formats.zeek.tsv import ZeekTsv
 from cobalt_tasks.ingest.formats.zgrab2.modules import Zgrab2
@@ -81,6 +90,8 @@ FORMATS: Final[Sequence[type[Format]]] = (
     Httpx,
     Fingerprintx,
     Dnsx,
+    Zdns,
+    Nuclei,
     NaabuJson,
     ZeekTsv,
     ZeekJson,
@@ -97,8 +108,15 @@ FORMATS: Final[Sequence[type[Format]]] = (
     NfdumpJson,
     ArgusCsv,
     VpcFlowLog,
+    AzureFlowLog,
+    GcpFlowLog,
+    Packetbeat,
+    Cowrie,
     FirewallLog,
     PfsenseLog,
+    IscLeases,
+    KeaLeases,
+    DnsmasqLeases,
     PortTable,
 )
 """The formats of this project. When an input looks equally like two, the first of them counts."""

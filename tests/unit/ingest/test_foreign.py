@@ -44,7 +44,6 @@ def test_utf_16_without_a_mark(order: str) -> None:
     [
         (b"5 641111 eni-0 192.0.2.1 192.0.2.2 5 3 17 52 1 1 2 REJECT OK ingress 1\n", "put a header before it"),
         (b"3 - 748335378900 tgw-0a tgw-attach-0 - - 192.0.2.1 192.0.2.2\n", "put a header before it"),
-        (b"# x\nlease 192.0.2.1 {\n  starts 4 2024/12/19 17:58:01;\n", "arp-scan"),
         (b"router (192.0.2.1) at 02:00:00:00:00:01 [ether] on eth0\n", "arp-scan"),
         (b"192.0.2.1 dev eth0 lladdr 02:00:00:00:00:01 REACHABLE\n", "arp-scan"),
         (b"\nFlow Record: \n  src addr = 192.0.2.1\n", "-o csv"),

@@ -1,1 +1,1 @@
-"""Records of flows: nfdump, argus, AWS VPC flow logs."""
+"""Records of flows: nfdump, argus, Packetbeat, and the flow logs of AWS, Azure and Google Cloud."""

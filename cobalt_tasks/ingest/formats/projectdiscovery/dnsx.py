@@ -1,12 +1,13 @@
 """dnsx -json: the answers of the DNS for one name a line."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.formats import names
+from cobalt_tasks.ingest.formats import names, seen_hosts
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
+
+_USED: Final = frozenset({"timestamp", "a", "aaaa", "resolver", "all", "raw_resp"})
 
 
 class Dnsx(JsonFormat):
@@ -38,13 +39,9 @@ class Dnsx(JsonFormat):
             names.answers(batch, host, addresses, when)
         if not addresses:
             batch.ignore()
-        details = values.rest(record, {"timestamp", "a", "aaaa", "resolver", "all", "raw_resp"})
+        about = {name: value for name, value in record.items() if name not in _USED}
         for address in addresses:
-            batch.discover(
-                Discovery(
-                    address=address, protocol="ip", port=0, observed_at=when, seen_in_traffic=True, details=details
-                )
-            )
+            seen_hosts.add(batch, address, when=when, details=about)
 
 
 def _list(value: Any) -> list[Any]:

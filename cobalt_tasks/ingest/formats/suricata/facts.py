@@ -2,10 +2,9 @@
 
 from typing import Any, Final
 
-from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.formats import names
+from cobalt_tasks.ingest.formats import names, seen_hosts
 from cobalt_tasks.ingest.formats.encoding import base64_or_nothing
 from cobalt_tasks.ingest.formats.json_text import part
 
@@ -56,16 +55,7 @@ def neighbour(kind: str, event: Record, batch: Batch) -> bool:
     ):
         return False
     host, when = values.address(address, "arp.src_ip"), values.timestamp(event.get("timestamp"))
-    up = Discovery(
-        address=host,
-        protocol="ip",
-        port=0,
-        observed_at=when,
-        seen_in_traffic=True,
-        details=values.details({"mac": mac}),
-    )
-    batch.discover(up)
-    batch.hardware(host, mac, None, when)
+    seen_hosts.add(batch, host, when=when, mac=mac)
     return True
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.formats import names
+from cobalt_tasks.ingest.formats import names, seen_hosts
 
 Record = dict[str, Any]
 
@@ -125,18 +125,7 @@ def _device(record: Record, batch: Batch) -> None:
 def _up(address: str, record: Record, batch: Batch, details: Record) -> None:
     """Add a host that was seen, without a port."""
     when = values.timestamp(record.get("ts"))
-    mac = record.get("mac")
-    batch.discover(
-        Discovery(
-            address=address,
-            protocol="ip",
-            port=0,
-            observed_at=when,
-            seen_in_traffic=True,
-            details=values.details({**({"mac": mac} if mac else {}), **{n: v for n, v in details.items() if v}}),
-        )
-    )
-    batch.hardware(address, mac, record.get("vendor_mac"), when)
+    seen_hosts.add(batch, address, when=when, mac=record.get("mac"), vendor=record.get("vendor_mac"), details=details)
 
 
 READERS: Final[Mapping[str, Callable[[Record, Batch], None]]] = {

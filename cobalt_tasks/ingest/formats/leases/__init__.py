@@ -1,0 +1,1 @@
+"""Leases that DHCP servers keep: which host had which address."""
