@@ -9,7 +9,7 @@ from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import foreign
 from cobalt_tasks.ingest.formats.csv_table import CsvTable
-from cobalt_tasks.ingest.formats.nmap.services import service_name
+from cobalt_tasks.ingest.formats.nmap.services import service_name, version_parts
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "address": (
@@ -44,7 +44,10 @@ _is_end: Final = re.compile(
 ).fullmatch
 """Matches a column of a list of connections."""
 
-_OPEN: Final = ("", "open", "open|filtered", "up", "listening", "listen", "active", "true", "1", "yes")
+_OPEN: Final = ("", "open", "up", "listening", "listen", "active", "true", "1", "yes", "ok", "success")
+_NOTHING: Final = ("-", "n/a", "na", "none", "null", "nan", "unknown", "?")
+"""What programs write for a value that they do not have."""
+
 _PORT: Final = re.compile(r"(\d{1,5})/([a-z]{3,8})")
 _LONGEST: Final = 128
 
@@ -72,7 +75,7 @@ class PortTable(CsvTable):
     def row(self, record: dict[str, str], batch: Batch) -> None:
         """Read one port, a `record`, into `batch`."""
         columns = _columns(self.names)
-        cells = {known: record.get(column, "") for known, column in columns.items()}
+        cells = {known: _cell(record.get(column, "")) for known, column in columns.items()}
         if cells.get("state", "").lower() not in _OPEN:
             batch.ignore()
             return
@@ -83,6 +86,9 @@ class PortTable(CsvTable):
         when = values.timestamp_or_none(cells.get("time"))
         service, product, version = (cells.get(each) or None for each in ("service", "product", "version"))
         banner = cells.get("banner") or " ".join(each for each in (product, version) if each)
+        if version and not product:
+            # `OpenSSH 8.2` in one column.
+            product, version, _ = version_parts(version)
         used = set(columns.values()) - ({columns.get("time")} if when is None else set())
         batch.discover(
             Discovery(
@@ -101,6 +107,10 @@ class PortTable(CsvTable):
         )
         batch.name(address, cells.get("name"), "csv", when)
         batch.hardware(address, cells.get("mac"), None, when)
+
+
+def _cell(text: str) -> str:
+    return "" if text.lower() in _NOTHING else text
 
 
 def _plain(name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cobalt_tasks.ingest.batch import Batch
-from tests.support.reading import about, names, ports, read
+from tests.support.reading import NOW, about, names, ports, read
 
 MAC = "52:54:00:12:34:56"
 GIVEN = 1734631081.0
@@ -90,12 +90,15 @@ def test_what_is_no_lease_of_kea(line: str) -> None:
 
 
 def test_other_lines_of_dnsmasq() -> None:
-    """The kind of hardware before the address, no name, leases of IPv6 behind the server's own identifier, and no end."""
+    """The kind of hardware before the address, no name, leases of IPv6 behind the server's own identifier, and no end.
+
+    Break: `_FIRST` in leases/dnsmasq.py: machines without a clock write how long a lease lasts.
+    """
     batch = read(
-        f"0 06-{MAC} 192.168.1.20 * *\nduid 00:01:00:01:26:d3:08:d3:{MAC}\n1734631081 12345678 2001:db8::20 laptop 00:01\n"
+        f"86400 {MAC} 192.168.1.19 * *\n0 06-{MAC} 192.168.1.20 * *\nduid 00:01:00:01:26:d3:08:d3:{MAC}\n1734631081 12345678 2001:db8::20 laptop 00:01\n"
     )
     found: list[tuple[Any, ...]] = [(row[1], row[5]) for row in batch.discoveries]
-    assert found == [("192.168.1.20", batch.arrived_at), ("2001:db8::20", GIVEN)]
-    assert [each.mac for each in batch.hardware_addresses] == [MAC]
+    assert found == [("192.168.1.19", NOW), ("192.168.1.20", NOW), ("2001:db8::20", GIVEN)]
+    assert [each.mac for each in batch.hardware_addresses] == [MAC, MAC]
     assert names(batch) == {("2001:db8::20", "laptop")}
-    assert batch.records == 2
+    assert batch.records == 3

@@ -34,6 +34,23 @@ def test_columns_by_their_names(text: str) -> None:
     assert about(batch) == [{"owner": "web"}]
 
 
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        ("ssh,OpenSSH 8.2", ("ssh", "OpenSSH", "8.2")),
+        ("http,1.18.0", ("http", None, "1.18.0")),
+        ("N/A,-", None),
+    ],
+)
+def test_what_one_column_holds(cells: str, expected: tuple[str | None, ...] | None) -> None:
+    """Product and version in one, and words for nothing.
+
+    Break: `version_parts` or `_NOTHING` in port_table.py.
+    """
+    batch = read(f"IP,Hostname,Port,Protocol,State,Service,Version\n192.0.2.5,,9999,tcp,open,{cells}\n", "csv")
+    assert services(batch).get(("192.0.2.5", 9999)) == expected
+
+
 def test_a_port_that_is_not_open_is_left_out() -> None:
     """A table may list closed and filtered ones too."""
     batch = read("ip,port,state\n192.0.2.5,22,closed\n192.0.2.5,80,Open\n192.0.2.5,81,filtered\n")

@@ -60,7 +60,7 @@ class AzureFlowLog(JsonFormat):
 
     @classmethod
     def score(cls, sample: bytes) -> int:
-        """Look at the records of a file, which are below one key."""
+        """Count the records that are surely of this format; in a file they are below one key."""
         return super().score(_without_head(sample))
 
     def split(self, data: bytes) -> int:

@@ -15,10 +15,12 @@ _OWN: Final = "duid "
 """The line with the server's own identifier, before the leases of IPv6."""
 
 _UNKNOWN: Final = "*"
+_FIRST: Final = 978307200
+"""2001, when there was no dnsmasq yet: builds for machines without a clock write how long a lease lasts."""
 
 
 class DnsmasqLeases(KnownLineFormat):
-    """When a lease ends is written, and not when it began: the host was seen by then at the latest."""
+    """When a lease ends is written, and not when it starts: the host was seen by then at the latest."""
 
     name: ClassVar = "dnsmasq-leases"
     family: ClassVar = "dhcp"
@@ -42,7 +44,8 @@ class DnsmasqLeases(KnownLineFormat):
             raise RefusedError("no lease of dnsmasq")
         ends, mac, host, name, client = found.groups()
         address, end = values.address(host, "address"), values.timestamp(ends) or 0
-        when = end if 0 < end < batch.arrived_at else None
-        kept = {"ends": end or None, "client_id": None if client == _UNKNOWN else client}
+        is_time = end >= _FIRST
+        when = end if is_time and end < batch.arrived_at else None
+        kept = {"ends" if is_time else "lease_time": end or None, "client_id": None if client == _UNKNOWN else client}
         seen_hosts.add(batch, address, when=when, mac=mac, details=kept)
         batch.name(address, None if name == _UNKNOWN else name, "dhcp", when)
