@@ -32,6 +32,7 @@ from cobalt_tasks.views.dashboard.changes_route import add_changes
 from cobalt_tasks.views.dashboard.description import answers, described
 from cobalt_tasks.views.dashboard.export_route import add_export
 from cobalt_tasks.views.dashboard.findings_route import add_findings
+from cobalt_tasks.views.dashboard.heads import Heads
 from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.overview_routes import add_overview
 from cobalt_tasks.views.dashboard.pages import add_pages
@@ -122,6 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(CobaltError, _answer_error)
     # The last added is the first asked.
     app.add_middleware(Wire)
+    app.add_middleware(Heads)
     if login:
         app.add_middleware(BasicAuthentication, login=login)
     app.add_middleware(HostGuard, names=access.HostNames(settings.allowed_hosts))
