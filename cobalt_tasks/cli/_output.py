@@ -2,11 +2,12 @@
 
 import contextlib
 import os
+import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tempfile import mkstemp
+from tempfile import NamedTemporaryFile
 from typing import IO
 
 import click
@@ -14,6 +15,7 @@ import click
 from cobalt_tasks.core.errors import CobaltError, ConfigurationError
 
 _SECONDS_BETWEEN = 0.5
+_PART = ".cobalt-export-"
 
 
 class OutputError(CobaltError):
@@ -85,25 +87,45 @@ def drop() -> None:
 
 @contextlib.contextmanager
 def _file(output: Path) -> Iterator[IO[bytes]]:
+    # A device or a named pipe cannot be replaced.
+    is_kept = output.exists() and not output.is_file()
     try:
-        # A device or a named pipe cannot be replaced.
-        is_kept = output.exists() and not output.is_file()
-        part = None if is_kept else _new_file(output.parent)
-        target = (part or output).open("wb")
+        target = output.open("wb") if is_kept else _new_file(output.parent)
+    except FileNotFoundError:
+        raise ConfigurationError(f"--output: there is no folder {output.parent}; make it with mkdir -p") from None
     except OSError as error:
         raise ConfigurationError(f"--output: {output} cannot be written: {error.strerror}") from error
-    try:
-        with target:
+    with target:
+        if is_kept:
             yield target
-        if part:
+            return
+        part = Path(target.name) if isinstance(target.name, str) else None
+        try:
+            yield target
+            target.flush()
+            part = part or _name(target.fileno(), output.parent)
             part.replace(output)
-    except BaseException:
-        if part:
-            part.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            if part:
+                part.unlink(missing_ok=True)
+            raise
 
 
-def _new_file(folder: Path) -> Path:
-    descriptor, name = mkstemp(dir=folder, prefix=".cobalt-export-")
-    os.close(descriptor)
-    return Path(name)
+def _new_file(folder: Path) -> IO[bytes]:
+    """Return a new file without a name, which is gone if the process is killed; with one where the system needs it."""
+    try:
+        return os.fdopen(os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600), "wb")
+    except (AttributeError, OSError):
+        return NamedTemporaryFile(dir=folder, prefix=_PART, delete=False)
+
+
+def _name(descriptor: int, folder: Path) -> Path:
+    """Give the file without a name that is open as `descriptor` one in `folder`."""
+    name = folder / f"{_PART}{secrets.token_hex(8)}"
+    # With a folder, which the absolute path has no use for, Python follows the link in /proc.
+    root = os.open("/", os.O_RDONLY)
+    try:
+        os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=root)
+    finally:
+        os.close(root)
+    return name

@@ -32,7 +32,7 @@ _FORMATS = (
     "--format",
     "form",
     type=click.Choice(_FORMATS),
-    help="How to write it. Without it the ending of --output decides, or else it is ndjson.",
+    help="How to write it. Without it the ending of --output decides; without both it is ndjson.",
 )
 @click.option(
     "--table",
@@ -98,10 +98,15 @@ def export(
 def _by_ending(output: Path | None) -> str:
     from cobalt_tasks.views.exports.registry import FORMATS
 
-    name = output.name.lower() if output else ""
-    ending = (form for form, each in FORMATS.items() if name.endswith(each.extension))
+    # A device or a named pipe has no ending.
+    if output is None or (output.exists() and not output.is_file()):
+        return "ndjson"
+    ending = [form for form, each in FORMATS.items() if output.name.lower().endswith(each.extension)]
+    if not ending:
+        known = ", ".join(f"{each.extension} ({form})" for form, each in FORMATS.items())
+        raise ConfigurationError(f"--output: {output} has the ending of no format: {known}; or name one with --format")
     # The longest: .ecs.ndjson ends in .ndjson too.
-    return max(ending, key=lambda form: len(FORMATS[form].extension), default="ndjson")
+    return max(ending, key=lambda form: len(FORMATS[form].extension))
 
 
 def _check(chosen: "ExportFormat", output: Path | None, columns: str | None, separator: str | None) -> None:
