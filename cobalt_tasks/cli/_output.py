@@ -120,7 +120,7 @@ def _new_file(folder: Path) -> IO[bytes]:
 
 
 def _name(descriptor: int, folder: Path) -> Path:
-    """Give the file without a name that is open as `descriptor` one in `folder`."""
+    """Name the file without a name that is open as `descriptor`; return its path in `folder`."""
     name = folder / f"{_PART}{secrets.token_hex(8)}"
     # With a folder, which the absolute path has no use for, Python follows the link in /proc.
     root = os.open("/", os.O_RDONLY)

@@ -121,6 +121,11 @@ def create_app(settings: Settings) -> FastAPI:
     add_pages(app)
     described(app)
     app.add_exception_handler(CobaltError, _answer_error)
+    _add_layers(app, settings, login)
+    return app
+
+
+def _add_layers(app: FastAPI, settings: Settings, login: access.Login | None) -> None:
     # The last added is the first asked.
     app.add_middleware(Wire)
     app.add_middleware(Heads)
@@ -129,7 +134,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(HostGuard, names=access.HostNames(settings.allowed_hosts))
     app.add_middleware(Admission)
     app.add_middleware(SecurityHeaders)
-    return app
 
 
 def _add_documents(app: FastAPI) -> None:
