@@ -148,11 +148,22 @@ def test_a_flow_of_packetbeat(text: str) -> None:
     assert names(batch) == {("203.0.113.10", "www.example.com")}
 
 
-def test_netflow_of_filebeat_has_one_direction() -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"netflow": {"type": "netflow_flow"}, "event": {"dataset": "netflow.log"}},
+        {
+            "event": {"kind": "alert", "dataset": "suricata.eve"},
+            "agent": {"type": "filebeat"},
+            "ecs": {"version": "8.0.0"},
+        },
+    ],
+    ids=["netflow", "alert"],
+)
+def test_what_is_about_one_direction(more: Row) -> None:
     """The end with the lower port is the server: that is a guess, and stands in the details."""
     record = beat(
-        netflow={"type": "netflow_flow"},
-        event={"dataset": "netflow.log"},
+        **more,
         source={"ip": "203.0.113.10", "port": 443},
         destination={"ip": "10.0.0.6", "port": 50000},
     )

@@ -228,3 +228,20 @@ def test_logs_of_zeek_about_no_connection_are_known_as_such(columns: Row) -> Non
     """
     batch = read(lines({"ts": 1.5, **columns}), "zeek-json")
     assert (batch.records, batch.rejects) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("separator", "quote"), [(",", '"'), (",", ""), ("\t", ""), (";", "'")], ids=["quoted", "comma", "tab", "semicolon"]
+)
+@pytest.mark.parametrize(("zone", "when"), [("UTC", 1793982382.5), ("CET", 1793978782.5)])
+def test_the_time_that_tshark_prints_for_people(separator: str, quote: str, zone: str, when: float) -> None:
+    """`-e frame.time` has a comma and a zone, and no quotes unless asked: every packet was refused.
+
+    Break: `_DATE` in tshark/packets.py, or the extra cell in tshark/fields.py.
+    """
+    cells = [f"Nov  6, 2026 16:26:22.500000000 {zone}", "192.0.2.5", "203.0.113.9", "40000", "50001", "0x0002"]
+    head = separator.join(["frame.time", "ip.src", "ip.dst", "tcp.srcport", "tcp.dstport", "tcp.flags"])
+    batch = read(f"{head}\n{separator.join(f'{quote}{each}{quote}' for each in cells)}\n", "tshark-fields")
+    assert batch.rejects == []
+    assert connections(batch) == [("192.0.2.5", 40000, "203.0.113.9", 50001, "tcp")]
+    assert connection_rows(batch)[0][1] == when

@@ -1,4 +1,4 @@
-"""Packetbeat, and flows that Filebeat collects, in Elastic's Common Schema."""
+"""Packetbeat, and what other programs report of connections in Elastic's Common Schema."""
 
 from typing import Any, ClassVar, Final
 
@@ -32,12 +32,12 @@ _MOST: Final = 64
 
 
 class Packetbeat(JsonFormat):
-    """Who spoke first is the source; Filebeat's flows of NetFlow have one direction each. Reports of one flow are joined."""
+    """Who spoke first is the source, but of an alert and of NetFlow, which are about one direction. Reports of one flow are joined."""
 
     name: ClassVar = "packetbeat"
     family: ClassVar = "packetbeat"
     tool: ClassVar = _TOOL
-    summary: ClassVar = "flows and transactions as JSON (Elastic's schema); also NetFlow that Filebeat collects"
+    summary: ClassVar = "flows and transactions as JSON; also connections of others in Elastic's schema (Filebeat)"
     is_traffic: ClassVar = True
 
     @classmethod
@@ -51,7 +51,8 @@ class Packetbeat(JsonFormat):
             part(record, "@metadata", "beat"),
             part(record, "beat", "name"),
         )
-        return is_beat or (isinstance(dataset, str) and dataset.startswith(_DATASETS))
+        is_ours = is_beat or (isinstance(dataset, str) and dataset.startswith(_DATASETS))
+        return is_ours or ("ecs" in record and isinstance(record.get("network"), dict))
 
     def record(self, record: Record, batch: Batch) -> None:
         """Read one event, a `record`, into `batch`."""
@@ -72,7 +73,8 @@ class Packetbeat(JsonFormat):
             **{f"destination.{name}": target.get(name) for name in ("ip", "port")},
             "network.transport": transport or "ip",
         }
-        table.add(batch, flow, _COLUMNS, start=when, is_directed="netflow" not in record, is_one_way=True)
+        is_directed = "netflow" not in record and part(record, "event", "kind") != "alert"
+        table.add(batch, flow, _COLUMNS, start=when, is_directed=is_directed, is_one_way=True)
         _facts(record, target, batch, when)
 
 

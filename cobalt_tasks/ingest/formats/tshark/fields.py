@@ -60,10 +60,15 @@ class TsharkFields(LineFormat):
         if not columns.names:
             raise RefusedError("no header before it: use -E header=y")
         cells = _cells(line.decode("utf-8", "replace"), columns.separator)
+        if len(cells) == len(columns.names) + 1 and columns.separator == _COMMA and packets.TIME in columns.names:
+            # The only comma of a time: tshark quotes nothing unless it is asked to.
+            at = columns.names.index(packets.TIME)
+            cells[at : at + 2] = [_COMMA.join(cells[at : at + 2])]
         if len(cells) != len(columns.names):
             raise RefusedError(f"{len(cells)} cells for {len(columns.names)} columns")
         named = zip(columns.names, cells, strict=True)
-        packets.read({name: cell.split(_COMMA) for name, cell in named if cell}, batch)
+        found = {name: [cell] if name == packets.TIME else cell.split(_COMMA) for name, cell in named if cell}
+        packets.read(found, batch)
 
 
 def _header(line: bytes) -> Columns | None:

@@ -1,16 +1,24 @@
 """What a packet that tshark printed reports: of its layers, the outermost decides; packets of one stream are one connection."""
 
+import re
 from typing import Any, Final
 
 from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats import names
+from cobalt_tasks.ingest.formats.nmap.services import local_time
 
 Fields = dict[str, list[str]]
 """The values of each field, by its name with underscores instead of dots; several layers have several."""
 
 ADDRESSES: Final = frozenset({"ip_src", "ip_dst", "ipv6_src", "ipv6_dst", "ip_addr", "ipv6_addr"})
+TIME: Final = "frame_time"
+_DATE: Final = re.compile(
+    r"([A-Z][a-z]{2}) +(\d{1,2}), (\d{4}) (\d\d:\d\d:\d\d)(\.\d{1,9})?(?: ([A-Za-z+-][\w :()+-]{0,63}))?", re.ASCII
+)
+"""`Nov 26, 2026 16:26:22.123456789 UTC`; Windows has longer names of zones."""
+
 _TRANSPORTS: Final = {6: "tcp", 17: "udp", 132: "sctp"}
 _ICMP: Final = {"icmp_type": "icmp", "icmpv6_type": "icmp6"}
 _SYN: Final = 0x02
@@ -49,7 +57,7 @@ def read(fields: Fields, batch: Batch) -> None:
         values.address(target, "destination"),
         values.port(ports[1] or 0, "destination port"),
     )
-    when = values.timestamp(_first(fields, "frame_time_epoch") or _first(fields, "frame_time"))
+    when = _time(fields)
     is_back, authority, note = _direction(fields, protocol, ends[1], ends[2:])
     if is_back:
         ends = (ends[2], ends[3], ends[0], ends[1] or 0)
@@ -67,6 +75,15 @@ def read(fields: Fields, batch: Batch) -> None:
         ),
     )
     _facts(fields, ends[2], batch, when)
+
+
+def _time(fields: Fields) -> float | None:
+    """Return when a packet was captured, in epoch seconds; `frame.time` is for people, with a zone."""
+    written = _first(fields, TIME)
+    if "frame_time_epoch" not in fields and written is not None and (found := _DATE.fullmatch(written.strip())):
+        second = local_time(" ".join(found.group(1, 2, 3, 4)), "%b %d %Y %H:%M:%S", found[6] or "")
+        return None if second is None else second + float(found[5] or 0)
+    return values.timestamp(_first(fields, "frame_time_epoch") or written)
 
 
 def _first(fields: Fields, *wanted: str) -> str | None:
