@@ -303,7 +303,7 @@ class _Search:
             step = next(conversation)
             while True:
                 if isinstance(step, Connect):
-                    reply = StepResult(status=(yield from self._reconnect()))
+                    reply = StepResult(status=(yield from self._reconnect()), tls=self._handshake.tls)
                 else:
                     reply = yield replace(step, wait=_MORE) if isinstance(step, Send) and step.wait is None else step
                 if not isinstance(step, Send) or step.is_evidence:

@@ -40,6 +40,7 @@ _MODULES: Final = (
     "etcd",
     "docker",
     "kubernetes",
+    "http2",
     "web",
     "tls",
     "smtp",

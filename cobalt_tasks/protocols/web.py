@@ -25,7 +25,6 @@ _WANTS_TLS = re.compile(rb"HTTP/1\.[01] 400 .*?(?:HTTPS|SSL-enabled)", re.DOTALL
 _FOUND = re.compile(rb"HTTP/1\.[01] 200\b")
 _NOT_FOUND = re.compile(rb"HTTP/1\.[01] 404\b")
 _PAGE = re.compile(rb"^Content-Type:[ \t]*(?:text|application/json)", re.IGNORECASE | re.MULTILINE)
-_SETTINGS = re.compile(rb"\x00[\x00-\x02].\x04\x00\x00\x00\x00\x00", re.DOTALL)
 _COOKIE = re.compile(rb"^Set-Cookie:[ \t]*([!#$%&'*+.^_`|~A-Za-z0-9-]{1,60})=", re.IGNORECASE | re.MULTILINE)
 _MOST_COOKIES = 10
 _PATH = re.compile(r"[!-~]{1,500}")
@@ -34,8 +33,6 @@ _DEFAULT_PORTS = (80, 443)
 
 def recognise(raw: bytes) -> Fingerprint | None:
     """The product is what the Server header or the page shows; names are hosts it redirects to."""
-    if _is_http2(raw):
-        return Fingerprint("http", info="HTTP/2")
     if not _STATUS.match(raw):
         return None
     end = _HEAD_END.search(raw)
@@ -48,11 +45,6 @@ def recognise(raw: bytes) -> Fingerprint | None:
         if found := pattern.search(body):
             fields[name] = found[1].strip()
     return _fingerprint(raw, {**fields, "body": body})
-
-
-def _is_http2(raw: bytes) -> bool:
-    """Return whether an answer starts with the settings of a server of HTTP/2 (RFC 9113 3.4 and 6.5)."""
-    return bool(_SETTINGS.match(raw)) and int.from_bytes(raw[:3], "big") % 6 == 0
 
 
 def _fingerprint(raw: bytes, fields: Mapping[str, bytes]) -> Fingerprint:
@@ -166,11 +158,15 @@ def request(target: Target, path: str = "/", encoding: str = "") -> bytes:
     encoding: one that the answer may have, empty for none.
     """
     path = path if _PATH.fullmatch(path) else "/"
-    host = target.name or (f"[{target.address}]" if ":" in target.address else target.address)
-    port = "" if target.port in _DEFAULT_PORTS else f":{target.port}"
-    head = f"Host: {host}{port}\r\nUser-Agent: {target.user_agent}\r\nAccept: */*\r\nConnection: close"
+    head = f"Host: {host_of(target)}\r\nUser-Agent: {target.user_agent}\r\nAccept: */*\r\nConnection: close"
     head += f"\r\nAccept-Encoding: {encoding}" if encoding else ""
     return f"GET {path} HTTP/1.1\r\n{head}\r\n\r\n".encode()
+
+
+def host_of(target: Target) -> str:
+    """Return the host to ask for, by its name where one is known, with the port where it is not the usual one."""
+    host = target.name or (f"[{target.address}]" if ":" in target.address else target.address)
+    return host if target.port in _DEFAULT_PORTS else f"{host}:{target.port}"
 
 
 def is_complete(raw: bytes) -> bool:
