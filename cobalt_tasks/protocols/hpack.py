@@ -60,7 +60,7 @@ def decode(block: bytes, known: list[Field]) -> list[Field]:
 
     block: of one message; known: the dynamic table of the connection, the newest first, which is extended.
     """
-    reader = _Reader(block, known)
+    reader = _BlockReader(block, known)
     fields: list[Field] = []
     try:
         while reader.at < len(block) and len(fields) < _MOST_FIELDS:
@@ -71,7 +71,7 @@ def decode(block: bytes, known: list[Field]) -> list[Field]:
     return fields
 
 
-class _Reader:
+class _BlockReader:
     """Reads one block from its start. Raises IndexError or ValueError where it makes no sense."""
 
     def __init__(self, block: bytes, known: list[Field]) -> None:
