@@ -46,6 +46,10 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is a report as CSV, which is not read; export it as .nessus, or as XML",
     ),
     (re.compile(rb"IP,Port,Timestamp,Data,"), "it is Shodan's CSV, which is not read; use its JSON: shodan download"),
+    (
+        re.compile(rb"\[\*\] Nmap: "),
+        "it is nmap's output as Metasploit prints it; take off its mark: sed 's/^\\[\\*\\] Nmap: //' FILE | cobalt ingest -",
+    ),
     (re.compile(rb"(?i)Starting Nmap .*nmap\.[o0]rg"), "it is nmap's output for fun (-oS); use -oX"),
     (re.compile(rb"sl +local_address +rem(?:ote)?_address"), "it is the kernel's own table; use ss -tunap"),
     (

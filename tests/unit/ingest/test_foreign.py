@@ -20,6 +20,7 @@ from cobalt_tasks.ingest.formats import advice, recognise
         (b'192.0.2.2 - - [10/Oct/2025:13:55:36 +0000] "GET / HTTP/1.1" 200 12\n', "access log"),
         ("\ufefftext".encode("utf-16"), "iconv"),
         (gzip.compress(b"x", mtime=0), "compressed"),
+        (b"[*] Nmap: Starting Nmap 7.40 ( https://nmap.org )\n[*] Nmap: 22/tcp   open  ssh\n", "sed 's/^"),
         (b"once upon a time\n", "--format"),
     ],
 )

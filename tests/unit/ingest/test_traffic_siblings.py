@@ -245,3 +245,43 @@ def test_the_time_that_tshark_prints_for_people(separator: str, quote: str, zone
     assert batch.rejects == []
     assert connections(batch) == [("192.0.2.5", 40000, "203.0.113.9", 50001, "tcp")]
     assert connection_rows(batch)[0][1] == when
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "2,1764151200.6,203.0.113.9,192.0.2.5,50001,40000,\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7A\u00b7\u00b7S\u00b7\n",
+    ],
+)
+@pytest.mark.parametrize(
+    "letters", ["\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7\u00b7S\u00b7", "***A******S*", "S\u00b7"]
+)
+def test_the_flags_that_tshark_prints_as_letters(letters: str, answer: str) -> None:
+    """`-e tcp.flags.str`: a SYN is the client's, whichever port is lower. An A before ECN's letters is no ACK.
+
+    Break: `letters` in tshark/packets.py.
+    """
+    head = "frame.number,frame.time_epoch,ip.src,ip.dst,tcp.srcport,tcp.dstport,tcp.flags.str\n"
+    batch = read(f"{head}1,1764151200.5,192.0.2.5,203.0.113.9,40000,50001,{letters}\n{answer}", "tshark-fields")
+    assert connections(batch) == [("192.0.2.5", 40000, "203.0.113.9", 50001, "tcp")]
+    assert "direction" not in details(batch)[0]
+
+
+def test_fields_that_hold_both_ends() -> None:
+    """`-e ip.addr -e tcp.port`: the source's come first. The packets were left out without a word.
+
+    Break: `_with_ends` in tshark/packets.py.
+    """
+    head = "frame.time_epoch\tip.addr\tipv6.addr\ttcp.port\tudp.port\n"
+    rows = (
+        "1764151200.5\t192.0.2.5,203.0.113.9\t\t40000,443\t\n",
+        "1764151200.6\t\t2001:db8::5,2001:db8::9\t\t50000,53\n",
+        "1764151200.7\t192.0.2.5\t\t40000\t\n",
+    )
+    batch = read(head + "".join(rows), "tshark-fields")
+    assert connections(batch) == [
+        ("192.0.2.5", 40000, "203.0.113.9", 443, "tcp"),
+        ("2001:db8::5", 50000, "2001:db8::9", 53, "udp"),
+    ]
+    assert [row[2] for row in batch.rejects] == ["destination is missing"]

@@ -19,6 +19,12 @@ _DATE: Final = re.compile(
 )
 """`Nov 26, 2026 16:26:22.123456789 UTC`; Windows has longer names of zones."""
 
+_BOTH: Final = {
+    **{f"{name}_addr": (f"{name}_src", f"{name}_dst") for name in ("ip", "ipv6")},
+    **{f"{name}_port": (f"{name}_srcport", f"{name}_dstport") for name in ("tcp", "udp", "sctp")},
+}
+"""Fields that hold a value of either end, the source's first."""
+
 _TRANSPORTS: Final = {6: "tcp", 17: "udp", 132: "sctp"}
 _ICMP: Final = {"icmp_type": "icmp", "icmpv6_type": "icmp6"}
 _SYN: Final = 0x02
@@ -45,6 +51,7 @@ def read(fields: Fields, batch: Batch) -> None:
         RefusedError: one of its values is none.
 
     """
+    fields = _with_ends(fields)
     source, target = (_first(fields, f"ip_{end}", f"ipv6_{end}") for end in ("src", "dst"))
     if source is None and target is None:
         # A frame that is no IP: ARP, spanning tree and the like.
@@ -77,6 +84,18 @@ def read(fields: Fields, batch: Batch) -> None:
     _facts(fields, ends[2], batch, when)
 
 
+def _with_ends(fields: Fields) -> Fields:
+    """Return fields with each end by itself."""
+    both = [name for name in _BOTH if name in fields and fields.keys().isdisjoint(_BOTH[name])]
+    if not both:
+        return fields
+    found = dict(fields)
+    for name in both:
+        source, target = _BOTH[name]
+        found[source], found[target] = fields[name][::2], fields[name][1::2]
+    return found
+
+
 def _time(fields: Fields) -> float | None:
     """Return when a packet was captured, in epoch seconds; `frame.time` is for people, with a zone."""
     written = _first(fields, TIME)
@@ -96,7 +115,7 @@ def _transport(fields: Fields) -> tuple[str | int, tuple[str | None, str | None]
     if number is None:
         icmp = next((name for field, name in _ICMP.items() if field in fields), None)
         carried = [each for each in _TRANSPORTS.values() if f"{each}_dstport" in fields or f"{each}_srcport" in fields]
-        layers = max((len(fields.get(name, ())) for name in ADDRESSES), default=0)
+        layers = max(len(fields.get(f"{family}_{end}", ())) for family in ("ip", "ipv6") for end in ("src", "dst"))
         if icmp or not carried or layers > 1:
             return icmp or "ip", (None, None)
         name: str | int = carried[0]
@@ -104,26 +123,34 @@ def _transport(fields: Fields) -> tuple[str | int, tuple[str | None, str | None]
         name = _TRANSPORTS.get(int(number), int(number))
     else:
         raise RefusedError(f"ip.proto is no protocol number: {number[:32]!r}")
-    return name, (_first(fields, f"{name}_srcport", f"{name}_port"), _first(fields, f"{name}_dstport"))
+    return name, (_first(fields, f"{name}_srcport"), _first(fields, f"{name}_dstport"))
 
 
 def _direction(
     fields: Fields, protocol: str | int, source_port: int | None, target: tuple[str, int]
 ) -> tuple[bool, Authority, dict[str, str]]:
     """Return whether the packet goes back to the end that spoke first, how sure that is, and a note where it is not."""
-    flags = _first(fields, "tcp_flags")
-    is_syn, is_ack = (_first(fields, f"tcp_flags_{each}") in _TRUE for each in ("syn", "ack"))
-    if protocol == "tcp" and (flags or is_syn):
-        try:
-            bits = int(flags, 0) if flags else (_SYN * is_syn | _ACK * is_ack)
-        except ValueError:
-            bits = 0
-        if bits & _SYN:
-            return bool(bits & _ACK), Authority.FLOW, {}
+    bits = _flags(fields) if protocol == "tcp" else 0
+    if bits & _SYN:
+        return bool(bits & _ACK), Authority.FLOW, {}
     address, port = target
     if source_port is None or not port:
         return False, Authority.PACKET, {}
     return values.is_from_server(source_port, port, address), Authority.PACKET, {"direction": values.BY_PORT}
+
+
+def _flags(fields: Fields) -> int:
+    """Return the flags of TCP as bits: SYN and ACK at least; tshark prints them as a number, one by one, and as letters."""
+    if flags := _first(fields, "tcp_flags"):
+        try:
+            return int(flags, 0)
+        except ValueError:
+            return 0
+    # The last letters are APRSF; before ECN's there is another A.
+    letters = (_first(fields, "tcp_flags_str") or "").strip()[-5:]
+    is_syn = letters[-2:-1] == "S" or _first(fields, "tcp_flags_syn") in _TRUE
+    is_ack = letters[-5:-4] == "A" or _first(fields, "tcp_flags_ack") in _TRUE
+    return _SYN * is_syn | _ACK * is_ack
 
 
 def _identity(fields: Fields, protocol: str | int, source_port: int | None, when: float | None) -> str | None:
