@@ -64,10 +64,8 @@ test-wheel: setup-dev  ## the suite against the built wheel, in a folder without
 	@tools/gdal.sh
 	@tools/test_wheel.sh -n 3 --dist loadfile $(ARGS)
 
-# The least share of lines and branches; that of the core's branches is in tools/coverage_gate.py.
-COVERED ?= 93
 coverage: setup-dev  ## make test, with the coverage of commands and workers too; fails where less is covered than before
-	@$(MAKE) -s test ARGS="--cov --cov-report=term --cov-config=tools/coverage.ini --cov-fail-under=$(COVERED) $(ARGS)"
+	@$(MAKE) -s test ARGS="--cov --cov-report=term --cov-config=tools/coverage.ini $(ARGS)"
 	@$(BIN)/python tools/coverage_gate.py
 
 chaos: setup  ## harm a stack of its own, and audit it (MINUTES=10 DATABASE=postgresql)

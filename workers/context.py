@@ -1,5 +1,6 @@
 """What each worker process has of its own: settings, scope, connections to the ledger and the broker, threat rules."""
 
+import gc
 import logging
 import os
 import sys
@@ -77,6 +78,12 @@ def _refuse_green_pools(instance: Any, **_: object) -> None:
     if instance.pool_cls.is_green:
         sys.stderr.write("cobalt: this pool (-P) cannot run asyncio: use prefork, threads or solo\n")
         raise SystemExit(ConfigurationError.exit_code)
+
+
+@signals.celeryd_after_setup.connect
+def _keep_what_is_loaded(**_: object) -> None:
+    """Leave what is loaded out of all collections: it stays, and pool children share the memory that nothing writes to."""
+    gc.freeze()
 
 
 @signals.worker_process_init.connect

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from cobalt_tasks.cli._group import Group, prepared
-from cobalt_tasks.core import private_files
+from cobalt_tasks.core import machine, private_files
 from cobalt_tasks.core.errors import NO_ROOM, CobaltError
 from cobalt_tasks.core.text import printable
 
@@ -111,6 +111,7 @@ def cobalt() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; one clear line and an exit code for what goes wrong."""
+    machine.collect_less_garbage()
     private_files.set_mask()
     _open_what_is_closed()
     try:

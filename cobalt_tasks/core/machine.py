@@ -1,6 +1,7 @@
 """What this machine and its processes have to work with: disk space, open files, a clock that is not stepped, a parent."""
 
 import ctypes
+import gc
 import resource
 import shutil
 import signal
@@ -17,6 +18,9 @@ _REMEMBERED_SECONDS: Final = 600.0
 _OPENED, _PLENTY = 64, 1 << 20
 """Files a process has open where that cannot be found out, and those it may have without a limit."""
 
+_YOUNG_OBJECTS: Final = 10_000
+"""New containers between two collections: a batch of rows has thousands, and none of them is garbage in a cycle."""
+
 _PR_SET_PDEATHSIG: Final = 1
 """From <linux/prctl.h>."""
 
@@ -27,6 +31,11 @@ class Disk(Struct, frozen=True, kw_only=True):
     folder: str
     free: int
     total: int
+
+
+def collect_less_garbage() -> None:
+    """Collect garbage less often than Python does by default: that took a tenth of the time of imports and ingest."""
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 20)
 
 
 def disk(folder: Path) -> Disk | None:
