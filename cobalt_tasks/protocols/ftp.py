@@ -28,6 +28,7 @@ _IN_BRACKETS = re.compile(rb"\bFTP server \((?!Version )([A-Za-z][^()\r\n]{0,100
 
 _LAST_LINE = re.compile(rb"(?:\A|\n)[0-9]{3} [^\n]*\n\Z")
 _FEATURES = Send(b"FEAT\r\n", is_complete=lambda data: bool(_LAST_LINE.search(data)))
+_SYSTEM = Send(b"SYST\r\n", is_complete=lambda data: bool(_LAST_LINE.search(data)))
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
@@ -51,14 +52,16 @@ def _program(greeting: bytes) -> tuple[str | None, str | None]:
 
 
 def confirm(_: Target, raw: bytes) -> Steps[Fingerprint | None]:
-    """Ask for the features: a list of them, or the wish for a login, is FTP's.
+    """Ask for the features, or the system of a server that does not know these: a list, a name, or the wish for a login.
 
     raw: the greeting.
     """
     if not raw.startswith(b"220"):
         return None
     reply = yield _FEATURES
-    if not reply.data.startswith((b"211", b"530")):
+    if reply.data.startswith(b"50"):
+        reply = yield _SYSTEM
+    if not reply.data.startswith((b"211", b"215", b"530")):
         return None
     return Fingerprint("ftp", names=dotted_name(raw[4:]), offers_tls=b"AUTH TLS" in reply.data.upper())
 

@@ -125,6 +125,7 @@ _MODULES: Final = (
     "iscsi",
     "quassel",
     "firebird",
+    "nbd",
 )
 
 

@@ -16,6 +16,7 @@ _PRODUCTS = (
     ("Microsoft Exchange", re.compile(rb"\bMicrosoft ESMTP MAIL Service(?:, Version: ([0-9.]+))?")),
     ("OpenSMTPD", re.compile(rb"\bOpenSMTPD\b")),
     ("Haraka", re.compile(rb"\bHaraka(?:/([0-9][\w.]*))?")),
+    ("nullmailer", re.compile(rb"^nullmailer-smtpd\b")),
     ("aiosmtpd", re.compile(rb"\bPython SMTP ([0-9][\w.]*)")),
     ("MailEnable", re.compile(rb"\bMailEnable Service, Version: ([0-9.]+)")),
 )

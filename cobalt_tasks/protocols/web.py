@@ -104,7 +104,12 @@ def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprin
     page, shown = raw, known
     location = known.extras.get("location", "")
     is_local = location.startswith("/") and not location.startswith("//")
-    if not known.product and is_local and _REDIRECTS.match(raw) and (yield Connect()).status is ConnectionStatus.OPEN:
+    if (
+        (not known.product or known.product in LIBRARIES)
+        and is_local
+        and _REDIRECTS.match(raw)
+        and (yield Connect()).status is ConnectionStatus.OPEN
+    ):
         page = (yield Send(request(target, location), is_complete=is_complete)).data
         shown = recognise(page) or known
     is_open = bool(_STATUS.match(page)) and "location" not in shown.extras

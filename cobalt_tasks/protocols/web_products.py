@@ -41,6 +41,18 @@ WEB_PRODUCTS: Final = _table(
     ("Privoxy", "reason", rb"^Invalid header received from (?:client|browser)$"),
     ("Prosody", "body", rb"\np\.warning>span\{font-size:large;background-color:yellow\}"),
     ("Tor", "title", rb"^(?:Tor's ControlPort is not an HTTP proxy|This is a SOCKS Proxy, Not An HTTP Proxy)"),
+    ("Radicale", "title", rb"^Radicale Web Interface"),
+    ("Jupyter Server", "title", rb"^Jupyter Server$"),
+    ("JupyterLab", "title", rb"^JupyterLab$"),
+    ("Jupyter Notebook", "title", rb"^Jupyter Notebook$"),
+    ("Streamlit", "title", rb"^Streamlit$"),
+    ("pypiserver", "body", rb'running version ([0-9][\w.]{0,20}) of the\s{1,20}<a href="[^">]{1,100}">pypiserver</a>'),
+    ("pypiserver", "title", rb"^Welcome to pypiserver!"),
+    ("Supervisor", "body", rb'<a href="https?://supervisord\.org">Supervisor</a> <span>([0-9][\w.]{0,20})</span>'),
+    ("Supervisor", "title", rb"^Supervisor Status$"),
+    ("Node-RED", "title", rb"^Node-RED$"),
+    ("JSON Server", "title", rb"^JSON Server$"),
+    ("Syncthing", "x-syncthing-version", rb"^v?([0-9][\w.-]{0,30})"),
     ("NATS server", "body", rb'<link rel="shortcut icon" href="https?://nats\.io/'),
     ("Sanic", "body", rb"^\xe2\x9a\xa0\xef\xb8\x8f \d{3} \xe2\x80\x94 [A-Z][A-Za-z ]{1,40}\n={3,60}\n"),
     ("Fastify", "body", rb'^\{"message":"Route GET:/[^"\s]{0,500} not found","error":"Not Found","statusCode":404\}$'),
@@ -127,8 +139,11 @@ WEB_PRODUCTS: Final = _table(
     ("PHP", "x-powered-by", rb"^PHP(?:/([0-9][\w.]{0,20}))?"),
 )
 
-LIBRARIES: Final = frozenset({"Cowboy", "Kestrel", "Mojolicious", "TwistedWeb", "Python", "WSGIServer"})
-"""Servers of which a page's product shows more than the Server header."""
+LIBRARIES: Final = frozenset(
+    {"Cheroot", "CherryPy", "Cowboy", "daphne", "granian", "gunicorn", "Hypercorn", "Kestrel", "Medusa", "Mojolicious"}
+    | {"Python", "Tornado", "TwistedWeb", "uvicorn", "waitress", "Werkzeug", "WSGIServer"}
+)
+"""Servers that run others' applications: a page's product shows more than the Server header."""
 
 RENAMED: Final = {
     "apache-coyote": ("Apache Tomcat", False),

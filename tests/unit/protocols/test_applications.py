@@ -1,0 +1,58 @@
+"""Applications by their pages, in front of which a server runs that many others use too."""
+
+import pytest
+
+from cobalt_tasks.protocols.base import Target
+from cobalt_tasks.protocols.identify import identify
+from tests.support.peers import Peer
+
+NOTHING = b"HTTP/1.1 404 Not Found\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "page", "found"),
+    [
+        (
+            "Server: waitress",
+            'This instance is running version 2.4.2 of the\n  <a href="https://x">pypiserver</a>',
+            ("pypiserver", "2.4.2"),
+        ),
+        ("Server: TornadoServer/6.4.2", "<title>Jupyter Server</title>", ("Jupyter Server", None)),
+        ("Server: uvicorn", "<title>Streamlit</title>", ("Streamlit", None)),
+        (
+            "Server: Medusa/1.12",
+            '<a href="http://supervisord.org">Supervisor</a> <span>4.3.0</span>',
+            ("Supervisor", "4.3.0"),
+        ),
+        ("X-Powered-By: Express", "<title>JSON Server</title>", ("JSON Server", None)),
+        ("X-Syncthing-Version: v1.19.2", "", ("Syncthing", "1.19.2")),
+        # A page of none that is known: the server is all that is sure.
+        ("Server: waitress", "<title>My shop</title>", ("waitress", None)),
+        ("Server: Cheroot/11.1.2", "", ("Cheroot", "11.1.2")),
+        # A web server of its own is no library, whatever it shows a page of.
+        ("Server: nginx/1.25", "<title>Jupyter Server</title>", ("nginx", "1.25")),
+    ],
+)
+def test_the_application_is_the_product(head: str, page: str, found: tuple[str, str | None]) -> None:
+    """With its own version, never that of the server in front of it."""
+    answer = f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n{page}".encode()
+    shown = Peer({b"GET / ": answer, b"GET ": NOTHING}).run(identify(Target("192.0.2.1", 8080))).fingerprint
+    assert (shown.product, shown.version) == found
+
+
+def test_a_redirect_of_a_library_is_followed() -> None:
+    """The page behind it names the application."""
+    moved = b"HTTP/1.0 302 Found\r\nServer: WSGIServer/0.2 CPython/3.11.7\r\nLocation: /.web/\r\n\r\n"
+    page = b"HTTP/1.0 200 OK\r\nServer: WSGIServer/0.2 CPython/3.11.7\r\n\r\n<title>Radicale Web Interface</title>"
+    peer = Peer({b"GET / ": moved, b"GET /.web/ ": page, b"GET ": NOTHING})
+    shown = peer.run(identify(Target("192.0.2.1", 8080))).fingerprint
+    assert (shown.product, shown.version) == ("Radicale", None)
+
+
+def test_an_ftp_server_that_knows_no_features() -> None:
+    """A greeting in words of its own; the name of its system is FTP's."""
+    refused = b"502 not implemented\r\n"
+    peer = Peer({b"SYST": b"215 UNIX Type: L8\r\n", b"": refused}, greeting=b"220 welcome\r\n")
+    assert peer.run(identify(Target("192.0.2.1", 2100))).service == "ftp"
+    peer = Peer({b"": refused}, greeting=b"220 welcome\r\n")
+    assert peer.run(identify(Target("192.0.2.1", 2100))).service is None
