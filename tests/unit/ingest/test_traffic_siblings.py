@@ -285,3 +285,25 @@ def test_fields_that_hold_both_ends() -> None:
         ("2001:db8::5", 50000, "2001:db8::9", 53, "udp"),
     ]
     assert [row[2] for row in batch.rejects] == ["destination is missing"]
+
+
+@pytest.mark.parametrize("names_of_columns", ["_ws.col.Source,_ws.col.Destination", "_ws.col.def_src,_ws.col.def_dst"])
+def test_the_columns_for_people_as_fields(names_of_columns: str) -> None:
+    """`-e _ws.col.Source`: as in Wireshark's window, also beside other fields. They were not recognised.
+
+    Break: `_with_columns` in tshark/fields.py.
+    """
+    batch = read(
+        f"_ws.col.No.,_ws.col.Time,{names_of_columns},_ws.col.Protocol,_ws.col.Length,_ws.col.Info,http.user_agent\n"
+        '"1","0.0","192.0.2.5","203.0.113.9","TCP","74","40000 \u2192 50001 [SYN] Seq=0, Len=0",\n'
+        '"2","0.1","203.0.113.9","192.0.2.5","TCP","74","50001 \u2192 40000 [SYN, ACK] Seq=0",\n'
+        '"3","0.2","02:00:00:00:00:01","Broadcast","ARP","42","Who has 192.0.2.5? Tell 192.0.2.6",\n'
+        '"4","1764151200.5","192.0.2.5","192.0.2.53","DNS","42","Standard query 0x1 A x.example.com",\n',
+        "tshark-fields",
+    )
+    assert connections(batch) == [
+        ("192.0.2.5", None, "192.0.2.53", 0, "ip"),
+        ("192.0.2.5", 40000, "203.0.113.9", 50001, "tcp"),
+    ]
+    assert connection_rows(batch)[0][1] == 1764151200.5
+    assert (batch.ignored, batch.rejects) == (1, [])

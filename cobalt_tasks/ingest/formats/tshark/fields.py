@@ -6,15 +6,21 @@ from typing import ClassVar, Final
 
 import msgspec
 
+from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import LineFormat
 from cobalt_tasks.ingest.formats.csv_table import Columns
 from cobalt_tasks.ingest.formats.tshark import packets
+from cobalt_tasks.ingest.formats.tshark.text import fields_of
 
 _is_field: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII).fullmatch
 _FIELD: Final = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _HEADER_LINES: Final = 8
 _COMMA: Final = ","
+_COLUMN: Final = "_ws_col_"
+"""How the names of the columns for people start, which tshark prints too."""
+
+_ENDS: Final = (("source", "src"), ("destination", "dst"))
 
 
 class TsharkFields(LineFormat):
@@ -67,8 +73,24 @@ class TsharkFields(LineFormat):
         if len(cells) != len(columns.names):
             raise RefusedError(f"{len(cells)} cells for {len(columns.names)} columns")
         named = zip(columns.names, cells, strict=True)
-        found = {name: [cell] if name == packets.TIME else cell.split(_COMMA) for name, cell in named if cell}
-        packets.read(found, batch)
+        found = {name: [cell] if _is_text(name) else cell.split(_COMMA) for name, cell in named if cell}
+        packets.read(found if packets.ADDRESSES.intersection(found) else _with_columns(found), batch)
+
+
+def _is_text(name: str) -> bool:
+    return name == packets.TIME or name.startswith(_COLUMN)
+
+
+def _with_columns(fields: packets.Fields) -> packets.Fields:
+    """Return fields with those that follow from the columns for people (`_ws.col.Source`), where they have addresses."""
+    shown = {
+        name.removeprefix(_COLUMN).lower(): several[0] for name, several in fields.items() if name.startswith(_COLUMN)
+    }
+    source, target = (shown.get(end) or shown.get(f"def_{short}", "") for end, short in _ENDS)
+    if not (values.is_address(source) and values.is_address(target)):
+        return fields
+    follow = fields_of(shown.get("time", ""), source, target, shown.get("protocol", ""), shown.get("info", ""))
+    return {name: several for name, several in follow.items() if not name.startswith(_COLUMN)} | fields
 
 
 def _header(line: bytes) -> Columns | None:
@@ -83,7 +105,10 @@ def _header(line: bytes) -> Columns | None:
         return None
     plain = [name.replace(".", "_") for name in found]
     # A column with a dot: `ip.src` is a field of tshark, other tools have headers too.
-    is_ours = not packets.ADDRESSES.isdisjoint(plain) and any("." in name for name in found)
+    has_ends = not packets.ADDRESSES.isdisjoint(plain) or {f"{_COLUMN}source", f"{_COLUMN}def_src"}.intersection(
+        map(str.lower, plain)
+    )
+    is_ours = has_ends and any("." in name for name in found)
     return Columns(separator=separator, names=plain) if is_ours else None
 
 

@@ -17,6 +17,7 @@ _LINE: Final = re.compile(
 _PORTS: Final = re.compile(rf"(?:\[[^\]]*\] )*(\d+) +(?:{_ARROW}|>) +(\d+)(?: \[([A-Z, ]+)\])?")
 _COLUMNS: Final = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"]
 _TIME: Final = re.compile(r"\d+\.\d+|[\d-]+ [\d:.]+")
+_SECONDS: Final = re.compile(r"\d{1,12}\.\d{1,9}", re.ASCII)
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "sctp"})
 _NUMBERS: Final = {"tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "icmpv6": "58"}
 _EPOCH: Final = 1e8
@@ -50,24 +51,33 @@ class TsharkText(KnownLineFormat):
         if source.count(":") == 5 or target.count(":") == 5 or target == "Broadcast":  # noqa: PLR2004  # a MAC address
             batch.ignore()
             return
-        family = "ipv6" if ":" in source else "ip"
-        fields: packets.Fields = {f"{family}_src": [source], f"{family}_dst": [target], "_ws_col_protocol": [protocol]}
-        name = protocol.lower()
-        ports = _PORTS.match(info or "")
-        if ports and name not in _NUMBERS:
-            # A retransmission of TCP can show the name of what it carries.
-            name = "tcp" if "Seq=" in (info or "") else "udp"
-        if name in _NUMBERS:
-            fields["ip_proto"] = [_NUMBERS[name]]
-        if ports and name in _TRANSPORTS:
-            fields[f"{name}_srcport"], fields[f"{name}_dstport"] = [ports[1]], [ports[2]]
-            for flag in (ports[3] or "").lower().split(", "):
-                fields[f"tcp_flags_{flag}"] = ["1"]
-        if " " in time:
-            fields["frame_time"] = [time]
-        elif float(time) > _EPOCH:
-            fields["frame_time_epoch"] = [time]
-        packets.read(fields, batch)
+        packets.read(fields_of(time, source, target, protocol, info or ""), batch)
+
+
+def fields_of(time: str, source: str, target: str, protocol: str, info: str) -> packets.Fields:
+    """Return the fields of a packet that follow from the columns for people.
+
+    time: of the day, epoch seconds, or since the first packet, which is no time; source, target: the addresses; protocol: the
+    highest; info: the words about it.
+    """
+    family = "ipv6" if ":" in source else "ip"
+    fields: packets.Fields = {f"{family}_src": [source], f"{family}_dst": [target], "_ws_col_protocol": [protocol]}
+    name = protocol.lower()
+    ports = _PORTS.match(info)
+    if ports and name not in _NUMBERS:
+        # A retransmission of TCP can show the name of what it carries.
+        name = "tcp" if "Seq=" in info else "udp"
+    if name in _NUMBERS:
+        fields["ip_proto"] = [_NUMBERS[name]]
+    if ports and name in _TRANSPORTS:
+        fields[f"{name}_srcport"], fields[f"{name}_dstport"] = [ports[1]], [ports[2]]
+        for flag in (ports[3] or "").lower().split(", "):
+            fields[f"tcp_flags_{flag}"] = ["1"]
+    if " " in time:
+        fields[packets.TIME] = [time]
+    elif _SECONDS.fullmatch(time) and float(time) > _EPOCH:
+        fields["frame_time_epoch"] = [time]
+    return fields
 
 
 def _row(text: str) -> list[str]:
