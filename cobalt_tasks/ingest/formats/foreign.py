@@ -50,6 +50,14 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         re.compile(rb"\[\*\] Nmap: "),
         "it is nmap's output as Metasploit prints it; take off its mark: sed 's/^\\[\\*\\] Nmap: //' FILE | cobalt ingest -",
     ),
+    (
+        re.compile(rb'\{\s*"took"\s*:'),
+        "it is an answer of Elasticsearch; take the documents out of it: jq -c '.hits.hits[]' FILE | cobalt ingest -",
+    ),
+    (
+        re.compile(rb"lease \{$"),
+        "it is the list of a DHCP client's own leases; the server's list (dhcpd.leases) has the hosts of the network",
+    ),
     (re.compile(rb"(?i)Starting Nmap .*nmap\.[o0]rg"), "it is nmap's output for fun (-oS); use -oX"),
     (re.compile(rb"sl +local_address +rem(?:ote)?_address"), "it is the kernel's own table; use ss -tunap"),
     (
