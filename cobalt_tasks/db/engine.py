@@ -1,6 +1,7 @@
 """How the ledger is opened: SQLite for a laptop, PostgreSQL beyond, the same calls for both."""
 
 import random
+import sqlite3
 import threading
 import time
 import weakref
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -239,7 +240,7 @@ def _sqlite(url: URL) -> Engine:
         # still waits for the writer, which may be this thread.
         if cursor.execute("PRAGMA page_count").fetchone() == (0,):
             cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
-        cursor.execute("PRAGMA journal_mode=WAL")
+        _use_write_ahead_log(cursor)
         cursor.execute("PRAGMA synchronous=NORMAL")
         cursor.execute("PRAGMA cache_size=-65536")
         # In a flood the same pages change again and again: they go into the file once, not a thousand times.
@@ -253,6 +254,22 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _use_write_ahead_log(cursor: DBAPICursor) -> None:
+    """Switch a file to the write-ahead log; of several processes that open a new file at once, SQLite makes one wait and the
+    others fail at once (its busy handler is not called where two wait for each other).
+    """
+    give_up_at = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if "database is locked" not in str(error) or time.monotonic() > give_up_at:
+                raise
+            time.sleep(random.uniform(0.01, 0.05))  # noqa: S311
+        else:
+            return
 
 
 def _postgresql(url: URL) -> Engine:

@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -92,6 +93,35 @@ def test_many_processes_may_come_first(database_url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join(PATIENCE)
+    assert failures == []
+
+
+def test_a_new_file_is_opened_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite fails at once where two wait for each other to switch a new file to its write-ahead log: both are let in.
+    Break: try `PRAGMA journal_mode=WAL` once (which fails in three of a hundred rounds).
+    """
+    failures: list[Exception] = []
+
+    def open_it(file: Path, start: threading.Barrier) -> None:
+        database = Database(f"sqlite:///{file}")
+        start.wait()
+        try:
+            with database.reading():
+                pass
+        except DatabaseUnavailableError as error:
+            failures.append(error)
+        finally:
+            database.dispose()
+
+    for number in range(100):
+        start = threading.Barrier(12)
+        threads = [
+            threading.Thread(target=open_it, args=(tmp_path / f"{number}.db", start)) for _ in range(start.parties)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(PATIENCE)
     assert failures == []
 
 

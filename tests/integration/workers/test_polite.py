@@ -84,7 +84,9 @@ def test_few_connections_go_to_one_host_and_one_network(ledger: Ledger, make: Ma
         assert sent.stop() == 0
     with ledger.database.reading() as connection:
         outcomes = Counter(connection.execute(select(table.c.outcome)).scalars())
-    assert outcomes == {"open": len(HOSTS) * len(PORTS), "timeout": len(PORTS)}
+    assert outcomes["open"] == len(HOSTS) * len(PORTS)
+    # On a busy machine the loop stands still at times: a time-out of that moment is to be tried again.
+    assert outcomes["timeout"] + outcomes["held up"] == len(PORTS)
     assert max(counted.most[host] for host in HOSTS) == 2
     assert counted.most["network"] <= 5
     # Three waited for, two at a time, each with at most three packets.
