@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -21,9 +22,10 @@ from cobalt_tasks.jobs.polite import Limits
 from tests.integration.workers.conftest import Ledger
 from workers import queues
 from workers.context import WorkerContext
+from workers.handshake_bytes import HANDSHAKE_BYTES
 from workers.net import Net
 from workers.runners import Probes
-from workers.window import refill_seconds, roll
+from workers.window import Window, refill_seconds, roll
 
 Make = Callable[..., WorkerContext]
 
@@ -241,3 +243,34 @@ def test_what_was_claimed_is_kept_when_nothing_can_be_sent(
     assert next(troubles, None) is None
     assert states(ledger) == {State.DONE: 40}
     assert len(probe.order) == 40
+
+
+def test_certificates_take_room_until_they_are_written(
+    ledger: Ledger, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes of a handshake count until the ledger has the outcome, however long it was busy, and not after the window.
+
+    Break: the wait for `_written` in Window._do.
+    """
+    held: list[int] = []
+
+    async def probe(job: Job, _net: Net) -> Outcome:
+        task = asyncio.current_task()
+        assert task
+        HANDSHAKE_BYTES.take(task, 1000)
+        return Outcome(job=job, verdict=Verdict.DONE, code="open")
+
+    write = Window._write
+
+    def noting(window: Window, ended: dict[str, list[Outcome]], *rest: Any) -> Any:
+        if ended:
+            held.append(HANDSHAKE_BYTES.small // 1000 - sum(map(len, ended.values())))
+        return write(window, ended, *rest)
+
+    monkeypatch.setattr(Window, "_write", noting)
+    ids = create(ledger, *banners([f"127.8.0.{n}" for n in range(1, 21)]))
+    roll(make(), Probes(BY_NAME["banner"], probe), ids)
+    assert held
+    assert min(held) >= 0
+    assert states(ledger) == {State.DONE: 20}
+    assert HANDSHAKE_BYTES.small == 0
