@@ -72,7 +72,7 @@ def hosts(  # Click passes them by name
         elif words:
             _search(database, settings, _with_filters(words, only), limit, order, as_json=as_json)
         else:
-            _list(database, limit, only, Order(order), as_json=as_json)
+            _list(database, settings, limit, only, Order(order), as_json=as_json)
     finally:
         database.dispose()
 
@@ -88,11 +88,13 @@ def _show_one(database: "Database", settings: "Settings", address: str, *, as_js
         host_tables.print_host(shown)
 
 
-def _list(database: "Database", limit: int, only: "Filter", order: "Order", *, as_json: bool) -> None:
+def _list(  # what a user chooses
+    database: "Database", settings: "Settings", limit: int, only: "Filter", order: "Order", *, as_json: bool
+) -> None:
     from cobalt_tasks.views import documents, host_tables
     from cobalt_tasks.views import hosts as views
 
-    found = views.host_list(database, limit, only, order)
+    found = views.with_sites(views.host_list(database, limit, only, order), settings.home)
     if as_json:
         documents.print_list(found)
     else:
@@ -109,11 +111,11 @@ def _search(database: "Database", settings: "Settings", query: str, limit: int, 
 
     asked = find.read(database, query, Searchable.HOSTS, settings.home)
     page = views.page(database, asked, limit, None, order=HostOrder(order))
+    found = hosts_views.with_sites(page["items"], settings.home)
     if as_json:
-        documents.print_list(page["items"])
+        documents.print_list(found)
     else:
-        note = "" if page["items"] else hosts_views.no_match_note(database, query=query)
-        host_tables.print_hosts(page["items"], note)
+        host_tables.print_hosts(found, "" if found else hosts_views.no_match_note(database, query=query))
     option = " --order score" if order == HostOrder.SCORE else ""
     print_next(page["next"], f"cobalt search {shlex.quote(query)}{option}")
 

@@ -71,6 +71,8 @@ def search(
                 database, asked, limit, after, order=HostOrder.SCORE if order == "score" else HostOrder.LAST_SEEN
             )
             note = "" if page["items"] else hosts.no_match_note(database, target)
+            if target == "hosts":
+                page["items"] = hosts.with_sites(page["items"], settings.home)
             _print_page(target, page, note, as_json=as_json)
     finally:
         database.dispose()

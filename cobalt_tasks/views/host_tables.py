@@ -34,9 +34,9 @@ def print_host(host: Mapping[str, Any]) -> None:
 
 
 def place(host: Mapping[str, Any]) -> str:
-    """Return where a host is, in words: city, country, organisation."""
+    """Return where a host is, in words: city, country, organisation; or else its site of the own networks."""
     parts = (host["city"], host["country_name"] or host["country_code"], host["organisation"])
-    return ", ".join(part for part in parts if part)
+    return ", ".join(part for part in parts if part) or host.get("site") or ""
 
 
 def port_row(port: Mapping[str, Any]) -> list[str]:

@@ -1,5 +1,7 @@
 """Hosts for people and programs: a list, and one in full."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -144,6 +146,17 @@ def no_match_note(database: Database, what: str = "hosts", query: str = "") -> s
         if not host_queries.has_hosts(connection):
             return _NO_HOSTS
     return f"No {what.removesuffix('s')} matches{f' {query}' if query else '.'}"
+
+
+def with_sites(hosts: Sequence[Mapping[str, Any]], home: Path) -> list[dict[str, Any]]:
+    """Return `hosts` with the `site` of each, None outside of the own networks; home: the folder of networks.toml."""
+    try:
+        networks = own_networks.load(home)
+    except ConfigurationError:
+        # Each host says so, among what was not checked.
+        return [{**host, "site": None} for host in hosts]
+    found = [networks.of(host["address"]) for host in hosts]
+    return [{**host, "site": own.name if own else None} for host, own in zip(hosts, found, strict=True)]
 
 
 def _own_network(address: str, settings: Settings) -> own_networks.Description | None:

@@ -229,3 +229,16 @@ def test_a_host_of_an_own_network_shows_its_site(page: Any, home: Path, ledger: 
     page.wait_for(
         "location.search === '?q=tag%3Alab' && document.querySelector('tbody')?.innerText.includes('10.1.0.7')"
     )
+    place = "[...document.querySelectorAll('#host-rows td a')].find(each => each.innerText === '<b>office')"
+    page.wait_for(f"{place}?.getAttribute('href').startsWith('/hosts?q=site')")
+
+
+def test_times_name_their_zone(page: Any, ledger: Database) -> None:
+    """Times are in the browser's zone, and say so. Break: format them without its name."""
+    with ledger.writing() as connection:
+        one = {"address": "198.51.100.7", "first_seen": 1795000000.0, "last_seen": 1795000000.0, "discovered": True}
+        connection.execute(insert(models.hosts), [one])
+    page.send("Emulation.setTimezoneOverride", timezoneId="Pacific/Auckland")
+    page.go(page.evaluate("location.origin") + "/hosts/198.51.100.7")
+    page.shows("#host-body", "Nov 19, 2026, 12:06:40 AM GMT+13")
+    page.shows("#host-title + *", "GMT+13")

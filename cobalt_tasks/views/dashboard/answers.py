@@ -122,7 +122,7 @@ class ServicePort(TypedDict):
 
 
 class HostRow(Whereabouts):
-    """One host in a list; score is null until it is made."""
+    """One host in a list; score is null until it is made. `site`: the own network that it lies in."""
 
     address: str
     first_seen: float
@@ -131,6 +131,7 @@ class HostRow(Whereabouts):
     score: float | None
     names: list[str]
     ports: list[ServicePort]
+    site: NotRequired[str | None]
 
 
 class HostPage(TypedDict):

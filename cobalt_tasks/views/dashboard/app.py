@@ -232,10 +232,11 @@ def _add_hosts(app: FastAPI) -> None:
         """
         if q or order is HostOrder.ADDRESS:
             page = found_page(request, q or "", Searchable.HOSTS, limit, after, order=order)
-            note = None if page["items"] or after else hosts.no_match_note(_live(request).database)
-            return json_answer({**page, "note": note})
-        only = Filter(country=country.upper() if country else None, port=port, service=service)
-        return json_answer(lists.hosts(_live(request).database, limit, only, Order(order), _after(after)))
+            page["note"] = None if page["items"] or after else hosts.no_match_note(_live(request).database)
+        else:
+            only = Filter(country=country.upper() if country else None, port=port, service=service)
+            page = lists.hosts(_live(request).database, limit, only, Order(order), _after(after))
+        return json_answer({**page, "items": hosts.with_sites(page["items"], request.app.state.home)})
 
 
 def _add_host(app: FastAPI, settings: Settings) -> None:

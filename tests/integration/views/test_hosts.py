@@ -313,5 +313,11 @@ def test_a_host_of_an_own_network_has_its_site(
     own = hosts.host(sqlite_database, "192.168.1.2", sqlite_settings)["own_network"]
     assert (own.name, own.owner, own.tags) == ("office", "IT", ("lab", "berlin"))
     assert hosts.host(sqlite_database, "198.51.100.7", sqlite_settings)["own_network"] is None
+    # In a list too, in the place of the country that a private host has not.
+    listed = [line.split("\t") for line in CliRunner().invoke(command, ["--limit", "50"]).stdout.splitlines()]
+    assert {row[0]: row[2] for row in listed}["192.168.1.2"] == "office"
+    found = [json.loads(line) for line in CliRunner().invoke(command, ["net:192.168.1.2", "--json"]).stdout.splitlines()]
+    assert [row["site"] for row in found] == ["office"]
     file.write_text("[")
     assert hosts.host(sqlite_database, "192.168.1.2", sqlite_settings)["own_network"] is None
+    assert hosts.with_sites([{"address": "192.168.1.2"}], sqlite_settings.home)[0]["site"] is None

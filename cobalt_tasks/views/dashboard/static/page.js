@@ -95,9 +95,9 @@ function received(data, how) {
 
 function troubled(trouble) {
   goneSince ??= new Date();
-  const since = `(since ${goneSince.toLocaleTimeString()}).`;
+  const since = `(since ${words.time(goneSince)}).`;
   const rest = latest
-    ? `What you see is of ${new Date(receivedAt).toLocaleTimeString()} and no longer kept up to date.`
+    ? `What you see is of ${words.time(new Date(receivedAt))} and no longer kept up to date.`
     : "Nothing can be shown until it does.";
   setText(byId("trouble"), `${trouble.replace(/\.?$/, "")} ${since} ${rest}`);
   byId("trouble").hidden = false;

@@ -4,7 +4,8 @@ const number = new Intl.NumberFormat("en");
 const percent = new Intl.NumberFormat("en", { style: "percent", maximumFractionDigits: 0 });
 const score = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 4 });
 const regions = new Intl.DisplayNames("en", { type: "region" });
-const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "long" });
 
 export const count = (value) => (value === null || value === undefined ? "?" : number.format(value));
 export const points = (value) => score.format(value);
@@ -15,7 +16,9 @@ export function bytes(value) {
   const part = value / 1000 ** power;
   return `${part < 10 && power ? part.toFixed(1) : count(Math.round(part))} ${["B", "kB", "MB", "GB", "TB"][power]}`;
 }
+/** A time in the browser's time zone, with the name of the zone; and without the date. */
 export const moment = (seconds) => clock.format(new Date(seconds * 1000));
+export const time = (date) => timeOfDay.format(date);
 
 /** A length of time: 3 s, 12 min, 5 h, 9 d. */
 export function length(seconds) {

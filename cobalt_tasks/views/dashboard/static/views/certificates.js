@@ -64,7 +64,9 @@ function columns(tools) {
 
 function left(seconds) {
   const level = seconds < 7 * DAY ? "bad" : seconds < 30 * DAY ? "fair" : "";
-  return { text: seconds < 0 ? `${words.length(-seconds)} ago` : words.length(seconds), className: `time risk ${level}` };
+  // Whole days, as everywhere: a certificate with 2.9 days left expires in 2 days.
+  const whole = Math.abs(seconds) < 2 * DAY ? Math.abs(seconds) : Math.floor(Math.abs(seconds) / DAY) * DAY;
+  return { text: seconds < 0 ? `${words.length(whole)} ago` : words.length(whole), className: `time risk ${level}` };
 }
 
 function ports(each) {

@@ -31,7 +31,7 @@ export function mount(container, state, tools) {
       const search = anchor("Search for it", href("/hosts", { q: state.address }));
       return body.replaceChildren(make("p", "empty", `${host.error} `, host.status === 0 ? "" : search));
     }
-    setText(note, `as of ${new Date().toLocaleTimeString()}`);
+    setText(note, `as of ${words.time(new Date())}`);
     const lists = sections(host, traffic, changes, tools);
     body.replaceChildren(facts(host), jumps(lists), ...reasons(host), ...lists.flatMap((each) => each.elements));
     const wanted = location.hash ? document.getElementById(location.hash.slice(1)) : null;

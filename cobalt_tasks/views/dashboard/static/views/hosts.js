@@ -47,8 +47,8 @@ function columns(tools) {
     },
     { id: "names", title: "Names", hint: "From reverse DNS, certificates, banners and scans", cell: (host) => ({ text: words.brief(host.names, NAMES), title: host.names.join("\n"), className: "mono name" }) },
     {
-      id: "country", title: "Country", fields: ["country_code", "country_name"], hint: "By the geolocation databases and providers",
-      cell: (host) => (host.country_code ? { text: host.country_name ?? host.country_code, href: find("country", host.country_code) } : { text: "–", className: "quiet" }),
+      id: "country", title: "Country", fields: ["country_code", "country_name"], hint: "By the geolocation databases and providers; of your own networks, the site",
+      cell: where,
     },
     { id: "city", title: "City", optional: true, cell: (host) => (host.city ? { text: host.city, href: find("city", host.city) } : "") },
     {
@@ -63,6 +63,11 @@ function columns(tools) {
     time("first_seen", "First seen", "When it was first met", { optional: true }),
     time("last_seen", "Seen", "How long ago it was last seen", { sort: "last_seen", parameter: { order: "last_seen" } }),
   ];
+}
+
+function where(host) {
+  if (host.country_code) return { text: host.country_name ?? host.country_code, href: find("country", host.country_code) };
+  return host.site ? { text: host.site, href: find("site", host.site) } : { text: "–", className: "quiet" };
 }
 
 function ports(host) {
