@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import IO, Final, NamedTuple, Self
 
 from rich.cells import cell_len, set_cell_size
@@ -12,6 +13,7 @@ from rich.text import Text
 from cobalt_tasks.views.text import printable
 
 _GAP: Final = "  "
+_MORE: Final = "…"
 _LEAST: Final = 4
 """Columns that are cut keep so many characters, if they have them."""
 
@@ -20,11 +22,18 @@ _LONGEST: Final = 1000
 
 
 class Column(NamedTuple):
-    """One column of a table. `cut`: False for what is of no use when a part is missing, such as an address."""
+    """One column of a table. `cut`: False for what is of no use when a part is missing, such as an address.
+
+    `right`: of numbers, which are never cut.
+    """
 
     name: str
     cut: bool = True
     right: bool = False
+
+    def least(self, needed: int) -> int:
+        """Return the fewest characters of it that are of use; `needed`: those of its widest cell."""
+        return min(needed, _LEAST) if self.cut and not self.right else needed
 
 
 class Cell(NamedTuple):
@@ -144,6 +153,8 @@ def _console(file: IO[str] | None) -> Console:
 def drawn(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[Text]:
     """Return the lines of a table: at most as wide as the terminal, cut with …, if only what may be cut is too wide.
 
+    Where that is not enough, the last columns are left out, and … stands behind the names of the others.
+
     Args:
         columns: their names, and what may be cut.
         rows: values or cells.
@@ -153,14 +164,29 @@ def drawn(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[Te
     head = [Text(column.name, style="dim") for column in columns]
     cells = [head, *([_shown(cell) for cell in row] for row in rows)]
     needed = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
-    widths = _widths(columns, needed, width - len(_GAP) * (len(columns) - 1))
+    count = _fitting(columns, needed, width)
+    if count < len(columns):
+        columns, needed, cells = columns[:count], needed[:count], [row[:count] for row in cells]
+        width -= cell_len(_GAP + _MORE)
+    widths = _widths(columns, needed, width - len(_GAP) * (count - 1))
     lines = []
     for row in cells:
         fitting = [_padded(*each) for each in zip(row, columns, widths, strict=True)]
         line = Text(_GAP).join(fitting)
         line.rstrip()
         lines.append(line)
+    if count < len(head):
+        lines[0].append(_GAP + _MORE, style="dim")
     return lines
+
+
+def _fitting(columns: Sequence[Column], needed: Sequence[int], width: int) -> int:
+    """Return how many of `columns` fit into `width` characters; needed: the width of the widest cell of each column."""
+    least = [column.least(each) for column, each in zip(columns, needed, strict=True)]
+    if sum(least) + len(_GAP) * (len(least) - 1) <= width:
+        return len(least)
+    room = width - cell_len(_GAP + _MORE)
+    return max(1, sum(total + len(_GAP) * place <= room for place, total in enumerate(accumulate(least))))
 
 
 def _widths(columns: Sequence[Column], needed: Sequence[int], room: int) -> list[int]:
@@ -169,7 +195,7 @@ def _widths(columns: Sequence[Column], needed: Sequence[int], room: int) -> list
     needed: the width of the widest cell of each column.
     """
     widths = list(needed)
-    cuttable = [number for number, column in enumerate(columns) if column.cut and widths[number] > _LEAST]
+    cuttable = [number for number, column in enumerate(columns) if column.least(widths[number]) < widths[number]]
     excess = sum(widths) - room
     while excess > 0 and cuttable:
         widest = max(cuttable, key=lambda number: widths[number])

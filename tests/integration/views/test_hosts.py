@@ -316,7 +316,9 @@ def test_a_host_of_an_own_network_has_its_site(
     # In a list too, in the place of the country that a private host has not.
     listed = [line.split("\t") for line in CliRunner().invoke(command, ["--limit", "50"]).stdout.splitlines()]
     assert {row[0]: row[2] for row in listed}["192.168.1.2"] == "office"
-    found = [json.loads(line) for line in CliRunner().invoke(command, ["net:192.168.1.2", "--json"]).stdout.splitlines()]
+    found = [
+        json.loads(line) for line in CliRunner().invoke(command, ["net:192.168.1.2", "--json"]).stdout.splitlines()
+    ]
     assert [row["site"] for row in found] == ["office"]
     file.write_text("[")
     assert hosts.host(sqlite_database, "192.168.1.2", sqlite_settings)["own_network"] is None

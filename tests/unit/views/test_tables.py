@@ -37,9 +37,27 @@ def test_a_table_fits_and_cuts_no_address(place: str, names: str, width: int) ->
 
 def test_what_may_not_be_cut_is_whole_on_a_narrow_terminal() -> None:
     """Below any sensible width an address is still whole: a line that is too long is better than a wrong one."""
-    (_, line) = drawn(COLUMNS, [(ADDRESS, "0.50", "Amsterdam, Netherlands", "www.example.com")], 20)
-    assert line.plain.startswith(ADDRESS)
-    assert line.plain.endswith("…")
+    (head, line) = drawn(COLUMNS, [(ADDRESS, "0.50", "Amsterdam, Netherlands", "www.example.com")], 20)
+    assert line.plain == ADDRESS
+    assert head.plain.endswith("…"), "there are more columns"
+
+
+@given(st.integers(20, 120), st.integers(0, 10**9))
+def test_columns_that_do_not_fit_are_left_out(width: int, number: int) -> None:
+    """Each line fits, a number is whole or not there at all, and the head shows that columns are missing.
+
+    Break: cut the columns of numbers as well, or keep all of them.
+    """
+    columns = (
+        Column("queue"),
+        *(Column(name, right=True) for name in ("waiting", "running", "done", "failed", "dead")),
+    )
+    head, row = (line.plain for line in drawn(columns, [("geolocation", *[number] * 5)], width))
+    assert cell_len(head) <= width
+    assert cell_len(row) <= width
+    numbers = row.split()[1:]
+    assert set(numbers) <= {f"{number:,}"}
+    assert (len(numbers) < 5) == head.endswith("…")
 
 
 def test_a_pipe_gets_tab_separated_values(capsys: pytest.CaptureFixture[str]) -> None:
