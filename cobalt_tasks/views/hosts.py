@@ -153,7 +153,7 @@ def with_sites(hosts: Sequence[Mapping[str, Any]], home: Path) -> list[dict[str,
     try:
         networks = own_networks.load(home)
     except ConfigurationError:
-        # Each host says so, among what was not checked.
+        # The page of each host names it, among what was not checked.
         return [{**host, "site": None} for host in hosts]
     found = [networks.of(host["address"]) for host in hosts]
     return [{**host, "site": own.name if own else None} for host, own in zip(hosts, found, strict=True)]
