@@ -9,8 +9,12 @@ _CONNECT = bytes.fromhex("100c00044d5154540402003c0000")
 _DISCONNECT = bytes.fromhex("e000")
 _CONNACK = re.compile(rb"\x20\x02[\x00\x01][\x00-\x05]|\x20[\x03-\x7f][\x00\x01][\x00\x80-\x9f]", re.DOTALL)
 _TOPICS = (b"$SYS/broker/version", b"$SYS/brokers/+/version", b"$SYS/brokers/+/sysdescr")
-_MOSQUITTO = re.compile(rb"mosquitto version ([0-9][\w.]{0,40})")
-_EMQX = re.compile(rb"\$SYS/brokers/[^/]{1,100}/version([0-9][\w.]{0,40})")
+_VERSION = re.compile(
+    rb"\$SYS/broker/version([A-Za-z][\w-]{0,30}) version ([0-9][\w.]{0,40})|\$SYS/brokers/[^/]{1,100}/version([0-9][\w.]{0,40})"
+)
+"""What brokers publish: name and version; those below a name of their own are EMQX's."""
+
+_PRODUCTS = {"mosquitto": "Mosquitto"}
 _REASONS = ("accepted", "version refused", "name refused", "server unavailable", "bad password", "not authorized")
 
 
@@ -25,10 +29,11 @@ def recognise(raw: bytes) -> Fingerprint | None:
     if not found:
         return None
     info = _REASONS[raw[3]] if raw[1] == 2 else None  # noqa: PLR2004  # CONNACK of version 3 has two bytes
-    for product, pattern in (("Mosquitto", _MOSQUITTO), ("EMQX", _EMQX)):
-        if version := pattern.search(raw):
-            return Fingerprint("mqtt", product, clean(version[1]), info=info)
-    return Fingerprint("mqtt", info=info)
+    version = _VERSION.search(raw)
+    if not version:
+        return Fingerprint("mqtt", info=info)
+    name = clean(version[1]) or "EMQX"
+    return Fingerprint("mqtt", _PRODUCTS.get(name, name), clean(version[2] or version[3]), info=info)
 
 
 def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
@@ -38,7 +43,7 @@ def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | N
     """
     if raw[3:4] != b"\x00":
         return None
-    reply = yield Send(_subscribe(), is_complete=lambda data: bool(_MOSQUITTO.search(data) or _EMQX.search(data)))
+    reply = yield Send(_subscribe(), is_complete=lambda data: bool(_VERSION.search(data)))
     yield Send(_DISCONNECT, wait=0)
     return recognise(raw + reply.data) or known
 
