@@ -126,6 +126,7 @@ _MODULES: Final = (
     "quassel",
     "firebird",
     "nbd",
+    "coap",
 )
 
 
