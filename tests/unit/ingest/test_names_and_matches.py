@@ -76,6 +76,7 @@ def match(**more: Any) -> Row:
         (match(**{"host": "http://www.example.com", "matched-at": "http://www.example.com:81/x"}), (81, "http")),
         (match(host="www.example.com:22", type="tcp"), (22, None)),
         (match(host="www.example.com:443", type="ssl"), (443, "tls")),
+        (match(host="2001:db8::1:8080", type="tcp", ip="2001:db8::1"), (8080, None)),
         (match(host="[2001:db8::1]:8080", type="javascript", ip="2001:db8::1"), (8080, None)),
     ],
 )

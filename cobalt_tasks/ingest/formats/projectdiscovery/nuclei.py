@@ -21,6 +21,7 @@ _USED: Final = frozenset({
     *("ip", "port", "scheme", "timestamp", "request", "response", "curl-command", "template-encoded", "template-path"),
     *("template", "template-url", "matcher-status", "interaction", "curl_command"),
 })  # fmt: skip
+_DIGITS: Final = 5
 _LONGEST_ANSWER: Final = 4096
 _END_OF_HEAD: Final = "\r\n\r\n"
 
@@ -71,6 +72,11 @@ def _place(record: Record) -> tuple[str, str | None, int | None]:
     for name in _WHERE:
         text = record.get(name)
         if not isinstance(text, str) or not text:
+            continue
+        before, _, behind = text.rpartition(":")
+        if text != record.get("ip") and behind.isdecimal() and len(behind) <= _DIGITS and values.is_address(before):
+            # IPv6 without brackets.
+            found.append(("", before, int(behind)))
             continue
         try:
             parts = urlsplit(text if "://" in text[:16] else f"//{text}")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final
 
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
-from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats.encoding import certificate_of
 from cobalt_tasks.ingest.formats.nmap.services import secured
 from cobalt_tasks.ingest.formats.xml_elements import XmlElements
@@ -110,10 +110,7 @@ def _banner(outputs: list[str]) -> bytes | None:
 def _time(about: dict[str, str]) -> float | None:
     """Return when the scan of a host ended, from its properties: versions before 6 write local times alone."""
     for bound in ("HOST_END", "HOST_START"):
-        try:
-            when = values.timestamp(about.get(f"{bound}_TIMESTAMP") or None)
-        except RefusedError:
-            when = None
+        when = values.timestamp_or_none(about.get(f"{bound}_TIMESTAMP") or None)
         if when is None:
             when = values.asctime(about.get(bound, ""))
         if when is not None:

@@ -95,7 +95,4 @@ def _service(address: str, text: str, when: float | None, batch: Batch) -> None:
 
 
 def _time(text: str | None) -> float | None:
-    try:
-        return values.timestamp(text.strip()) if text else None
-    except RefusedError:
-        return None
+    return values.timestamp_or_none(text.strip() if text else None)
