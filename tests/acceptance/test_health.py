@@ -129,11 +129,13 @@ def test_rules_that_cannot_be_read_are_said(cobalt: Cobalt) -> None:
 def test_nothing_that_is_finished_is_said(flooded: Cobalt) -> None:
     """All workers of jobs are stopped (SIGSTOP): 503 with the reason; `behind` is a number. Break: `_work`, `_missing_workers`."""
     with running(flooded):
+        # A process that is stopped in a transaction would hold the ledger's lock until `cobalt up` kills it.
+        unfinished = "SELECT 1 FROM jobs WHERE state IN ('pending', 'sent', 'running') LIMIT 1"
+        wait_until(lambda: not query(flooded, unfinished), "the first jobs are done")
         stopped = [process for pool in ("network", "compute") for process in flooded.processes(f"{pool}@")]
         assert stopped
         for process in stopped:
             process.suspend()
-        # Those of before may be done already.
         more = flood.write_scan(flooded.home / "more.ndjson", HOSTS + 500)
         assert flooded.run("ingest", "masscan", str(more)).returncode == 0
         wait_until(lambda: health(flooded)[0] == 503, "health says so")
