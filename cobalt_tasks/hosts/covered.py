@@ -13,6 +13,7 @@ from cobalt_tasks.core.coverage import Ports, ScanCoverage, has
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import discoveries, hosts, ports
 from cobalt_tasks.hosts import changes, port_states
+from cobalt_tasks.threat import unscored
 
 _AT_ONCE: Final = 2_000
 """Ports looked at in one transaction."""
@@ -74,6 +75,7 @@ def close_reported(database: Database, source_id: int) -> int:
 def _close_reported(connection: Connection, source_id: int) -> int:
     found = port_states.finish(connection, source_id)
     changes.write(connection, found, source_id)
+    unscored.queue(connection, {each.address for each in found})
     return len(found)
 
 
@@ -98,6 +100,7 @@ def _settle(connection: Connection, source_id: int, page: _Page) -> tuple[_Page 
     new = sum(row.unconfirmed_since is None and row.protocol not in port_states.MAYBE_OPEN for row in absent)
     found = port_states.settle(connection, absent)
     changes.write(connection, found, source_id)
+    unscored.queue(connection, {each.address for each in found})
     closed = sum(each.kind is ChangeKind.PORT_CLOSED for each in found)
     rest = None
     if len(rows) == _AT_ONCE:

@@ -44,6 +44,7 @@ from cobalt_tasks.db.tables import (
     services,
     sightings,
     sources,
+    unscored_hosts,
 )
 
 _HOSTS_AT_ONCE: Final = 100
@@ -52,7 +53,17 @@ _LOOKED_THROUGH: Final = 20_000
 
 _BY_ADDRESS: Final[tuple[Table, ...]] = (
     *(jobs, freshness, findings, scores, ports, services, banners, sightings, hostnames, locations, hardware_addresses),
-    *(search_texts, search_queue, changes, notes, scanned_hosts, scanned_ports, corrected_hosts, new_findings),
+    *(
+        search_texts,
+        search_queue,
+        changes,
+        notes,
+        scanned_hosts,
+        scanned_ports,
+        corrected_hosts,
+        unscored_hosts,
+        new_findings,
+    ),
 )
 _ADDRESS: Final = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+")
 

@@ -150,13 +150,12 @@ def _drop_connections(connection: Connection, limit: KeepLimit) -> int:
 
 
 def _drop_changes(connection: Connection, limit: KeepLimit) -> int:
-    """Delete the oldest changes that scoring has read."""
+    """Delete the oldest changes."""
     oldest = old_rows.cutoff(connection, limit, changes, changes.c.recorded_at)
     if oldest is None:
         return 0
     newest = select(func.max(changes.c.id)).scalar_subquery()
-    read = cursors.position(connection, unscored.CHANGED)
-    old = changes.c.recorded_at < oldest, changes.c.id <= read, changes.c.id < newest
+    old = changes.c.recorded_at < oldest, changes.c.id < newest
     return old_rows.delete_by_id(connection, changes, old, changes.c.recorded_at, _AT_ONCE)
 
 

@@ -158,10 +158,9 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         observed, ended = cursors.position(connection, unscored.OBSERVED), cursors.moment(connection, unscored.ENDED)
         ids = unscored.settled_observations(connection, observed, most)
         end, changed = unscored.settled_jobs(connection, ended, most // _OBSERVATIONS_FOR_A_JOB)
-        noted = cursors.position(connection, unscored.CHANGED)
-        last, hosts = unscored.changed_ports(connection, noted, most)
+        queued, hosts = unscored.queued(connection, most // _OBSERVATIONS_FOR_A_JOB)
         moved = corrected.read(connection, rules, most // _OBSERVATIONS_FOR_A_CORRECTION)
-        if ids.upto == observed and end == ended and last == noted and not moved.queued:
+        if ids.upto == observed and end == ended and not queued and not moved.queued:
             return None
         changed |= hosts | moved.hosts
         new, again = _compare(connection, rules, _traffic(connection, rules, ids))
@@ -177,15 +176,15 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         traffic = [each for address in page for each in of_host.get(address, ())]
         _score(database, page, rules, FromTraffic(traffic, moved.whole))
     _add(database, rules, again)
-    database.write(_move, ids.upto, end, last, moved.queued)
+    database.write(_move, ids.upto, end, queued, moved.queued)
     return len(addresses)
 
 
-def _move(connection: Connection, observed: int, ended: float, changed: int, queued: Sequence[int]) -> None:
+def _move(connection: Connection, observed: int, ended: float, changed: Sequence[int], moved: Sequence[int]) -> None:
     cursors.move(connection, unscored.OBSERVED, observed)
     cursors.move_to_moment(connection, unscored.ENDED, ended)
-    cursors.move(connection, unscored.CHANGED, changed)
-    corrected.remove(connection, queued)
+    unscored.remove(connection, changed)
+    corrected.remove(connection, moved)
 
 
 def _traffic(connection: Connection, rules: Rules, ids: Span) -> list[Finding]:

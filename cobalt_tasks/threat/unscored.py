@@ -1,19 +1,21 @@
-"""What scoring has not read yet: observations by id, ended jobs by time; and how far scoring is behind.
+"""What scoring has not read yet: observations by id, ended jobs by time, changed hosts in a queue; and how far it is behind.
 
 Each step reads a bounded span of each. Within a span the rows are grouped before they are joined, so that a span costs the
 same however many hosts and ports the ledger has.
 """
 
+from collections.abc import Collection, Sequence
+
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
-from cobalt_tasks.core.changes import ChangeKind
 from cobalt_tasks.db import connection_ids, cursors
+from cobalt_tasks.db.bulk import among
 from cobalt_tasks.db.engine import database_now, statement_now
-from cobalt_tasks.db.tables import changes, jobs, observations
+from cobalt_tasks.db.tables import jobs, observations, unscored_hosts
 
-OBSERVED, ENDED, CHANGED = "findings: observations", "findings: jobs", "findings: changes"
-"""The cursors of scoring: the last observation, the end of the last job, and the last change."""
+OBSERVED, ENDED = "findings: observations", "findings: jobs"
+"""The cursors of scoring: the last observation, and the end of the last job."""
 
 _SETTLED_SECONDS = 5.0
 """Younger rows are read later: a row that is committed late may still get a smaller id."""
@@ -43,9 +45,10 @@ def lag(connection: Connection) -> Lag:
     newest = select(func.max(observations.c.id)).scalar_subquery()
     first = select(observations.c.arrived_at).where(observations.c.id > read).order_by(observations.c.id).limit(1)
     job = select(func.min(jobs.c.finished_at)).where(jobs.c.finished_at > ended)
-    found = select(database_now(), newest, first.scalar_subquery(), job.scalar_subquery())
-    clock, last, arrived, finished = connection.execute(found).one()
-    waiting = [moment for moment in (arrived, finished) if moment is not None]
+    host = select(unscored_hosts.c.queued_at).order_by(unscored_hosts.c.id).limit(1)
+    found = select(database_now(), newest, *(oldest.scalar_subquery() for oldest in (first, job, host)))
+    clock, last, arrived, *others = connection.execute(found).one()
+    waiting = [moment for moment in (arrived, *others) if moment is not None]
     return Lag(
         observations=0 if arrived is None else connection_ids.distance(connection, read, last),
         seconds=max(0.0, clock - min(waiting)) if waiting else 0.0,
@@ -114,19 +117,25 @@ def settled_jobs(connection: Connection, after: float, most: int) -> tuple[float
     return until, {row[1] for row in rows} | set(connection.execute(rest).scalars())
 
 
-def changed_ports(connection: Connection, after: int, most: int) -> tuple[int, set[str]]:
-    """Return (until, addresses): the hosts with ports closed or reopened by the changes with ids above `after`.
+def queue(connection: Connection, addresses: Collection[str]) -> None:
+    """Queue the hosts at `addresses`, of which something changed that no job of theirs will end with."""
+    if addresses:
+        now = connection.execute(select(database_now())).scalar_one()
+        rows = [{"address": address, "queued_at": now} for address in sorted(addresses)]
+        connection.execute(insert(unscored_hosts), rows)
 
-    after, until: ids of changes, which are committed in their order; most: how many changes are read.
-    """
-    rows = connection.execute(
-        select(changes.c.id, changes.c.kind, changes.c.address)
-        .where(changes.c.id > after)
-        .order_by(changes.c.id)
-        .limit(most)
-    ).all()
-    kinds = {ChangeKind.PORT_CLOSED, ChangeKind.PORT_REOPENED}
-    return rows[-1].id if rows else after, {row.address for row in rows if row.kind in kinds}
+
+def queued(connection: Connection, most: int) -> tuple[Sequence[int], set[str]]:
+    """Return the ids of up to `most` entries of the queue, the first ones, and their hosts."""
+    chosen = select(unscored_hosts.c.id, unscored_hosts.c.address).order_by(unscored_hosts.c.id).limit(most)
+    rows = connection.execute(chosen).all()
+    return [row.id for row in rows], {row.address for row in rows}
+
+
+def remove(connection: Connection, ids: Sequence[int]) -> None:
+    """Remove the entries `ids` of the queue."""
+    if ids:
+        connection.execute(delete(unscored_hosts).where(among(connection, unscored_hosts.c.id, ids)))
 
 
 def within(ids: Span) -> ColumnElement[bool]:

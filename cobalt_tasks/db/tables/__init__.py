@@ -56,7 +56,7 @@ from cobalt_tasks.db.tables.search import (
     search_texts,
     versions,
 )
-from cobalt_tasks.db.tables.threat import corrected_hosts, findings, new_findings, scores
+from cobalt_tasks.db.tables.threat import corrected_hosts, findings, new_findings, scores, unscored_hosts
 
 __all__ = [
     "ACTIVE",
@@ -115,6 +115,7 @@ __all__ = [
     "sources",
     "starts",
     "traffic_counts",
+    "unscored_hosts",
     "versions",
     "written",
 ]

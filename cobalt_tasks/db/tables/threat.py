@@ -40,6 +40,15 @@ corrected_hosts = Table(
     Column("address", Text, nullable=False),
 )
 
+# Hosts of which something changed that no job will come to: how scoring learns of them.
+unscored_hosts = Table(
+    "unscored_hosts",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("queued_at", Double, nullable=False),
+)
+
 # Findings that were not there before: alerts are sent about them, and then they go from here.
 new_findings = Table(
     "new_findings",

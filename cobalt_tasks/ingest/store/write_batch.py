@@ -21,6 +21,7 @@ from cobalt_tasks.ingest.store import identities, rejects, sources
 from cobalt_tasks.ingest.store.rejects import Rejected
 from cobalt_tasks.ingest.store.sources import Checkpoint, Source, Tally
 from cobalt_tasks.jobs import creation
+from cobalt_tasks.threat import unscored
 
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     "observations": (
@@ -70,6 +71,8 @@ _TYPES: Final = {
     "seen_in_traffic": "boolean",
 }
 
+_WITH_JOBS: Final = frozenset({ChangeKind.HOST_FOUND, ChangeKind.PORT_OPENED})
+
 _CACHE: Final = "PRAGMA cache_size=-16384"
 """A producer's memory is bounded, and the system caches the file as well."""
 
@@ -103,6 +106,7 @@ def write(connection: Connection, batch: Batch) -> Tally:
     facts.write_banners(connection, batch.evidence)
     creation.create(connection, batch.jobs)
     changes.write(connection, found, batch.source_id)
+    unscored.queue(connection, _without_jobs(batch, found))
     accepted = len(batch.observations) + new
     return Tally(
         read=batch.records,
@@ -111,6 +115,12 @@ def write(connection: Connection, batch: Batch) -> Tally:
         rejected=len(batch.rejects),
         ignored=batch.ignored,
     )
+
+
+def _without_jobs(batch: Batch, found: Sequence[Change]) -> set[str]:
+    """Return the hosts of changes that no job of `batch` ends with: what is new has jobs, if it may be asked or looked up."""
+    asked = {job.address for job in batch.jobs}
+    return {each.address for each in found if each.kind not in _WITH_JOBS or each.address not in asked}
 
 
 def _write_targets(connection: Connection, batch: Batch) -> list[Change]:

@@ -51,7 +51,7 @@ def everything(database: Database) -> Tables:
         # What is known of the clocks differs from run to run; a host is queued once for each batch with facts about it, and
         # when a later batch corrects a connection of it; versions are a dictionary, which keeps that of a line that was read
         # before it was whole.
-        of_runs = {"clocks", "search_queue", "corrected_hosts", "versions"}
+        of_runs = {"clocks", "search_queue", "corrected_hosts", "unscored_hosts", "versions"}
         for table in (each for each in models.metadata.sorted_tables if each.name not in of_runs):
             columns = [column for column in table.c if column.name not in LEFT_OUT]
             rows = connection.execute(select(*columns)).all()

@@ -16,7 +16,7 @@ from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.store import write_batch
 from tests.integration.search.conftest import fill
 
-QUEUES = {"search_queue", "corrected_hosts", "new_findings"}
+QUEUES = {"search_queue", "corrected_hosts", "unscored_hosts", "new_findings"}
 BY_HOST = [table for table in tables.metadata.sorted_tables if "address" in table.c and table.name not in QUEUES]
 
 

@@ -53,8 +53,7 @@ def kept(database: Database, **limits: str) -> Retention:
     """Return the retention of some settings, in a ledger whose clock is trusted and whose rows scoring has read."""
     with database.writing() as connection:
         clocks.record(connection)
-        for name in (unscored.OBSERVED, unscored.CHANGED):
-            cursors.move(connection, name, EVERYTHING)
+        cursors.move(connection, unscored.OBSERVED, EVERYTHING)
     return Retention(environment.load({f"COBALT_KEEP_{name.upper()}": text for name, text in limits.items()}))
 
 
