@@ -73,7 +73,7 @@ def test_jobs_of_the_first_facts_are_first_facts(host: Database, rules: threat.R
     assert changed(host) == [("0.50", "0.30")]
 
 
-@pytest.mark.parametrize("first", [NOW - DAY - 60, None])
+@pytest.mark.parametrize("first", [NOW - DAY - 60, None], ids=["long ago", "unknown"])
 def test_first_facts_end_after_a_day(host: Database, rules: threat.Rules, first: float | None) -> None:
     """A ledger that is never read to its end has changes too, and so has a host that an earlier version scored."""
     host.write(lambda c: c.execute(update(scores).values(first_scored_at=first)))
