@@ -9,7 +9,7 @@ from celery.app.amqp import AMQP
 from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
-from cobalt_tasks.core import machine, private_files
+from cobalt_tasks.core import private_files
 from cobalt_tasks.core.errors import exit_on_wrong_configuration
 
 with exit_on_wrong_configuration():
@@ -47,6 +47,5 @@ def _close_new_files(**_details: Any) -> None:
 # Flower reads this variable: `celery -A cobalt_tasks flower` alone would listen on every address, without guards.
 os.environ.setdefault("FLOWER_CONF", str(Path(__file__).with_name("flowerconfig.py")))  # noqa: TID251  # not a setting of ours
 
-machine.collect_less_garbage()
 app = Celery("cobalt_tasks", amqp=EagerAMQP)
 app.config_from_object("celeryconfig")
