@@ -139,7 +139,9 @@ def test_health_answers_while_every_request_waits(
 ) -> None:
     """When as many requests as may run wait for the database, more are refused at once, and health answers."""
     held = threading.Event()
-    monkeypatch.setattr("cobalt_tasks.views.dashboard.lists.hosts", lambda *_: held.wait(60) and {})
+    monkeypatch.setattr(
+        "cobalt_tasks.views.dashboard.lists.hosts", lambda *_: held.wait(60) and {"items": [], "next": None}
+    )
     with serving(sqlite_settings) as url:
         asked = [connect(url, (GET + b"\r\n") % b"/api/hosts") for _ in range(60)]
         try:
