@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
-WHOLE: Final = 93.0
+WHOLE: Final = 94.0
 """The least percent of lines and branches of the whole program."""
 BRANCHES: Final[Mapping[str, float]] = {
     "cobalt_tasks/jobs": 92.0,
-    "cobalt_tasks/ingest": 92.5,
+    "cobalt_tasks/ingest": 93.0,
     "cobalt_tasks/core/addresses.py": 100.0,
     "cobalt_tasks/core/special_networks.py": 100.0,
     "cobalt_tasks/core/own_networks.py": 88.8,
