@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import text
 
 from cobalt_tasks.db.engine import Database
+from tests.support.recount import recount
 
 # Days back to which things were seen.
 _DAYS = 90
@@ -125,6 +126,8 @@ def fill(database: Database, sizes: Sizes, now: float, only: Collection[str] = (
         filled[table] = rows
     if not only:
         _derive(database)
+    # The writers of the program count what they insert.
+    database.write(recount)
     if not database.is_sqlite:
         # As autovacuum does. Nothing does so on SQLite, whose plans need no statistics.
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
