@@ -1,5 +1,6 @@
 """Records every statement that reaches any database of this process, with its time and its plan."""
 
+import contextlib
 import re
 import threading
 import time
@@ -110,7 +111,7 @@ class Recorder:
         began = time.perf_counter()
         if self._step is not None and sql not in self._plans and sql.lstrip()[:6].upper().startswith(_EXPLAINED):
             self._plans[sql] = (
-                [] if many and not parameters else self._explain(connection, cursor, sql, parameters, many)
+                [] if many and not parameters else self._explain(connection, sql, parameters, many)
             )
         self._ahead = None
         is_recorded = self._step is not None and sql in self._plans and not many
@@ -130,7 +131,9 @@ class Recorder:
             with self._lock:
                 step.add(sql, taken if self._ahead is None else self._ahead).plan = self._plans[sql]
 
-    def _explain(self, connection: Any, cursor: Any, sql: str, parameters: Any, many: bool) -> list[str]:  # noqa: FBT001
+    def _explain(self, connection: Any, sql: str, parameters: Any, many: bool) -> list[str]:  # noqa: FBT001
         explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN (COSTS OFF) "
-        cursor.execute(explain + sql, parameters[0] if many else parameters)
-        return [str(row[-1]) for row in cursor.fetchall()]
+        # A cursor of its own: that of the statement may be one of the server's, which explains nothing.
+        with contextlib.closing(connection.connection.cursor()) as cursor:
+            cursor.execute(explain + sql, parameters[0] if many else parameters)
+            return [str(row[-1]) for row in cursor.fetchall()]

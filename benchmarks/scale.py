@@ -156,7 +156,8 @@ def requests(recorder: Recorder, _database: Database, names: dict[str, str]) -> 
     with serving(app) as page:
         for route in app.routes:
             path = getattr(route, "path", "")
-            if not path.startswith(("/api/", "/metrics")) or path == "/api/stream":
+            # A stream has no end, and an export has one of its own: benchmarks/export.py.
+            if not path.startswith(("/api/", "/metrics")) or path in {"/api/stream", "/api/export"}:
                 continue
             for query in QUERIES.get(path, [""]):
                 url = path.replace("{ip}", names["host"]).replace("{part}", "jobs") + query.format(**names)

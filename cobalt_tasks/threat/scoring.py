@@ -35,7 +35,7 @@ _OBSERVATIONS_FOR_A_CORRECTION = 500
 
 _HOSTS_AT_ONCE = 1_000
 _PAGES_AT_ONCE = 2
-"""Pages of hosts that are scored at once where all are: the database works on one while the other is computed."""
+"""Pages of hosts that are scored at once where all are: a database server works on one while the other is computed."""
 
 _EVIDENCE_AT_ONCE = 1_000
 _GOOD_SECONDS = 86_400.0
@@ -132,9 +132,9 @@ def _score_all(database: Database, rules: Rules) -> Iterator[tuple[Sequence[str]
     def score(page: Sequence[str]) -> tuple[Sequence[str], list[ScoreChange]]:
         return page, _score(database, page, rules, everything=True)
 
-    pages = _pages(database)
-    with ThreadPoolExecutor(_PAGES_AT_ONCE, thread_name_prefix="scoring") as threads:
-        going = deque(threads.submit(score, page) for page in islice(pages, _PAGES_AT_ONCE))
+    pages, at_once = _pages(database), 1 if database.is_sqlite else _PAGES_AT_ONCE
+    with ThreadPoolExecutor(at_once, thread_name_prefix="scoring") as threads:
+        going = deque(threads.submit(score, page) for page in islice(pages, at_once))
         while going:
             done = going.popleft().result()
             going.extend(threads.submit(score, page) for page in islice(pages, 1))
