@@ -110,9 +110,7 @@ class Recorder:
     def _before(self, connection: Any, cursor: Any, sql: str, parameters: Any, _context: Any, many: bool) -> None:  # noqa: FBT001
         began = time.perf_counter()
         if self._step is not None and sql not in self._plans and sql.lstrip()[:6].upper().startswith(_EXPLAINED):
-            self._plans[sql] = (
-                [] if many and not parameters else self._explain(connection, sql, parameters, many)
-            )
+            self._plans[sql] = [] if many and not parameters else self._explain(connection, sql, parameters, many)
         self._ahead = None
         is_recorded = self._step is not None and sql in self._plans and not many
         if is_recorded and connection.dialect.name == "sqlite" and sql.lstrip()[:6].upper() in {"SELECT", "WITH R"}:
