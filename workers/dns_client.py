@@ -17,6 +17,11 @@ _QUESTIONS_PER_SOCKET: Final = 512
 """After so many questions a socket is replaced: its port is half of what a forger has to guess."""
 
 _READ_AT_ONCE: Final = 64
+_BUFFER: Final = 1 << 20
+"""Bytes of answers that wait to be read: hundreds may come while the process is busy."""
+
+_APART: Final = 0.02
+"""Seconds between two looks for late answers, at least."""
 _SILENT_SECONDS: Final = 30.0
 """How long a silent server is asked only after the others."""
 
@@ -96,10 +101,12 @@ class _Socket:
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         self._loop = loop
         self._left = _QUESTIONS_PER_SOCKET
-        self._pending: dict[int, tuple[bytes, asyncio.Future[DnsMessage | None]]] = {}
+        self._pending: dict[int, tuple[bytes, asyncio.Future[DnsMessage | None], float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
             self._socket.setblocking(False)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             self._socket.connect(server)
         except OSError:
             self._socket.close()
@@ -118,18 +125,33 @@ class _Socket:
         while identity in self._pending:
             identity = _identity()
         answer: asyncio.Future[DnsMessage | None] = self._loop.create_future()
-        self._pending[identity] = asked, answer
-        timer = self._loop.call_at(until, _give_up, answer)
+        self._pending[identity] = asked, answer, until
+        if self._timer is None or until < self._timer.when():
+            self._wake_at(until)
         try:
             self._socket.send(query(identity, asked))
             return await answer
         except OSError:
             return None
         finally:
-            timer.cancel()
             self._pending.pop(identity, None)
             if not self._pending:
                 self._close()
+
+    def _wake_at(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(when, self._give_up_late)
+
+    def _give_up_late(self) -> None:
+        """End the questions that are late. One timer serves all: one for each costs as much as the question."""
+        now = self._loop.time()
+        for _, answer, until in self._pending.values():
+            if until <= now:
+                _give_up(answer)
+        self._timer = None
+        if waiting := [until for _, _, until in self._pending.values() if until > now]:
+            self._wake_at(max(min(waiting), now + _APART))
 
     def _read(self) -> None:
         for _ in range(_READ_AT_ONCE):
@@ -141,13 +163,13 @@ class _Socket:
                 return
             except OSError:
                 # The server's host answered that there is no server.
-                for _, answer in self._pending.values():
+                for _, answer, _ in self._pending.values():
                     _give_up(answer)
                 return
             self._receive(message)
 
     def _receive(self, message: bytes) -> None:
-        asked, answer = self._pending.get(int.from_bytes(message[:2], "big"), (b"", None))
+        asked, answer, _ = self._pending.get(int.from_bytes(message[:2], "big"), (b"", None, 0.0))
         # What is no answer to the question may be forged: the right one may follow.
         if answer is not None and not answer.done() and (reply := parse(message, asked)):
             answer.set_result(reply)
@@ -155,6 +177,8 @@ class _Socket:
     def _close(self) -> None:
         if self._is_open:
             self._is_open = False
+            if self._timer is not None:
+                self._timer.cancel()
             self._loop.remove_reader(self._socket.fileno())
             self._socket.close()
 

@@ -57,8 +57,11 @@ _SPARE_DESCRIPTORS: Final = 64
 _PER_JOB: Final = 2
 """Descriptors of one job: its connection, and the one before that is being closed."""
 
-_OTHERS: Final = 256
+_OTHERS: Final = 512
 """Jobs at a time of kinds that do not connect to targets: each may ask several questions at once."""
+
+_OTHERS_STARTED_AT_ONCE: Final = 64
+"""Of these: what they ask at once fits the buffers of sockets, and answers are read in between."""
 
 
 class Window:
@@ -180,7 +183,7 @@ class Window:
         if self._is_dry and not is_asked and now < self._looked_at + _POLL_SECONDS:
             return 0
         self._looked_at = now
-        return min(_CLAIMED_AT_ONCE, self._most_at_once())
+        return min(_CLAIMED_AT_ONCE if self._probes.kind.is_active else _OTHERS, self._most_at_once())
 
     def _most_at_once(self) -> int:
         room = self._most - len(self._running)
@@ -219,10 +222,12 @@ class Window:
         self._open[token] = len(claimed)
         self._running.update((job.id, (token, job)) for job in claimed)
         net = self._net.knowing(found.names)
+        is_active = self._probes.kind.is_active
+        at_once = _STARTED_AT_ONCE if is_active else _OTHERS_STARTED_AT_ONCE
         for number, job in enumerate(claimed):
-            # What starts together waits together, and is to be served at one moment later on.
-            if number % _STARTED_AT_ONCE == _STARTED_AT_ONCE - 1:
-                await asyncio.sleep(max(_START_PAUSE, self._lag.recent))
+            if number % at_once == at_once - 1:
+                # What starts together waits together, and is to be served at one moment later on.
+                await asyncio.sleep(max(_START_PAUSE, self._lag.recent) if is_active else 0.0)
             task = asyncio.create_task(self._do(token, job, net))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

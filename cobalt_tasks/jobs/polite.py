@@ -135,9 +135,10 @@ def unpark(connection: Connection, addresses: Iterable[str]) -> None:
         addresses: of the jobs that ended.
 
     """
-    if not _is_any_parked(connection):
+    ended = Counter(key for address in addresses for key in keys(address))
+    if not ended or not _is_any_parked(connection):
         return
-    for key, number in sorted(Counter(key for address in addresses for key in keys(address)).items()):
+    for key, number in sorted(ended.items()):
         _unpark(connection, key, number)
 
 

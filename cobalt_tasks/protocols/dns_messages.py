@@ -78,6 +78,8 @@ class _ResourceRecord(Struct, frozen=True):
 
 def reverse_name(address: str) -> Labels:
     """Return the name below which the names of an address stand (RFC 1035 3.5, RFC 3596 2.5)."""
+    if ":" not in address:
+        return (*reversed(address.encode("ascii").split(b".")), b"in-addr", b"arpa")
     return tuple(ip_address(address).reverse_pointer.encode("ascii").split(b"."))
 
 
@@ -92,9 +94,10 @@ def question(name: Labels, kind: RecordType) -> bytes:
         ValueError: the name is too long.
 
     """
-    if not all(0 < len(label) <= _LARGE_LABEL for label in name) or sum(map(len, name)) + len(name) >= _LONGEST_NAME:
+    sizes = [*map(len, name)]
+    if sizes and (min(sizes) == 0 or max(sizes) > _LARGE_LABEL or sum(sizes) + len(sizes) >= _LONGEST_NAME):
         raise ValueError("no name of DNS")
-    wire = b"".join(bytes((len(label),)) + label for label in name)
+    wire = b"".join([bytes((len(label),)) + label for label in name])
     return wire + b"\x00" + struct.pack("!HH", kind, _IN)
 
 

@@ -16,7 +16,9 @@ from msgspec.structs import replace
 from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.records import Job, Outcome, Verdict
 from cobalt_tasks.lab.nameserver import Names, UdpNameServer, tcp_service
+from cobalt_tasks.protocols.dns_messages import RecordType, question
 from tests.support.waiting import PATIENCE
+from workers.dns_client import DnsClient
 from workers.net import Net
 from workers.probes import domain
 
@@ -144,6 +146,26 @@ def test_a_silent_resolver_is_remembered(make_job: Callable[..., Job]) -> None:
             assert len(heard) == count
 
     asyncio.run(main())
+
+
+def test_a_late_question_is_given_up_at_its_own_time() -> None:
+    """Also behind one that may take longer, and before another: one timer serves all. Break: `_wake_at` in _Socket.ask."""
+
+    async def main() -> list[bool]:
+        loop = asyncio.get_running_loop()
+        async with serving(Bad(lambda _: None)) as server:
+            address, port = server.rsplit(":", 1)
+            client = DnsClient((address, int(port)))
+            asked, now = question((b"example",), RecordType.A), loop.time()
+            tasks = [asyncio.create_task(client.ask(asked, now + seconds)) for seconds in (600.0, 0.05, 0.3)]
+            ended = []
+            for task in tasks[1:]:
+                assert await task is None
+                ended.append(tasks[0].done())
+            tasks[0].cancel()
+            return ended
+
+    assert asyncio.run(main()) == [False, False]
 
 
 def test_what_is_too_long_is_truncated_over_udp() -> None:

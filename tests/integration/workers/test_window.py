@@ -18,6 +18,7 @@ from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.jobs import creation, polite
 from cobalt_tasks.jobs import store as jobs
+from cobalt_tasks.jobs.completion import Exchange
 from cobalt_tasks.jobs.polite import Limits
 from tests.integration.workers.conftest import Ledger
 from workers import queues
@@ -274,3 +275,23 @@ def test_certificates_take_room_until_they_are_written(
     assert min(held) >= 0
     assert states(ledger) == {State.DONE: 20}
     assert HANDSHAKE_BYTES.small == 0
+
+
+def test_look_ups_are_claimed_by_the_hundreds(ledger: Ledger, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They open no connection to targets, and what one exchange with the ledger costs is shared by all of it.
+
+    Break: `_OTHERS` in Window._room.
+    """
+    addresses = [f"20.8.{n // 200}.{n % 200 + 1}" for n in range(600)]
+    ids = create(ledger, *(NewJob(kind="domain", address=address) for address in addresses))
+    claimed: list[int] = []
+    begin = Window._begin
+
+    async def note(window: Window, found: Exchange) -> None:
+        claimed.append(len(found.claim.jobs))
+        await begin(window, found)
+
+    monkeypatch.setattr(Window, "_begin", note)
+    roll(make(), Probes(BY_NAME["domain"], Watched()), ids[:1])
+    assert states(ledger) == {State.DONE: 600}
+    assert max(claimed) > 256
