@@ -1,6 +1,6 @@
 """How fast ingest is, as a ratio to a bare program that writes the same rows of every table.
 
-    python benchmarks/ingest.py [--lines 1000000] [--database sqlite|postgresql] [--feed zipf|new|masscan]
+    python benchmarks/ingest.py [--lines 1000000] [--database sqlite|postgresql] [--feed zipf|new|masscan|conn|eve]
 
 Both read the same file in the same run, each into an empty database of its own: ours through `cobalt ingest`'s pipeline,
 the bare one with msgspec and one loop, in batches of 1,000 lines, through the database's driver. The bare program keeps
@@ -10,80 +10,76 @@ no checkpoint, checks nothing, rejects nothing and knows no duplicates.
 import argparse
 import json
 import os
-import random
 import resource
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from socket import inet_aton
 
 import msgspec
 import psycopg
+from ingest_feeds import CONN, FEEDS
 from servers import ledgers, servers
+from xxhash import xxh3_64_intdigest
 
 LINES = 1_000_000
-PEERS = 10_000
 BATCH = 1000
-
-
-def zipf(lines: int) -> Iterator[str]:
-    """Capture lines of 10,000 peers, some of which come all the time."""
-    draw = random.Random(7)
-    peers = [
-        f"{draw.randrange(1, 224)}.{draw.randrange(256)}.{draw.randrange(256)}.{draw.randrange(256)}"
-        for _ in range(PEERS)
-    ]
-    weights = [1 / rank for rank in range(1, PEERS + 1)]
-    while lines > 0:
-        for peer in draw.choices(peers, weights, k=min(lines, 10_000)):
-            yield capture(peer, draw)
-        lines -= 10_000
-
-
-def new(lines: int) -> Iterator[str]:
-    """Capture lines of peers that are all new: the worst case."""
-    draw = random.Random(7)
-    for number in range(lines):
-        value = (number * 2654435761) % (1 << 32)
-        yield capture(f"{1 + (value >> 24) % 223}.{(value >> 16) & 255}.{(value >> 8) & 255}.{value & 255}", draw)
-
-
-def capture(peer: str, draw: random.Random) -> str:
-    """Return a line as capture tools write it."""
-    port, process = draw.choice(((443, "firefox"), (80, "curl"), (53, "systemd-resolve"), (22, "ssh")))
-    return (
-        f'{{"type": "connection", "event": "new", "src_ip": "192.0.2.2", "dst_ip": "{peer}", "dst_port": {port}, '
-        f'"metadata": {{"protocol": "TCP", "state": "ESTAB", "process": "{process}"}}}}'
-    )
-
-
-def masscan(lines: int) -> Iterator[str]:
-    """What masscan -oD prints of a scan that finds seven ports on each host."""
-    ports = (21, 22, 25, 80, 110, 443, 3306)
-    for number in range(lines):
-        value = ((number // len(ports)) * 2654435761) % (1 << 32)
-        address = f"{1 + (value >> 24) % 223}.{(value >> 16) & 255}.{(value >> 8) & 255}.{value & 255}"
-        yield (
-            f'{{"ip":"{address}","timestamp":"1760000000","port":{ports[number % len(ports)]},"proto":"tcp",'
-            f'"rec_type":"status","data":{{"status":"open","reason":"syn-ack","ttl":54}}}}'
-        )
-
-
-FEEDS: dict[str, Callable[[int], Iterator[str]]] = {"zipf": zipf, "new": new, "masscan": masscan}
 
 
 # The bare program --------------------------------------------------------------------------------------------------
 
+IDENTIFIED = "id, source_id, arrived_at, observed_at, src_ip, src_port, dst_ip, dst_port, protocol, identity, details"
 OBSERVATION = "source_id, observed_at, arrived_at, src_ip, dst_ip, dst_port, protocol, process, details"
 DISCOVERY = "source_id, address, protocol, port, banner_key, observed_at, arrived_at, reason, ttl"
 PORT = "address, protocol, port, first_seen, last_seen"
 HOST = "address, first_seen, last_seen, discovered, address_key"
 JOB = "kind, address, protocol, port, level, state, forced, isolated, attempts, not_before, created_at"
 SPAN = "DO UPDATE SET last_seen = excluded.last_seen WHERE excluded.last_seen > {0}.last_seen"
+
+
+IDENTITY = "key, observation_id, day, authority"
+KEPT = {"ts", "uid", "id.orig_h", "id.orig_p", "id.resp_h", "id.resp_p", "proto"}
+NUMBERS = {name for name in CONN if name.endswith(("_bytes", "_pkts"))}
+
+
+def conn_line(line: bytes) -> dict[str, str]:
+    """Return a line of conn.log with what is set in it."""
+    cells = zip(CONN, line.decode().rstrip("\n").split("\t"), strict=True)
+    return {name: cell for name, cell in cells if cell not in ("-", "(empty)", "")}
+
+
+def conn(r: dict[str, str]) -> tuple:
+    """Return the key and the row of a line of conn.log."""
+    details = {name: int(cell) if name in NUMBERS else cell for name, cell in r.items() if name not in KEPT}
+    ends = r["id.orig_h"], int(r["id.orig_p"]), r["id.resp_h"], int(r["id.resp_p"])
+    return (key(f"zeek\0{r['uid']}"), float(r["ts"]), *ends, r["proto"], r["uid"], text(details))
+
+
+def eve(r: dict) -> tuple:
+    """Return the key and the row of an event."""
+    ends = r["src_ip"], r["src_port"], r["dest_ip"], r["dest_port"]
+    one, other = sorted((f"{ends[0]} {ends[1]}", f"{ends[2]} {ends[3]}"))
+    start = datetime.fromisoformat(r["flow"]["start"] if "flow" in r else r["timestamp"]).timestamp()
+    details = {"event": r["event_type"], "in_iface": r["in_iface"], "service": r["app_proto"], **r.get("flow", {})}
+    details |= {"tcp": r["tcp"]} if "tcp" in r else {}
+    details |= {name: [r[name]] for name in ("alert", "dns") if name in r}
+    identity = str(r["flow_id"])
+    row = (start, *ends, r["proto"].lower(), identity, text(details))
+    return (key(f"suricata\0{identity}\0{one}\0{other}"), *row)
+
+
+def key(name: str) -> int:
+    """Return the key of an identity."""
+    return xxh3_64_intdigest(name.encode()) - (1 << 63)
+
+
+def text(details: dict) -> str:
+    """Return details as they are stored."""
+    return msgspec.json.encode(details).decode()
 
 
 class Bare:
@@ -95,10 +91,13 @@ class Bare:
 
     def run(self, file: Path) -> None:
         """Read all lines in batches."""
-        decode = msgspec.json.decode
         batch = []
         with file.open("rb") as lines:
+            decode = conn_line if lines.read(1) == b"#" else msgspec.json.decode
+            lines.seek(0)
             for line in lines:
+                if line.startswith(b"#"):
+                    continue
                 batch.append(decode(line))
                 if len(batch) == BATCH:
                     self.store(batch)
@@ -130,6 +129,9 @@ class Bare:
             jobs += [("certificate", *row[:3], 4) for row in ports if row[2] == 443]
             self.write("discoveries", DISCOVERY, found)
             self.upsert("ports", PORT, ports, "address, protocol, port")
+        elif "metadata" not in batch[0]:
+            jobs = []
+            seen = self.identified([conn(r) if "uid" in r else eve(r) for r in batch], now)
         else:
             jobs = []
             self.write(
@@ -152,6 +154,14 @@ class Bare:
         self.write("jobs", JOB, [(*job, "pending", False, False, 0, now, now) for job in jobs])
         self.commit()
 
+    def identified(self, rows: list[tuple], now: float) -> dict[str, float]:
+        """Write connections with an identity: its key first, then the row it leads to; return when each host was seen."""
+        numbers = self.reserve(len(rows))
+        day = int(now // 86400)
+        self.claim(sorted((row[0], number, day, 3) for number, row in zip(numbers, rows, strict=True)))
+        self.write("observations", IDENTIFIED, [(n, 1, now, *row[1:]) for n, row in zip(numbers, rows, strict=True)])
+        return {row[2]: row[1] for row in rows} | {row[4]: row[1] for row in rows}
+
 
 class BareSqlite(Bare):
     """SQLite through its driver."""
@@ -170,6 +180,15 @@ class BareSqlite(Bare):
     def upsert(self, table: str, columns: str, rows: list[tuple], key: str) -> None:
         """Insert or update with one executemany."""
         self.write(table, columns, rows, f"ON CONFLICT ({key}) {SPAN.format(table)}")
+
+    def reserve(self, number: int) -> range:
+        """Return the next row ids."""
+        last = self.connection.execute("SELECT coalesce(max(id), 0) FROM observations").fetchone()[0]
+        return range(last + 1, last + 1 + number)
+
+    def claim(self, rows: list[tuple]) -> None:
+        """Insert the keys of identities."""
+        self.write("identities", IDENTITY, rows, "ON CONFLICT DO NOTHING")
 
     def commit(self) -> None:
         """Commit."""
@@ -200,6 +219,19 @@ class BarePostgresql(Bare):
             f"INSERT INTO {table} ({columns}) SELECT {columns} FROM new_{table} ON CONFLICT ({key}) {SPAN.format(table)}",
         )
 
+    def reserve(self, number: int) -> list[int]:
+        """Return the next row ids."""
+        drawn = "SELECT nextval(pg_get_serial_sequence('observations', 'id')) FROM generate_series(1, %s)"
+        return [row[0] for row in self.connection.execute(drawn, (number,))]
+
+    def claim(self, rows: list[tuple]) -> None:
+        """Insert the keys of identities."""
+        self.connection.execute(
+            f"INSERT INTO identities ({IDENTITY}) SELECT * FROM "
+            "unnest(%s::bigint[], %s::bigint[], %s::integer[], %s::smallint[]) ON CONFLICT DO NOTHING",
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
     def commit(self) -> None:
         """Commit."""
         self.connection.commit()
@@ -224,7 +256,8 @@ def child(role: str, url: str, file: Path) -> None:
         pipeline.close()
     seconds = time.perf_counter() - began
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "mebibytes": memory}))
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps({"seconds": seconds, "processor": used.ru_utime + used.ru_stime, "mebibytes": memory}))
 
 
 def measure(role: str, url: str, file: Path) -> dict[str, float]:
@@ -252,7 +285,7 @@ def compare(feed: str, kind: str, lines: int, rounds: int, server: str | None) -
     print(
         f"{feed:8} {kind:11} {lines:>9,} lines: ours {lines / ours['seconds']:>9,.0f}/s "
         f"({ours['mebibytes']:.0f} MiB), bare {lines / bare['seconds']:>9,.0f}/s, "
-        f"ratio {bare['seconds'] / ours['seconds']:.2f}",
+        f"ratio {bare['seconds'] / ours['seconds']:.2f}, processor {ours['processor']:.1f} s and {bare['processor']:.1f} s",
         flush=True,
     )
 

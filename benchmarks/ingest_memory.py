@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-import ingest as bench  # the other benchmark's feeds
+from ingest_feeds import FEEDS
 
 LIMIT = 150
 """MiB."""
@@ -21,7 +21,7 @@ def peak(feed: str, lines: int) -> tuple[float, str]:
     with tempfile.TemporaryDirectory(prefix="cobalt-") as home:
         file = Path(home) / "feed"
         with file.open("w") as out:
-            out.writelines(line + "\n" for line in bench.FEEDS[feed](lines))
+            out.writelines(line + "\n" for line in FEEDS[feed](lines))
         environment = {**os.environ, "COBALT_HOME": home, "COBALT_BROKER_URL": f"redis+socket://{home}/none"}
         command = [sys.executable, "-c", "from cobalt_tasks.cli import main; main()", "ingest", str(file)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment)
@@ -37,7 +37,7 @@ def main() -> None:
     """Measure each length."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", type=int, nargs="+", default=[1_000_000, 10_000_000])
-    parser.add_argument("--feed", choices=bench.FEEDS, default="zipf")
+    parser.add_argument("--feed", choices=FEEDS, default="zipf")
     wishes = parser.parse_args()
     peaks = []
     for lines in wishes.lines:

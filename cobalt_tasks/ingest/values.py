@@ -1,6 +1,5 @@
 """The values that lines consist of, checked the same way for every format."""
 
-import math
 import re
 from collections.abc import Collection
 from datetime import datetime
@@ -39,6 +38,10 @@ _LONGEST_NAME: Final = 128
 _DEEPEST: Final = 5
 _MOST: Final = 32
 _MOST_KEYS: Final = 64
+_LONGEST_NAMES: Final = 2048
+"""Characters of the names in a record that are remembered together."""
+
+_NUMBERS: Final = frozenset({int, float, bool, type(None)})
 
 _SECRETS: Final = re.compile(
     r"(?:.*[_.-])?(?:password|passwd|cookie|cookie_pair|authorization|authbasic)", re.IGNORECASE
@@ -125,11 +128,17 @@ def protocol(value: Any) -> str:
         RefusedError: it is neither.
 
     """
+    if isinstance(value, str) and (name := _protocol_named(value)):
+        return name
     if type(value) is int and 0 <= value <= 255:  # noqa: PLR2004  # one byte of the IP header
         return _PROTOCOLS.get(value, f"ip-{value}")
-    if isinstance(value, str) and _PROTOCOL.fullmatch(lowered := value.lower()):
-        return _ALIASES.get(lowered, lowered)
     raise RefusedError(f"protocol is none: {str(value)[:32]!r}")
+
+
+@lru_cache(256)
+def _protocol_named(name: str) -> str | None:
+    lowered = name.lower()
+    return _ALIASES.get(lowered, lowered) if _PROTOCOL.fullmatch(lowered) else None
 
 
 BY_PORT: Final = "by port"
@@ -166,18 +175,20 @@ def timestamp(value: Any) -> float | None:
     if value is None:
         return None
     try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, str) and len(value) <= 64:  # noqa: PLR2004  # the longest ISO form has 35
+            seconds = _from_text(value)
+        elif isinstance(value, (int, float)) and not isinstance(value, bool):
             seconds = float(value)
-        elif isinstance(value, str) and len(value) <= 64:  # noqa: PLR2004  # the longest ISO form has 35
-            seconds = _from_text(value.strip())
         else:
             raise RefusedError("timestamp is no time")
     except (ValueError, OverflowError, OSError):
         raise RefusedError(f"timestamp is no time: {str(value)[:64]!r}") from None
-    for _ in _FINER if seconds > LATEST else ():
+    if 0 <= seconds <= LATEST:
+        return seconds
+    for _ in _FINER:
         # Milliseconds, microseconds or nanoseconds.
         seconds = seconds / 1000 if seconds > LATEST else seconds
-    if not (math.isfinite(seconds) and 0 <= seconds <= LATEST):
+    if not 0 <= seconds <= LATEST:
         raise RefusedError(f"timestamp is out of range: {str(value)[:64]}")
     return seconds
 
@@ -197,10 +208,13 @@ def text(value: Any, longest: int = LONGEST_TEXT) -> str | None:
     return value[:longest].replace("\x00", "\\x00")
 
 
-@lru_cache(4096)
 def is_secret(name: str) -> bool:
     """Return whether what stands below a name is a secret of a user's, as in a header or a column: it is not kept."""
-    short = name[:_LONGEST_NAME]
+    return _is_secret(name[:_LONGEST_NAME])
+
+
+@lru_cache(4096)
+def _is_secret(short: str) -> bool:
     return _SECRETS(short) is not None and _NO_SECRETS(short) is None
 
 
@@ -211,7 +225,7 @@ def bounded(value: Any, depth: int = 0) -> Any:
     """
     if isinstance(value, str):
         return value[:_LONGEST_DETAIL]
-    if not isinstance(value, (list, dict)):
+    if not isinstance(value, (dict, list)):
         return value
     if depth >= _DEEPEST:
         return None
@@ -220,8 +234,41 @@ def bounded(value: Any, depth: int = 0) -> Any:
     if isinstance(named := value.get("name"), str) and is_secret(named):
         # A header: its name and its value.
         return {"name": named[:_LONGEST_DETAIL]}
-    pairs = list(value.items())[:_MOST_KEYS]
-    return {name[:_LONGEST_DETAIL]: bounded(each, depth + 1) for name, each in pairs if not is_secret(name)}
+    return bounded_parts(value, depth)
+
+
+def bounded_parts(record: dict[str, Any], depth: int = 0, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return an object of JSON as `bounded` does.
+
+    record: the object; depth: how deep it lies; without: keys that are left out.
+    """
+    kept = _named(record, without)
+    for name, value in kept.items():
+        # The hot path of input: most values are short texts and numbers, which stay as they are.
+        kind = type(value)
+        if kind is str:
+            if len(value) > _LONGEST_DETAIL:
+                kept[name] = value[:_LONGEST_DETAIL]
+        elif kind not in _NUMBERS:
+            kept[name] = bounded(value, depth + 1)
+    return kept
+
+
+def _named(record: dict[str, Any], without: frozenset[str]) -> dict[str, Any]:
+    """Return a copy of a record with as many keys as are kept, without secrets and the keys `without`."""
+    if len(record) > _MOST_KEYS or len("".join(record)) > _LONGEST_NAMES:
+        pairs = list(record.items())[:_MOST_KEYS]
+        return {name[:_LONGEST_DETAIL]: each for name, each in pairs if name not in without and not is_secret(name)}
+    kept = record.copy()
+    for name in _left_out(tuple(record), without):
+        del kept[name]
+    return kept
+
+
+@lru_cache(4096)
+def _left_out(names: tuple[str, ...], without: frozenset[str]) -> tuple[str, ...]:
+    """Return which names are secrets or among those `without`: the records of an input have few sets of names."""
+    return tuple(name for name in names if name in without or is_secret(name))
 
 
 def rest(record: dict[str, Any], used: Collection[str]) -> str | None:
@@ -266,6 +313,10 @@ def asctime(text: str) -> float | None:
 
 
 def _from_text(value: str) -> float:
+    if value[10:11] == "T":
+        # Most texts: what is no number needs no try.
+        return datetime.fromisoformat(value.strip()).timestamp()
+    value = value.strip()
     try:
         return float(value)
     except ValueError:

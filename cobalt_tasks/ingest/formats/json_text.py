@@ -59,8 +59,7 @@ def whole(data: bytes) -> int:
 
 def is_spread(data: bytes) -> bool:
     """Return whether objects stand over several lines: some of the lines start with a key."""
-    has_sign = b"\n " in data or b'\n"' in data or b"\n\t" in data
-    return has_sign and _starts_with_key(data) is not None
+    return _starts_with_key(data) is not None
 
 
 def lines(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -95,6 +94,8 @@ def apart(line: bytes) -> list[tuple[int, bytes]]:
 def unwrapped(record: Record) -> Record:
     """Return the object that a log shipper kept below one of its keys, as text or as an object; the record itself without one."""
     for _ in range(_MOST_WRAPPED):
+        if record.keys().isdisjoint(_WRAPPERS):
+            break
         text = next((record[name] for name in _WRAPPERS if name in record), None)
         if isinstance(text, dict) and ("_raw" in text or ("_source" in record and "layers" not in text)):
             record = text

@@ -137,14 +137,10 @@ def _details(kind: str, event: Record) -> Record:
     for name, value in event.items():
         if name in _USED or value is None:
             continue
-        if not isinstance(value, dict) or name in _BESIDE:
+        if type(value) is not dict or name in _BESIDE:
             details[_NAMES.get(name, name)] = values.bounded(value, 1)
             continue
-        found = {
-            each: values.bounded(inner, 2)
-            for each, inner in value.items()
-            if each not in _LONG and not values.is_secret(each)
-        }
+        found = values.bounded_parts(value, 1, _LONG)
         if found.get("command") == "PASS":
             found.pop("command_data", None)
         details.update(found if name in _ONCE else {name: [found]} if found else {})

@@ -206,12 +206,14 @@ def _protocol(path: str, record: Record) -> str:
 def _details(path: str, record: Record) -> Record:
     found: Record = {}
     for name, value in record.items():
-        if name in _NOT_DETAILS or value is None:
+        if name in _NOT_DETAILS:
             continue
-        if isinstance(value, str):
-            is_count = name in _COUNTS and len(value) < _LONGEST_COUNT and value.isascii() and value.isdigit()
-            found[name] = int(value) if is_count else value[:_LONGEST]
-        else:
+        if type(value) is str:
+            if name in _COUNTS and value.isdigit() and value.isascii() and len(value) < _LONGEST_COUNT:
+                found[name] = int(value)
+            else:
+                found[name] = value if len(value) <= _LONGEST else value[:_LONGEST]
+        elif value is not None:
             found[name] = values.bounded(value, 1)
     return {path: [found]} if path in _MANY and found else found
 
