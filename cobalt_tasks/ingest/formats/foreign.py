@@ -52,7 +52,7 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
     ),
     (
         re.compile(rb'\{\s*"took"\s*:'),
-        "it is an answer of Elasticsearch; take the documents out of it: jq -c '.hits.hits[]' FILE | cobalt ingest -",
+        "it is an answer of Elasticsearch without documents of connections: flows in Elastic's schema, Packetbeat's, EVE's and Zeek's are read",
     ),
     (
         re.compile(rb"lease \{$"),

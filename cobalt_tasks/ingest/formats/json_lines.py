@@ -7,12 +7,13 @@ from typing import Any, Final
 from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.base import BLANK, KnownLineFormat
 from cobalt_tasks.ingest.formats.json_text import (
-    SEPARATORS,
     UNREADABLE,
     Record,
     apart,
     decode,
     explain,
+    is_answer,
+    is_between,
     lines,
     unwrapped,
     whole,
@@ -57,7 +58,10 @@ class JsonFormat(KnownLineFormat):
                 except UNREADABLE as error:
                     self._apart(line, explain(error), position + at, batch)
                 else:
-                    self._read(record, line, position + at, batch)
+                    if "hits" in record and is_answer(line):
+                        self._apart(line, "", position + at, batch)
+                    else:
+                        self._read(record, line, position + at, batch)
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one object, a `line`, into `batch`."""
@@ -88,7 +92,7 @@ class JsonFormat(KnownLineFormat):
 
     def _apart(self, line: bytes, reason: str, position: int, batch: Batch) -> None:
         """Read the objects of a line that is not one object: elements of an array, joined ones, one behind a prefix."""
-        if not line.strip(SEPARATORS):
+        if is_between(line):
             return
         pieces = apart(line)
         if not pieces or (len(pieces) == 1 and len(pieces[0][1]) == len(line) and not self._find(line)):
@@ -131,6 +135,6 @@ def records(sample: bytes) -> tuple[Record, ...]:
 
 
 def _pieces(line: bytes) -> list[bytes]:
-    if line.startswith(b"{") and line.endswith(b"}") and b"}{" not in line:
+    if line.startswith(b"{") and line.endswith(b"}") and b"}{" not in line and not is_answer(line):
         return [line]
     return [piece for _, piece in apart(line)]

@@ -23,6 +23,17 @@ _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
 _WRAPPERS: Final = ("log", "MESSAGE", "message", "_raw", "_source", "result")
 """Keys below which Docker, the journal, log shippers and exports of Elasticsearch and Splunk keep the line itself."""
 
+_ANSWER: Final = re.compile(
+    rb'\s*\{(?:[^\[\]]{0,4096},)?\s*"hits"\s*:\s*\{(?:[^\[\]]{0,1024},)?\s*"hits"\s*:\s*\[(?=\s*\{)'
+).match
+"""The start of an answer of Elasticsearch or OpenSearch (`_search`), up to its documents: they are records, as those of an array are."""
+
+_opens_hits: Final = re.compile(rb'\s*"hits"\s*:\s*\[\s*$').match
+_DEPTH_OF_HITS: Final = 2
+
+_ENDS: Final = SEPARATORS + b"}"
+"""What can stand behind the documents of an answer."""
+
 _LARGE: Final = 64 * 1024
 """Bytes without a newline from which they are taken for an array on one line."""
 
@@ -77,7 +88,8 @@ def apart(line: bytes) -> list[tuple[int, bytes]]:
     """Return (offset, text) of the outermost objects on a line; the last may be cut. What stands between them is left out."""
     found = []
     depth = start = 0
-    for token in _TOKENS.finditer(line, max(line.find(b"{"), 0)):
+    answer = _ANSWER(line)
+    for token in _TOKENS.finditer(line, answer.end() if answer else max(line.find(b"{"), 0)):
         if token[0] == b"{":
             if not depth:
                 start = token.start()
@@ -89,6 +101,16 @@ def apart(line: bytes) -> list[tuple[int, bytes]]:
     if depth:
         found.append((start, line[start:]))
     return found
+
+
+def is_answer(line: bytes) -> bool:
+    """Return whether a line is an answer of Elasticsearch, with documents."""
+    return _ANSWER(line) is not None
+
+
+def is_between(line: bytes) -> bool:
+    """Return whether a line is only what stands between the objects of an array, or behind them."""
+    return not line.strip(_ENDS)
 
 
 def unwrapped(record: Record) -> Record:
@@ -124,6 +146,11 @@ def _joined(data: bytes) -> Iterator[tuple[int, bytes]]:
             held, depth = [], 0
         if held or line.lstrip(SEPARATORS).startswith(b"{"):
             start = start if held else at
+            if depth == _DEPTH_OF_HITS and _opens_hits(line):
+                # The documents of an answer stand for themselves.
+                held, depth = [], 0
+                at += len(line) + 1
+                continue
             held.append(line)
             depth += _depth(line)
             if depth <= 0:
@@ -140,7 +167,8 @@ def _whole_objects(data: bytes, end: int) -> int:
     """Return where the last object that is whole ends with its line; 0 when none is."""
     at = found = depth = 0
     for line in data[:end].split(b"\n")[:-1]:
-        depth = _depth(line) + (0 if line.startswith(b"{") else depth)
+        is_start = depth == _DEPTH_OF_HITS and _opens_hits(line)
+        depth = 0 if is_start else _depth(line) + (0 if line.startswith(b"{") else depth)
         at += len(line) + 1
         if depth <= 0:
             found, depth = at, 0

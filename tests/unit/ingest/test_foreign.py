@@ -21,7 +21,10 @@ from cobalt_tasks.ingest.formats import advice, recognise
         ("\ufefftext".encode("utf-16"), "iconv"),
         (gzip.compress(b"x", mtime=0), "compressed"),
         (b"[*] Nmap: Starting Nmap 7.40 ( https://nmap.org )\n[*] Nmap: 22/tcp   open  ssh\n", "sed 's/^"),
-        (b'{"took":5,"timed_out":false,"hits":{"total":1,"hits":[{"_source":{"source":{}}}]}}', "jq -c '.hits.hits[]'"),
+        (
+            b'{"took":5,"timed_out":false,"hits":{"total":1,"hits":[{"_source":{"source":{}}}]}}',
+            "answer of Elasticsearch",
+        ),
         (b'lease {\n  interface "eth0";\n  fixed-address 192.0.2.5;\n}\n', "dhcpd.leases"),
         (b"once upon a time\n", "--format"),
     ],
