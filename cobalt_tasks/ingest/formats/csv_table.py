@@ -1,7 +1,9 @@
 """Formats of rows between commas or other separators, whose header names the columns."""
 
 import csv
+import re
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import ClassVar, Final
 
 import msgspec
@@ -12,6 +14,11 @@ from cobalt_tasks.ingest.formats.base import BLANK, LineFormat
 _SEPARATORS: Final = ",\t;| "
 _MOST_LINES: Final = 16
 _FEWEST: Final = 2
+_MOST_LINES_OF_ROW: Final = 64
+_LONGEST_ROW: Final = 64 * 1024
+"""Lines and bytes of a row with cells of several lines; a quote that is not closed within them opens no cell."""
+
+_opens_cell: Final = re.compile(rb'(?:^|[,;\t|]) *"').search
 
 
 class Columns(msgspec.Struct):
@@ -74,6 +81,29 @@ class CsvTable(LineFormat):
     def state(self, text: str | None) -> None:
         self._columns = msgspec.json.decode(text, type=Columns) if text else Columns()
 
+    def split(self, data: bytes) -> int:
+        """Cut after the last whole row: behind an open quote, lines belong to its cell."""
+        end = super().split(data)
+        if b'"' not in data:
+            return end
+        start = 0
+        for start, row in _rows(data[:end]):
+            if _is_open(row) and end - start <= _LONGEST_ROW and data.count(b"\n", start) <= _MOST_LINES_OF_ROW:
+                return start
+        return end
+
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read each row of `data`, which starts at byte `position`, into `batch`; a quoted cell may stand over several lines."""
+        if b'"' not in data:
+            super().parse(data, position, batch)
+            return
+        for at, row in _rows(data):
+            if row.strip(BLANK):
+                try:
+                    self.line(row.strip(self.edges), batch)
+                except RefusedError as refused:
+                    batch.reject(position + at, str(refused), row)
+
     def line(self, line: bytes, batch: Batch) -> None:
         """Read the header, or one row, from a `line` into `batch`."""
         if (header := self._header(line)) is not None:
@@ -102,6 +132,28 @@ class CsvTable(LineFormat):
                 if len(names) >= _FEWEST and cls.is_header(names):
                     return Columns(separator=separator, names=names)
         return None
+
+
+def _rows(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield (offset, row) for each row: a line, or the lines from one that opens a cell to the one that closes it."""
+    lines = data.split(b"\n")
+    at = number = 0
+    while number < len(lines):
+        row = lines[number]
+        number += 1
+        if _is_open(row):
+            for ahead in range(number, min(number + _MOST_LINES_OF_ROW, len(lines))):
+                if lines[ahead].count(b'"') % 2:
+                    row = b"\n".join((row, *lines[number : ahead + 1]))
+                    number = ahead + 1
+                    break
+        yield at, row
+        at += len(row) + 1
+
+
+def _is_open(row: bytes) -> bool:
+    """Return whether a row ends inside a quoted cell."""
+    return row.count(b'"') % 2 == 1 and _opens_cell(row) is not None
 
 
 def cells(line: bytes, separator: str) -> list[str]:

@@ -172,17 +172,44 @@ def test_what_is_about_one_direction(more: Row) -> None:
     assert details(batch)[0]["direction"] == "by port"
 
 
-def test_who_comes_to_a_honeypot() -> None:
-    """What is typed there, passwords too, is no fact about a host."""
-    shared = {"session": "a1b2", "src_ip": "203.0.113.9", "timestamp": "2026-01-01T00:00:00.5Z"}
+def test_what_is_done_in_a_honeypot() -> None:
+    """A session is one connection; its client, logins, commands and end are details of it, without passwords and the texts that have them.
+
+    Break: the sessions of cowrie.py, or what `_USED` leaves out.
+    """
+    shared = {"session": "a1b2", "src_ip": "203.0.113.9", "timestamp": "2026-01-01T00:00:00.5Z", "sensor": "s"}
+    login = {"username": "root", "password": "hunter2", "message": "login attempt [root/hunter2] failed"}
     batch = read(
         lines(
             {"eventid": "cowrie.session.connect", "src_port": 5, "dst_ip": "10.0.0.6", "dst_port": 2222, **shared},
-            {"eventid": "cowrie.login.failed", "username": "root", "password": "hunter2", **shared},
+            {"eventid": "cowrie.client.version", "version": "SSH-2.0-Go", **shared},
+            {"eventid": "cowrie.login.failed", **login, **shared},
             {"eventid": "cowrie.direct-tcpip.request", "dst_ip": "192.0.2.9", "dst_port": 25, "src_port": 5, **shared},
+            {"eventid": "cowrie.command.input", "input": "uname -a", **shared},
+            {"eventid": "cowrie.session.closed", "duration": 1.5, **shared},
+            {"eventid": "cowrie.command.input", "input": "who", **shared, "session": "of another file"},
         ),
         "cowrie",
     )
     assert connections(batch) == [("203.0.113.9", 5, "10.0.0.6", 2222, "tcp")]
-    assert batch.ignored == 2
+    assert (batch.joined, batch.ignored, batch.rejects) == (5, 1, [])
     assert "hunter2" not in str(connection_rows(batch))
+    (kept,) = details(batch)
+    assert kept["client.version"][0]["version"] == "SSH-2.0-Go"
+    assert kept["login.failed"][0]["username"] == "root"
+    assert kept["direct-tcpip.request"][0]["dst_ip"] == "192.0.2.9"
+    assert kept["command.input"][0]["input"] == "uname -a"
+    assert kept["session.closed"][0]["duration"] == 1.5
+
+
+def test_a_session_of_a_honeypot_goes_on_in_the_next_piece() -> None:
+    """The sessions travel with the checkpoint: what is done later is known by the ends that only the start has.
+
+    Break: the state of cowrie.py.
+    """
+    shared = {"session": "a1b2", "src_ip": "203.0.113.9", "timestamp": "2026-01-01T00:00:00.5Z"}
+    start = {"eventid": "cowrie.session.connect", "src_port": 5, "dst_ip": "10.0.0.6", "dst_port": 2222, **shared}
+    later = {"eventid": "cowrie.command.input", "input": "uname -a", **shared}
+    # The last line has no end, and is read on its own.
+    batch = read(lines(start, later).rstrip("\n"), "cowrie")
+    assert (len(batch.identified), batch.joined) == (1, 1)

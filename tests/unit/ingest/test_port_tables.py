@@ -2,7 +2,9 @@
 
 import pytest
 
+from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import recognise
+from cobalt_tasks.ingest.formats.port_table import PortTable
 from tests.support.reading import about, names, ports, read, services
 
 
@@ -97,3 +99,40 @@ def test_naabus_csv_of_several_versions(text: str, service: tuple[str, str, str]
     assert ports(batch) == [("192.0.2.7", "tcp", 443)]
     assert batch.discoveries[0][5] == pytest.approx(1795710382.123456)
     assert services(batch).get(("192.0.2.7", 443)) == service
+
+
+MULTI_LINE = (
+    "ip,port,protocol,service,version,notes\r\n"
+    '192.0.2.5,22,tcp,ssh,OpenSSH 8.2,"first line\r\nsecond, ""quoted"" line\r\n\r\n192.0.2.9,23,tcp"\r\n'
+    '192.0.2.6,80,tcp,http,,"one line"\r\n'
+    '"192.0.2.7","443","tcp","https","","a\nb"\r\n'
+)
+
+
+@pytest.mark.parametrize("size", [7, 64, 10_000])
+def test_a_cell_of_several_lines(size: int) -> None:
+    """A quoted cell may hold line ends: they end no row, and what stands behind them is no row, wherever the input is cut.
+
+    Break: `_rows` or `CsvTable.split`.
+    """
+    data = MULTI_LINE.encode()
+    parser, batch, held, at = PortTable(), Batch(1, 2e9, "csv"), b"", 0
+    for start in range(0, len(data), size):
+        held += data[start : start + size]
+        cut = parser.split(held)
+        parser.parse(held[:cut], at, batch)
+        at, held = at + cut, held[cut:]
+    assert held == b""
+    assert ports(batch) == [("192.0.2.5", "tcp", 22), ("192.0.2.6", "tcp", 80), ("192.0.2.7", "tcp", 443)]
+    assert about(batch)[0]["notes"] == 'first line\r\nsecond, "quoted" line\r\n\r\n192.0.2.9,23,tcp'
+    assert batch.rejects == []
+
+
+def test_a_quote_that_opens_no_cell() -> None:
+    """A mark of inches, or a quote that nothing closes, takes no other row with it.
+
+    Break: `_opens_cell`, or `_MOST_LINES_OF_ROW`.
+    """
+    rows = "".join(f"192.0.2.{number},22,tcp\n" for number in range(1, 100))
+    batch = read('ip,port,protocol,owner\n192.0.2.100,22,tcp,5" disk\n192.0.2.101,22,tcp,"cut\n' + rows, "csv")
+    assert len(batch.discoveries) == 101
