@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cobalt_tasks.db.engine import Database
     from cobalt_tasks.hosts.notes import Note
     from cobalt_tasks.threat.findings import Finding
+    from cobalt_tasks.threat.host_scores import ScoreChange
     from cobalt_tasks.threat.rules import Rules
     from cobalt_tasks.threat.store import Score
 
@@ -152,7 +153,7 @@ def _recompute(database: "Database", rules: "Rules", limit: int, *, as_json: boo
     with database.reading() as connection:
         total = counts.table_size(connection, models.hosts)
     hosts = changed = 0
-    shown: list[scoring.ScoreChange] = []
+    shown: list[ScoreChange] = []
     with ProgressBar("hosts scored", total) as progress:
 
         def report(count: int) -> None:

@@ -52,6 +52,8 @@ _SUMMARY: Final = (
 )
 _SET_DETAILS: Final = update(changes).where(changes.c.id == bindparam("of_id")).values(details=bindparam("details"))
 
+_COLUMNS: Final = {column.name: column.type for column in changes.columns if column.name != "id"}
+
 _PORTS_LISTED: Final = 50
 _LOCK: Final = 0x6368616E6765
 """PostgreSQL's advisory lock around writing changes: the word change in hexadecimal."""
@@ -67,15 +69,21 @@ def write(connection: Connection, found: Sequence[Change], source_id: int = PROB
     lock_order(connection)
     now = time.time()
     rest = found if source_id == PROBE else _without_first_reports(connection, found, source_id, now)
-    rows = [_row(each, source_id, now) for each in rest]
-    if rows:
-        connection.execute(insert(changes), rows)
+    if rest:
+        rows = [_row(each, source_id, now) for each in rest]
+        connection.execute(_insert_many(connection.dialect), encode([row[name] for name in _COLUMNS] for row in rows))
 
 
 def lock_order(connection: Connection) -> None:
     """Lock out other processes that write changes, until the transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+
+
+@lru_cache(4)
+def _insert_many(dialect: Dialect) -> Executable:
+    """Return the statement that stores the changes in `ROWS`, whose ids go up in their order."""
+    return insert(changes).from_select(list(_COLUMNS), select(rows_of(dialect, "given", _COLUMNS)))
 
 
 def _row(change: Change, source_id: int, now: float, details: str | None = None) -> Row:

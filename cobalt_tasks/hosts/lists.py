@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, false, func, literal, select, true, tuple_
 
 from cobalt_tasks.db.tables import hosts, locations, ports, scores
 
@@ -52,14 +52,13 @@ def find(connection: Connection, limit: int, only: Filter, order: Order, after: 
     """Return the addresses of up to `limit` hosts that match `only`, in `order`, behind `after` (None: from the first)."""
     address, mark = _ordered_by(order)
     ranked: Any = select(address.label("address"), mark.label("mark"))
-    ranked = _behind(ranked, address, mark, after)
+    ranked = _behind(ranked, address, mark, after).order_by(mark.desc(), address.desc())
     if order is Order.SCORE:
-        ranked = ranked.where(mark > 0, _is_host(address))
-    ranked = ranked.order_by(mark.desc(), address.desc())
+        ranked = ranked.where(mark > 0)
     if not only.country and not _asks_for_ports(only):
-        return list(connection.execute(ranked.limit(limit)).scalars())
+        return list(connection.execute(ranked.where(_is_chosen(only, order, address)).limit(limit)).scalars())
     first = ranked.limit(_WALKED).subquery()
-    chosen = select(first.c.address).where(*_matches(only, first.c.address))
+    chosen = select(first.c.address).where(_is_chosen(only, order, first.c.address))
     chosen = chosen.order_by(first.c.mark.desc(), first.c.address.desc()).limit(limit)
     found = list(connection.execute(chosen).scalars())
     if len(found) == limit:
@@ -72,9 +71,9 @@ def _by_index(connection: Connection, limit: int, only: Filter, order: Order, af
     # An expression: for the column itself a planner would walk through the index of the order.
     plain: ColumnElement[Any] = mark.op("+")(literal(0))
     rarest, rest = _rarest(connection, only)
-    chosen = select(address).where(address.in_(rarest), *_matches(rest, address))
+    chosen = select(address).where(address.in_(rarest), _is_chosen(rest, order, address))
     if order is Order.SCORE:
-        chosen = chosen.where(mark > 0, _is_host(address))
+        chosen = chosen.where(mark > 0)
     return _behind(chosen, address, plain, after).order_by(plain.desc(), address.desc()).limit(limit)
 
 
@@ -115,9 +114,16 @@ def _count(connection: Connection, chosen: Select[tuple[str]]) -> int:
     return connection.execute(select(func.count()).select_from(few)).scalar_one()
 
 
-def _is_host(address: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return the condition that a scored address is a host; some were only looked up."""
-    return select(hosts.c.address).where(hosts.c.address == address).scalar_subquery() == address
+def _is_chosen(only: Filter, order: Order, address: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition that an address matches a filter, and is a host: some with a score were only looked up.
+
+    Whether it is a host is asked last, which a planner would do first: the filter leaves few, and each costs a seek.
+    """
+    matches = and_(true(), *_matches(only, address))
+    if order is not Order.SCORE:
+        return matches
+    is_host = select(hosts.c.address).where(hosts.c.address == address).scalar_subquery() == address
+    return case((matches, is_host), else_=false())
 
 
 def _asks_for_ports(only: Filter) -> bool:

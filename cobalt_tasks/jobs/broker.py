@@ -39,6 +39,9 @@ class Worker(msgspec.Struct, frozen=True):
 _LISTENING = "_kombu.binding.celery.pidbox"
 """Where kombu keeps which queues a question to all workers goes to: one for each worker."""
 
+_FORGOTTEN_SECONDS = 0.3
+"""How long to wait for workers where Redis knows of none that listens: time enough for those that it has forgotten."""
+
 
 class Broker:
     """A look at Redis beside Celery. Every call has a deadline and raises BrokerUnavailableError past it."""
@@ -120,15 +123,17 @@ class Broker:
     def workers(self, seconds: float = 1.0, *, wait_for_all: bool = True) -> list[Worker]:
         """Ask all workers who they are; those that do not answer within `seconds` are not there.
 
-        wait_for_all: False returns as soon as as many have answered as Redis knows to listen. That is what a command wants;
-        Redis forgets who listens when its data is deleted under the workers.
+        wait_for_all: False returns as soon as as many have answered as Redis knows to listen, and waits for a moment only where
+        it knows of none. That is what a command wants; Redis forgets who listens when its data is deleted under the workers.
         """
         from cobalt_tasks.celery import app  # noqa: PLC0415  # Celery is slow to import
 
         self.ping()
         with _named_errors():
             listening = None if wait_for_all else self._listening()
-            answers = app.control.broadcast(REPORT_COMMAND, reply=True, timeout=seconds, limit=listening)
+            if listening == 0:
+                seconds = min(seconds, _FORGOTTEN_SECONDS)
+            answers = app.control.broadcast(REPORT_COMMAND, reply=True, timeout=seconds, limit=listening or None)
         return [Worker(name, report.queues, report) for name, report in hints.worker_reports(answers).items()]
 
     def close(self) -> None:
@@ -138,7 +143,7 @@ class Broker:
     def _listening(self) -> int | None:
         """Return how many workers have bound a queue for questions, None when that is not known."""
         try:
-            return int(self._redis.scard(_LISTENING)) or None
+            return int(self._redis.scard(_LISTENING))
         except redis.ResponseError:
             # This user may not read it, or it is something else.
             return None

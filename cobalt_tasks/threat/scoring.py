@@ -2,20 +2,17 @@
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
-from msgspec import Struct
 from sqlalchemy import Connection
 
-from cobalt_tasks.core.changes import Change, ChangeKind, score_step
 from cobalt_tasks.core.errors import OutOfTimeError
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts import changes, notes
-from cobalt_tasks.threat import corrected, first_scores, unscored
-from cobalt_tasks.threat import rules as threat
+from cobalt_tasks.hosts import notes
+from cobalt_tasks.threat import corrected, first_scores, host_scores, unscored
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.threat.rules import Rules
@@ -34,30 +31,13 @@ _OBSERVATIONS_FOR_A_CORRECTION = 500
 """What one job, and one host with a corrected connection, costs of a page."""
 
 _HOSTS_AT_ONCE = 1_000
-_PAGES_AT_ONCE = 2
-"""Pages of hosts that are scored at once where all are: a database server works on one while the other is computed."""
+_PAGES_AT_ONCE = 4
+"""Pages of hosts that are scored at once where all are: while one is computed, a database server works on others and on their
+commits."""
 
 _EVIDENCE_AT_ONCE = 1_000
-_GOOD_SECONDS = 86_400.0
-"""For how long a score holds against connections that show nothing new."""
-
 _SEEN_AGAIN_SECONDS = 600.0
 """A finding that is seen again is written only if it is so much newer."""
-
-
-class ScoreChange(Struct, frozen=True, kw_only=True):
-    """A score that differs from the one before; `before` is None for a host without one."""
-
-    address: str
-    before: float | None
-    after: float
-
-
-class FromTraffic(Struct, frozen=True):
-    """Findings from connections. `whole`: hosts of which all connections were looked through, so these are all there are."""
-
-    found: Sequence[Finding] = ()
-    whole: Collection[str] = ()
 
 
 def keep_up(database: Database, rules: Rules) -> int:
@@ -99,7 +79,7 @@ def _next_size(size: int, seconds: float) -> int:
 
 def recompute(
     database: Database, rules: Rules, report: Callable[[int], None], describe: Callable[[str], object] = str
-) -> Iterator[ScoreChange]:
+) -> Iterator[host_scores.ScoreChange]:
     """Compute all findings and scores again from the ledger; yield the scores that changed. It can be stopped and run again.
 
     Args:
@@ -126,11 +106,11 @@ def recompute(
     database.write(cursors.move, unscored.OBSERVED, ids.upto)
 
 
-def _score_all(database: Database, rules: Rules) -> Iterator[tuple[Sequence[str], list[ScoreChange]]]:
+def _score_all(database: Database, rules: Rules) -> Iterator[tuple[Sequence[str], list[host_scores.ScoreChange]]]:
     """Score all hosts by the findings of now; yield the hosts of each page, with the scores that changed, in their order."""
 
-    def score(page: Sequence[str]) -> tuple[Sequence[str], list[ScoreChange]]:
-        return page, _score(database, page, rules, everything=True)
+    def score(page: Sequence[str]) -> tuple[Sequence[str], list[host_scores.ScoreChange]]:
+        return page, host_scores.score(database, page, rules, everything=True)
 
     pages, at_once = _pages(database), 1 if database.is_sqlite else _PAGES_AT_ONCE
     with ThreadPoolExecutor(at_once, thread_name_prefix="scoring") as threads:
@@ -166,7 +146,7 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         new, again = _compare(connection, rules, _traffic(connection, rules, ids))
         changed |= {each.address for each in new}
         seen = unscored.hosts(connection, ids)
-        changed |= findings.unscored(connection, sorted(seen - changed), time.time() - _GOOD_SECONDS)
+        changed |= findings.unscored(connection, sorted(seen - changed), time.time() - host_scores.GOOD_SECONDS)
     of_host: dict[str, list[Finding]] = defaultdict(list)
     for each in (*new, *moved.found):
         of_host[each.address].append(each)
@@ -174,7 +154,7 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
     for start in range(0, len(addresses), _HOSTS_AT_ONCE):
         page = addresses[start : start + _HOSTS_AT_ONCE]
         traffic = [each for address in page for each in of_host.get(address, ())]
-        _score(database, page, rules, FromTraffic(traffic, moved.whole))
+        host_scores.score(database, page, rules, host_scores.FromTraffic(traffic, moved.whole))
     _add(database, rules, again)
     database.write(_move, ids.upto, end, queued, moved.queued)
     return len(addresses)
@@ -213,133 +193,15 @@ def _add(database: Database, rules: Rules, found: Sequence[Finding]) -> None:
         database.write(findings.add, found[start : start + _EVIDENCE_AT_ONCE], rules.version)
 
 
-def _score(
-    database: Database,
-    addresses: Sequence[str],
-    rules: Rules,
-    traffic: FromTraffic | None = None,
-    *,
-    everything: bool = False,
-) -> list[ScoreChange]:
-    """Score hosts; write what differs, and return the scores that changed.
-
-    Args:
-        database: the ledger.
-        addresses: the hosts.
-        rules: the rules in force.
-        traffic: what connections showed, None for nothing new.
-        everything: all connections were read again, so findings that older rules made from them are removed too.
-
-    """
-    now = time.time()
-    traffic = traffic or FromTraffic()
-    with database.reading() as connection:
-        scores = findings.scores_of(connection, addresses)
-        before = findings.stored(connection, addresses)
-        known = findings.known(connection, addresses)
-        accepted = notes.of_findings(connection, addresses)
-    after = {findings.key(each): each for each in traffic.found}
-    after |= {findings.key(each): each for of_one in known for each in rules.of_host(of_one, now)}
-    written = [each for key, each in after.items() if before.get(key) != (each, rules.version)]
-    gone = []
-    for key, (each, made_by) in before.items():
-        is_traffic = each.source == "traffic" and each.rule in threat.TRAFFIC_RULES
-        if is_traffic and each.address not in traffic.whole and (not everything or made_by == rules.version):
-            after.setdefault(key, each)
-        elif key not in after:
-            gone.append(key)
-    of_host: dict[str, list[Finding]] = defaultdict(list)
-    for each in after.values():
-        of_host[each.address].append(each)
-    found = {address: threat.score(_not_accepted(accepted, of_host.get(address, ()))) for address in addresses}
-    good = {
-        address
-        for address, each in scores.items()
-        if (each.score, each.rule_version) == (found[address], rules.version)
-        and each.scored_at > now - _GOOD_SECONDS / 2
-    }
-    stale = {address: each for address, each in found.items() if address not in good}
-    if gone or written or stale:
-        database.write(_store, gone, written, stale, rules)
-    return _changes(scores, found)
-
-
-def _not_accepted(accepted: Sequence[notes.Note], found: Iterable[Finding]) -> list[Finding]:
-    return [each for each in found if not notes.accepting(accepted, each.address, each.rule, each.subject)]
-
-
 def score_again(database: Database, addresses: Sequence[str], rules: Rules) -> None:
     """Score hosts whose findings were accepted, or are not any more.
 
     database: the ledger; addresses: the hosts; rules: the rules in force.
     """
     for start in range(0, len(addresses), _HOSTS_AT_ONCE):
-        _score(database, addresses[start : start + _HOSTS_AT_ONCE], rules)
+        host_scores.score(database, addresses[start : start + _HOSTS_AT_ONCE], rules)
 
 
 def expire_notes(database: Database, rules: Rules) -> None:
     """End the notes in `database` whose time is over, and score their hosts again by `rules`. For the upkeep round."""
     score_again(database, sorted(database.write(notes.expire, time.time())), rules)
-
-
-def _changes(scores: Mapping[str, findings.Score], found: Mapping[str, float]) -> list[ScoreChange]:
-    """Return what differs between stored scores and those found now; a new score of 0 is no change."""
-    olds = {address: each.score for address, each in scores.items()}
-    return [
-        ScoreChange(address=address, before=olds.get(address), after=score)
-        for address, score in found.items()
-        if score != olds.get(address, 0.0)
-    ]
-
-
-def _store(
-    connection: Connection,
-    gone: Sequence[findings.Key],
-    written: Sequence[Finding],
-    scores: Mapping[str, float],
-    rules: Rules,
-) -> None:
-    of_hosts = sorted({each.address for each in written})
-    new = {findings.key(each) for each in written} - findings.stored(connection, of_hosts).keys()
-    crossed = _crossed(connection, scores, rules)
-    findings.remove(connection, gone)
-    findings.add(connection, written, rules.version)
-    findings.write_scores(connection, scores, rules.version)
-    findings.announce(connection, new)
-    changes.write(connection, crossed)
-
-
-def _crossed(connection: Connection, scores: Mapping[str, float], rules: Rules) -> list[Change]:
-    """Return the scores that cross a step, of hosts that a scan reported or that lie in own networks.
-
-    None as long as the first facts of a host come in.
-    """
-
-    def crossing(before: Mapping[str, findings.Score]) -> dict[str, float]:
-        return {
-            address: old.score
-            for address, old in before.items()
-            if score_step(old.score) != score_step(scores[address])
-        }
-
-    could = crossing(findings.scores_of(connection, sorted(scores)))
-    if not could:
-        return []
-    # Another process may be writing the same: it is seen once the lock is held.
-    changes.lock_order(connection)
-    stored = findings.scores_of(connection, sorted(could))
-    found = crossing(stored)
-    scanned = findings.discovered(connection, sorted(found))
-    now = time.time()
-    first = first_scores.incomplete(connection, [stored[address] for address in found], now)
-    return [
-        Change(
-            kind=ChangeKind.SCORE_CHANGED,
-            address=address,
-            observed_at=now,
-            old=f"{before:.2f}",
-            new=f"{scores[address]:.2f}",
-        )
-        for address, before in sorted(found.items())
-        if address not in first and (address in scanned or rules.is_own(address))
-    ]

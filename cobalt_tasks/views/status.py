@@ -5,6 +5,7 @@ Its keys stay; new ones may be added.
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 from msgspec import Struct
@@ -124,9 +125,13 @@ def collect(database: Database, settings: Settings) -> SystemStatus:
         DatabaseUnavailableError: the database does not answer.
 
     """
-    live = ask_live(settings, wait_for_all=False)
-    facts = health.collect(health.read_ledger(database), settings, live.answered, live.trouble)
-    return assemble(database, settings, count(database), live, health.judge(facts))
+    # Workers answer while the ledger is read: one that does not is waited for.
+    with ThreadPoolExecutor(1, thread_name_prefix="live") as thread:
+        asked = thread.submit(ask_live, settings, wait_for_all=False)
+        ledger, counts = health.read_ledger(database), count(database)
+    live = asked.result()
+    facts = health.collect(ledger, settings, live.answered, live.trouble)
+    return assemble(database, settings, counts, live, health.judge(facts))
 
 
 def count(database: Database) -> Counts:

@@ -28,7 +28,7 @@ Rules = Callable[..., Path]
 def test_a_new_finding_is_one_message(database: Database, rules: Rules, opened: Write) -> None:
     """A rule over findings sends what scoring finds, once, where its query holds, and no changes; what stays is not new.
 
-    Break: the comparison with what is stored in `scoring._store`, or `of_findings.matching`.
+    Break: the comparison with what is stored in `host_scores._store`, or `of_findings.matching`.
     """
     with webhook() as server:
         home = rules(

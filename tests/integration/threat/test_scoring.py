@@ -18,7 +18,7 @@ from cobalt_tasks.jobs import rounds
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import scoring, zones
 from cobalt_tasks.threat import store as findings
-from cobalt_tasks.threat.scoring import ScoreChange
+from cobalt_tasks.threat.host_scores import ScoreChange
 from tests.support.evidence import NOW, PAST, end_job, located, scored, see
 
 

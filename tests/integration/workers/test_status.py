@@ -34,3 +34,13 @@ def test_the_status_waits_no_longer_than_the_workers_need(
         assert sorted(names) == ["worker0@test", "worker1@test"]
         broker.workers(0.1)
     assert waits == [2, None]
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_command_waits_a_moment_where_no_worker_is_known() -> None:
+    """With a wait of an hour it returns an empty list at once.
+
+    Break: leave the wait as it is where Redis knows of no listener; the test then ends by its time limit.
+    """
+    with closing(Broker(load())) as broker:
+        assert broker.workers(3600.0, wait_for_all=False) == []
