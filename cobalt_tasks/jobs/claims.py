@@ -5,6 +5,7 @@ The smallest level goes first. Jobs that send packets to their targets are claim
 
 import uuid
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -129,11 +130,13 @@ class _Run:
         return left
 
 
+@cache
 def _pending(kind: str, level: int) -> Select[tuple[int, str]]:
     query = select(jobs.c.id, jobs.c.address).where(is_sendable(kind, level), *_BESIDE_OTHERS)
     return query.order_by(jobs.c.not_before)
 
 
+@cache
 def _sent(kind: str, level: int) -> Select[tuple[int, str]]:
     query = select(jobs.c.id, jobs.c.address).where(
         jobs.c.kind == kind,

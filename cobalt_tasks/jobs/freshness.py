@@ -4,17 +4,21 @@ Both are counted by the steady clock (`clocks`), `now` in here: a step of the da
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Dialect,
     Double,
+    Insert,
     Integer,
     Select,
     Text,
     and_,
+    bindparam,
     case,
     exists,
     func,
@@ -100,11 +104,18 @@ def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> 
     ended: each outcome, and the state that it leads to; other states than done and failed change nothing.
     """
     # Asked for nothing, too: what is put back by a clock that was stepped is mended if that was noticed.
-    now: ColumnElement[float] = literal(clocks.presumed(connection), Double())
+    now = clocks.presumed(connection)
     rows = sorted((row for outcome, state in ended if (row := _row(outcome, state))), key=itemgetter(0, 1, 2, 3))
     if not rows:
         return
-    new = rows_of(connection, "facts", _COLUMNS)
+    connection.execute(_remember(connection.dialect), {"now": now, **encode(rows)})
+
+
+@lru_cache(8)
+def _remember(dialect: Dialect) -> Insert:
+    """Build the statement of `remember`, once; its parameters are the rows and `now`."""
+    now: ColumnElement[float] = bindparam("now", type_=Double())
+    new = rows_of(dialect, "facts", _COLUMNS)
     selected = select(
         new.c.kind,
         new.c.address,
@@ -113,11 +124,11 @@ def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> 
         now + new.c.fresh_for,
         now + new.c.paused_for,
     ).where(true())
-    insert = insert_into(connection, freshness).from_select(
+    insert = insert_into(dialect, freshness).from_select(
         [*_TARGET, "fresh_until", "paused_until"],
         selected,
     )
-    statement = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=_TARGET,
         set_={
             # A failure makes nothing fresh, and takes no freshness away.
@@ -125,7 +136,6 @@ def remember(connection: Connection, ended: Iterable[tuple[Outcome, State]]) -> 
             "paused_until": insert.excluded.paused_until,
         },
     )
-    connection.execute(statement, encode(rows))
 
 
 def _row(outcome: Outcome, state: State) -> tuple[Any, ...] | None:

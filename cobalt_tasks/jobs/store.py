@@ -9,6 +9,7 @@ A message only suggests work; only `claim` allows a worker to do it. All times a
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Dialect,
     Double,
     and_,
     case,
@@ -29,6 +31,7 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.kinds import Kind, Urgency
@@ -186,33 +189,9 @@ def finish_all(connection: Connection, ended: Mapping[str, Sequence[Outcome]]) -
     outcomes = [outcome for each in ended.values() for outcome in each]
     if not outcomes:
         return set()
-    rows = rows_of(connection, "outcomes", verdicts.COLUMNS)
-    statement = (
-        update(jobs)
-        # A claim's token is set only while its jobs are running. That state is not named, so that the database goes by id:
-        # SQLite would read the whole batch for each of its jobs in the index of claims, and PostgreSQL all claims, with
-        # those that ended since it was last vacuumed.
-        .where(jobs.c.id == rows.c.id, jobs.c.claim == rows.c.claim)
-        .values(
-            state=rows.c.state,
-            outcome=rows.c.outcome,
-            detail=rows.c.detail,
-            isolated=rows.c.isolated,
-            attempts=rows.c.attempts,
-            waits_for=rows.c.waits_for,
-            not_before=statement_now() + rows.c.after,
-            # The moment its pause is counted from, should the clock be set back (clock_repair.py).
-            sent_at=case((rows.c.state == State.PENDING, statement_now()), else_=jobs.c.sent_at),
-            claim=None,
-            finished_at=case((rows.c.state == State.PENDING, null()), else_=statement_now()),
-        )
-        .returning(jobs.c.id)
-    )
     given = [verdicts.row(outcome, token) for token, each in ended.items() for outcome in each]
-    ours = set(connection.execute(statement, encode(given)).scalars())
-    freshness.remember(
-        connection, [(outcome, verdicts.state(outcome)) for outcome in outcomes if outcome.job.id in ours]
-    )
+    ours = set(connection.execute(_finish(connection.dialect), encode(given)).scalars())
+    freshness.remember(connection, [(each, verdicts.state(each)) for each in outcomes if each.job.id in ours])
     return ours
 
 
@@ -305,6 +284,33 @@ def cancel(connection: Connection, chosen: Targets) -> int:
 def is_held_by(token: str) -> ColumnElement[bool]:
     """Return the condition that a job is running under a claim; it uses the index of claims."""
     return and_(jobs.c.claim == token, is_in(State.RUNNING))
+
+
+@lru_cache(8)
+def _finish(dialect: Dialect) -> ReturningUpdate[int]:
+    """Build the statement of `finish_all`, once: that costs more than it takes to run it for a few jobs."""
+    rows = rows_of(dialect, "outcomes", verdicts.COLUMNS)
+    return (
+        update(jobs)
+        # A claim's token is set only while its jobs are running. That state is not named, so that the database goes by id:
+        # SQLite would read the whole batch for each of its jobs in the index of claims, and PostgreSQL all claims, with
+        # those that ended since it was last vacuumed.
+        .where(jobs.c.id == rows.c.id, jobs.c.claim == rows.c.claim)
+        .values(
+            state=rows.c.state,
+            outcome=rows.c.outcome,
+            detail=rows.c.detail,
+            isolated=rows.c.isolated,
+            attempts=rows.c.attempts,
+            waits_for=rows.c.waits_for,
+            not_before=statement_now() + rows.c.after,
+            # The moment its pause is counted from, should the clock be set back (clock_repair.py).
+            sent_at=case((rows.c.state == State.PENDING, statement_now()), else_=jobs.c.sent_at),
+            claim=None,
+            finished_at=case((rows.c.state == State.PENDING, null()), else_=statement_now()),
+        )
+        .returning(jobs.c.id)
+    )
 
 
 def _claim(connection: Connection, token: str, kind: str, wanted: ColumnElement[bool], lease: float) -> list[Job]:
