@@ -7,6 +7,9 @@ ARGS ?=
 MINUTES ?= 10
 DATABASE ?= sqlite
 
+# Some machines forbid it: each of the hundreds of processes that tests start would then compile the program anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev run test test-long test-wheel coverage test-programs chaos test-compose check lock clean
 

@@ -20,6 +20,7 @@ import redis
 from cobalt_tasks.celery import app
 from cobalt_tasks.db import schema
 from cobalt_tasks.db.engine import Database
+from tests.support import once
 from tests.support.waiting import PATIENCE, wait_until
 
 # A busy machine is slow, and that is no fault of the code under test.
@@ -42,6 +43,12 @@ def pytest_configure() -> None:
             signal.signal(number, usual)
     for name in [name for name in os.environ if name.startswith(_OURS)]:
         del os.environ[name]
+    once.start()
+
+
+def pytest_unconfigure() -> None:
+    """Delete what the processes of this run shared."""
+    once.end()
 
 
 def free_port() -> int:

@@ -14,6 +14,7 @@ from tempfile import mkdtemp
 import psutil
 import pytest
 
+from cobalt_tasks.core.catalog import POOLS
 from tests.support.waiting import PATIENCE, wait_until
 
 PROGRAMS = Path(sys.executable).parent
@@ -63,6 +64,13 @@ class Cobalt:
         """What `cobalt up` has printed so far."""
         return (self.home / "up.out").read_text()
 
+    def wait_for_workers(self) -> None:
+        """Wait until all workers that `cobalt up` starts answer."""
+        # A look into their logs costs next to nothing, a command as much as the start of a worker.
+        logs = [self.home / "logs" / f"{pool}.log" for pool in POOLS]
+        wait_until(lambda: all(log.exists() and " ready." in log.read_text() for log in logs), "the workers are ready")
+        wait_until(lambda: len(self.status()["workers"]) == len(POOLS), "the workers answer", every=1.0)
+
     def status(self) -> dict[str, object]:
         """`cobalt status --json`, once there is a ledger to report on."""
         return json.loads(wait_until(lambda: self.run("status", "--json").stdout, "there is a ledger"))
@@ -87,15 +95,16 @@ class Cobalt:
 
 
 @pytest.fixture(scope="session")
-def make_cobalt() -> Iterator[Callable[[], Cobalt]]:
-    """Makes state folders; whatever still runs on them at the end is ended."""
+def make_cobalt() -> Iterator[Callable[..., Cobalt]]:
+    """Makes state folders, or uses one that others use too; whatever still runs on the first at the end is ended."""
     from tests.conftest import free_port
 
     made: list[Cobalt] = []
 
-    def make() -> Cobalt:
-        made.append(Cobalt(Path(mkdtemp(prefix="cobalt-")), free_port(), free_port()))
-        return made[-1]
+    def make(shared: Path | None = None) -> Cobalt:
+        cobalt = Cobalt(shared or Path(mkdtemp(prefix="cobalt-")), free_port(), free_port())
+        made.extend([] if shared else [cobalt])
+        return cobalt
 
     yield make
     for cobalt in made:

@@ -68,7 +68,7 @@ def running(cobalt: Cobalt) -> Iterator[None]:
     process = cobalt.start()
     try:
         wait_until(lambda: health(cobalt)[0] == 200, "the page answers")
-        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "the workers answer")
+        cobalt.wait_for_workers()
         ended = "SELECT 1 FROM rounds WHERE name = 'sweep' AND ended_at > 0"
         wait_until(lambda: query(cobalt, ended), "a sweep ended well")
         yield
@@ -165,4 +165,4 @@ def test_a_worker_that_restarts_in_a_loop_is_said(cobalt: Cobalt) -> None:
         assert any("does not stay up: ended with 1: RuntimeError: broken on purpose, see" in line for line in said)
         assert len(said) <= 4
         Path(cobalt.home / "celeryconfig.py").unlink()
-        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it stays up again")
+        wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it stays up again", every=1.0)

@@ -7,7 +7,8 @@ import socket
 import sqlite3
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,6 +17,7 @@ import pytest
 from cobalt_tasks.core.catalog import POOLS
 from cobalt_tasks.lab.endpoints import CERTIFICATE_NAMES
 from tests.acceptance.conftest import Cobalt
+from tests.support import once
 from tests.support.waiting import PATIENCE, wait_until
 
 DEMO_SECONDS = 480
@@ -49,12 +51,27 @@ def tables(cobalt: Cobalt) -> dict[str, list[tuple[object, ...]]]:
 
 
 @pytest.fixture(scope="module")
-def demo(make_cobalt: Callable[[], Cobalt]) -> Cobalt:
+def demo(make_cobalt: Callable[..., Cobalt]) -> Cobalt:
     """A demo that ran to its end, databases fetched and all."""
+
+    def run(home: Path) -> None:
+        cobalt = make_cobalt(home)
+        process = cobalt.start("--demo", "--once")
+        assert process.wait(DEMO_SECONDS) == 0, cobalt.output
+
+    return make_cobalt(once.made("demo", run))
+
+
+@pytest.fixture(scope="module")
+def running(make_cobalt: Callable[..., Cobalt]) -> Iterator[Cobalt]:
+    """A `cobalt up` whose input is over, with one process for each pool; SIGTERM ends it well."""
     cobalt = make_cobalt()
-    process = cobalt.start("--demo", "--once")
-    assert process.wait(DEMO_SECONDS) == 0, cobalt.output
-    return cobalt
+    process = cobalt.start("-c", "1")
+    wait_until(lambda: "serving" in cobalt.output, "it serves after the end of its input")
+    cobalt.wait_for_workers()
+    yield cobalt
+    process.terminate()
+    assert process.wait(PATIENCE) == 0
 
 
 def test_the_demo_ends_with_every_job_final(demo: Cobalt) -> None:
@@ -241,15 +258,15 @@ def test_a_worker_that_ended_and_one_that_is_deaf_are_started_again(cobalt: Coba
     """
     process = cobalt.start()
     wait_until(lambda: "serving" in cobalt.output, "it serves")
-    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "the workers answer")
+    cobalt.wait_for_workers()
     worker = main_process(cobalt, "network")
     worker.kill()
     wait_until(lambda: main_process(cobalt, "network") not in (None, worker), "another worker")
-    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it answers")
+    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it answers", every=1.0)
     stalled = main_process(cobalt, "control")
     stalled.suspend()
     wait_until(lambda: main_process(cobalt, "control") not in (None, stalled), "another worker", seconds=2 * PATIENCE)
-    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it answers")
+    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "it answers", every=1.0)
     assert cobalt.run("doctor", "--sweep").returncode == 0
     process.terminate()
     assert process.wait(PATIENCE) == 0
@@ -261,15 +278,19 @@ def main_process(cobalt: Cobalt, pool: str) -> psutil.Process | None:
     return next((each for each in found if each.ppid() not in {other.pid for other in found}), None)
 
 
-def test_kinds_that_wait_never_keep_kinds_that_compute_from_a_process(cobalt: Cobalt) -> None:
+def test_kinds_that_wait_never_keep_kinds_that_compute_from_a_process(running: Cobalt) -> None:
     """Every queue is taken by exactly one worker, and no worker takes two sorts. Break: POOLS in catalog.py."""
-    process = cobalt.start("-c", "1")
-    wait_until(lambda: len(cobalt.status()["workers"]) == len(POOLS), "the workers answer")
-    taken = {worker["name"].partition("@")[0]: sorted(worker["queues"]) for worker in cobalt.status()["workers"]}
+    taken = {worker["name"].partition("@")[0]: sorted(worker["queues"]) for worker in running.status()["workers"]}
     assert taken == {
         "network": ["banner", "certificate", "domain"],
         "compute": ["geolocation"],
         "control": ["control"],
     }
-    process.terminate()
-    assert process.wait(PATIENCE) == 0
+
+
+def test_the_end_of_input_ends_nothing_else(running: Cobalt) -> None:
+    """When the tool upstream ends, the page and the workers go on. Break: `options.once` in _Everything._watch."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{running.port}/api/health", timeout=PATIENCE) as answer:
+        assert answer.status == 200
+    assert running.status()["workers"]
+    assert running.processes("cobalt up") != []

@@ -11,23 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mmdb_writer import MMDBWriter
-from netaddr import IPSet
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
 from cobalt_tasks.geolocation.local import install as geodb
-
-
-def write_mmdb(path: Path, kind: str, records: dict[str, object], ip_version: int = 6) -> Path:
-    """Write a database in MaxMind's format."""
-    writer = MMDBWriter(ip_version, kind, languages=["en"], ipv4_compatible=ip_version == 6, float_type="f32")
-    for network, record in records.items():
-        writer.insert_network(IPSet([network]), record)
-    writer.to_db_file(str(path))
-    return path
+from tests.support.mmdb import write_mmdb
 
 
 @pytest.fixture

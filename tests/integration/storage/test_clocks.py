@@ -14,7 +14,7 @@ from cobalt_tasks.db import clocks, cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import freshness as facts
 from cobalt_tasks.db.tables import jobs as table
-from cobalt_tasks.jobs import clock_repair, creation, freshness
+from cobalt_tasks.jobs import clock_repair, creation, freshness, reaper
 from cobalt_tasks.threat import unscored
 
 NUMBERS = itertools.count(1)
@@ -79,6 +79,21 @@ def test_an_old_doubt_is_not_about_the_next_step(database: Database) -> None:
     database.write(clocks.record, Moment("sweeps", 200_000.05))
     assert steady(database, Moment("other", 200_000.05)) is not None
     assert steady(database, Moment("other", 200_000.05 - DAY)) is None
+
+
+@pytest.mark.parametrize("step", [10.0, -10.0])
+def test_the_sweep_notices_a_step_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: float
+) -> None:
+    """Forward or back, it is logged and remembered by the sweep that sees it; the next sees none.
+
+    Break: `else True` in reaper.look_at_clock, or the `clocks.record` behind it.
+    """
+    for seconds, noticed in ((200_000.0, 0), (200_000.0 - step, 1), (200_000.0 - step, 1)):
+        monkeypatch.setattr(clocks.clock, "since_boot", lambda: Moment("sweeps", seconds))  # noqa: B023
+        assert reaper.look_at_clock(database)
+        assert len(caplog.records) == noticed, caplog.text
+    assert database.write(clocks.observe).step == 0.0
 
 
 def make(database: Database, *, ahead: float, pause: float = 0.0) -> int:
