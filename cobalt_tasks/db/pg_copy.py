@@ -1,24 +1,28 @@
 """Many rows through PostgreSQL's COPY, below SQLAlchemy: a third of the cost of any INSERT."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 def copy(connection: Connection, table: str, columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Append `rows` (values of `columns`) to a `table`; none may conflict."""
     statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    # SQLAlchemy has loaded psycopg; where SQLite is used, no process needs the time and memory that takes.
+    base: type[Exception] = connection.dialect.loaded_dbapi.Error
     raw: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     try:
         with raw.cursor() as cursor, cursor.copy(statement) as writer:
             for row in rows:
                 writer.write_row(row)
-    except psycopg.Error as error:
+    except base as error:
         # As SQLAlchemy raises it, so that one handler knows a lost connection.
-        named = DBAPIError.instance(statement, None, error, psycopg.Error, dialect=connection.dialect)
+        named = DBAPIError.instance(statement, None, error, base, dialect=connection.dialect)
         if raw.closed:
             connection.invalidate(error)
         raise named from error

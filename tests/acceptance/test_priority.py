@@ -30,7 +30,7 @@ from cobalt_tasks.jobs.dispatcher import Dispatcher
 from tests.support import extra_kinds
 from tests.support.waiting import PATIENCE, wait_until
 
-FLOOD = 100_000
+FLOOD = 50_000
 REQUESTS = 6
 MESSAGES_OF_A_LEVEL = 3
 CLOSED_PORT = 1
@@ -131,7 +131,7 @@ def test_one_banner_is_started_next_whatever_waits(
     home: Path,
     concurrency: int,
 ) -> None:
-    """Under 100,000 geolocation jobs an interactive banner job is started next: after its message was sent, each pool
+    """Under 50,000 geolocation jobs an interactive banner job is started next: after its message was sent, each pool
     process claims at most the one batch it holds already, and nothing else: invariant 4 of docs/architecture.md.
 
     Break: worker_prefetch_multiplier or task_acks_late in celeryconfig.py (batches that were fetched ahead go first),

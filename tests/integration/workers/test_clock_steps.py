@@ -6,11 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Self
 
+import psycopg
 import pytest
 import redis
 from msgspec import Struct
@@ -41,25 +41,41 @@ class Stepped(Struct):
     environment: dict[str, str]
 
 
-@pytest.fixture(params=NAMES)
-def stepped(
-    request: pytest.FixtureRequest, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stepped]:
-    """A ledger whose clock the test steps: the server's, or that of the processes that open the file."""
+@pytest.fixture(scope="module")
+def clock() -> Iterator[SteppedClock]:
+    """A clock that tests step."""
     # PostgreSQL does not run as root, and must read the file.
     folder = Path(mkdtemp(prefix="cobalt-clock-"))
     folder.chmod(0o755)
-    clock = SteppedClock(folder / "clock")
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder)
-        if request.param == "postgresql":
-            url = stack.enter_context(running_postgres(clock.environment))
-            found = Stepped(url, clock, {})
-        else:
-            found = Stepped(f"sqlite:///{tmp_path / 'cobalt.db'}", clock, clock.environment)
-        monkeypatch.setenv("COBALT_DATABASE_URL", found.url)
-        schema.open_ledger(load()).dispose()
-        yield found
+    yield SteppedClock(folder / "clock")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def stepped_postgres(clock: SteppedClock) -> Iterator[str]:
+    """A PostgreSQL that goes by it; the URL of its maintenance database."""
+    clock.step(0.0)
+    with running_postgres(clock.environment) as url:
+        yield url
+
+
+@pytest.fixture(params=NAMES)
+def stepped(
+    request: pytest.FixtureRequest, tmp_path: Path, home: Path, clock: SteppedClock, monkeypatch: pytest.MonkeyPatch
+) -> Stepped:
+    """A ledger whose clock the test steps: the server's, or that of the processes that open the file."""
+    clock.step(0.0)
+    if request.param == "postgresql":
+        server = request.getfixturevalue("stepped_postgres")
+        name = f"stepped_{time.monotonic_ns()}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        found = Stepped(server.rsplit("/", 1)[0] + f"/{name}", clock, {})
+    else:
+        found = Stepped(f"sqlite:///{tmp_path / 'cobalt.db'}", clock, clock.environment)
+    monkeypatch.setenv("COBALT_DATABASE_URL", found.url)
+    schema.open_ledger(load()).dispose()
+    return found
 
 
 class Process:
