@@ -43,14 +43,16 @@ setup-dev: $(VENV)/.dev  ## install what testing needs too
 run: setup  ## the demo: everything on this machine, with a lab to look at (ARGS=--once to stop when done)
 	@$(BIN)/cobalt up --demo $(ARGS)
 
+# Others' programs, which read what was exported.
+FOREIGN := tools/program.sh ogrinfo gdal-bin "tests of maps" && tools/program.sh nmap nmap "tests of lists of targets"
 test-programs: setup-dev
 	@tools/postgres.sh
 	@tools/pgbouncer.sh
 	@tools/chromium.sh
 	@tools/axe.sh
 	@tools/faketime.sh
-	@tools/iproute2.sh
-	@tools/gdal.sh
+	@tools/program.sh ip iproute2 "tests that count packets"
+	@$(FOREIGN)
 
 test: test-programs  ## the test suite; installs PostgreSQL and PgBouncer where they are missing
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long" $(ARGS)
@@ -64,7 +66,7 @@ test-changes: test-programs  ## 20 generations of scans with 10,000 changes, ing
 test-wheel: setup-dev  ## the suite against the built wheel, in a folder without the source (ARGS=tests/unit)
 	@tools/postgres.sh
 	@tools/pgbouncer.sh
-	@tools/gdal.sh
+	@$(FOREIGN)
 	@tools/test_wheel.sh -n 3 --dist loadfile $(ARGS)
 
 coverage: setup-dev  ## make test, with the coverage of commands and workers too; fails where less is covered than before

@@ -5,7 +5,7 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/n
 as_root=()
 [ "$(id -u)" = 0 ] || as_root=(sudo -n)
 echo "test: installing postgresql"
-{ "${as_root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends postgresql; } >/dev/null 2>&1 || {
+{ "${as_root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends postgresql; } >/dev/null 2>&1 || {
   echo "test: PostgreSQL's server is needed for the tests; run: sudo apt-get install postgresql" >&2
   exit 1
 }

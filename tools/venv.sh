@@ -13,7 +13,7 @@ if ! "$python" -c 'import ensurepip' 2>/dev/null; then
   as_root=()
   [ "$(id -u)" = 0 ] || as_root=(sudo -n)
   echo "setup: installing python3-venv"
-  { "${as_root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq python3-venv; } >/dev/null 2>&1 || {
+  { "${as_root[@]}" apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y -qq python3-venv; } >/dev/null 2>&1 || {
     echo "setup: this Python has no ensurepip; run: sudo apt-get install python3-venv" >&2
     exit 1
   }

@@ -37,6 +37,9 @@ SCREENS = ((1400, False), (1400, True), (380, False), (380, True))
 COLOURS = '{ runOnly: ["color-contrast", "link-in-text-block"] }'
 """The rules that may find something else when it is dark."""
 
+STEADY = "Promise.allSettled(document.getAnimations().map((each) => each.finished)).then(() => 0)"
+"""Waits until no colour is on its way to another."""
+
 RUN = """((options) => axe.run(document, options).then((found) => found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => `${node.target} ${node.any[0]?.message ?? ""}`).join("; ")}`)))"""
 
 
@@ -75,6 +78,7 @@ def test_no_view_keeps_people_out(world: None, page: Any, dashboard: Any, axe: s
         page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
         for width, dark in SCREENS:
             page.resize(width, 800, dark=dark)
+            page.evaluate(STEADY)
             found = page.evaluate(f"{RUN}({COLOURS if dark else {}})")
             if found:
                 faults[f"{path} at {width} px, {'dark' if dark else 'light'}"] = found

@@ -51,6 +51,8 @@ def test_the_smallest_network_describes_a_host(tmp_path: Path) -> None:
         ('["10.0.0.0/8"]\nname = "a"\nimportance = -1', "0"),
         ('["10.0.0.0/8"]\nname = "a"\ncolour = "red"', "colour"),
         ("x = [", "cannot be read"),
+        ('["10.0.0.0/8"]\nname = "a"\n["::ffff:10.0.0.0/104"]\nname = "b"', "10.0.0.0/8 stands there twice"),
+        ("#" * (1 << 20) + "\n", "larger than 1 MiB"),
     ],
 )
 def test_a_mistake_names_the_file_and_the_network(tmp_path: Path, text: str, message: str) -> None:

@@ -20,6 +20,7 @@ TESTS: Final = (
     "tests/integration/commands",
     "tests/integration/test_dispatch.py",
     "tests/integration/test_rounds.py",
+    "tests/integration/test_beat.py",
     "tests/integration/workers/test_window.py",
     "tests/integration/workers/test_polite.py",
     "tests/integration/workers/test_messages.py",

