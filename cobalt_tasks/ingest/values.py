@@ -163,6 +163,19 @@ def is_from_server(source_port: Any, target_port: Any, target: Any) -> bool:
     return 0 < source < destination
 
 
+_FIRST_EPHEMERAL: Final = 32768
+"""Linux chooses ports of clients from here on, other systems higher."""
+
+
+def is_answer(source_port: Any, target_port: Any, target: Any) -> bool:
+    """Return whether a packet that stands alone, as in the log of a firewall, is rather the answer of a server.
+
+    Of two ports that clients get, neither is a server's by its number: then the sender opened the connection.
+    The arguments are those of `is_from_server`.
+    """
+    return is_from_server(source_port, target_port, target) and int(source_port) < _FIRST_EPHEMERAL
+
+
 def timestamp(value: Any) -> float | None:
     """Return epoch seconds from a number, its text, or ISO 8601 (local time without an offset); None from None.
 

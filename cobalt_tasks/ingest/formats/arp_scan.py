@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats import foreign
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 
 _LINE: Final = re.compile(
@@ -29,6 +30,11 @@ class ArpScan(KnownLineFormat):
     family: ClassVar = "arp-scan"
     tool: ClassVar = "arp-scan"
     summary: ClassVar = "hosts with MAC address and vendor; also of netdiscover -P"
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Count the hosts, unless it is a table of routes: some of those lead to a MAC address."""
+        return 0 if foreign.advice(sample) else super().score(sample)
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

@@ -28,8 +28,8 @@ _ANSWER: Final = re.compile(
 ).match
 """The start of an answer of Elasticsearch or OpenSearch (`_search`), up to its documents: they are records, as those of an array are."""
 
-_opens_hits: Final = re.compile(rb'\s*"hits"\s*:\s*\[\s*$').match
-_DEPTH_OF_HITS: Final = 2
+_is_hits: Final = re.compile(rb'\s*"hits"\s*:\s*\{').match
+_is_list_of_hits: Final = re.compile(rb'\s*"hits"\s*:\s*\[\s*$').match
 
 _ENDS: Final = SEPARATORS + b"}"
 """What can stand behind the documents of an answer."""
@@ -136,9 +136,18 @@ def _depth(line: bytes) -> int:
     return sum(1 if token[0] == b"{" else -1 for token in _TOKENS.finditer(line) if token[0] in b"{}")
 
 
+def _opens_documents(depth: int, outer: bytes, line: bytes) -> bool:
+    """Return whether the documents of an answer start behind a line: `hits` within `hits`.
+
+    depth: of the objects that are open; outer: the line that opened the inner one; line: the line.
+    """
+    return depth == 2 and _is_list_of_hits(line) is not None and _is_hits(outer) is not None  # noqa: PLR2004  # `hits`, in the answer
+
+
 def _joined(data: bytes) -> Iterator[tuple[int, bytes]]:
     held: list[bytes] = []
     at = start = depth = 0
+    outer = b""
     for line in data.split(b"\n"):
         if held and line.startswith(b"{"):
             # The object before it was cut: inner ones are indented.
@@ -146,11 +155,12 @@ def _joined(data: bytes) -> Iterator[tuple[int, bytes]]:
             held, depth = [], 0
         if held or line.lstrip(SEPARATORS).startswith(b"{"):
             start = start if held else at
-            if depth == _DEPTH_OF_HITS and _opens_hits(line):
+            if _opens_documents(depth, outer, line):
                 # The documents of an answer stand for themselves.
                 held, depth = [], 0
                 at += len(line) + 1
                 continue
+            outer = line if depth == 1 else outer
             held.append(line)
             depth += _depth(line)
             if depth <= 0:
@@ -166,8 +176,10 @@ def _joined(data: bytes) -> Iterator[tuple[int, bytes]]:
 def _whole_objects(data: bytes, end: int) -> int:
     """Return where the last object that is whole ends with its line; 0 when none is."""
     at = found = depth = 0
+    outer = b""
     for line in data[:end].split(b"\n")[:-1]:
-        is_start = depth == _DEPTH_OF_HITS and _opens_hits(line)
+        is_start = _opens_documents(depth, outer, line)
+        outer = line if depth == 1 else outer
         depth = 0 if is_start else _depth(line) + (0 if line.startswith(b"{") else depth)
         at += len(line) + 1
         if depth <= 0:

@@ -55,7 +55,7 @@ def written(form: str, whole: Row) -> str:
 def test_documents_of_an_answer(name: str, form: str) -> None:
     """However the answer is written, its documents are read as the lines they came from, and nothing is rejected.
 
-    Break: `_ANSWER` or `_opens_hits` in json_text.py.
+    Break: `_ANSWER` or `_opens_documents` in json_text.py.
     """
     document = DOCUMENTS[name]
     batch = read(written(form, answer(document)), name)

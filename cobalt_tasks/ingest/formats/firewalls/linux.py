@@ -62,7 +62,7 @@ class FirewallLog(KnownLineFormat):
         flags = [flag for flag in ("SYN", "ACK", "RST", "FIN") if re.search(rf"\b{flag}\b(?!=)", found[1])]
         is_first = flags == ["SYN"]
         source_port, target_port = pairs.get("SPT", 0), pairs.get("DPT", 0)
-        is_back = not is_first and values.is_from_server(source_port, target_port, pairs["DST"])
+        is_back = not is_first and values.is_answer(source_port, target_port, pairs["DST"])
         if not is_first and source_port and target_port:
             kept["direction"] = values.BY_PORT
         kept |= {"flags": flags} if flags else {}

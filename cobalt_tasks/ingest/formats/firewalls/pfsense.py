@@ -67,7 +67,7 @@ class PfsenseLog(KnownLineFormat):
         }
         if protocol not in _PORTS and rest:
             kept["rest"] = rest[:_MOST]
-        is_back = not is_first and values.is_from_server(ports[0], ports[1], packet.get("target"))
+        is_back = not is_first and values.is_answer(ports[0], ports[1], packet.get("target"))
         if not is_first and ports[0]:
             kept["direction"] = values.BY_PORT
         if flags:

@@ -1,4 +1,4 @@
-"""lsof -i: one open socket a line, with its process."""
+"""lsof -i: one open socket a line, with its process; without -i, other files between them."""
 
 import re
 from typing import ClassVar, Final
@@ -10,6 +10,9 @@ _LINE: Final = re.compile(
     r"(\S+)\s+(\d+)\s+(?:\d+\s+)?(\S+)\s+\S+\s+IPv[46]\s+\S+\s+(?:\S+\s+)?(TCP|UDP)\s+(\S+?)(?:->(\S+))?(?:\s+\((\S+)\))?"
 )
 
+
+_OTHER_FILE: Final = re.compile(rb"(?!.* IPv[46] )\S+\s+\d+\s|lsof: |\s*Output information may be incomplete").match
+"""Matches the other open files of processes, which lsof lists without -i."""
 
 _SCOPE: Final = re.compile(r"\[fe80:[0-9a-f]{1,4}::", re.IGNORECASE)
 """How BSD and macOS keep the interface in a link-local address."""
@@ -34,6 +37,9 @@ class Lsof(SocketTable):
         if line.startswith(b"COMMAND "):
             return
         found = _LINE.fullmatch(line.decode("utf-8", "replace"))
+        if found is None and _OTHER_FILE(line):
+            batch.ignore()
+            return
         if found is None:
             raise RefusedError("no line of lsof -i")
         process, number, user, protocol, local, peer, state = found.groups()
