@@ -170,8 +170,8 @@ _FIRST_EPHEMERAL: Final = 32768
 def is_answer(source_port: Any, target_port: Any, target: Any) -> bool:
     """Return whether a packet that stands alone, as in the log of a firewall, is rather the answer of a server.
 
-    Of two ports that clients get, neither is a server's by its number: then the sender opened the connection.
-    The arguments are those of `is_from_server`.
+    source_port, target_port, target: as for `is_from_server`. Of two ports that clients get, neither is a server's by its
+    number: then the sender opened the connection.
     """
     return is_from_server(source_port, target_port, target) and int(source_port) < _FIRST_EPHEMERAL
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cobalt_tasks.ingest.formats import advice, recognise
-from tests.support.reading import connections, read
+from tests.support.reading import connections, lines, names, read
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,72 @@ def test_the_header_of_netstat_with_control_blocks() -> None:
     batch = read(text, "netstat")
     assert connections(batch) == [("192.0.2.9", 56321, "192.0.2.5", 22, "tcp")]
     assert batch.rejects == []
+
+
+ENDS = {"ts": 1.5, "uid": "C1", "id.orig_h": "192.0.2.2", "id.orig_p": 50000, "id.resp_h": "203.0.113.9"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "protocol"),
+    [
+        ({"id.resp_p": 80, "trans_depth": 1, "version": "1.0", "response_body_len": 503, "status_code": 200}, "tcp"),
+        ({"id.resp_p": 1812, "username": "u", "mac": "00:00:5e:00:53:01", "result": "success"}, "udp"),
+        ({"id.resp_p": 445, "command": "NT_CREATE_ANDX", "status": "SUCCESS", "tree_service": "IPC"}, "tcp"),
+        ({"id.resp_p": 3389, "result": "encrypted", "security_protocol": "HYBRID"}, "tcp"),
+        ({"id.resp_p": 445, "username": "u", "hostname": "h", "domainname": "d"}, "tcp"),
+        ({"id.resp_p": 8080, "tunnel_type": "Tunnel::HTTP", "action": "Tunnel::DISCOVER"}, "tcp"),
+    ],
+    ids=["http", "radius", "smb_cmd", "rdp", "ntlm", "tunnel"],
+)
+def test_logs_of_zeek_by_the_columns_that_are_set(columns: dict[str, object], protocol: str) -> None:
+    """A line as JSON that names no log, of which only one side was seen: what it is about decides the protocol.
+
+    Break: `_SIGNS` or `_TCP_TUNNELS` in zeek/logs.py.
+    """
+    batch = read(lines(ENDS | columns), "zeek-json")
+    assert connections(batch) == [("192.0.2.2", 50000, "203.0.113.9", columns["id.resp_p"], protocol)]
+
+
+def test_a_server_names_itself_in_ntlm() -> None:
+    """Its DNS name is a name of the server.
+
+    Break: ntlm in `_facts` of zeek/logs.py.
+    """
+    line = {"id.resp_p": 445, "server_nb_computer_name": "DC", "server_dns_computer_name": "Dc.corp.example.com"}
+    assert names(read(lines(ENDS | line))) == {("203.0.113.9", "dc.corp.example.com")}
+
+
+def test_traceroutes_of_zeek_are_no_connections() -> None:
+    """They are known, and ignored: they have neither ports nor a connection."""
+    batch = read(lines({"ts": 1.5, "src": "192.0.2.2", "dst": "203.0.113.9", "proto": "udp"}), "zeek-json")
+    assert (batch.ignored, batch.rejects) == (1, [])
+
+
+def test_packetbeat_describes_certificates() -> None:
+    """The names in the certificate of a server are its names; with a SHA-256, the certificate is one that it showed.
+
+    Break: `_certificate` in flows/packetbeat.py.
+    """
+    shown = {
+        "hash": {"sha256": "AB" * 32},
+        "subject": "CN=www.example.org,O=Example,C=US",
+        "issuer": "CN=Example CA,C=US",
+        "not_before": "2018-11-28T00:00:00.000Z",
+        "not_after": "2020-12-02T12:00:00.000Z",
+        "x509": {"alternative_names": ["www.example.org", "example.net"]},
+    }
+    event = {
+        "@timestamp": "2022-06-29T00:31:01.877Z",
+        "type": "tls",
+        "agent": {"type": "packetbeat"},
+        "source": {"ip": "192.0.2.2", "port": 50000},
+        "destination": {"ip": "203.0.113.9", "port": 443},
+        "network": {"transport": "tcp"},
+        "tls": {"server": shown},
+    }
+    batch = read(lines(event), "packetbeat")
+    assert names(batch) == {("203.0.113.9", "www.example.org"), ("203.0.113.9", "example.net")}
+    assert [(each.address, each.port, each.fingerprint) for each in batch.sightings] == [
+        ("203.0.113.9", 443, "ab" * 32)
+    ]
+    assert [(each.subject, each.issuer) for each in batch.certificates] == [(shown["subject"], shown["issuer"])]

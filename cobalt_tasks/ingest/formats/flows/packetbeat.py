@@ -5,7 +5,8 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.addresses import canonical
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.formats import names
+from cobalt_tasks.ingest.formats import described, names
+from cobalt_tasks.ingest.formats.described import CertificateDescription
 from cobalt_tasks.ingest.formats.flows import table
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
@@ -97,7 +98,26 @@ def _facts(record: Record, target: Record, batch: Batch, when: float | None) -> 
     for name in (part(record, "tls", "client", "server_name"), target.get("domain")):
         if server and name:
             batch.name(server, name, _TOOL, when)
+    shown = part(record, "tls", "server")
+    if server and isinstance(shown, dict):
+        _certificate(shown, batch, (server, target.get("port")), when)
     answers = part(record, "dns", "answers")
     for each in answers[:_MOST] if isinstance(answers, list) else ():
         if part(each, "type") in _POINTING:
             names.answers(batch, part(each, "name"), [part(each, "data")], when)
+
+
+def _certificate(shown: Record, batch: Batch, server: tuple[str, Any], when: float | None) -> None:
+    """Add the certificate of a server, and the names in it.
+
+    shown: what the event has of it; batch: what it is added to; server: address and port; when: epoch seconds, None for the arrival.
+    """
+    description = CertificateDescription(
+        fingerprint=part(shown, "hash", "sha256"),
+        subject=shown.get("subject"),
+        issuer=shown.get("issuer"),
+        not_before=shown.get("not_before"),
+        not_after=shown.get("not_after"),
+        names=part(shown, "x509", "alternative_names"),
+    )
+    described.add(batch, (server[0], "tcp", values.port(server[1] or 0, "destination.port")), description, when)

@@ -41,15 +41,15 @@ class ZeekJson(JsonFormat):
     def owns(cls, record: dict[str, Any]) -> bool:
         """Recognise by Zeek's names for the two ends, or by the columns of one of its other logs."""
         found = _flat(record)
-        return found.keys() >= _ENDS or any(found.keys() >= names for names in _OTHERS) or _is_known_host(found)
+        return found.keys() >= _ENDS or any(found.keys() >= names for names in _OTHERS) or _has_only_hosts(found)
 
     def record(self, record: dict[str, Any], batch: Batch) -> None:
         """Read one `record` into `batch`."""
         logs.read(None, _flat(record), batch)
 
 
-def _is_known_host(record: dict[str, Any]) -> bool:
-    return record.keys() == {"ts", "host"}
+def _has_only_hosts(record: dict[str, Any]) -> bool:
+    return record.keys() == {"ts", "host"} or record.keys() == logs.TRACEROUTE
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:

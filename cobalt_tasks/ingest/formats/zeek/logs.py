@@ -44,8 +44,12 @@ _BY_PORT: Final = frozenset({"kerberos", "dns"})
 _TUNNELS: Final = ("Tunnel::TEREDO", "Tunnel::VXLAN", "Tunnel::GENEVE", "Tunnel::GTPv1", "Tunnel::AYIYA")
 """Types of tunnels in UDP."""
 
+_TCP_TUNNELS: Final = ("Tunnel::HTTP", "Tunnel::SOCKS")
+
 _WITH_ENDS: Final = _TCP | _UDP | _BY_PORT | {"conn"}
 _ENDS: Final = frozenset({"id.orig_h", "id.resp_h"})
+TRACEROUTE: Final = frozenset({"ts", "src", "dst", "proto"})
+"""The columns of a log that no other one has together."""
 
 _NOT_DETAILS: Final = frozenset({
     *("ts", "uid", "proto", "_path", "_system_name", "_write_ts", "_node_name", "_log_ext"),
@@ -77,6 +81,7 @@ _SIGNS: Final = (
     ("dns", "query"),
     ("http", "method"),
     ("http", "user_agent"),
+    ("http", "response_body_len"),
     ("ssh", "kex_alg"),
     ("ssh", "auth_attempts"),
     ("quic", "client_initial_dcid"),
@@ -107,6 +112,9 @@ _SIGNS: Final = (
     ("smb_mapping", "share_type"),
     ("smb_files", "times.modified"),
     ("ntlm", "server_nb_computer_name"),
+    ("ntlm", "domainname"),
+    ("smb_cmd", "tree_service"),
+    ("smb_cmd", "referenced_file.uid"),
     ("modbus", "func"),
     ("dnp3", "fc_request"),
     ("syslog", "facility"),
@@ -118,6 +126,10 @@ _SIGNS: Final = (
     ("software", "software_type"),
     ("known_services", "port_num"),
     ("files", "fuid"),
+    # Columns of other logs too, which have one of those above as well.
+    ("radius", "tunnel_client"),
+    ("radius", "reply_msg"),
+    ("radius", "username"),
 )
 """The log a line of JSON is from, by a column only that log has, where no `_path` names it."""
 
@@ -151,6 +163,8 @@ def _guess(record: Record) -> str:
     named = record.get("_path")
     if isinstance(named, str):
         return named
+    if record.keys() == TRACEROUTE:
+        return "traceroute"
     if "host" in record and record.keys() <= {"ts", "host", "_write_ts", "_system_name"}:
         return "known_hosts"
     return next((path for path, sign in _SIGNS if sign in record), "")
@@ -198,7 +212,7 @@ def _protocol(path: str, record: Record) -> str:
     families = {path, path.partition("_")[0]}
     if not families.isdisjoint(_UDP) or record.get("tunnel_type") in _TUNNELS:
         return "udp"
-    if not families.isdisjoint(_TCP):
+    if not families.isdisjoint(_TCP) or record.get("tunnel_type") in _TCP_TUNNELS:
         return "tcp"
     return "udp" if path in _BY_PORT else "ip"
 
@@ -230,5 +244,7 @@ def _facts(path: str, record: Record, batch: Batch, server: tuple[str, str, int]
             batch.name(address, names.without_port(record["host"]), "zeek", when)
     elif "answers" in record:
         names.answers(batch, record.get("query"), record["answers"], when)
+    elif path == "ntlm":
+        batch.name(address, record.get("server_dns_computer_name"), "zeek", when)
     elif path == "ssh" and isinstance(words := record.get("server"), str) and words.startswith("SSH-"):
         batch.serve(server, "ssh", words.encode()[:_LONGEST], when)
