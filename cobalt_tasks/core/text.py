@@ -43,9 +43,14 @@ def hostname(text: str, *, wildcard: bool = False) -> str | None:
 
 
 def local_name(text: str) -> str | None:
-    """Return a name of one label, as hosts of a local network have, in lower case; None when it is none."""
-    name = text[:_LONGEST_NAME].lower().removesuffix(".")
-    return name if name != _LOCALHOST and _TOP.fullmatch(name) else None
+    """Return a name that hosts of a local network have, in lower case; None when it is none.
+
+    One label is enough (`printer`), and the last may have underscores, as the names of Docker's networks have.
+    """
+    labels = text[:_LONGEST_NAME].lower().removesuffix(".").split(".")
+    if labels[0] == _LOCALHOST or not all(_LABEL.fullmatch(label) for label in labels):
+        return None
+    return ".".join(labels) if _TOP.fullmatch(labels[-1].replace("_", "-").strip("-")) else None
 
 
 def mac_address(text: str) -> str | None:

@@ -31,10 +31,21 @@ _OPEN: Final = frozenset({"open", "up"})
 _STATES: Final = _OPEN | {"closed", "filtered", "unfiltered", "open|filtered", "closed|filtered", "unknown"}
 
 
+class _Scan(msgspec.Struct, omit_defaults=True):
+    """What is known of the scan that is being read: when it started, as it stands there, and the ports it covers."""
+
+    start: str | None = None
+    covers: dict[str, list[tuple[int, int]]] = {}
+
+
 class _XmlHosts(Format):
     scanner: ClassVar[re.Pattern[bytes]]
     longest: ClassVar[int] = 16 << 20
     """A host of 65,535 open ports has about 10 MiB."""
+
+    def __init__(self) -> None:
+        """Start before a scan."""
+        self._scan = _Scan()
 
     @classmethod
     def is_whole(cls, tail: bytes) -> bool:
@@ -98,7 +109,8 @@ class _XmlHosts(Format):
     def _host(self, host: ET.Element, position: int, batch: Batch) -> None:
         addresses = [each.get("addr") for each in host.findall("address") if each.get("addrtype") != "mac"]
         address = values.address(addresses[0] if addresses else None, "address")
-        when = values.timestamp(host.get("endtime") or host.get("starttime"))
+        # A scan of hosts without ports has its own time only.
+        when = values.timestamp(host.get("endtime") or host.get("starttime") or self._scan.start)
         for each in host.findall("hostnames/hostname"):
             batch.name(address, each.get("name"), "ptr" if each.get("type") == "PTR" else self.tool, when)
         ports = host.findall("ports/port")
@@ -178,33 +190,30 @@ class NmapXml(_XmlHosts):
     summary: ClassVar = "-oX, with services, versions, names and certificates"
     scanner: ClassVar = re.compile(rb"<nmaprun\s[^>]*scanner=[\"']nmap[\"']")
 
-    def __init__(self) -> None:
-        """Start before a scan."""
-        self._covers: dict[str, list[tuple[int, int]]] = {}
-
     @property
     def state(self) -> str | None:
-        """Which ports the scan covers."""
-        return msgspec.json.encode(self._covers).decode() if self._covers else None
+        """When the scan started, and which ports it covers."""
+        return msgspec.json.encode(self._scan).decode() if self._scan != _Scan() else None
 
     @state.setter
     def state(self, text: str | None) -> None:
-        self._covers = msgspec.json.decode(text, type=dict[str, list[tuple[int, int]]]) if text else {}
+        self._scan = msgspec.json.decode(text, type=_Scan) if text else _Scan()
 
     def between(self, data: bytes, batch: Batch) -> None:
         """Read from `data` into `batch` where a scan starts, what it covers, and whether it ended well."""
         for found in _OF_SCAN.finditer(data):
             tag, attributes = found[1], dict(_ATTRIBUTE.findall(found[2]))
             if tag == b"nmaprun":
-                self._covers = {}
+                start = attributes.get(b"start", b"").decode("ascii", "replace")
+                self._scan = _Scan(start=start if values.timestamp_or_none(start) is not None else None)
                 batch.begin_scan()
             elif tag == b"scaninfo":
                 protocol = attributes.get(b"protocol", b"").decode("ascii", "replace")
                 if protocol in _SCANNED:
-                    self._covers[protocol] = _ranges(attributes.get(b"services", b""))
+                    self._scan.covers[protocol] = _ranges(attributes.get(b"services", b""))
             elif attributes.get(b"exit") == b"success":
                 scan = batch.scan()
-                scan.covers, scan.ended = self._covers, True
+                scan.covers, scan.ended = self._scan.covers, True
 
     def covered(self, host: ET.Element, address: str, when: float | None, batch: Batch) -> None:
         """Note a host that was up and whose ports were all scanned.
@@ -238,7 +247,8 @@ def _service(service: ET.Element | None) -> tuple[str | None, str | None, str | 
     if banner is not None:
         return name or "unknown", None, None, from_escapes(banner.encode())
     if service.get("method") != "probed":
-        return None, None, None, None
+        # That it speaks TLS was found out all the same.
+        return ("ssl", None, None, b"ssl") if service.get("tunnel") == "ssl" else (None, None, None, None)
     product, version, extra = (
         values.text(service.get(key), _LONGEST_WORD) for key in ("product", "version", "extrainfo")
     )
