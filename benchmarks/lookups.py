@@ -73,7 +73,7 @@ def measure(database: Database, count: int, processes: int) -> None:
         spent = _processor_seconds(pool) - before
     finally:
         worker.terminate()
-        worker.wait(30)
+        worker.wait(60)
     first, last = _first(database, select(func.min(jobs.c.started_at), func.max(jobs.c.finished_at)))
     print(
         f"{count} look-ups in {last - first:.1f} s: {count / (last - first):.0f} a second with {processes} processes; "

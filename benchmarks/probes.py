@@ -89,7 +89,7 @@ class Run:
                 self._wait(database, worker.pid)
             finally:
                 worker.terminate()
-                worker.wait(30)
+                worker.wait(60)
             with database.reading() as connection:
                 self._read(connection)
 

@@ -17,7 +17,7 @@ _HEAD: Final = 9
 _SETTING: Final = 6
 _START: Final = re.compile(rb"\x00[\x00-\x02].\x04\x00\x00\x00\x00\x00", re.DOTALL)
 _METHOD_GET, _PATH_ROOT, _SCHEME_HTTP, _SCHEME_HTTPS = b"\x82", b"\x84", b"\x86", b"\x87"
-_AUTHORITY, _USER_AGENT = b"\x01", b"\x0f\x2b"
+_AUTHORITY, _PATH, _USER_AGENT = b"\x01", b"\x04", b"\x0f\x2b"
 """Literal fields, not to be indexed, with a name of the static table."""
 
 _LONGEST: Final = 126
@@ -32,23 +32,37 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return replace(shown, info=shown.info or "HTTP/2")
 
 
-def ask_more(target: Target, raw: bytes, _: Fingerprint) -> Steps[Fingerprint | None]:
-    """Ask a server for its page that has shown its settings only. target: the port; raw: what it answered."""
-    if as_text(raw):
-        return None
-    opened = yield Connect()
-    if opened.status is not ConnectionStatus.OPEN:
-        return None
-    return recognise((yield Send(request(target, in_tls=opened.tls is not None), is_complete=is_complete)).data)
+def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
+    """Ask a server for its page that has shown its settings only; then look as far as with HTTP/1.1.
+
+    target: the port; raw: what it answered; known: what that showed.
+    """
+
+    def fetch(path: str, _encoding: str, limit: int | None) -> Steps[bytes | None]:
+        opened = yield Connect()
+        if opened.status is not ConnectionStatus.OPEN:
+            return None
+        step = Send(request(target, path, in_tls=opened.tls is not None), is_complete=is_complete)
+        return as_text((yield step if limit is None else replace(step, limit=limit, is_evidence=False)).data)
+
+    page, shown = as_text(raw), known
+    if not page:
+        page = (yield from fetch("/", "", None)) or b""
+        shown = web.recognise(page) or known
+    found = (yield from web.look_further(page, shown, fetch)) or shown
+    return replace(found, info=found.info or "HTTP/2") if found is not known else None
 
 
-def request(target: Target, *, in_tls: bool = False) -> bytes:
-    """Return the preface, and the request for the page of a host. target: the port; in_tls: whether TLS is around it."""
+def request(target: Target, path: str = "/", *, in_tls: bool = False) -> bytes:
+    """Return the preface, and the request for a page of a host.
+
+    target: the port; path: of the page; in_tls: whether TLS is around it.
+    """
     scheme = _SCHEME_HTTPS if in_tls else _SCHEME_HTTP
     fields = (
         _METHOD_GET
         + scheme
-        + _PATH_ROOT
+        + (_PATH_ROOT if path == "/" else _PATH + _text(path))
         + _AUTHORITY
         + _text(web.host_of(target))
         + _USER_AGENT

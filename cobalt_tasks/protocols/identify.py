@@ -5,7 +5,6 @@ the port, then those that are likely anywhere, each over a connection of its own
 inside is found in the same way. The first answer that is recognised ends it.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -26,9 +25,10 @@ from cobalt_tasks.protocols.base import (
     Target,
 )
 from cobalt_tasks.protocols.fingerprint import Fingerprint
+from cobalt_tasks.protocols.greetings import greeting_is_complete
 
-_GREETING: Final = 0.5
-"""Seconds to wait for a greeting."""
+_GREETING: Final = 0.4
+"""Seconds to wait for a greeting: Monit hangs up on those that listen for half a second."""
 
 _GREETING_UNEXPECTED: Final = 0.1
 """The same where the client is known to speak first; a server that greets all the same is still recognised."""
@@ -60,8 +60,6 @@ _GENERIC: Final = frozenset({_HTTP, _TLS})
 _ENOUGH_SILENCE: Final = 2
 """Protocols whose words were met with silence, HTTP among them, after which those that reject HTTP are not tried."""
 
-_LAST_LINE: Final = re.compile(rb"(?:\A|\n)(?!\d{3}-)[^\n]*\n\Z")
-_MYSQL_HEADER: Final = 4
 _HOPELESS: Final = frozenset({ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT, ConnectionStatus.UNREACHABLE})
 
 
@@ -112,16 +110,6 @@ class Result(Struct, frozen=True, kw_only=True):
 def identify(target: Target) -> Steps[Result]:
     """Return the conversation that finds out what a port speaks."""
     return _Search(target).run()
-
-
-def greeting_is_complete(raw: bytes) -> bool:
-    """Return whether a greeting is all there: a last line (not one of `220-`, RFC 959 4.2), or a whole MySQL packet.
-
-    Some SSH servers go on with binary packets at once.
-    """
-    if _LAST_LINE.search(raw) or (raw.startswith(b"SSH-") and b"\n" in raw):
-        return True
-    return len(raw) > _MYSQL_HEADER and len(raw) == _MYSQL_HEADER + int.from_bytes(raw[:3], "little")
 
 
 def _is_tls(known: Fingerprint) -> bool:

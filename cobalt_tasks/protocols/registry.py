@@ -124,6 +124,7 @@ _MODULES: Final = (
     "ganglia",
     "iscsi",
     "quassel",
+    "bzflag",
     "firebird",
     "nbd",
     "coap",

@@ -9,7 +9,8 @@ from typing import Final
 
 from cobalt_tasks.protocols import matching, registry
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Protocol, Send, StartTls, StepResult, Steps, Target
-from cobalt_tasks.protocols.identify import ALPN_REFUSED, WEB_ALPN, greeting_is_complete
+from cobalt_tasks.protocols.greetings import greeting_is_complete
+from cobalt_tasks.protocols.identify import ALPN_REFUSED, WEB_ALPN
 
 _GREETING: Final = 0.5
 _GREETING_OWN: Final = 1.5

@@ -21,6 +21,9 @@ _PRODUCTS = (
     ("MailEnable", re.compile(rb"\bMailEnable Service, Version: ([0-9.]+)")),
 )
 
+_IN_EHLO = (("smtp-server", re.compile(rb"^250[ -][^\r\n]{1,255} Nice to meet you, ")),)
+"""Servers that name themselves in their answer to EHLO alone: smtp-server is Nodemailer's, in Node.js."""
+
 _LAST_LINE = re.compile(rb"(?:\A|\n)[0-9]{3} [^\n]*\n\Z")
 
 
@@ -51,7 +54,8 @@ def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprin
     target: the port; raw: its answer; known: what that showed.
     """
     reply = yield Send(_ehlo(target), is_complete=lambda data: bool(_LAST_LINE.search(data)))
-    return replace(known, offers_tls=b"STARTTLS" in (raw + reply.data).upper())
+    shown = replace(known, offers_tls=b"STARTTLS" in (raw + reply.data).upper())
+    return shown if shown.product else replace(shown, product=first_product(reply.data, _IN_EHLO)[0])
 
 
 def confirm(target: Target, raw: bytes) -> Steps[Fingerprint | None]:
@@ -66,7 +70,8 @@ def confirm(target: Target, raw: bytes) -> Steps[Fingerprint | None]:
         reply = yield Send(f"HELO {target.greeting_name}\r\n".encode(), is_complete=lambda data: data.endswith(b"\n"))
     if not reply.data.startswith(b"250"):
         return None
-    return Fingerprint("smtp", names=dotted_name(raw[4:]), offers_tls=b"STARTTLS" in reply.data.upper())
+    product, _ = first_product(reply.data, _IN_EHLO)
+    return Fingerprint("smtp", product, names=dotted_name(raw[4:]), offers_tls=b"STARTTLS" in reply.data.upper())
 
 
 PROTOCOL = Protocol(

@@ -1,7 +1,7 @@
 """HTTP: status line, Server and Location (RFC 9110, RFC 9112)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -18,17 +18,23 @@ _HEADER = re.compile(rb"^([A-Za-z][A-Za-z0-9-]{0,60}):[ \t]*([^\r\n]{0,2000})", 
 _TITLE = re.compile(rb"<title[^>]{0,100}>([^<]{1,300})", re.IGNORECASE)
 _GENERATOR = re.compile(rb"<meta name=[\"']generator[\"'] content=[\"']([^\"'<>]{1,100})", re.IGNORECASE)
 _REALM = re.compile(rb"realm=\"([^\"]{1,100})", re.IGNORECASE)
-_REDIRECTS = re.compile(rb"HTTP/1\.[01] 30[12378]\b")
+_REDIRECTS = re.compile(rb"HTTP/(?:1\.[01]|2) 30[12378]\b")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"^Content-Length:[ \t]*([0-9]{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _WANTS_TLS = re.compile(rb"HTTP/1\.[01] 400 .*?(?:HTTPS|SSL-enabled)", re.DOTALL)
-_FOUND = re.compile(rb"HTTP/1\.[01] 200\b")
-_NOT_FOUND = re.compile(rb"HTTP/1\.[01] 404\b")
+_FOUND = re.compile(rb"HTTP/(?:1\.[01]|2) 200\b")
+_NOT_FOUND = re.compile(rb"HTTP/(?:1\.[01]|2) 404\b")
 _PAGE = re.compile(rb"^Content-Type:[ \t]*(?:text|application/json)", re.IGNORECASE | re.MULTILINE)
 _COOKIE = re.compile(rb"^Set-Cookie:[ \t]*([!#$%&'*+.^_`|~A-Za-z0-9-]{1,60})=", re.IGNORECASE | re.MULTILINE)
 _MOST_COOKIES = 10
 _PATH = re.compile(r"[!-~]{1,500}")
 _DEFAULT_PORTS = (80, 443)
+_MOST_REDIRECTS = 2
+
+Fetch = Callable[[str, str, int | None], Steps[bytes | None]]
+"""Asks, over a connection of its own, for a path, in an encoding (empty for any), up to a limit (None: as evidence); returns the
+answer as HTTP/1.1 writes it, None if the port does not accept the connection.
+"""
 
 
 def recognise(raw: bytes) -> Fingerprint | None:
@@ -96,49 +102,58 @@ def _extras(fields: Mapping[str, bytes], application: str | None) -> dict[str, s
 
 
 def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | None]:
-    """Follow one redirect to a path of the same server, where the page has the title; then fetch metrics and the page's icon.
+    """Ask for more than the first page.
 
-    A server that is not named yet is asked for an icon all the same: its page for what it does not have may name it.
     target: the port; raw: its answer; known: what that showed.
     """
-    page, shown = raw, known
-    location = known.extras.get("location", "")
-    is_local = location.startswith("/") and not location.startswith("//")
-    if (
-        (not known.product or known.product in LIBRARIES)
-        and is_local
-        and _REDIRECTS.match(raw)
-        and (yield Connect()).status is ConnectionStatus.OPEN
-    ):
-        page = (yield Send(request(target, location), is_complete=is_complete)).data
-        shown = recognise(page) or known
+
+    def fetch(path: str, encoding: str, limit: int | None) -> Steps[bytes | None]:
+        if (yield Connect()).status is not ConnectionStatus.OPEN:
+            return None
+        step = Send(request(target, path, encoding), is_complete=is_complete)
+        return (yield step if limit is None else replace(step, limit=limit, is_evidence=False)).data
+
+    return look_further(raw, known, fetch)
+
+
+def look_further(page: bytes, known: Fingerprint, fetch: Fetch) -> Steps[Fingerprint | None]:
+    """Follow redirects to paths of the same server, where the page has the title; then fetch metrics and the page's icon.
+
+    A server that is not named yet is asked for an icon all the same: its page for what it does not have may name it.
+    page: its answer; known: what that showed; fetch: as `Fetch` describes it.
+    """
+    shown = known
+    for _ in range(_MOST_REDIRECTS):
+        location = shown.extras.get("location", "")
+        is_local = location.startswith("/") and not location.startswith("//")
+        if (shown.product and shown.product not in LIBRARIES) or not is_local or not _REDIRECTS.match(page):
+            break
+        if (answer := (yield from fetch(location, "", None))) is None:
+            break
+        page, shown = answer, recognise(answer) or shown
     is_open = bool(_STATUS.match(page)) and "location" not in shown.extras
     if is_open and not shown.version:
-        shown = (yield from _metrics(target, page, shown)) or shown
+        shown = (yield from _metrics(page, shown, fetch)) or shown
     if not shown.extras.get("title") and (shown.product or not is_open):
         return shown if shown is not known else None
-    if (yield Connect()).status is not ConnectionStatus.OPEN:
+    if (reply := (yield from fetch(favicon.path_in(page), "", favicon.LIMIT))) is None:
         return shown
-    wanted = request(target, favicon.path_in(page))
-    reply = (yield Send(wanted, is_complete=is_complete, limit=favicon.LIMIT, is_evidence=False)).data
     if _NOT_FOUND.match(reply) and not shown.product and (error := recognise(reply)) and error.product:
         return replace(shown, product=error.product, version=error.version)
     icon = _icon(reply)
     return replace(shown, extras={**shown.extras, **favicon.digests(icon)}) if icon else shown
 
 
-def _metrics(target: Target, page: bytes, shown: Fingerprint) -> Steps[Fingerprint | None]:
+def _metrics(page: bytes, shown: Fingerprint, fetch: Fetch) -> Steps[Fingerprint | None]:
     """Ask for the metrics where a page leads to them, or shows nothing at all; return the program they are of.
 
-    target: the port; page: its answer; shown: what that showed.
+    page: the port's answer; shown: what that showed; fetch: as `Fetch` describes it.
     """
     is_found = bool(_FOUND.match(page))
     if not metrics.are_worthwhile(page, is_named=bool(shown.product), is_found=is_found):
         return None
-    if (yield Connect()).status is not ConnectionStatus.OPEN:
+    if (reply := (yield from fetch(metrics.PATH, metrics.ENCODING, metrics.LIMIT))) is None:
         return None
-    wanted = request(target, metrics.PATH, metrics.ENCODING)
-    reply = (yield Send(wanted, is_complete=is_complete, limit=metrics.LIMIT, is_evidence=False)).data
     end = _HEAD_END.search(reply)
     program = metrics.program_in(reply[: end.start()], reply[end.end() :]) if end and _FOUND.match(reply) else None
     if not program or (shown.product and shown.product != program[0]):

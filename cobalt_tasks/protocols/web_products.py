@@ -56,6 +56,9 @@ WEB_PRODUCTS: Final = _table(
     ("NATS server", "body", rb'<link rel="shortcut icon" href="https?://nats\.io/'),
     ("Sanic", "body", rb"^\xe2\x9a\xa0\xef\xb8\x8f \d{3} \xe2\x80\x94 [A-Z][A-Za-z ]{1,40}\n={3,60}\n"),
     ("Fastify", "body", rb'^\{"message":"Route GET:/[^"\s]{0,500} not found","error":"Not Found","statusCode":404\}$'),
+    ("devpi-server", "x-devpi-server-version", rb"^([0-9][\w.]{0,20})"),
+    ("hapi", "body", rb'^\{"statusCode":404,"error":"Not Found","message":"Not Found"\}$'),
+    ("Xandikos", "title", rb"^Xandikos WebDAV server$"),
     ("Alertmanager", "title", rb"Alertmanager"),
     ("Prometheus node exporter", "title", rb"Node Exporter"),
     ("Grafana", "body", rb'"version":"([0-9][\w.-]{0,40})"(?s:.{0,2000}?)[gG]rafana'),
@@ -140,7 +143,19 @@ WEB_PRODUCTS: Final = _table(
 )
 
 LIBRARIES: Final = frozenset(
-    {"Cheroot", "CherryPy", "Cowboy", "daphne", "granian", "gunicorn", "Hypercorn", "Kestrel", "Medusa", "Mojolicious"}
+    {
+        "aiohttp",
+        "Cheroot",
+        "CherryPy",
+        "Cowboy",
+        "daphne",
+        "granian",
+        "gunicorn",
+        "Hypercorn",
+        "Kestrel",
+        "Medusa",
+        "Mojolicious",
+    }
     | {"Python", "Tornado", "TwistedWeb", "uvicorn", "waitress", "Werkzeug", "WSGIServer"}
 )
 """Servers that run others' applications: a page's product shows more than the Server header."""

@@ -10,7 +10,7 @@ from cobalt_tasks.core.addresses import Scope
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.protocols import registry, web
 from cobalt_tasks.protocols.base import Target
-from cobalt_tasks.protocols.identify import greeting_is_complete
+from cobalt_tasks.protocols.greetings import greeting_is_complete
 from workers.net import Net
 from workers.probes.domain import presentation
 

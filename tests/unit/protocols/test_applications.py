@@ -49,6 +49,16 @@ def test_a_redirect_of_a_library_is_followed() -> None:
     assert (shown.product, shown.version) == ("Radicale", None)
 
 
+@pytest.mark.parametrize(("last", "product"), [("/web/", "Radicale"), ("/third", "WSGIServer")])
+def test_two_redirects_are_followed(last: str, product: str) -> None:
+    """And no third. Break: `_MOST_REDIRECTS`."""
+    head = b"HTTP/1.0 302 Found\r\nServer: WSGIServer/0.2 CPython/3.11.7\r\nLocation: %b\r\n\r\n"
+    page = b"HTTP/1.0 200 OK\r\nServer: WSGIServer/0.2 CPython/3.11.7\r\n\r\n<title>Radicale Web Interface</title>"
+    answers = {b"GET / ": head % b"/web", b"GET /web ": head % last.encode(), b"GET /third ": head % b"/web/"}
+    peer = Peer({**answers, b"GET /web/ ": page, b"GET ": NOTHING})
+    assert peer.run(identify(Target("192.0.2.1", 8080))).fingerprint.product == product
+
+
 def test_an_ftp_server_that_knows_no_features() -> None:
     """A greeting in words of its own; the name of its system is FTP's."""
     refused = b"502 not implemented\r\n"

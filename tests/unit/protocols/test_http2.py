@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cobalt_tasks.protocols import hpack, http2
+from cobalt_tasks.protocols import favicon, hpack, http2
 from cobalt_tasks.protocols.base import Target
 from cobalt_tasks.protocols.identify import identify
 from tests.support.peers import Answer, Peer
@@ -103,6 +103,21 @@ def test_a_server_of_http_2_alone_is_asked_in_it(*, shows_settings: bool) -> Non
     assert (result.service, result.fingerprint.product, result.fingerprint.info) == ("http", "Test", "Page")
     result = Peer(inside=Peer(answer)).run(identify(Target("192.0.2.1", 8443)))
     assert (result.service, result.fingerprint.product) == ("https", "Test")
+
+
+def test_redirect_and_icon_are_asked_for_in_http_2() -> None:
+    """The page behind a redirect has the title, and its icon is fetched. Break: look_further in http2.ask_more."""
+    moved = frame(1, 5, b"\x08\x03302" + b"\x0f\x1f\x05/app/")
+    icon = frame(1, 4, OK + b"\x0f\x0d\x014") + frame(0, 1, b"icon")
+    pages = {b"\x84": moved, b"\x04\x05/app/": frame(1, 4, OK) + frame(0, 1, PAGE), b"\x04\x0c/favicon.ico": icon}
+
+    def answer(asked: bytes) -> Answer:
+        block = asked[asked.index(b"\x01\x05\x00\x00\x00\x01") + 6 :] if asked.startswith(b"PRI") else b"--"
+        return next((SETTINGS + page for path, page in pages.items() if block[2:].startswith(path)), None)
+
+    shown = Peer(answer).run(identify(Target("192.0.2.1", 8080))).fingerprint
+    assert (shown.service, shown.info) == ("http", "Page")
+    assert favicon.digests(b"icon").items() <= shown.extras.items()
 
 
 def test_the_request_names_host_and_scheme() -> None:

@@ -218,3 +218,12 @@ def test_http2_is_recognised() -> None:
     assert Peer(greeting=settings).run(identify(target())).service == "http"
     found = Peer({b"GET / ": None}, inside=Peer(greeting=settings)).run(identify(target(443)))
     assert (found.service, found.fingerprint.info) == ("https", "HTTP/2")
+
+
+def test_a_server_that_hangs_up_on_listeners_is_spoken_to_before() -> None:
+    """Monit does so after half a second, on any port. Break: a longer `_GREETING`."""
+    peer = Peer()
+    peer.run(identify(target()))
+    listened = next(step for step in peer.steps if isinstance(step, Send))
+    assert not listened.data
+    assert 0 < (listened.wait or 0) <= 0.4
