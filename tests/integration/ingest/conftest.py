@@ -20,6 +20,9 @@ from cobalt_tasks.ingest.streams.files import FileStream
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what a command does whatever its database is: each start of one costs as much as fifty tests without."""
+
 Ingest = Callable[..., Source]
 Tables = Callable[..., dict[str, list[tuple[Any, ...]]]]
 

@@ -25,7 +25,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.ingest.store.sources import Source
 from cobalt_tasks.ingest.streams.files import FileStream
 from cobalt_tasks.ingest.streams.journal_writer import Writer, data_file
-from tests.integration.ingest.conftest import commands
+from tests.integration.ingest.conftest import ONE_DATABASE, commands
 from tests.support.waiting import PATIENCE, wait_until
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
@@ -165,6 +165,7 @@ def test_refused_lines_are_read_again_by_their_header(
     assert rows(database, "SELECT read, accepted, rejected FROM sources") == [(1, 1, 0)]
 
 
+@ONE_DATABASE
 def test_a_dry_run_goes_on_after_a_file_that_is_none(cobalt: Any, tmp_path: Path) -> None:
     """The others are counted, and the exit code tells."""
     (tmp_path / "none").write_text("hello\n")
@@ -177,6 +178,7 @@ def test_a_dry_run_goes_on_after_a_file_that_is_none(cobalt: Any, tmp_path: Path
     assert "missing: No such file" in err
 
 
+@ONE_DATABASE
 def test_an_address_that_cannot_be_listened_to_is_an_error(cobalt: Any, database: Database) -> None:
     """It is said, and the exit code is not that of success."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -186,6 +188,7 @@ def test_an_address_that_cannot_be_listened_to_is_an_error(cobalt: Any, database
     assert "cannot listen on" in err
 
 
+@ONE_DATABASE
 def test_the_death_of_the_journal_is_said(cobalt: Any, database: Database) -> None:
     """What was journaled is stored; that there may have been more is no success."""
     running = cobalt("-", "--format", "capture")
@@ -203,6 +206,7 @@ def test_the_death_of_the_journal_is_said(cobalt: Any, database: Database) -> No
     assert rows(database, "SELECT count(*) FROM observations") == [(10,)]
 
 
+@ONE_DATABASE
 def test_a_closed_standard_input_is_an_empty_one(database: Database, home: Path) -> None:
     """`cobalt ingest - <&-` holds nothing, and breaks nothing."""
     shell = f"exec {sys.executable} -c 'from cobalt_tasks.cli import main; main()' ingest - <&-"
@@ -210,6 +214,7 @@ def test_a_closed_standard_input_is_an_empty_one(database: Database, home: Path)
     assert (done.returncode, "0 read" in done.stdout) == (0, True), done.stderr
 
 
+@ONE_DATABASE
 def test_a_long_line_of_one_sender_does_not_swallow_another_ones(cobalt: Any, database: Database) -> None:
     """It is one reject; the lines of the others stay whole, and so do its own that follow."""
     with socket.socket() as free:

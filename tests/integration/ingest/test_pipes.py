@@ -16,6 +16,7 @@ from cobalt_tasks.core import settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.ingest.streams import journal
 from cobalt_tasks.ingest.streams.journal import About
+from tests.integration.ingest.conftest import ONE_DATABASE
 from tests.support.waiting import PATIENCE, wait_until
 
 ONE = '{"type": "connection", "src_ip": "192.0.2.2", "dst_ip": "198.51.100.%d", "dst_port": %d, "timestamp": 1}\n'
@@ -97,6 +98,7 @@ def test_lines_are_stored_while_the_pipe_is_open(start: Callable[..., Running], 
     assert journals(home) == []
 
 
+@ONE_DATABASE
 def test_strict_tells_rejected_lines_by_its_exit_code(start: Callable[..., Running]) -> None:
     """With --strict the exit code is 3 when a line was rejected."""
     running = start("-", "--strict", "--json")
@@ -133,6 +135,7 @@ def rejected(database: Database) -> int:
     return count(database, "rejects")
 
 
+@ONE_DATABASE
 def test_a_signal_ends_it_at_a_checkpoint(start: Callable[..., Running], database: Database, home: Path) -> None:
     """SIGTERM ends a reading pipe at once and cleanly; what came is stored."""
     running = start("-")
@@ -145,6 +148,7 @@ def test_a_signal_ends_it_at_a_checkpoint(start: Callable[..., Running], databas
     assert "1 accepted" in out
 
 
+@ONE_DATABASE
 def test_several_pipes_are_generations_of_one_name(start: Callable[..., Running], database: Database) -> None:
     """Each pipe has its own ledger under its name."""
     for _ in range(2):
@@ -156,6 +160,7 @@ def test_several_pipes_are_generations_of_one_name(start: Callable[..., Running]
     assert [tuple(row) for row in rows] == [("tap", 1, 1), ("tap", 2, 1)]
 
 
+@ONE_DATABASE
 def test_one_missing_file_does_not_keep_the_others_from_being_read(
     start: Callable[..., Running], database: Database, tmp_path: Path
 ) -> None:
