@@ -81,21 +81,6 @@ def test_an_old_doubt_is_not_about_the_next_step(database: Database) -> None:
     assert steady(database, Moment("other", 200_000.05 - DAY)) is None
 
 
-@pytest.mark.parametrize("step", [10.0, -10.0])
-def test_the_sweep_notices_a_step_once(
-    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: float
-) -> None:
-    """Forward or back, it is logged and remembered by the sweep that sees it; the next sees none.
-
-    Break: `else True` in reaper.look_at_clock, or the `clocks.record` behind it.
-    """
-    for seconds, noticed in ((200_000.0, 0), (200_000.0 - step, 1), (200_000.0 - step, 1)):
-        monkeypatch.setattr(clocks.clock, "since_boot", lambda: Moment("sweeps", seconds))  # noqa: B023
-        assert reaper.look_at_clock(database)
-        assert len(caplog.records) == noticed, caplog.text
-    assert database.write(clocks.observe).step == 0.0
-
-
 def make(database: Database, *, ahead: float, pause: float = 0.0) -> int:
     """Make a job as if it had been made while the clock was so far ahead; return its number."""
     address = f"192.0.2.{next(NUMBERS)}"
@@ -137,6 +122,30 @@ def test_jobs_from_the_future_are_due_when_they_would_have_been(database: Databa
     with database.reading() as connection:
         states = dict(connection.execute(select(table.c.id, table.c.state)).all())
     assert states[sent] == "pending"
+
+
+@pytest.mark.parametrize(("step", "is_due"), [(10.0, False), (-10.0, True)])
+def test_the_sweep_notices_a_step_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, step: float, is_due: bool
+) -> None:
+    """Forward or back, it is logged and remembered by the sweep that sees it, and the next sees none. After a step back, what
+    lies ahead is mended, for it may have been written before.
+
+    Break: `else True` or `if may_be_ahead` in reaper.look_at_clock, or the `clocks.record` behind it.
+    """
+
+    def look(seconds: float) -> None:
+        monkeypatch.setattr(clocks.clock, "since_boot", lambda: Moment("sweeps", seconds))
+        assert reaper.look_at_clock(database)
+
+    look(200_000.0)
+    assert caplog.records == []
+    ahead = make(database, ahead=HOUR)
+    for _ in range(2):
+        look(200_000.0 - step)
+        assert len(caplog.records) == 1, caplog.text
+    assert (due_in(database, ahead) <= 0) is is_due
+    assert database.write(clocks.observe).step == 0.0
 
 
 def test_no_fact_and_no_pause_outlasts_its_kind(database: Database) -> None:
