@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, select, tuple_
 from sqlalchemy.sql.selectable import Select
 
 from cobalt_tasks.core.errors import ConfigurationError
@@ -107,20 +107,21 @@ class _PageReader:
     def _all(self, addresses: Sequence[str] | None = None) -> Iterator[Page]:
         """Yield rows in the order of their key, which is not among the columns everywhere and is read beside them."""
         key = self._exported.key
-        ordered = self._chosen.order_by(*key).limit(_ROWS_AT_ONCE)
         last: Key | None = None
         while True:
-            page = ordered if last is None else ordered.where(tuple_(*key) > find.row_of(key, last))
             with self._database.reading() as connection:
-                if addresses is not None:
-                    page = page.where(one_of(connection, key[0], addresses))
-                rows, is_whole = self._read(connection, page)
-            if not rows:
+                only = () if addresses is None else (one_of(connection, key[0], addresses),)
+                behind = only if last is None else (*only, tuple_(*key) > find.row_of(key, last))
+                end = _last_key(connection, key, behind)
+                # Between two keys: with a limit, PostgreSQL joins by reading the other tables from their start.
+                within = behind if end is None else (*behind, tuple_(*key) <= find.row_of(key, end))
+                rows, is_whole = self._read(connection, self._chosen.where(*within).order_by(*key))
+            if rows:
+                last = rows[-1][self._width :]
+                yield self._own(rows)
+            if is_whole and end is None:
                 return
-            last = rows[-1][self._width :]
-            yield self._own(rows)
-            if is_whole and len(rows) < _ROWS_AT_ONCE:
-                return
+            last = end if is_whole else last
 
     def _matching(self, search: Search, order: HostOrder) -> Iterator[Page]:
         """Yield the rows that match; `order`: of hosts."""
@@ -175,3 +176,12 @@ class _PageReader:
                 found.close()
                 return rows, False
         return rows, True
+
+
+def _last_key(connection: Connection, key: Sequence[Column[Any]], behind: Sequence[ColumnElement[bool]]) -> Key | None:
+    """Return the key of the last row of a full page, None where fewer rows are left.
+
+    key: of the table; behind: the conditions of the rows that are left.
+    """
+    found = connection.execute(select(*key).where(*behind).order_by(*key).offset(_ROWS_AT_ONCE - 1).limit(1)).first()
+    return None if found is None else tuple(found)

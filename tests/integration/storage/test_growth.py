@@ -228,6 +228,27 @@ def test_a_paused_export_holds_no_transaction(database: Database, monkeypatch: p
     assert {address(n) for n in range(50)} <= set(found)
 
 
+def test_a_row_of_an_export_costs_the_same_in_a_large_ledger(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hosts with places and scores, five times as many the second time. Break: end a page by a limit, not by a key."""
+    monkeypatch.setattr(pages, "_ROWS_AT_ONCE", 100)
+    found = []
+    for numbers in (range(FEW), range(FEW, MANY)):
+        add_ports(database, numbers)
+        place = {"country_code": "NL", "provider": "mmdb", "fetched_at": 0.0}
+        score = {"score": 0.5, "rule_version": "", "scored_at": 0.0}
+        with database.writing() as connection:
+            connection.execute(insert(tables.locations), [{**place, "address": address(n)} for n in numbers])
+            connection.execute(insert(tables.scores), [{**score, "address": address(n)} for n in numbers])
+        analyze(database)
+        rows: list[dict[str, Any]] = []
+        done = work(database, lambda rows=rows: rows.extend(exports.stream(database, "hosts").rows))
+        assert len(rows) == numbers.stop
+        found.append(done / len(rows))
+    assert found[1] < 2 * found[0]
+
+
 def _busy(database: Database) -> int:
     raw = database.engine.raw_connection()
     try:
