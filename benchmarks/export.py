@@ -46,7 +46,11 @@ sys.exit(os.waitstatus_to_exitcode(status))
 # As it is installed for users: pyarrow loads pandas and numpy where they are, and only the tests install them.
 COBALT = """
 import sys
-sys.modules["pandas"] = sys.modules["numpy"] = None
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name in {"pandas", "numpy"}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
 from cobalt_tasks.cli import main
 main()
 """

@@ -22,7 +22,7 @@ _TYPES: Final = {
     ColumnKind.DER: pa.binary(),
     ColumnKind.PEM: pa.string(),
 }
-_GROUP_ROWS: Final = 20_000
+_GROUP_ROWS: Final = 15_000
 _GROUP_BYTES: Final = 8 << 20
 _LATEST: Final = 2**62
 
