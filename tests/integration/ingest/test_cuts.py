@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from cobalt_tasks.core import settings
 from cobalt_tasks.db import tables as models
@@ -56,7 +56,17 @@ def everything(database: Database) -> Tables:
             columns = [column for column in table.c if column.name not in LEFT_OUT]
             rows = connection.execute(select(*columns)).all()
             found[table.name] = sorted((tuple(map(_timeless, row)) for row in rows), key=repr)
+        found["traffic_counts"] = _counted(connection)
     return found
+
+
+def _counted(connection: Connection) -> list[tuple[Any, ...]]:
+    """Return how many connections are counted by minutes, hours and days: a minute may end while a file is read."""
+    table = models.traffic_counts
+    sums = select(table.c.span, table.c.protocol, func.sum(table.c.connections)).group_by(
+        table.c.span, table.c.protocol
+    )
+    return sorted((span, protocol, int(number)) for span, protocol, number in connection.execute(sums))
 
 
 def _timeless(value: Any) -> Any:

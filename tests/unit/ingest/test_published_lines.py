@@ -186,3 +186,32 @@ def test_that_a_port_speaks_tls_is_no_guess() -> None:
     hosts = head + port.format(port=8443, more='tunnel="ssl"') + head + port.format(port=8080, more="")
     batch = read(PING_SCAN.format(rest=hosts), "nmap-xml")
     assert services(batch) == {("192.168.1.2", 8443): ("tls", None, None)}
+
+
+@pytest.mark.parametrize("tool", ["suricata", "packetbeat"])
+def test_the_name_that_was_asked_for_has_the_address_too(tool: str) -> None:
+    """An alias leads to another name, which has the address: both are names of the host, as in Zeek's dns.log.
+
+    Break: `asked` in suricata/facts.py or flows/packetbeat.py.
+    """
+    ends = {"src_ip": "192.0.2.53", "src_port": 53, "dest_ip": "192.0.2.2", "dest_port": 50000, "proto": "UDP"}
+    alias, address = ("www.example.com", "CNAME", "edge.example.net"), ("edge.example.net", "A", "203.0.113.9")
+    answers = [{"rrname": name, "rrtype": kind, "rdata": data} for name, kind, data in (alias, address)]
+    event = {
+        "timestamp": "2026-05-13T06:52:29.000000+0000",
+        "flow_id": 5,
+        "event_type": "dns",
+        **ends,
+        "dns": {"version": 2, "type": "answer", "rrname": "www.example.com", "rrtype": "A", "answers": answers},
+    }
+    found = [{"name": name, "type": kind, "data": data} for name, kind, data in (alias, address)]
+    beat = {
+        "@timestamp": "2026-05-13T06:52:29.000Z",
+        "agent": {"type": "packetbeat"},
+        "source": {"ip": "192.0.2.2", "port": 50000},
+        "destination": {"ip": "192.0.2.53", "port": 53},
+        "network": {"transport": "udp"},
+        "dns": {"question": {"name": "www.example.com", "type": "A"}, "answers": found},
+    }
+    batch = read(lines(event if tool == "suricata" else beat))
+    assert names(batch) == {("203.0.113.9", "www.example.com"), ("203.0.113.9", "edge.example.net")}

@@ -24,6 +24,7 @@ _COLUMNS: Final = {
 }
 _DATASETS: Final = ("flow", "network_traffic.", "netflow.")
 _POINTING: Final = ("A", "AAAA", "PTR")
+_ADDRESSES: Final = ("A", "AAAA")
 _USED: Final = frozenset({
     *("@timestamp", "@metadata", "agent", "ecs", "host", "observer", "start_time", "dest", "transport"),
 })  # fmt: skip
@@ -101,10 +102,13 @@ def _facts(record: Record, target: Record, batch: Batch, when: float | None) -> 
     shown = part(record, "tls", "server")
     if server and isinstance(shown, dict):
         _certificate(shown, batch, (server, target.get("port")), when)
-    answers = part(record, "dns", "answers")
+    answers, asked = part(record, "dns", "answers"), part(record, "dns", "question", "name")
     for each in answers[:_MOST] if isinstance(answers, list) else ():
-        if part(each, "type") in _POINTING:
+        if (kind := part(each, "type")) in _POINTING:
             names.answers(batch, part(each, "name"), [part(each, "data")], when)
+            if kind in _ADDRESSES and asked != part(each, "name"):
+                # The name that was asked for leads to others, of which the last has the address.
+                names.answers(batch, asked, [part(each, "data")], when)
 
 
 def _certificate(shown: Record, batch: Batch, server: tuple[str, Any], when: float | None) -> None:

@@ -13,6 +13,7 @@ Server = tuple[str, str, int]
 
 _TOOL: Final = "suricata"
 _POINTING: Final = ("A", "AAAA", "PTR")
+_ADDRESSES: Final = ("A", "AAAA")
 _LONGEST: Final = 256
 _MOST: Final = 64
 
@@ -97,19 +98,21 @@ def _headers(several: Any) -> dict[str, str]:
 def _dns(dns: Any, batch: Batch, when: float | None) -> None:
     if not isinstance(dns, dict):
         return
+    queries = dns.get("queries")
+    asked = dns.get("rrname") or (part(queries[0], "rrname") if isinstance(queries, list) and queries else None)
     answers = dns.get("answers")
     found = answers if isinstance(answers, list) else [dns]
     for each in found[:_MOST]:
-        if not isinstance(each, dict) or "rdata" not in each:
+        if not isinstance(each, dict) or "rdata" not in each or each.get("rrtype") not in _POINTING:
             continue
-        if each.get("rrtype") in _POINTING:
-            names.answers(batch, each.get("rrname"), [each["rdata"]], when)
-    queries = dns.get("queries")
-    first = part(queries[0], "rrname") if isinstance(queries, list) and queries else None
+        names.answers(batch, each.get("rrname"), [each["rdata"]], when)
+        if each["rrtype"] in _ADDRESSES and asked != each.get("rrname"):
+            # The name that was asked for leads to others, of which the last has the address.
+            names.answers(batch, asked, [each["rdata"]], when)
     grouped = dns.get("grouped")
     if isinstance(grouped, dict) and not isinstance(answers, list):
         for kind in _POINTING:
-            names.answers(batch, dns.get("rrname") or first, grouped.get(kind), when)
+            names.answers(batch, asked, grouped.get(kind), when)
 
 
 def _ssh(ssh: Any, batch: Batch, server: Server, when: float | None) -> None:
