@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, case, func, or_, select
 
 from cobalt_tasks.core.text import hostname
+from cobalt_tasks.db.bulk import one_of
 from cobalt_tasks.db.tables import hostnames
 
 MOST_NAMES: Final = 3
@@ -30,7 +31,7 @@ def names_of(connection: Connection, addresses: Iterable[str]) -> dict[str, tupl
     per_name = (
         select(hostnames.c.address, hostnames.c.name, func.min(order).label("place"))
         .where(
-            hostnames.c.address.in_(sorted(set(addresses))),
+            one_of(connection, hostnames.c.address, sorted(set(addresses))),
             hostnames.c.gone_since.is_(None),
             or_(hostnames.c.confirmed.is_(None), hostnames.c.confirmed.is_(True)),
         )

@@ -37,7 +37,7 @@ from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.records import ACTIVE_STATES, FINAL_STATES, SUSPECT, WORKER_LOST, Job, Outcome, State
 from cobalt_tasks.db import clocks
-from cobalt_tasks.db.bulk import among, earlier, encode, rows_of, unlocked
+from cobalt_tasks.db.bulk import among, earlier, encode, one_of, rows_of, unlocked
 from cobalt_tasks.db.engine import database_now, statement_now
 from cobalt_tasks.db.tables import hosts, is_in, jobs, written
 from cobalt_tasks.jobs import freshness, verdicts
@@ -330,8 +330,8 @@ def _claim(connection: Connection, token: str, kind: str, wanted: ColumnElement[
     rows = sorted(connection.execute(statement).mappings(), key=itemgetter("id"))
     if not BY_NAME[kind].is_active:
         return [Job(**row) for row in rows]
-    addresses = {row["address"] for row in rows}
-    reported = select(hosts.c.address).where(hosts.c.address.in_(addresses), hosts.c.discovered)
+    addresses = sorted({row["address"] for row in rows})
+    reported = select(hosts.c.address).where(one_of(connection, hosts.c.address, addresses), hosts.c.discovered)
     discovered = set(connection.execute(reported).scalars())
     return [Job(**row, discovered=row["address"] in discovered) for row in rows]
 
