@@ -8,6 +8,7 @@ from sqlalchemy import text, update
 
 from cobalt_tasks.core import settings as environment
 from cobalt_tasks.core.errors import OutOfTimeError
+from cobalt_tasks.core.timeouts import SWEEP_SECONDS
 from cobalt_tasks.db import clocks, tables
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import upgrade
@@ -130,3 +131,8 @@ def test_a_round_of_before_the_clock_was_stepped_back_is_not_believed(ledger: Da
         connection.execute(text("UPDATE rounds SET ended_at = ended_at + 3600, started_at = started_at + 3600"))
     seen = found(ledger, "sweep")
     assert (seen.started, seen.ended) == (None, None)
+
+
+def test_beat_never_comes_too_early_for_the_next_round() -> None:
+    """The pause behind a round is over when the next message arrives: no round is left out. Break: `_PAUSE_SECONDS`."""
+    assert rounds._PAUSE_SECONDS < SWEEP_SECONDS

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.records import NewJob
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.jobs import backlog, creation
@@ -86,6 +87,17 @@ def test_a_job_that_was_tried_and_is_due_again_is_late(ledger: Database) -> None
     now = time.time()
     change(ledger, f"not_before = {now - 5}, started_at = {now - 10}, outcome = 'silent'", "domain")
     assert find(ledger)["domain"].finished is False
+
+
+@pytest.mark.parametrize("state", ["pending", "sent"])
+def test_levels_that_a_kind_does_not_have_are_found(ledger: Database, state: str) -> None:
+    """Of each level that another version may have written, and of none that is ours. Break: the gaps in unknown_levels."""
+    for kind in (BY_NAME["domain"], BY_NAME["geolocation"]):
+        for level in range(12):
+            change(ledger, f"level = {level}, state = '{state}'", kind.name)
+            with ledger.reading() as connection:
+                found = backlog.unknown_levels(connection, kind)
+            assert found == ([] if level in kind.levels else [level])
 
 
 def test_its_cost_does_not_grow_with_the_jobs(ledger: Database) -> None:

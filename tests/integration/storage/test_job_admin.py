@@ -129,3 +129,15 @@ def test_only_old_history_is_pruned(database: Database) -> None:
         connection.execute(update(table).where(table.c.state == State.DEAD).values(finished_at=time.time()))
     assert database.write(job_admin.prune, keep_limits.of_days(0.001)) == 3
     assert sorted(states(database)) == ["dead", "running"]
+
+
+def test_a_state_that_cannot_be_changed_selects_nothing(sqlite_database: Database) -> None:
+    """What is done is not cancelled, and what waits is not retried. Break: `wanted` in admin._page_by_page."""
+    add(sqlite_database, 2, State.DONE)
+    assert job_admin.cancel(sqlite_database, Selection(state=State.DONE)) == 0
+    assert states(sqlite_database) == ["done"] * 2
+
+
+def test_an_empty_ledger_is_pruned_by_size(sqlite_database: Database) -> None:
+    """There is no row to go by, and none to delete. Break: None in old_rows.cutoff."""
+    assert sqlite_database.write(job_admin.prune, keep_limits.KeepLimit("1MB")) == 0
