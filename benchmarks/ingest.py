@@ -203,7 +203,9 @@ class BarePostgresql(Bare):
         super().__init__()
         self.connection = psycopg.connect(url)
         for table in ("hosts", "ports"):
-            self.connection.execute(f"CREATE TEMP TABLE new_{table} (LIKE {table}) ON COMMIT DELETE ROWS")
+            self.connection.execute(
+                f"CREATE TEMP TABLE new_{table} (LIKE {table} INCLUDING DEFAULTS) ON COMMIT DELETE ROWS"
+            )
         self.connection.commit()
 
     def write(self, table: str, columns: str, rows: list[tuple]) -> None:
