@@ -16,6 +16,7 @@ from cobalt_tasks.core.records import State
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import breakers, cursors, freshness, locations, quotas
+from cobalt_tasks.geolocation import geolocator
 from cobalt_tasks.jobs import creation
 from cobalt_tasks.jobs import store as queue
 from tests.support.geolocation import KIND, LEASE, Ledger, public, say
@@ -26,6 +27,14 @@ from tests.support.providers import with_provider
 def ledger(database: Database, configured: Settings) -> Ledger:
     """A ledger, and a geolocator without local databases."""
     return Ledger(database, configured)
+
+
+@pytest.fixture
+def long_wait(monkeypatch: pytest.MonkeyPatch) -> float:
+    """The seconds after which a part of a call is worthwhile: more than any test takes."""
+    seconds = 1000.0
+    monkeypatch.setattr(geolocator, "_DEMAND", replace(geolocator._DEMAND, max_wait=seconds))
+    return seconds
 
 
 @pytest.fixture
@@ -46,7 +55,9 @@ def test_what_a_local_database_knows_is_done_and_nobody_is_asked(with_databases:
     assert ip_api.calls == []
 
 
-def test_what_it_does_not_know_waits_uncounted_and_is_asked_in_one_call(ledger: Ledger, ip_api: Any) -> None:
+def test_what_it_does_not_know_waits_uncounted_and_is_asked_in_one_call(
+    ledger: Ledger, ip_api: Any, long_wait: float
+) -> None:
     """Jobs wait for a budget without losing an attempt; after a short wait a part-filled call is worthwhile."""
     ledger.add("9.9.9.9", "11.0.0.1")
     ledger.local()
@@ -54,7 +65,7 @@ def test_what_it_does_not_know_waits_uncounted_and_is_asked_in_one_call(ledger: 
     assert ledger.job("9.9.9.9").attempts == 0
     assert ledger.geolocator.worthwhile_calls(ledger.database) == 0
     assert ledger.remote() == 0
-    ledger.pass_time(2)
+    ledger.pass_time(long_wait)
     assert ledger.geolocator.worthwhile_calls(ledger.database) == 1
     assert ledger.remote() == 2
     assert ledger.states() == {"done: located": 2}
@@ -71,13 +82,13 @@ def test_what_it_does_not_know_waits_uncounted_and_is_asked_in_one_call(ledger: 
     assert found.fetched_at == pytest.approx(time.time(), abs=60)
 
 
-def test_calls_are_packed_full_before_one_is_spent(ledger: Ledger, ip_api: Any) -> None:
+def test_calls_are_packed_full_before_one_is_spent(ledger: Ledger, ip_api: Any, long_wait: float) -> None:
     """250 fresh jobs are two full calls; the rest has a call of its own only when it has waited."""
     ledger.add(*public(250))
     ledger.local()
     assert ledger.geolocator.worthwhile_calls(ledger.database) == 2
     assert [ledger.remote(), ledger.remote(), ledger.remote()] == [100, 100, 0]
-    ledger.pass_time(2)
+    ledger.pass_time(long_wait)
     assert ledger.geolocator.worthwhile_calls(ledger.database) == 1
     assert ledger.remote() == 50
     assert [len(addresses) for _, addresses in ip_api.calls] == [100, 100, 50]
