@@ -36,7 +36,7 @@ _TROUBLE = (KombuError, redis.RedisError, OSError)
 BATCH_SECONDS = 1.0
 """How long a batch of a flood is to take. An urgent job waits for what is under way, and that varies: about two seconds."""
 
-_MARKED_AT_ONCE = 2000
+_MARKED_AT_ONCE = 1000
 """Jobs marked as sent in one transaction: SQLite has one writer, and other processes must not wait long for it."""
 
 SUSPECTS = 32
