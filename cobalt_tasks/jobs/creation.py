@@ -20,6 +20,9 @@ _MOST_ACTIVE: Final = 10_000
 
 _LEVELS: Final = {(kind.name, urgency): kind.level(urgency) for kind in KINDS for urgency in Urgency}
 
+_CLOCK_STEP: Final = 0.002
+"""Seconds that SQLite's clock may be behind ours, since it counts milliseconds."""
+
 _STAGED: Final = {
     "kind": "text",
     "address": "text",
@@ -77,8 +80,8 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
     if connection.dialect.name == "postgresql":
         pg_copy.stage(connection, "jobs", _STAGED, rows)
         return connection.exec_driver_sql(statement, {"steady": steady}).rowcount
-    # SQLite is on this machine: its clock is ours.
-    now = time.time()
+    # SQLite is on this machine: its clock is ours, in milliseconds. A job that is made now is due at once.
+    now = time.time() - _CLOCK_STEP
     with counts.adding(connection, jobs):
         return connection.exec_driver_sql(statement, [(*row, now, steady) for row in rows]).rowcount
 

@@ -79,6 +79,15 @@ def test_a_job_that_waits_for_its_next_try_starts_when_somebody_asks(database: D
     assert len(database.write(jobs.mark_sent, "banner", 0, 10)) == 1
 
 
+def test_a_new_job_is_due_at_once(database: Database) -> None:
+    """Each is sent by the very next statement, not by the sweep seconds later. Break: `_CLOCK_STEP` in creation.py."""
+    for number in range(100):
+        job = banner_job(number + 1)
+        assert database.write(
+            lambda c, job=job: (creation.create(c, [job]), len(jobs.mark_sent(c, "banner", 1, 10)))
+        ) == (1, 1)
+
+
 def test_a_message_delivered_twice_does_nothing_the_second_time(database: Database) -> None:
     """Only the first claim gets the jobs: invariant 3 of docs/architecture.md. Break: the state condition in jobs.claim."""
     database.write(creation.create, [banner_job(port) for port in (22, 80)])

@@ -21,6 +21,7 @@ from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import Exchange
 from cobalt_tasks.jobs.polite import Limits
 from tests.integration.workers.conftest import Ledger
+from tests.support.waiting import PATIENCE
 from workers import queues
 from workers.context import WorkerContext
 from workers.handshake_bytes import HANDSHAKE_BYTES
@@ -56,6 +57,9 @@ class Watched:
 def make(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Makes what a worker process has, with changes of its settings."""
     made: list[WorkerContext] = []
+    # As long as it takes: these tests are not about the time of one task.
+    monkeypatch.setattr("workers.window.REFILL_SECONDS", PATIENCE)
+    monkeypatch.setattr("workers.window._END_SECONDS", 2 * PATIENCE)
 
     def make(**changes: str) -> WorkerContext:
         for name, value in {"COBALT_SCOPE": "127.0.0.0/8", **changes}.items():
