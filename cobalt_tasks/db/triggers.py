@@ -11,6 +11,9 @@ The job leaves such a row when it ceases to be pending. With those rows they are
 whatever becomes of the jobs; a row for each new job would slow input down.
 """
 
+COVERED = "covered geolocation"
+"""The name of a count: rows of geolocation in `freshness`, the hosts whose first job has ceased to be pending."""
+
 _TABLES = ("observations", "hosts", "ports")
 _KEY = "kind, address, protocol, port"
 _PENDING = "{0}.state = 'pending' AND {0}.kind = 'geolocation'"
@@ -61,6 +64,11 @@ def _sqlite() -> Iterator[str]:
         f"CREATE TRIGGER cover_jobs_update AFTER UPDATE OF state ON jobs WHEN {changed} AND {first} "
         f"BEGIN {started}; {cover}; END"
     )
+    for verb, row, change in (("INSERT", "new", 1), ("DELETE", "old", -1)):
+        yield (
+            f"CREATE TRIGGER count_freshness_{verb.lower()} AFTER {verb} ON freshness WHEN {row}.kind = 'geolocation' "
+            f"BEGIN {_sqlite_add(repr(COVERED), change)}; END"
+        )
     yield f"CREATE TRIGGER count_jobs_delete AFTER DELETE ON jobs BEGIN {old}; END"
     yield f"CREATE TRIGGER cover_jobs_delete AFTER DELETE ON jobs WHEN {first} BEGIN {started}; END"
 
@@ -74,6 +82,9 @@ def _postgresql() -> Iterator[str]:
         if table != "observations":
             yield from _function(f"count_{table}_insert", table, "INSERT", _rows(table, "new_rows", 1))
         yield from _function(f"count_{table}_delete", table, "DELETE", _rows(table, "old_rows", -1))
+    for verb, rows, change in (("INSERT", "new_rows", 1), ("DELETE", "old_rows", -1)):
+        covered = f"{_rows(COVERED, rows, change)} WHERE kind = 'geolocation'"
+        yield from _function(f"count_freshness_{verb.lower()}", "freshness", verb, covered)
     old = "SELECT 'jobs ' || kind || ' ' || state AS name, -1 AS change FROM old_rows"
     new = "SELECT 'jobs ' || kind || ' ' || state AS name, 1 AS change FROM new_rows"
     made, gone = (
@@ -94,8 +105,8 @@ def _postgresql() -> Iterator[str]:
     yield from _function("count_jobs_delete", "jobs", "DELETE", f"{old} UNION ALL {gone}")
 
 
-def _rows(table: str, rows: str, change: int) -> str:
-    return f"SELECT '{table}' AS name, count(*) * {change} AS change FROM {rows}"  # noqa: S608  # our own names
+def _rows(name: str, rows: str, change: int) -> str:
+    return f"SELECT '{name}' AS name, count(*) * {change} AS change FROM {rows}"  # noqa: S608  # our own names
 
 
 def _function(name: str, table: str, verb: str, changes: str, more: str = "") -> Iterator[str]:

@@ -26,7 +26,6 @@ from cobalt_tasks.db.engine import database_now
 from cobalt_tasks.db.tables import (
     breakers,
     certificates,
-    freshness,
     hostnames,
     hosts,
     is_in,
@@ -40,7 +39,6 @@ from cobalt_tasks.db.tables import (
     sources,
 )
 
-_GEOLOCATION = "geolocation"
 _MOST_RECENT = 2_000_000
 _THREAT = 0.5
 """Above which score a connection to a host is an active threat (CobaltGraph 0.1)."""
@@ -200,15 +198,12 @@ def coverage(connection: Connection) -> Coverage:
 
     An address that is not public gets no such work and does not count; a failed look-up does.
     """
-    # The first job on a host leaves a row there once it is sent; those before that are counted (db/triggers.py).
-    worked_on = select(func.count()).where(freshness.c.kind == _GEOLOCATION).scalar_subquery()
     # Two parts, of which the index alone answers the large one.
     with_country = select(func.count()).where(locations.c.country_code.is_not(None)).scalar_subquery()
     is_rest = and_(locations.c.country_code.is_(None), locations.c.latitude.is_not(None))
     rest = select(func.count()).where(is_rest).scalar_subquery()
-    started, *parts = connection.execute(select(worked_on, with_country, rest)).one()
-    all_hosts = started + counts.unstarted(connection)
-    located_hosts = sum(parts)
+    located_hosts = sum(connection.execute(select(with_country, rest)).one())
+    all_hosts = counts.covered(connection) + counts.unstarted(connection)
     share = located_hosts / all_hosts if all_hosts else 0.0
     return Coverage(hosts=all_hosts, located=located_hosts, coverage=share)
 

@@ -13,6 +13,8 @@ _STATEMENTS = (
         "INSERT INTO freshness (kind, address, protocol, port) SELECT DISTINCT kind, address, protocol, port FROM jobs "
         "WHERE kind = 'geolocation' AND state <> 'pending' ON CONFLICT DO NOTHING"
     ),
+    "DELETE FROM counts WHERE name = 'covered geolocation'",
+    "INSERT INTO counts (name, slot, number) SELECT 'covered geolocation', 0, count(*) FROM freshness WHERE kind = 'geolocation'",
     (
         "INSERT INTO counts (name, slot, number) SELECT 'unstarted geolocation', 0, count(*) FROM jobs "
         "WHERE kind = 'geolocation' AND state = 'pending' AND address NOT IN (SELECT address FROM freshness WHERE kind = 'geolocation')"
