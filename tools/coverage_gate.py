@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parents[1]
 WHOLE: Final = 93.5
 """The least percent of lines and branches of the whole program."""
 BRANCHES: Final[Mapping[str, float]] = {
-    "cobalt_tasks/jobs": 94.0,
+    "cobalt_tasks/jobs": 93.5,
     "cobalt_tasks/ingest": 92.5,
     "cobalt_tasks/core/addresses.py": 100.0,
     "cobalt_tasks/core/special_networks.py": 100.0,
