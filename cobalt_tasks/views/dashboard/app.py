@@ -36,7 +36,7 @@ from cobalt_tasks.views.dashboard.heads import Heads
 from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.overview_routes import add_overview
 from cobalt_tasks.views.dashboard.pages import add_pages
-from cobalt_tasks.views.dashboard.route_parts import Before, Limit, address_of, json_answer
+from cobalt_tasks.views.dashboard.route_parts import IN_DIGITS, Before, Limit, address_of, json_answer
 from cobalt_tasks.views.dashboard.search_routes import Mark, OptionalText, add_search, found_page
 from cobalt_tasks.views.dashboard.security import (
     Admission,
@@ -139,7 +139,7 @@ def _add_layers(app: FastAPI, settings: Settings, login: access.Login | None) ->
 def _add_documents(app: FastAPI) -> None:
     @app.get("/api/data", tags=["live"])
     @answers(documents.DataAnswer)
-    def data(request: Request, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Response:
+    def data(request: Request, limit: Annotated[int, IN_DIGITS, Query(ge=1, le=5000)] = 500) -> Response:
         """Return the connections of the last minute, threat zones, health, metrics and the status in one document."""
         return json_answer(_live(request).data(limit))
 
@@ -215,7 +215,7 @@ def _add_hosts(app: FastAPI) -> None:
         q: OptionalText = None,
         limit: Limit = 100,
         country: Annotated[str | None, Query(pattern="^[A-Za-z]{2}$", description="Two letters, such as NL.")] = None,
-        port: Annotated[int | None, Query(ge=0, le=65535)] = None,
+        port: Annotated[int | None, IN_DIGITS, Query(ge=0, le=65535)] = None,
         service: Annotated[str | None, Query(max_length=64, pattern=_NO_NUL, description="Such as ssh.")] = None,
         order: Annotated[
             HostOrder,
@@ -289,7 +289,9 @@ def _add_lists(app: FastAPI) -> None:
         limit: Limit = 100,
         after: Mark = None,
         before: Before = None,
-        seconds: Annotated[float | None, Query(gt=0, le=86400, description="Only what arrived of late.")] = None,
+        seconds: Annotated[
+            float | None, IN_DIGITS, Query(gt=0, le=86400, description="Only what arrived of late.")
+        ] = None,
     ) -> Response:
         """Return connections, the newest first, with what is known of their far ends by now.
 

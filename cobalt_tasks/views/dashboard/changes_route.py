@@ -11,12 +11,18 @@ from cobalt_tasks.views import changes as views
 from cobalt_tasks.views import notes as views_of_notes
 from cobalt_tasks.views.dashboard.answers import ChangePage, NoteList
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.route_parts import Limit, address_of, json_answer
+from cobalt_tasks.views.dashboard.route_parts import IN_DIGITS, Limit, address_of, json_answer
 
-Since = Annotated[float | None, Query(ge=0, le=1e11, description="Only changes recorded since, in epoch seconds.")]
+Since = Annotated[
+    float | None, IN_DIGITS, Query(ge=0, le=1e11, description="Only changes recorded since, in epoch seconds.")
+]
 Host = Annotated[str | None, Query(max_length=64, description="Only changes of this host.")]
-Before = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="The `next` of the page before: older changes.")]
-After = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only newer ids, oldest first: resume at `next`.")]
+Before = Annotated[
+    int | None, IN_DIGITS, Query(ge=0, le=2**63 - 1, description="The `next` of the page before: older changes.")
+]
+After = Annotated[
+    int | None, IN_DIGITS, Query(ge=0, le=2**63 - 1, description="Only newer ids, oldest first: resume at `next`.")
+]
 
 
 Everything = Annotated[bool, Query(alias="all", description="Also those that are over.")]

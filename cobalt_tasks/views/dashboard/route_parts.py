@@ -1,14 +1,31 @@
 """What many routes have in common: parameters of lists with their bounds, addresses, and answers in JSON."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Final
 
 import msgspec
 from fastapi import HTTPException, Query, Response
+from pydantic import BeforeValidator
 
 from cobalt_tasks.core.addresses import canonical
 
-Limit = Annotated[int, Query(ge=1, le=500, description="Rows at most.")]
-Before = Annotated[int | None, Query(ge=0, le=2**63 - 1, description="Only rows with a smaller id: the page's `next`.")]
+_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+
+
+def _require_digits(value: object) -> object:
+    """Refuse what Python reads as a number and the description does not allow: spaces, a plus, underscores, infinity."""
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError("write a number in digits")
+    return value
+
+
+IN_DIGITS: Final = BeforeValidator(_require_digits)
+"""Part of the type of each parameter that is a number."""
+
+Limit = Annotated[int, IN_DIGITS, Query(ge=1, le=500, description="Rows at most.")]
+Before = Annotated[
+    int | None, IN_DIGITS, Query(ge=0, le=2**63 - 1, description="Only rows with a smaller id: the page's `next`.")
+]
 
 
 def address_of(text: str) -> str:

@@ -13,7 +13,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.views import health
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.route_parts import json_answer
+from cobalt_tasks.views.dashboard.route_parts import IN_DIGITS, json_answer
 from cobalt_tasks.views.in_force import InForce, in_words
 
 
@@ -119,9 +119,11 @@ def add_setup(app: FastAPI, settings: Settings) -> None:
     def alerts(
         request: Request,
         state: MessageState = None,
-        limit: Annotated[int, Query(ge=1, le=500, description="Messages at most.")] = 100,
+        limit: Annotated[int, IN_DIGITS, Query(ge=1, le=500, description="Messages at most.")] = 100,
         before: Annotated[
-            int | None, Query(ge=0, le=2**63 - 1, description="Only messages with a smaller id: the page's `next`.")
+            int | None,
+            IN_DIGITS,
+            Query(ge=0, le=2**63 - 1, description="Only messages with a smaller id: the page's `next`."),
         ] = None,
     ) -> Response:
         """Return the rules and receivers of alerts.toml without secrets, and messages, the newest first, with their states.
