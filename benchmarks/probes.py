@@ -110,7 +110,9 @@ class Run:
         self.left = len(rows) - len(ended)
         self.outcomes = dict(Counter(row.outcome for row in rows))
         self.seconds = max(row.finished_at for row in ended) - min(row.started_at for row in ended)
-        good = [row.finished_at - row.started_at for row in ended if row.port == hostile_peers.PORTS["good"]]
+        found = [row for row in ended if row.port == hostile_peers.PORTS["good"] and row.outcome == "open"]
+        good = [row.finished_at - row.started_at for row in found]
+        self.found = len(found)
         self.good = statistics.quantiles(good, n=20)[-1] if len(good) > 1 else math.nan
 
 
@@ -179,7 +181,8 @@ def hostile(processes: int, folder: str) -> None:
     random.Random(1).shuffle(everything)
     run = Run(everything, processes, folder)
     print(
-        f"{GOOD} good among {len(others)} hostile targets: 95th percentile {run.good:.2f} s, alone {alone.good:.2f} s, at "
+        f"{run.found} of {GOOD} good ones found among {len(others)} hostile targets ({alone.found} alone): 95th percentile "
+        f"{run.good:.2f} s, alone {alone.good:.2f} s, at "
         f"most {1.5 * alone.good + 0.5:.2f} s; all in {run.seconds:.1f} s, {run.left} left; {run.outcomes}",
         flush=True,
     )

@@ -49,7 +49,7 @@ async def _resets(_: Reader, writer: Writer) -> None:
 async def _tls_garbage(reader: Reader, writer: Writer) -> None:
     if await reader.read(1000):
         await _say(writer, b"\x16\x03\x03\x40\x00" + os.urandom(16384))
-        await asyncio.sleep(_HOLD)
+        await _hold(reader)
 
 
 async def _redirects(reader: Reader, writer: Writer) -> None:
@@ -79,14 +79,14 @@ async def _closes(_: Reader, writer: Writer) -> None:
     writer.close()
 
 
-async def _silent(_: Reader, __: Writer) -> None:
-    await asyncio.sleep(2 * _HOLD)
+async def _silent(reader: Reader, _: Writer) -> None:
+    await _hold(reader, 2 * _HOLD)
 
 
 async def _half_hello(reader: Reader, writer: Writer) -> None:
     if await reader.read(1000):
         await _say(writer, _HELLO + os.urandom(20))
-        await asyncio.sleep(_HOLD)
+        await _hold(reader)
 
 
 async def _web_drips(reader: Reader, writer: Writer) -> None:
@@ -105,9 +105,9 @@ async def _endless_ssh(_: Reader, writer: Writer) -> None:
         await asyncio.sleep(2)
 
 
-async def _zeros(_: Reader, writer: Writer) -> None:
+async def _zeros(reader: Reader, writer: Writer) -> None:
     await _say(writer, bytes(4_000_000))
-    await asyncio.sleep(_HOLD)
+    await _hold(reader)
 
 
 async def _endless_lines(_: Reader, writer: Writer) -> None:
@@ -122,10 +122,10 @@ async def _greets_and_resets(_: Reader, writer: Writer) -> None:
     _reset(writer)
 
 
-async def _half_open(_: Reader, writer: Writer) -> None:
+async def _half_open(reader: Reader, writer: Writer) -> None:
     await _say(writer, b"x")
     writer.write_eof()
-    await asyncio.sleep(_HOLD)
+    await _hold(reader)
 
 
 async def _echoes(reader: Reader, writer: Writer) -> None:
@@ -227,6 +227,14 @@ def _guarded(handler: Handler) -> Handler:
         writer.transport.abort()
 
     return handle
+
+
+async def _hold(reader: Reader, seconds: float = _HOLD) -> None:
+    """Say nothing for so long, or until the client hangs up: thousands that stay open use up the descriptors."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while await reader.read(4096):
+                pass
 
 
 async def _say(writer: Writer, data: bytes) -> None:
