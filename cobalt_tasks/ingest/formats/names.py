@@ -7,6 +7,9 @@ from typing import Any, Final
 from cobalt_tasks.core.addresses import canonical
 from cobalt_tasks.ingest.batch import Batch
 
+POINTING: Final = ("A", "AAAA", "PTR")
+"""Types of records of the DNS that say which name an address has."""
+
 _LONGEST: Final = 512
 _MOST_ANSWERS: Final = 64
 _ARPA: Final = re.compile(r"((?:\d{1,3}\.){4})in-addr\.arpa\.?|((?:[0-9a-f]\.){32})ip6\.arpa\.?", re.IGNORECASE)
@@ -62,6 +65,25 @@ def answers(batch: Batch, question: object, found: Any, when: float | None) -> N
             batch.name(asked, each, "ptr", when)
         elif address := canonical(each.strip()):
             batch.name(address, question, "dns", when)
+
+
+def record(batch: Batch, asked: object, owner: object, kind: object, value: object, when: float | None) -> None:  # noqa: PLR0913, PLR0917  # a record has as many parts
+    """Add the names that one record in an answer of the DNS gives to an address; of other types than `POINTING`, none.
+
+    Args:
+        batch: what they are added to.
+        asked: the name that was asked for: it may lead to others, of which the last has the address.
+        owner: the name that the record is of.
+        kind: its type.
+        value: an address, or the name for one.
+        when: epoch seconds, None for the arrival.
+
+    """
+    if kind not in POINTING:
+        return
+    answers(batch, owner, [value], when)
+    if kind != "PTR" and asked != owner:
+        answers(batch, asked, [value], when)
 
 
 def address_of(question: str) -> str | None:

@@ -23,8 +23,6 @@ _COLUMNS: Final = {
     "protocol": "network.transport",
 }
 _DATASETS: Final = ("flow", "network_traffic.", "netflow.")
-_POINTING: Final = ("A", "AAAA", "PTR")
-_ADDRESSES: Final = ("A", "AAAA")
 _USED: Final = frozenset({
     *("@timestamp", "@metadata", "agent", "ecs", "host", "observer", "start_time", "dest", "transport"),
 })  # fmt: skip
@@ -104,11 +102,7 @@ def _facts(record: Record, target: Record, batch: Batch, when: float | None) -> 
         _certificate(shown, batch, (server, target.get("port")), when)
     answers, asked = part(record, "dns", "answers"), part(record, "dns", "question", "name")
     for each in answers[:_MOST] if isinstance(answers, list) else ():
-        if (kind := part(each, "type")) in _POINTING:
-            names.answers(batch, part(each, "name"), [part(each, "data")], when)
-            if kind in _ADDRESSES and asked != part(each, "name"):
-                # The name that was asked for leads to others, of which the last has the address.
-                names.answers(batch, asked, [part(each, "data")], when)
+        names.record(batch, asked, part(each, "name"), part(each, "type"), part(each, "data"), when)
 
 
 def _certificate(shown: Record, batch: Batch, server: tuple[str, Any], when: float | None) -> None:

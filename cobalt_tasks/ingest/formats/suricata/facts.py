@@ -12,8 +12,6 @@ Record = dict[str, Any]
 Server = tuple[str, str, int]
 
 _TOOL: Final = "suricata"
-_POINTING: Final = ("A", "AAAA", "PTR")
-_ADDRESSES: Final = ("A", "AAAA")
 _LONGEST: Final = 256
 _MOST: Final = 64
 
@@ -103,15 +101,11 @@ def _dns(dns: Any, batch: Batch, when: float | None) -> None:
     answers = dns.get("answers")
     found = answers if isinstance(answers, list) else [dns]
     for each in found[:_MOST]:
-        if not isinstance(each, dict) or "rdata" not in each or each.get("rrtype") not in _POINTING:
-            continue
-        names.answers(batch, each.get("rrname"), [each["rdata"]], when)
-        if each["rrtype"] in _ADDRESSES and asked != each.get("rrname"):
-            # The name that was asked for leads to others, of which the last has the address.
-            names.answers(batch, asked, [each["rdata"]], when)
+        if isinstance(each, dict) and "rdata" in each:
+            names.record(batch, asked, each.get("rrname"), each.get("rrtype"), each["rdata"], when)
     grouped = dns.get("grouped")
     if isinstance(grouped, dict) and not isinstance(answers, list):
-        for kind in _POINTING:
+        for kind in names.POINTING:
             names.answers(batch, asked, grouped.get(kind), when)
 
 
