@@ -1,6 +1,5 @@
 """Makes jobs: the only INSERT into the table `jobs`. Through the driver, since input makes them by the thousand."""
 
-import time
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final
@@ -12,6 +11,7 @@ from cobalt_tasks.core.catalog import KINDS
 from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import ACTIVE_STATES, NewJob, State
 from cobalt_tasks.db import clocks, counts, pg_copy
+from cobalt_tasks.db.engine import database_now
 from cobalt_tasks.db.tables import ACTIVE, jobs
 from cobalt_tasks.jobs import freshness
 
@@ -19,9 +19,6 @@ _MOST_ACTIVE: Final = 10_000
 """Active jobs of a kind with which no fact of that kind is refreshed."""
 
 _LEVELS: Final = {(kind.name, urgency): kind.level(urgency) for kind in KINDS for urgency in Urgency}
-
-_CLOCK_STEP: Final = 0.002
-"""Seconds that SQLite's clock may be behind ours, since it counts milliseconds."""
 
 _STAGED: Final = {
     "kind": "text",
@@ -32,7 +29,8 @@ _STAGED: Final = {
     "forced": "boolean",
 }
 _SQLITE_ROW: Final = (
-    "(SELECT ?1 AS kind, ?2 AS address, ?3 AS protocol, ?4 AS port, ?5 AS level, ?6 AS forced, ?7 AS now)"
+    "(SELECT ?1 AS kind, ?2 AS address, ?3 AS protocol, ?4 AS port, ?5 AS level, ?6 AS forced, "
+    f"{database_now().compile(dialect=sqlite.dialect())} AS now)"
 )
 _POSTGRESQL_ROWS: Final = (
     "(SELECT staged_jobs.*, clock.now FROM staged_jobs CROSS JOIN "
@@ -80,10 +78,8 @@ def create(connection: Connection, new: Iterable[NewJob]) -> int:
     if connection.dialect.name == "postgresql":
         pg_copy.stage(connection, "jobs", _STAGED, rows)
         return connection.exec_driver_sql(statement, {"steady": steady}).rowcount
-    # SQLite is on this machine: its clock is ours, in milliseconds. A job that is made now is due at once.
-    now = time.time() - _CLOCK_STEP
     with counts.adding(connection, jobs):
-        return connection.exec_driver_sql(statement, [(*row, now, steady) for row in rows]).rowcount
+        return connection.exec_driver_sql(statement, [(*row, steady) for row in rows]).rowcount
 
 
 def refresh(connection: Connection, kind: str, limit: int) -> int:
@@ -120,5 +116,5 @@ def _statement(dialect: str) -> str:
     # As a part of a whole statement, so that `new` is the table outside.
     whole: Select[Any] = select(literal_column("1")).select_from(new).where(test)
     text = str(whole.compile(dialect=language, compile_kwargs={"literal_binds": True})).partition("WHERE ")[2]
-    rows, steady = (_SQLITE_ROW, "?8") if dialect == "sqlite" else (_POSTGRESQL_ROWS, "%(steady)s::double precision")
+    rows, steady = (_SQLITE_ROW, "?7") if dialect == "sqlite" else (_POSTGRESQL_ROWS, "%(steady)s::double precision")
     return _CREATE.format(rows=rows, is_fresh_or_paused=text.replace("steady_now", steady))

@@ -80,7 +80,10 @@ def test_a_job_that_waits_for_its_next_try_starts_when_somebody_asks(database: D
 
 
 def test_a_new_job_is_due_at_once(database: Database) -> None:
-    """Each is sent by the very next statement, not by the sweep seconds later. Break: `_CLOCK_STEP` in creation.py."""
+    """Each is sent by the very next statement, not by the sweep seconds later.
+
+    Break: take another clock in creation.py than mark_sent does.
+    """
     for number in range(100):
         job = banner_job(number + 1)
         assert database.write(
