@@ -36,6 +36,15 @@ def add_ports(database: Database, numbers: range) -> None:
         recount(connection)
 
 
+def add_places(database: Database, numbers: range) -> None:
+    """Store the place and the score of hosts."""
+    place = {"country_code": "NL", "provider": "mmdb", "fetched_at": 0.0}
+    score = {"score": 0.5, "rule_version": "", "scored_at": 0.0}
+    with database.writing() as connection:
+        connection.execute(insert(tables.locations), [{**place, "address": address(n)} for n in numbers])
+        connection.execute(insert(tables.scores), [{**score, "address": address(n)} for n in numbers])
+
+
 def add_jobs(database: Database, numbers: range, state: str = "done") -> None:
     """Store ended jobs."""
     row = {

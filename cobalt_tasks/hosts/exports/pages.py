@@ -117,12 +117,10 @@ class _PageReader:
                 # Between two keys: with a limit, PostgreSQL joins by reading the other tables from their start.
                 within = behind if end is None else (*behind, tuple_(*key) <= find.row_of(key, end))
                 rows, is_whole = self._read(connection, self._chosen.where(*within).order_by(*key))
-            if rows:
-                last = rows[-1][self._width :]
-                yield self._own(rows)
+            yield self._own(rows)
             if is_whole and end is None:
                 return
-            last = end if is_whole else last
+            last = end if is_whole else rows[-1][self._width :]
 
     def _matching(self, search: Search, order: HostOrder) -> Iterator[Page]:
         """Yield the rows that match; `order`: of hosts."""

@@ -25,7 +25,7 @@ from cobalt_tasks.jobs.admin import Selection
 from cobalt_tasks.jobs.lists import JobFilter
 from cobalt_tasks.threat import rules as threat
 from cobalt_tasks.threat import scoring, unscored
-from tests.support.many_rows import PAST, add_jobs, add_ports, address, connect
+from tests.support.many_rows import PAST, add_jobs, add_places, add_ports, address, connect
 from tests.support.waiting import wait_until
 from tests.support.work import work
 
@@ -127,11 +127,7 @@ def test_a_list_of_rare_hosts_does_not_grow_with_the_others(
 
     for numbers in (range(FEW), range(FEW, MANY)):
         add_ports(database, numbers)
-        place = {"country_code": "NL", "provider": "mmdb", "fetched_at": 0.0}
-        score = {"score": 0.5, "rule_version": "", "scored_at": 0.0}
-        with database.writing() as connection:
-            connection.execute(insert(tables.locations), [{**place, "address": address(n)} for n in numbers])
-            connection.execute(insert(tables.scores), [{**score, "address": address(n)} for n in numbers])
+        add_places(database, numbers)
         analyze(database)
         found.append(work(database, ask))
     assert found[1] < 2 * found[0]
@@ -233,11 +229,7 @@ def test_a_row_of_an_export_costs_the_same_in_a_large_ledger(
     found = []
     for numbers in (range(FEW), range(FEW, MANY)):
         add_ports(database, numbers)
-        place = {"country_code": "NL", "provider": "mmdb", "fetched_at": 0.0}
-        score = {"score": 0.5, "rule_version": "", "scored_at": 0.0}
-        with database.writing() as connection:
-            connection.execute(insert(tables.locations), [{**place, "address": address(n)} for n in numbers])
-            connection.execute(insert(tables.scores), [{**score, "address": address(n)} for n in numbers])
+        add_places(database, numbers)
         analyze(database)
         rows: list[dict[str, Any]] = []
         done = work(database, lambda rows=rows: rows.extend(exports.stream(database, "hosts").rows))
