@@ -8,7 +8,7 @@ from cobalt_tasks.core.addresses import canonical
 from cobalt_tasks.ingest.batch import Batch
 
 POINTING: Final = ("A", "AAAA", "PTR")
-"""Types of records of the DNS that say which name an address has."""
+"""Types of records of the DNS that name an address."""
 
 _LONGEST: Final = 512
 _MOST_ANSWERS: Final = 64
@@ -68,7 +68,7 @@ def answers(batch: Batch, question: object, found: Any, when: float | None) -> N
 
 
 def record(batch: Batch, asked: object, owner: object, kind: object, value: object, when: float | None) -> None:  # noqa: PLR0913, PLR0917  # a record has as many parts
-    """Add the names that one record in an answer of the DNS gives to an address; of other types than `POINTING`, none.
+    """Add the names that one record in an answer of the DNS has for an address; of other types than `POINTING`, none.
 
     Args:
         batch: what they are added to.
