@@ -10,8 +10,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 
+from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.ingest import own_connections
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import named, recognise
 from cobalt_tasks.ingest.own_connections import Watcher
@@ -106,3 +109,46 @@ def test_new_ones_are_told_until_it_is_stopped() -> None:
         running.send_signal(signal.SIGTERM)
         _, err = running.communicate(timeout=PATIENCE)
         assert (running.returncode, err) == (0, b"")
+
+
+def test_a_process_that_has_gone_has_no_name(
+    connection: tuple[socket.socket, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection counts without one, and names are remembered up to a bound.
+
+    Break: `psutil.Error` in `_name`, or `_REMEMBERED_NAMES`.
+    """
+    asked: list[int] = []
+
+    def gone(pid: int) -> None:
+        asked.append(pid)
+        raise psutil.NoSuchProcess(pid)
+
+    monkeypatch.setattr(psutil, "Process", gone)
+    monkeypatch.setattr(own_connections, "_REMEMBERED_NAMES", 1)
+    watcher = Watcher(loopback=True)
+    (line,) = told(watcher, connection[1])
+    assert line["metadata"].get("process") is None
+    assert os.getpid() in asked
+    assert len(watcher._names) <= 1  # noqa: SLF001  # what it remembers is seen nowhere else
+
+
+def test_a_system_that_shows_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS shows sockets to root alone: the error names what to do."""
+
+    def denied(**_: Any) -> None:
+        raise psutil.AccessDenied(1)
+
+    monkeypatch.setattr(psutil, "net_connections", denied)
+    with pytest.raises(CobaltError, match="run it with sudo"):
+        list(Watcher().look())
+
+
+def test_a_heartbeat_is_written_between_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a reader knows that a quiet capture still runs; the watch ends when it is asked to."""
+    monkeypatch.setattr(own_connections, "HEARTBEAT_SECONDS", 0.0)
+    written: list[bytes] = []
+    looks = iter([False, True])
+    own_connections.watch(written.append, interval=0.0, loopback=False, stopping=lambda _: next(looks))
+    beats = [beat for each in written if (beat := json.loads(each))["type"] == "heartbeat"]
+    assert [each["scan_count"] for each in beats] == [1, 2]
