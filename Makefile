@@ -52,6 +52,7 @@ test-programs: setup-dev
 	@tools/axe.sh
 	@tools/faketime.sh
 	@tools/program.sh ip iproute2 "tests that count packets"
+	@tools/program.sh tshark tshark "tests of packet captures"
 	@$(FOREIGN)
 
 test: test-programs  ## the test suite; installs PostgreSQL and PgBouncer where they are missing

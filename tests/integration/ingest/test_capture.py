@@ -130,7 +130,7 @@ def test_a_process_that_has_gone_has_no_name(
     (line,) = told(watcher, connection[1])
     assert line["metadata"].get("process") is None
     assert os.getpid() in asked
-    assert len(watcher._names) <= 1  # noqa: SLF001  # what it remembers is seen nowhere else
+    assert len(watcher._names) <= 1
 
 
 def test_a_system_that_shows_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
