@@ -39,7 +39,7 @@ class Worker(msgspec.Struct, frozen=True):
 _LISTENING = "_kombu.binding.celery.pidbox"
 """Where kombu keeps which queues a question to all workers goes to: one for each worker."""
 
-_FORGOTTEN_SECONDS = 0.3
+_FORGOTTEN_SECONDS = 0.2
 """How long to wait for workers where Redis knows of none that listens: time enough for those that it has forgotten."""
 
 

@@ -3,13 +3,16 @@
 import signal
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
+from billiard import pool
 
 from cobalt_tasks.core.records import NewJob
 from tests.integration.workers.conftest import Ledger
 from tests.support.probes import SLOW
 from tests.support.worker import Worker
+from workers import context
 
 LONG = [f"127.9.{number}.{SLOW}" for number in range(30)]
 QUICK = [f"127.9.{number}.9" for number in range(30)]
@@ -46,3 +49,17 @@ def test_a_short_batch_is_finished(ledger: Ledger, start_worker: Callable[..., W
     start_worker("-c", "1", "-I", "tests.support.probes")
     ledger.wait(ledger.finals, sweeping=True)
     assert {row["attempts"] for row in ledger.rows().values()} == {0}
+
+
+def test_a_child_does_not_wait_for_its_last_messages_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that has ended its reading would hold its children, and so itself, for half a minute.
+
+    Break: `_end_within_seconds` in workers/context.py.
+    """
+    pauses: list[float] = []
+    monkeypatch.setattr(pool, "GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT", 300)
+    monkeypatch.setattr(pool, "time", SimpleNamespace(sleep=pauses.append))
+    context._end_within_seconds()
+    child = SimpleNamespace(on_ready_counter=SimpleNamespace(value=0))
+    assert not pool.Worker._ensure_messages_consumed(child, completed=1)
+    assert sum(pauses) == pytest.approx(1.0)
