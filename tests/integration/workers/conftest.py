@@ -1,7 +1,7 @@
 """Real workers on the private Redis, and a sweep that the test does itself."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from cobalt_tasks.core import settings as environment
+from cobalt_tasks.core.errors import OutOfTimeError
 from cobalt_tasks.core.records import FINAL_STATES
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import open_ledger
@@ -35,8 +36,9 @@ class Ledger:
         self.dispatcher.dispatch({job.kind for job in new})
 
     def sweep(self) -> None:
-        """Do one round of the sweep."""
-        sweep(self.database, self.dispatcher)
+        """Do one round of the sweep. One that runs out of its time, on a busy machine, is followed by the next, as in a worker."""
+        with suppress(OutOfTimeError):
+            sweep(self.database, self.dispatcher)
 
     def rows(self, kind: str | None = None) -> dict[str, dict[str, Any]]:
         """Every job by its address, or those of one kind."""
