@@ -91,7 +91,7 @@ def _keep_what_is_loaded(**_: object) -> None:
 
 @signals.worker_process_init.connect
 def _end_within_seconds(**_: object) -> None:
-    """Let a pool child that ends wait a second, not billiard's half a minute, for its worker to read its last messages.
+    """Bound how long a pool child that ends waits for its worker to read its last messages: a second, not half a minute.
 
     Now and then a worker that stops has ended its reading before. Nothing is lost by it: outcomes are in the ledger.
     """

@@ -17,7 +17,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes
-from cobalt_tasks.views.dashboard.export_route import AT_ONCE
+from cobalt_tasks.views.dashboard.routes.export import AT_ONCE
 from cobalt_tasks.views.exports.registry import FORMATS
 from tests.integration.views.conftest import get
 from tests.support.waiting import PATIENCE, wait_until

@@ -12,12 +12,12 @@ from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.hosts.exports import TABLES, TableRows, read_query, stream
 from cobalt_tasks.hosts.search.language import SearchError
 from cobalt_tasks.hosts.search.orders import HostOrder
-from cobalt_tasks.views.dashboard.changes_route import Kinds, Since
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.findings_route import Rule
 from cobalt_tasks.views.dashboard.overview_answers import FormatList
-from cobalt_tasks.views.dashboard.route_parts import json_answer
-from cobalt_tasks.views.dashboard.search_routes import Text
+from cobalt_tasks.views.dashboard.routes.changes import Kinds, Since
+from cobalt_tasks.views.dashboard.routes.findings import Rule
+from cobalt_tasks.views.dashboard.routes.parts import json_answer
+from cobalt_tasks.views.dashboard.routes.search import Text
 from cobalt_tasks.views.exports.options import ExportOptions
 from cobalt_tasks.views.exports.registry import FORMATS
 

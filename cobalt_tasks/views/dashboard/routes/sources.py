@@ -7,7 +7,7 @@ from fastapi import FastAPI, Query, Request, Response
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import RejectPage, SourcePage
-from cobalt_tasks.views.dashboard.route_parts import IN_DIGITS, Before, Limit, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, Before, Limit, json_answer
 
 Source = Annotated[
     int | None, IN_DIGITS, Query(ge=0, le=2**63 - 1, description="Only those of the source with this id.")

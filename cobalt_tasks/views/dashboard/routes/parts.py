@@ -4,10 +4,11 @@ import re
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import HTTPException, Query, Response
+from fastapi import HTTPException, Query, Request, Response
 from pydantic import BeforeValidator
 
 from cobalt_tasks.core.addresses import canonical
+from cobalt_tasks.views.dashboard.live import Live
 
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -45,3 +46,9 @@ def json_answer(document: object, status: int = 200) -> Response:
 
     """
     return Response(msgspec.json.encode(document), status, media_type="application/json")
+
+
+def live_of(request: Request) -> Live:
+    """Return what the application of a request keeps of the ledger, Redis and the workers."""
+    live: Live = request.app.state.live
+    return live

@@ -10,8 +10,8 @@ from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import findings as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import FindingPage
-from cobalt_tasks.views.dashboard.route_parts import Limit, json_answer
-from cobalt_tasks.views.dashboard.search_routes import Mark, Text
+from cobalt_tasks.views.dashboard.routes.parts import Limit, json_answer
+from cobalt_tasks.views.dashboard.routes.search import Mark, Text
 
 Rule = Annotated[
     str | None,

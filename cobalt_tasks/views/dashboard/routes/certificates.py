@@ -12,8 +12,8 @@ from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views import certificates as views
 from cobalt_tasks.views.dashboard.answers import CertificatePage
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.route_parts import Limit, json_answer
-from cobalt_tasks.views.dashboard.search_routes import Mark, Text
+from cobalt_tasks.views.dashboard.routes.parts import Limit, json_answer
+from cobalt_tasks.views.dashboard.routes.search import Mark, Text
 
 Expiring = Annotated[
     str | None, Query(max_length=20, description="Only those in use that expire within 30d, 2w or 12h.")

@@ -13,7 +13,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.views import health
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.route_parts import IN_DIGITS, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, json_answer
 from cobalt_tasks.views.in_force import InForce, in_words
 
 

@@ -11,7 +11,7 @@ from cobalt_tasks.hosts.map_cells import Box
 from cobalt_tasks.views import overview as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import OverviewAnswer, TrafficAnswer
-from cobalt_tasks.views.dashboard.route_parts import IN_DIGITS, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, json_answer
 
 _MOST_SPANS = 1500
 
