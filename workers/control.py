@@ -16,7 +16,7 @@ from cobalt_tasks.hosts import expirations, flows, traffic_counts
 from cobalt_tasks.hosts.search import texts
 from cobalt_tasks.ingest.streams import leftover
 from cobalt_tasks.jobs import refusals, rounds
-from cobalt_tasks.jobs.polite import Limits
+from cobalt_tasks.jobs.host_limits import Limits
 from cobalt_tasks.jobs.reaper import sweep, upkeep
 from cobalt_tasks.threat import peer_countries, scoring
 from workers.context import WorkerContext, worker_context

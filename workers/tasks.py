@@ -18,7 +18,7 @@ from cobalt_tasks.jobs.store import Claim
 from workers import runners
 from workers.batches import fault
 from workers.context import WorkerContext, worker_context
-from workers.leases import holding
+from workers.held_claims import holding
 from workers.retry import until_database_answers
 from workers.runners import Probes, Runner
 from workers.window import roll

@@ -21,11 +21,11 @@ from cobalt_tasks.core.timeouts import JOB_SECONDS, LEASE_SECONDS, SOFT_LIMIT_SE
 from cobalt_tasks.jobs import pace
 from cobalt_tasks.jobs.claims import ClaimTerms, has_lone
 from cobalt_tasks.jobs.completion import Exchange, complete_all, exchange
-from cobalt_tasks.jobs.polite import Limits
+from cobalt_tasks.jobs.host_limits import Limits
 from workers.batches import LoopLag, held_up, run_guarded
 from workers.context import WorkerContext
 from workers.handshake_bytes import HANDSHAKE_BYTES
-from workers.leases import Held, holding, is_stopping
+from workers.held_claims import Held, holding, is_stopping
 from workers.net import MOST_OPEN, Net
 from workers.pace import Pace
 from workers.queues import levels_before_others

@@ -11,7 +11,7 @@ from cobalt_tasks.core.kinds import Kind, Urgency
 from cobalt_tasks.core.records import State
 from cobalt_tasks.db.engine import database_now, statement_now
 from cobalt_tasks.db.tables import is_in, jobs
-from cobalt_tasks.jobs import polite
+from cobalt_tasks.jobs import host_limits
 
 _HIGHEST: Final = 2**31 - 1
 _LOOKED_AT: Final = 5000
@@ -160,4 +160,7 @@ def _first_waiting() -> list[Select[tuple[str, float]]]:
     # In the order of its index, so that one row is read: before and behind those that wait for their host.
     waiting = select(jobs.c.kind, jobs.c.not_before).where(is_in(State.PENDING), jobs.c.waits_for.is_not(None))
     first = waiting.order_by(jobs.c.waits_for, jobs.c.level, jobs.c.not_before).limit(1)
-    return [first.where(jobs.c.waits_for < polite.FIRST_PARKED), first.where(jobs.c.waits_for > polite.BEHIND_PARKED)]
+    return [
+        first.where(jobs.c.waits_for < host_limits.FIRST_PARKED),
+        first.where(jobs.c.waits_for > host_limits.BEHIND_PARKED),
+    ]

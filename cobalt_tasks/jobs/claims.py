@@ -1,6 +1,6 @@
 """What a worker claims next: the jobs of its message, then due ones of the same kind for as long as it has free sockets.
 
-The smallest level goes first. Jobs that send packets to their targets are claimed as far as `polite` allows.
+The smallest level goes first. Jobs that send packets to their targets are claimed as far as `host_limits` allows.
 """
 
 import uuid
@@ -16,9 +16,9 @@ from cobalt_tasks.core.records import FINAL_STATES, Job, State
 from cobalt_tasks.db.bulk import among, unlocked
 from cobalt_tasks.db.engine import statement_now
 from cobalt_tasks.db.tables import is_in, jobs
-from cobalt_tasks.jobs import polite, store
+from cobalt_tasks.jobs import host_limits, store
 from cobalt_tasks.jobs.backlog import is_sendable
-from cobalt_tasks.jobs.polite import DueJob, Limits
+from cobalt_tasks.jobs.host_limits import DueJob, Limits
 from cobalt_tasks.jobs.store import Claim
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ class _Run:
         """Claim what may run of some jobs, park what waits for its host, and return the ids there is no room for."""
         if BY_NAME[self._terms.kind].is_active and candidates:
             if self._counts is None:
-                self._counts = polite.count(self._connection)
-            choice = polite.choose(candidates, self.room, self._counts, self._terms.limits)
-            polite.park(self._connection, choice.parked)
+                self._counts = host_limits.count(self._connection)
+            choice = host_limits.choose(candidates, self.room, self._counts, self._terms.limits)
+            host_limits.park(self._connection, choice.parked)
             chosen, left = choice.chosen, choice.left
         else:
             ids = [each.id for each in candidates]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.records import Facts, Outcome
 from cobalt_tasks.hosts import changes, facts, gone_names, names
-from cobalt_tasks.jobs import claims, creation, polite, refusals, settled
+from cobalt_tasks.jobs import claims, creation, host_limits, refusals, settled
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.claims import ClaimTerms
 from cobalt_tasks.jobs.store import Claim
@@ -65,7 +65,7 @@ def complete_all(connection: Connection, ended: Mapping[str, Sequence[Outcome]])
     creation.create(connection, following)
     settled.settle(connection, kept)
     changes.write(connection, changed)
-    polite.unpark(connection, [each.job.address for each in kept if BY_NAME[each.job.kind].is_active])
+    host_limits.unpark(connection, [each.job.address for each in kept if BY_NAME[each.job.kind].is_active])
     return {job.kind for job in following}
 
 

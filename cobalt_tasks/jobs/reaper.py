@@ -15,9 +15,9 @@ from cobalt_tasks.db import clocks, counts
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import ledger_size, traffic_counts
 from cobalt_tasks.jobs import admin as job_admin
-from cobalt_tasks.jobs import backlog, clock_repair, creation, leases, polite, rounds, store
+from cobalt_tasks.jobs import backlog, clock_repair, creation, host_limits, leases, rounds, store
 from cobalt_tasks.jobs.dispatcher import Dispatcher
-from cobalt_tasks.jobs.polite import DEFAULT, Limits
+from cobalt_tasks.jobs.host_limits import DEFAULT, Limits
 
 _REFRESHED_AT_ONCE = 1000
 _RELEVELED_AT_ONCE = 2000
@@ -45,7 +45,7 @@ def sweep(
         look_at_clock(database)
         if taken := database.write(leases.reap):
             log.warning("reaped %d jobs whose worker was lost", taken)
-        database.write(polite.unpark_forgotten, limits)
+        database.write(host_limits.unpark_forgotten, limits)
         for kind in KINDS:
             _relevel(database, kind)
             _resend_lost(database, dispatcher, kind)

@@ -1,4 +1,4 @@
-"""The state machine of jobs: every change of a job's state is one guarded statement here; creation.py inserts them, polite.py
+"""The state machine of jobs: every change of a job's state is one guarded statement here; creation.py inserts them, host_limits.py
 parks what waits for its host, and clock_repair.py mends times.
 
     pending → sent → running → done | failed | dead | cancelled

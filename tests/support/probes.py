@@ -10,7 +10,7 @@ import signal
 
 from celery import signals
 
-import workers.leases
+import workers.held_claims
 import workers.runners
 import workers.tasks
 import workers.window
@@ -48,6 +48,6 @@ def _install(**_: object) -> None:
     if os.environ.get("TEST_LEASE"):
         lease = float(os.environ["TEST_LEASE"])
         workers.tasks.LEASE_SECONDS = lease
-        workers.leases.LEASE_SECONDS = lease
+        workers.held_claims.LEASE_SECONDS = lease
         workers.window.LEASE_SECONDS = lease
-        workers.leases.RENEW_SECONDS = lease / 3
+        workers.held_claims.RENEW_SECONDS = lease / 3

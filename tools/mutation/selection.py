@@ -22,7 +22,7 @@ TESTS: Final = (
     "tests/integration/test_rounds.py",
     "tests/integration/test_beat.py",
     "tests/integration/workers/test_window.py",
-    "tests/integration/workers/test_polite.py",
+    "tests/integration/workers/test_host_limits.py",
     "tests/integration/workers/test_messages.py",
     "tests/integration/workers/test_retried_writes.py",
     "tests/unit/test_addresses.py",

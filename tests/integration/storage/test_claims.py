@@ -8,9 +8,9 @@ from sqlalchemy import select
 from cobalt_tasks.core.records import NewJob, State
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import jobs
-from cobalt_tasks.jobs import claims, creation, polite, store
+from cobalt_tasks.jobs import claims, creation, host_limits, store
 from cobalt_tasks.jobs.claims import ClaimTerms
-from cobalt_tasks.jobs.polite import Limits
+from cobalt_tasks.jobs.host_limits import Limits
 
 LEASE = 15.0
 BUSY = "192.0.2.1"
@@ -83,13 +83,13 @@ def test_jobs_of_many_lost_hosts_come_back_in_several_rounds(
 
     Break: the bound `_KEYS_AT_ONCE` of `unpark_forgotten`.
     """
-    monkeypatch.setattr(polite, "_KEYS_AT_ONCE", 3)
+    monkeypatch.setattr(host_limits, "_KEYS_AT_ONCE", 3)
     make(database, *(f"192.0.2.{n}" for n in range(1, 6)))
     with database.writing() as connection:
         for row in connection.execute(select(jobs.c.id, jobs.c.address)).all():
-            polite.park(connection, {polite.keys(row.address)[0]: [row.id]})
+            host_limits.park(connection, {host_limits.keys(row.address)[0]: [row.id]})
     assert sum(parked(database).values()) == 5
-    assert [database.write(polite.unpark_forgotten, Limits()) for _ in range(3)] == [3, 2, 0]
+    assert [database.write(host_limits.unpark_forgotten, Limits()) for _ in range(3)] == [3, 2, 0]
     assert not parked(database)
 
 

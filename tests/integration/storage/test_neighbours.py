@@ -16,13 +16,13 @@ from cobalt_tasks.jobs import (
     claims,
     creation,
     dispatcher,
+    host_limits,
     lists,
-    polite,
     refusals,
     store,
 )
 from cobalt_tasks.jobs.claims import ClaimTerms
-from cobalt_tasks.jobs.polite import Limits
+from cobalt_tasks.jobs.host_limits import Limits
 from tests.support.banner_jobs import banner_job, send_and_claim
 from tests.support.banner_jobs import rows as banner_rows
 
@@ -139,7 +139,7 @@ def test_what_waits_for_its_host_is_no_wait_for_quota(sqlite_database: Database)
         return [kind for kind, each in found.items() if each.waits_seconds is not None]
 
     kinds = [kind.name for kind in KINDS]
-    parked = (*polite.keys("192.0.2.1"), *polite.keys("2001:db8::1"))
+    parked = (*host_limits.keys("192.0.2.1"), *host_limits.keys("2001:db8::1"))
     assert waits(*parked) == []
     assert waits("geolocation", *parked[:3]) == kinds[:1]
     assert waits(parked[0], "quota", *parked[2:]) == kinds[1:2]
@@ -148,11 +148,11 @@ def test_what_waits_for_its_host_is_no_wait_for_quota(sqlite_database: Database)
 def test_a_host_with_room_gets_as_many_jobs_back(sqlite_database: Database) -> None:
     """With one job running of at most four, three of six parked ones are due again, the most urgent first."""
     sqlite_database.write(creation.create, [banner_job(port) for port in range(1, 8)])
-    host, _ = polite.keys("192.0.2.10")
+    host, _ = host_limits.keys("192.0.2.10")
     with sqlite_database.writing() as connection:
         connection.execute(update(jobs).where(jobs.c.port == 1).values(state="running", claim="a"))
         connection.execute(update(jobs).where(jobs.c.port > 1).values(waits_for=host))
-        assert polite.unpark_forgotten(connection, Limits(per_host=4, per_network=100)) == 3
+        assert host_limits.unpark_forgotten(connection, Limits(per_host=4, per_network=100)) == 3
         waiting = select(jobs.c.id).where(jobs.c.waits_for.is_not(None))
         assert len(connection.execute(waiting).all()) == 3
 

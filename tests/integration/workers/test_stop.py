@@ -25,7 +25,7 @@ def test_a_long_batch_is_handed_back_within_the_grace_period(
     """SIGTERM in the middle of a batch of 18 s: the worker ends, and its jobs are free at once, unharmed; a second one
     changes nothing. Had it waited for its batch, they would be done.
 
-    Break: _release in workers/leases.py, or the signal that begins it.
+    Break: _release in workers/held_claims.py, or the signal that begins it.
     """
     worker = start_worker("-c", "2", "-I", "tests.support.probes")
     ledger.ask(*(NewJob(kind="domain", address=address) for address in LONG))

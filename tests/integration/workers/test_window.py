@@ -16,10 +16,10 @@ from cobalt_tasks.core.kinds import Urgency
 from cobalt_tasks.core.records import Facts, Hostname, Job, NewJob, Outcome, State, Verdict
 from cobalt_tasks.db.tables import jobs as table
 from cobalt_tasks.hosts import facts
-from cobalt_tasks.jobs import creation, polite
+from cobalt_tasks.jobs import creation, host_limits
 from cobalt_tasks.jobs import store as jobs
 from cobalt_tasks.jobs.completion import Exchange
-from cobalt_tasks.jobs.polite import Limits
+from cobalt_tasks.jobs.host_limits import Limits
 from tests.integration.workers.conftest import Ledger
 from tests.support.waiting import PATIENCE
 from workers import queues
@@ -45,11 +45,11 @@ class Watched:
     async def __call__(self, job: Job, _net: Net) -> Outcome:
         """Probe nothing."""
         self.order.append(job.address)
-        for key in (*polite.keys(job.address), "all"):
+        for key in (*host_limits.keys(job.address), "all"):
             self.running[key] += 1
             self.most[key] = max(self.most[key], self.running[key])
         await asyncio.sleep(self._seconds(job))
-        self.running.subtract((*polite.keys(job.address), "all"))
+        self.running.subtract((*host_limits.keys(job.address), "all"))
         return Outcome(job=job, verdict=Verdict.DONE, code="open")
 
 
@@ -123,7 +123,7 @@ def test_a_free_place_goes_to_the_smallest_level(ledger: Ledger, make: Make, mon
 def test_no_more_than_the_limit_run_for_one_host_or_network(ledger: Ledger, make: Make, limit: str) -> None:
     """A hundred ports of one host beside others: all end, the others first, and none of them waits as a due job.
 
-    Break: polite.choose, or polite.unpark in completion.complete_all.
+    Break: host_limits.choose, or host_limits.unpark in completion.complete_all.
     """
     others = [f"127.7.{n}.1" for n in range(30)]
     create(ledger, *banners(["127.8.0.1"], range(1, 101)))
@@ -131,7 +131,7 @@ def test_no_more_than_the_limit_run_for_one_host_or_network(ledger: Ledger, make
     probe = Watched()
     window = roll(make(**{limit: "3"}), Probes(BY_NAME["banner"], probe), ids[-100:])
     assert window.done == 130
-    host, network = polite.keys("127.8.0.1")
+    host, network = host_limits.keys("127.8.0.1")
     assert probe.most[host] == probe.most[network] == 3
     assert probe.most["all"] > 10
     # Not one port of that host after the other, at its head.
@@ -150,7 +150,7 @@ def test_what_waits_for_its_host_is_not_due_and_is_not_forgotten(ledger: Ledger,
     assert window.done == 0
     assert states(ledger) == {State.RUNNING: 8, State.PENDING: 12}
     assert ledger.dispatcher.dispatch(["banner"]) == 0
-    assert ledger.database.write(polite.unpark_forgotten, Limits()) == 0
+    assert ledger.database.write(host_limits.unpark_forgotten, Limits()) == 0
     ledger.database.write(jobs.release, held.token)
     ledger.sweep()
     with ledger.database.reading() as connection:

@@ -65,7 +65,7 @@ def run(ledger: Ledger, own: WorkerContext, addresses: tuple[str, ...]) -> Calla
 def test_few_connections_go_to_one_host_and_one_network(ledger: Ledger, make: Make) -> None:  # noqa: F811
     """And they are opened at the pace that is set; a host that drops all is not asked on each of its ports.
 
-    Break: the limits in polite.choose, Pace.turn in Net.drive, or SILENT_HOSTS in Connection.open.
+    Break: the limits in host_limits.choose, Pace.turn in Net.drive, or SILENT_HOSTS in Connection.open.
     """
     own = make(
         COBALT_SCOPE="203.0.113.0/24,198.51.100.0/24",
