@@ -1,6 +1,7 @@
 """From changes to messages: each change is looked at once, in the transaction that writes what it leads to."""
 
 import hashlib
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -174,10 +175,17 @@ def _expect(database: Database, alerting: Alerting) -> None:
 def _late(connection: Connection, expected: ExpectedScan, written_at: float) -> tuple[ExpectedScan, float, bool] | None:
     """Return (expected, since, ever) of a scan that is late: when it last came, or when it was first expected."""
     pattern = expected.source.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-    named = select(func.max(sources.c.updated_at)).where(sources.c.name.like(pattern, escape="\\"))
-    last = connection.execute(named).scalar()
+    like = sources.c.name.like(f"%{pattern}", escape="\\")
+    named = select(sources.c.name, func.max(sources.c.updated_at)).where(like).group_by(sources.c.name)
+    last = max((at for name, at in connection.execute(named) if _is_named(name, expected.source)), default=None)
     since = max(last or 0.0, written_at)
     return (expected, last or written_at, last is not None) if time.time() - since > expected.every else None
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    """Return whether a source is meant: a file's `name` is its whole path, of which a `pattern` may be the last part alone."""
+    form = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
+    return bool(form.fullmatch(name) or ("/" not in pattern and form.fullmatch(name.rpartition("/")[2])))
 
 
 def _miss(connection: Connection, expected: ExpectedScan, since: float, ever: bool) -> None:  # noqa: FBT001
