@@ -1,7 +1,7 @@
 """alerts.toml in COBALT_HOME: receivers, rules and expected scans. Its secrets stand in no message, log or table."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 from zoneinfo import ZoneInfo
@@ -31,7 +31,9 @@ Names = Annotated[tuple[Name, ...], Meta(min_length=1, max_length=50)]
 
 
 class ReceiverTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A receiver as the file has it: one of `apprise`, `webhook` and `syslog`, each also as the name of a file with it."""
+    """A receiver as the file has it: one of `apprise`, `webhook` and `syslog`, each also as the name of a file with it; or
+    the key of a plug-in.
+    """
 
     apprise: str | None = None
     apprise_file: str | None = None
@@ -80,7 +82,7 @@ class Receiver(Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: as rules name it.
-        sort: apprise, webhook or syslog.
+        sort: apprise, webhook, syslog, or the name of a plug-in.
         url: where it is.
         secret: what webhooks are signed with; '' for none.
 
@@ -180,31 +182,41 @@ def load(home: Path) -> Alerting | None:
 
 
 def _is_secret(table: dict[str, object]) -> bool:
-    return any(key in table for key in ("apprise", "webhook", "secret"))
+    return any(key != "syslog" and not key.endswith("_file") for key in table)
 
 
 def _receiver(file: Path, name: str, table: object) -> Receiver:
+    # Imported late: it knows what each sort accepts.
+    from cobalt_tasks.alerts.receivers import notifiers, require_usable  # noqa: PLC0415
+
     where = f"{file}: [receivers.{name}]"
-    given = _convert(table, ReceiverTable, where)
-    texts = {sort: _given(file.parent, given, sort, where) for sort in ("apprise", "webhook", "syslog")}
+    sorts = list(notifiers())
+    given = _texts(table, sorts, where)
+    texts = {sort: _given(file.parent, given, sort, where) for sort in sorts}
     named = [sort for sort, text in texts.items() if text]
     if len(named) != 1:
-        raise ConfigurationError(f"{where}: write one of apprise, webhook and syslog")
+        raise ConfigurationError(f"{where}: write one of {', '.join(sorts[:-1])} and {sorts[-1]}")
     sort = named[0]
     secret = _given(file.parent, given, "secret", where)
     if secret and sort != "webhook":
         raise ConfigurationError(f"{where}: secret: only a webhook is signed")
-    # Imported late: it knows what each sort accepts.
-    from cobalt_tasks.alerts.receivers import require_usable  # noqa: PLC0415
-
     receiver = Receiver(name=name, sort=sort, url=texts[sort] or "", secret=secret or "")
     require_usable(receiver, where)
     return receiver
 
 
-def _given(home: Path, table: ReceiverTable, key: str, where: str) -> str | None:
-    text: str | None = getattr(table, key)
-    name: str | None = getattr(table, f"{key}_file", None)
+def _texts(table: object, sorts: Sequence[str], where: str) -> dict[str, str | None]:
+    """Return what the file has of a receiver, by key. table: as it was read; sorts: what delivers; where: for messages."""
+    every: dict[str, object] = table if isinstance(table, dict) else {}
+    known = {key for sort in sorts for key in (sort, f"{sort}_file")} - set(ReceiverTable.__struct_fields__)
+    added = {key: text for key, text in every.items() if key in known}
+    ours = {key: text for key, text in every.items() if key not in known} if isinstance(table, dict) else table
+    return {**msgspec.structs.asdict(_convert(ours, ReceiverTable, where)), **_convert(added, dict[str, str], where)}
+
+
+def _given(home: Path, table: Mapping[str, str | None], key: str, where: str) -> str | None:
+    text = table.get(key)
+    name = table.get(f"{key}_file")
     if text is not None and name is not None:
         raise ConfigurationError(f"{where}: {key} and {key}_file exclude each other")
     if name is None:

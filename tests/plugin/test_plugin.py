@@ -1,4 +1,4 @@
-"""A package of its own adds a format, a protocol, a provider and a kind: installed by pip, run by the program as it is."""
+"""A package of its own adds a format, a protocol, a provider, a kind and a receiver: installed by pip, run by the program as it is."""
 
 import json
 import os
@@ -205,3 +205,14 @@ def test_its_jobs_are_done_in_strict_priority(program: Program, home: Path, answ
     assert set(order) == set(kinds)
     names = {(row["address"], row["name"], row["source"]) for row in program.rows("hostnames")}
     assert names == {(host, "network.example", "whois") for host in HOSTS}
+
+
+def test_its_receiver_gets_alerts(program: Program, home: Path) -> None:
+    """A receiver with its key in alerts.toml gets messages, and a wrong URL is reported. Break: the entry point."""
+    file = home / "alerts.toml"
+    file.write_text('[receivers.here]\nspool = "relative"\n')
+    with pytest.raises(AssertionError, match=r"\[receivers.here\]: spool: write the path of a file"):
+        program.run("alerts", "test")
+    file.write_text(f'[receivers.here]\nspool = "{home}/spool.txt"\n')
+    assert program.run("alerts", "test") == "here: delivered\n"
+    assert (home / "spool.txt").read_text().startswith("info Cobalt: test: a test message")

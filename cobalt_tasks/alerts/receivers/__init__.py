@@ -1,39 +1,53 @@
-"""What delivers messages: one file for each sort of receiver, and the table of them.
+"""What delivers messages: one file for each sort of receiver, and the table of them. Other packages add theirs as entry points
+of the group `cobalt.notifiers`; the name is the key in alerts.toml.
 
 A delivery has a time limit of its own, follows no redirect, and raises DeliveryError with a reason that has no secret in it.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
-from cobalt_tasks.alerts.config import Receiver
+from cobalt_tasks.alerts.config import Receiver, ReceiverTable
 from cobalt_tasks.alerts.message import Message
 from cobalt_tasks.alerts.receivers import apprise_services, rfc5424, webhook
-from cobalt_tasks.alerts.receivers.base import SECONDS, DeliveryError
+from cobalt_tasks.alerts.receivers.base import SECONDS, DeliveryError, Notifier
+from cobalt_tasks.core import plugins
 from cobalt_tasks.core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 _MOST_STUCK: Final = 16
 
-_SENDERS: Final[Mapping[str, Callable[[Receiver, Message], None]]] = {
-    "apprise": apprise_services.send,
-    "webhook": webhook.send,
-    "syslog": rfc5424.send,
-}
-_CHECKS: Final[Mapping[str, Callable[[str], str | None]]] = {
-    "apprise": apprise_services.complaint,
-    "webhook": webhook.complaint,
-    "syslog": rfc5424.complaint,
+GROUP: Final = "cobalt.notifiers"
+_BUILT_IN: Final[Mapping[str, Notifier]] = {
+    "apprise": apprise_services.NOTIFIER,
+    "webhook": webhook.NOTIFIER,
+    "syslog": rfc5424.NOTIFIER,
 }
 _running: set[threading.Thread] = set()
 
 
+@cache
+def notifiers() -> Mapping[str, Notifier]:
+    """Return what delivers messages, by the key in alerts.toml.
+
+    Raises:
+        ConfigurationError: a plug-in cannot be used.
+
+    """
+    added = plugins.load(GROUP, Notifier)
+    for name in added:
+        if name in {*ReceiverTable.__struct_fields__, *_BUILT_IN}:
+            raise ConfigurationError(f"a plug-in of {GROUP} is called {name!r}, which is a key of alerts.toml already")
+    return {**_BUILT_IN, **added}
+
+
 def require_usable(receiver: Receiver, where: str) -> None:
     """Raise ConfigurationError if the URL of a `receiver` cannot be used; `where`: the place in the file, for the message."""
-    if complaint := _CHECKS[receiver.sort](receiver.url):
+    if complaint := notifiers()[receiver.sort].complaint(receiver.url):
         raise ConfigurationError(f"{where}: {receiver.sort}: {complaint}")
 
 
@@ -55,7 +69,7 @@ def deliver(receiver: Receiver, message: Message) -> None:
 
     def work() -> None:
         try:
-            _SENDERS[receiver.sort](receiver, message)
+            notifiers()[receiver.sort].send(receiver, message)
         except DeliveryError as error:
             failures.append(str(error))
         except Exception as error:  # noqa: BLE001  # its text may have the URL in it, and so a secret

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from cobalt_tasks.alerts.config import Receiver
 from cobalt_tasks.alerts.message import Message
-from cobalt_tasks.alerts.receivers.base import IO_SECONDS, DeliveryError
+from cobalt_tasks.alerts.receivers.base import IO_SECONDS, DeliveryError, Notifier
 
 _TYPES: Final = {"info": "info", "notice": "info", "warning": "warning", "critical": "failure"}
 _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*)://\S", re.IGNORECASE)
@@ -72,3 +72,6 @@ def _library() -> Any:
         library = importlib.import_module("apprise")
         library.Apprise().add("json://127.0.0.1")
     return library
+
+
+NOTIFIER: Final = Notifier(complaint=complaint, send=send)

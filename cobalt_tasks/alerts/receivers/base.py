@@ -2,7 +2,13 @@
 
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Final
+
+from msgspec import Struct
+
+from cobalt_tasks.alerts.config import Receiver
+from cobalt_tasks.alerts.message import Message
 
 SECONDS: Final = 12.0
 """The longest a delivery may take."""
@@ -13,6 +19,19 @@ IO_SECONDS: Final = 8.0
 
 class DeliveryError(Exception):
     """A message was not accepted; the text has no secret in it."""
+
+
+class Notifier(Struct, frozen=True, kw_only=True):
+    """What delivers messages to one sort of receiver.
+
+    Attributes:
+        complaint: returns why a URL in alerts.toml cannot be used, without the URL; None if it can.
+        send: sends a message to a receiver, or raises DeliveryError. It has `SECONDS`.
+
+    """
+
+    complaint: Callable[[str], str | None]
+    send: Callable[[Receiver, Message], None]
 
 
 def reason(error: OSError) -> str:

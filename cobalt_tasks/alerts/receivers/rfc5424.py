@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from cobalt_tasks.alerts.config import Receiver
 from cobalt_tasks.alerts.message import Message
-from cobalt_tasks.alerts.receivers.base import IO_SECONDS, DeliveryError, reason
+from cobalt_tasks.alerts.receivers.base import IO_SECONDS, DeliveryError, Notifier, reason
 
 _PORTS: Final = {"udp": 514, "tcp": 514, "tls": 6514}
 _LEVELS: Final = {"info": 6, "notice": 5, "warning": 4, "critical": 2}
@@ -109,3 +109,6 @@ def _unix(path: str) -> socket.socket:
         else:
             return local
     raise failure or OSError
+
+
+NOTIFIER: Final = Notifier(complaint=complaint, send=send)

@@ -12,7 +12,7 @@ import msgspec
 
 from cobalt_tasks.alerts.config import Receiver
 from cobalt_tasks.alerts.message import Message
-from cobalt_tasks.alerts.receivers.base import IO_SECONDS, DeliveryError, reason
+from cobalt_tasks.alerts.receivers.base import IO_SECONDS, DeliveryError, Notifier, reason
 
 _ACCEPTED: Final = range(200, 300)
 _REDIRECTED: Final = range(300, 400)
@@ -96,3 +96,6 @@ def _post(scheme: str, host: str, port: int | None, target: str, body: bytes, he
         raise DeliveryError("it ended the connection, or its answer is no HTTP") from None
     finally:
         connection.close()
+
+
+NOTIFIER: Final = Notifier(complaint=complaint, send=send)
