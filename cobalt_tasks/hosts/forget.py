@@ -6,10 +6,11 @@ What is stopped in the middle can be done again. The counts of sources stay: the
 import re
 from collections import Counter
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, tuple_
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, delete, or_, select, tuple_, update
 
 from cobalt_tasks.core.addresses import canonical, sort_keys
 from cobalt_tasks.core.special_networks import Network
@@ -17,6 +18,7 @@ from cobalt_tasks.db import old_rows
 from cobalt_tasks.db.bulk import among, one_of
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import (
+    alerts,
     banners,
     certificate_names,
     certificates,
@@ -37,6 +39,7 @@ from cobalt_tasks.db.tables import (
     ports,
     rejects,
     scanned_hosts,
+    scanned_networks,
     scanned_ports,
     scores,
     search_queue,
@@ -69,7 +72,7 @@ _ADDRESS: Final = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+")
 
 
 def forget_network(database: Database, network: Network) -> Counter[str]:
-    """Delete the hosts of a network, all that is known about them, their connections, and rejects that name them.
+    """Delete the hosts of a network, all that is known about them, their connections, and what rejects and alerts say of them.
 
     Args:
         database: the ledger.
@@ -93,7 +96,8 @@ def forget_network(database: Database, network: Network) -> Counter[str]:
             gone["observations"] += removed
         gone += database.write(_forget_hosts, some)
     gone += _forget_unseen_certificates(database)
-    return gone + _forget_rejects(database, network)
+    gone += database.write(_forget_first_scans, network)
+    return gone + _forget_rejects(database, network) + _forget_alerts(database, network)
 
 
 def forget_source(database: Database, source_id: int) -> Counter[str]:
@@ -226,6 +230,54 @@ def _forget_rejects(database: Database, network: Network) -> Counter[str]:
 
 def _forget_rows(connection: Connection, ids: Sequence[int]) -> int:
     return connection.execute(delete(rejects).where(among(connection, rejects.c.id, ids))).rowcount
+
+
+def _forget_first_scans(connection: Connection, network: Network) -> Counter[str]:
+    """Delete that networks within a `network` were scanned: their next scan is their first."""
+    known = connection.execute(select(scanned_networks.c.network)).scalars()
+    parts = [text for text in known if _is_part(text, network)]
+    connection.execute(delete(scanned_networks).where(one_of(connection, scanned_networks.c.network, parts)))
+    return +Counter({"scanned_networks": len(parts)})
+
+
+def _is_part(text: str, network: Network) -> bool:
+    part = ip_network(text)
+    return part.version == network.version and part.subnet_of(network)  # type: ignore[arg-type]
+
+
+def _forget_alerts(database: Database, network: Network) -> Counter[str]:
+    """Delete what messages, sent or waiting, list of the hosts of a network."""
+    gone, after = 0, 0
+    while True:
+        with database.reading() as connection:
+            following = select(alerts.c.id).where(alerts.c.id > after).order_by(alerts.c.id)
+            ids = list(connection.execute(following.limit(_HOSTS_AT_ONCE)).scalars())
+        if not ids:
+            return +Counter({"alerts": gone})
+        after = ids[-1]
+        gone += database.write(_forget_items, ids, network)
+
+
+def _forget_items(connection: Connection, ids: Sequence[int], network: Network) -> int:
+    """Delete the items about a network from the messages `ids`; return how many messages had some."""
+    columns = (alerts.c.id, alerts.c["count"], alerts.c["items"])
+    chosen = select(*columns).where(among(connection, alerts.c.id, ids)).with_for_update()
+    changed = 0
+    for number, count, text in connection.execute(chosen).all():
+        items = msgspec.json.decode(text)
+        rest = [each for each in items if not _is_about(each.get("address"), network)]
+        if len(rest) == len(items):
+            continue
+        left = count - len(items) + len(rest)
+        values = {"count": left, "items": msgspec.json.encode(rest).decode()}
+        this = alerts.c.id == number
+        connection.execute(update(alerts).where(this).values(values) if left else delete(alerts).where(this))
+        changed += 1
+    return changed
+
+
+def _is_about(address: str | None, network: Network) -> bool:
+    return bool(address) and ip_address(str(address)) in network
 
 
 def _names(line: bytes, network: Network) -> bool:

@@ -3,6 +3,7 @@
 from ipaddress import ip_network
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import func, insert, select
@@ -65,6 +66,29 @@ def test_a_network_is_forgotten_everywhere(ledger: Database, home: Path) -> None
     orphans = tables.certificates.c.fingerprint.not_in(select(tables.sightings.c.fingerprint))
     assert rows(ledger, "certificates", orphans) == 0
     assert CliRunner().invoke(cobalt, ["forget", "10.0.1.0/24"]).output == "Nothing was known.\n"
+
+
+def test_alerts_and_first_scans_are_forgotten(ledger: Database, home: Path) -> None:
+    """Messages lose what they list of its hosts, and those about nothing else go; its next scan is the first one again."""
+    alert = {"rule": "r", "receiver": "x", "severity": "info", "state": "pending", "created_at": 0.0, "due_at": 0.0}
+    listed = [("10.0.1.7", None), ("9.9.9.9", "10.0.1.8"), ("9.9.9.9", "2001:db8::1")]
+    with ledger.writing() as connection:
+        for number, addresses in enumerate(listed):
+            items = [{"address": each, "text": str(each)} for each in addresses if each]
+            values = {"key": str(number), "count": len(items) + number, "items": msgspec.json.encode(items).decode()}
+            connection.execute(insert(tables.alerts).values(alert | values))
+        for network in ("10.0.1.0/24", "10.0.2.0/24", "2001:db8::/64"):
+            connection.execute(insert(tables.scanned_networks).values(network=network, source_id=1, found_at=0.0))
+    printed = CliRunner().invoke(cobalt, ["forget", "10.0.0.0/23"]).output
+    assert "alerts: 2 deleted" in printed
+    assert "scanned_networks: 1 deleted" in printed
+    with ledger.reading() as connection:
+        left = connection.execute(
+            select(tables.alerts.c["count"], tables.alerts.c["items"]).order_by(tables.alerts.c.id)
+        ).all()
+        networks = set(connection.execute(select(tables.scanned_networks.c.network)).scalars())
+    assert [(count, "10.0.1" in items) for count, items in left] == [(2, False), (4, False)]
+    assert networks == {"10.0.2.0/24", "2001:db8::/64"}
 
 
 def test_a_source_is_forgotten_but_its_counts_stay(ledger: Database, home: Path) -> None:
