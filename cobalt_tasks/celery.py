@@ -1,6 +1,7 @@
 """The Celery app: `celery -A cobalt_tasks …`."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,7 +11,7 @@ from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
 from cobalt_tasks.core import private_files
-from cobalt_tasks.core.errors import exit_on_wrong_configuration
+from cobalt_tasks.core.errors import ConfigurationError, exit_on_wrong_configuration
 
 with exit_on_wrong_configuration():
     # It imports the catalog, which checks its entries and those of other packages.
@@ -42,6 +43,18 @@ class EagerAMQP(AMQP):
 def _close_new_files(**_details: Any) -> None:
     """Close the files that workers and beat create to other users; Flower's guard does it for Flower."""
     private_files.set_mask()
+
+
+@signals.import_modules.connect
+def _require_guards(**_details: Any) -> None:
+    """End a Flower that has read another configuration than ours, and so has no guards."""
+    command: Any = sys.modules.get("flower.command")
+    if "flower" in sys.argv and command is not None and command.Flower.__module__ == "flower.app":
+        sys.stderr.write(
+            "cobalt: Flower's configuration (--conf, FLOWER_CONF) has no guards: add the line "
+            "`from cobalt_tasks.views import flower_guard; flower_guard.install()` to it\n"
+        )
+        raise SystemExit(ConfigurationError.exit_code)
 
 
 # Flower reads this variable: `celery -A cobalt_tasks flower` alone would listen on every address, without guards.

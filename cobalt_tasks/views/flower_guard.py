@@ -1,6 +1,7 @@
 """Flower behind the same guards as the page: its own names, no other site's requests, the login, a browser's policy.
 
-flowerconfig.py calls `install` when Flower reads it, so that they hold however Flower is started.
+flowerconfig.py calls `install` when Flower reads it. A configuration of the user's own has to do the same, or Flower does
+not start (celery.py): they hold however Flower is started.
 """
 
 import base64
@@ -43,7 +44,8 @@ class GuardedFlower(Flower):  # type: ignore[misc]  # Flower has no types
     authorization: str = ""
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
-        """Build Flower's application."""
+        """Build Flower's application, with its options known by now; end the program if it needs a login."""
+        _prepare()
         super().__init__(*arguments, **settings)
         self.add_transform(_AddedHeaders)
 
@@ -128,8 +130,12 @@ class _AddedHeaders(OutputTransform):
 
 
 def install() -> None:
-    """Make Flower's command, which is reading its options, build a guarded application; end it if it needs a login."""
+    """Make Flower's command, which is reading its options, build a guarded application."""
     private_files.set_mask()
+    flower.command.Flower = GuardedFlower
+
+
+def _prepare() -> None:
     try:
         settings = load()
         _require_login(settings)
@@ -143,7 +149,6 @@ def install() -> None:
         options.basic_auth = [secret]
         GuardedFlower.login = access.Login(*login)
         GuardedFlower.authorization = f"Basic {base64.b64encode(secret.encode()).decode()}"
-    flower.command.Flower = GuardedFlower
 
 
 def _require_login(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from tests.support.waiting import PATIENCE
 
 FLOWER = [sys.executable, "-m", "celery", "-A", "cobalt_tasks", "flower"]
 """Without an option: the guards hold however it is started. Break: FLOWER_CONF in cobalt_tasks/celery.py."""
+INSTALLED = "from cobalt_tasks.views import flower_guard; flower_guard.install()\n"
 USER, PASSWORD = "ann", "pässword:1"
 
 Start = Callable[..., str]
@@ -105,3 +106,27 @@ def test_flower_does_not_start_open(address: str, redis_url: str, home: Path) ->
     assert done.stderr.count("\n") == 1
     assert "COBALT_DASHBOARD_PASSWORD" in done.stderr
     assert "COBALT_NO_LOGIN" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["--conf", "FLOWER_CONF"])
+def test_a_configuration_without_guards_is_refused(how: str, redis_url: str, home: Path, tmp_path: Path) -> None:
+    """Flower does not start with a file that does not install them: exit 2 and one line with what to add.
+
+    With that line it has the guards, also for what the file itself sets. Break: `_require_guards` in celery.py.
+    """
+    conf = tmp_path / "own.py"
+    given = {"env": os.environ | {"FLOWER_CONF": str(conf)}} if how == "FLOWER_CONF" else {}
+    options = [f"--conf={conf}"] if how == "--conf" else []
+    for lines, words in (("", "flower_guard.install()"), (INSTALLED, "COBALT_DASHBOARD_PASSWORD")):
+        conf.write_text(f'max_tasks = 7\naddress = "0.0.0.0"\n{lines}')
+        done = subprocess.run(
+            [*FLOWER, "--port=1", *options],
+            cwd=home,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+            **given,  # type: ignore[call-overload]
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+        assert words in done.stderr
