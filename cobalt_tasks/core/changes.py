@@ -33,6 +33,8 @@ class ChangeKind(StrEnum):
     """The address belongs to another autonomous system."""
     LOCATIONS_UPDATED = "locations updated"
     """A newer database places hosts elsewhere: one change for all of them."""
+    RECOGNITION_UPDATED = "recognition updated"
+    """Newer recognisers describe the same answers otherwise: one change for all of them."""
     SCORE_CHANGED = "score changed"
     """The score crossed one of SCORE_STEPS."""
     PEER_COUNTRY_NEW = "new peer country"

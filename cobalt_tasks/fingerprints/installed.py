@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from cobalt_tasks.core import installation, x509
+from cobalt_tasks.core import installation, recognition, x509
 from cobalt_tasks.core.errors import FingerprintsError
 from cobalt_tasks.fingerprints import manifest
 from cobalt_tasks.fingerprints.fields import of_certificate, values_of
@@ -66,6 +66,7 @@ def use(folder: Path) -> None:
     """Use the fingerprints of a folder in this process."""
     global _used  # noqa: PLW0603  # one folder for the whole process, which its settings name
     _used = Fingerprints(folder)
+    recognition.also_by(folder / manifest.NAME)
 
 
 def recognise_more(known: Fingerprint, raw: bytes, certificate: bytes | None = None) -> Fingerprint:

@@ -5,15 +5,14 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from cobalt_tasks.core.changes import Change, ChangeKind
 from cobalt_tasks.core.records import Location
 from cobalt_tasks.db.bulk import one_of
-from cobalt_tasks.db.tables import changes, hosts, locations, milestones
+from cobalt_tasks.db.tables import hosts, locations
 from cobalt_tasks.db.upserts import upsert
-from cobalt_tasks.hosts.changes import lock_order
-from cobalt_tasks.hosts.milestones import reach
+from cobalt_tasks.hosts import updates
 
 _PLACE: Final = ("country_code", "city")
 _REPLACED: Final = tuple(column.name for column in locations.c if column.name != "address")
@@ -69,30 +68,8 @@ def _change(kind: ChangeKind, new: Location, before: str, after: str) -> Change:
 
 
 def _add_to_update(connection: Connection, new: Location, number: int) -> None:
-    """Count `number` hosts in the change of the database that placed `new`; make it for the first of them."""
-    lock_order(connection)
-    kind = ChangeKind.LOCATIONS_UPDATED
+    """Count `number` hosts in the change of the database that placed `new`."""
     built = datetime.fromtimestamp(new.database_built or 0.0, UTC).strftime("%Y-%m-%d")
-    subject = f"{new.provider} {built}"
-    reach(connection, kind, subject, new.fetched_at)
-    this = (milestones.c.kind == kind, milestones.c.subject == subject)
-    change_id = connection.execute(select(milestones.c.change_id).where(*this).with_for_update()).scalar()
-    if change_id is None:
-        row = {
-            "kind": kind,
-            "recorded_at": new.fetched_at,
-            "observed_at": new.fetched_at,
-            "address": "",
-            "protocol": "",
-            "port": 0,
-            "new": f"{new.provider} of {built}",
-            "source_id": 0,
-            "details": msgspec.json.encode({"hosts": number}).decode(),
-        }
-        change_id = connection.execute(changes.insert().values(row).returning(changes.c.id)).scalar_one()
-        connection.execute(update(milestones).where(*this).values(change_id=change_id))
-        return
-    known = connection.execute(select(changes.c.details).where(changes.c.id == change_id)).scalar()
-    if known is not None:
-        details = msgspec.json.encode({"hosts": msgspec.json.decode(known)["hosts"] + number}).decode()
-        connection.execute(update(changes).where(changes.c.id == change_id).values(details=details))
+    text = f"{new.provider} of {built}"
+    change = Change(kind=ChangeKind.LOCATIONS_UPDATED, address="", observed_at=new.fetched_at, new=text)
+    updates.add(connection, change, f"{new.provider} {built}", number)

@@ -4,19 +4,23 @@ Best is the highest rank (`records.FactRank`), then the latest. A report older t
 nothing but the first time; so the result does not depend on the order in which reports come.
 """
 
+import math
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import BigInteger, Connection, Text, and_, select
 
+from cobalt_tasks.core import recognition
 from cobalt_tasks.core.changes import Change, ChangeKind
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.records import Banner, FactRank
 from cobalt_tasks.db import bulk, counts
 from cobalt_tasks.db.tables import ports, services
 from cobalt_tasks.db.upserts import upsert, upsert_new
-from cobalt_tasks.hosts import differences, port_states
+from cobalt_tasks.hosts import differences, port_states, updates
 
 _FRESH_SECONDS: Final = 30 * DAY
 """By how much a report may be older than the latest of its port and still be shown."""
@@ -64,15 +68,16 @@ def write(connection: Connection, facts: Sequence[Banner]) -> list[Change]:
     changes = _touch_ports(connection, reports)
     known = {(*_target(each), each.source, each.rank): each for each in _read(connection, targets)}
     shown = {target: _shown(each) for target, each in _by_target(known.values()).items()}
-    changed, revised = {}, set()
+    changed: dict[tuple[Any, ...], _Report] = {}
+    revised: dict[Target, float] = {}
     for each in reports:
         key = (*_target(each), each.source, each.rank)
         if (old := known.setdefault(key, each)) is not each:
             if each.last_seen >= old.last_seen:
-                described = _described(old)
+                described, answered_at = _described(old), _answered_at(old, each)
                 old.update(each)
                 if _described(old) != described:
-                    revised.add(_target(each))
+                    revised[_target(each)] = max(answered_at, revised.get(_target(each), 0.0))
             old.first_seen = min(old.first_seen, each.first_seen)
             old.last_seen = max(old.last_seen, each.last_seen)
         changed[key] = old
@@ -81,11 +86,38 @@ def write(connection: Connection, facts: Sequence[Banner]) -> list[Change]:
     rows = [_shown(by_target[target]) for target in targets]
     upsert(connection, ports, rows, replace=_SHOWN)
     # Another source that describes the same otherwise is no change.
-    return changes + _differences({target: shown[target] for target in revised if target in shown}, rows)
+    found = _differences({target: shown[target] for target in revised if target in shown}, rows)
+    return changes + _without_recognition(connection, found, revised)
 
 
 def _described(report: _Report) -> tuple[str | None, ...]:
     return report.service, report.product, report.version
+
+
+def _answered_at(old: _Report, new: _Report) -> float:
+    """Return when a source has described the answer of the `new` report before; infinity: it is another answer."""
+    return old.last_seen if old.banner and old.banner == new.banner else math.inf
+
+
+def _without_recognition(
+    connection: Connection, found: Sequence[Change], answered_at: Mapping[Target, float]
+) -> list[Change]:
+    """Return what changed on hosts. What newer recognisers make of the same answers is one change for all ports.
+
+    connection: a transaction that writes; found: what differs; answered_at: of each port, from `_answered_at`.
+    """
+    since = recognition.changed_at()
+    rest, others = [], set()
+    for each in found:
+        if answered_at[each.address, each.protocol, each.port] < since <= each.observed_at:
+            others.add(each.address)
+        else:
+            rest.append(each)
+    if others:
+        day = datetime.fromtimestamp(since, UTC).strftime("%Y-%m-%d")
+        kind, text = ChangeKind.RECOGNITION_UPDATED, f"recognisers of {day}"
+        updates.add(connection, Change(kind=kind, address="", observed_at=time.time(), new=text), text, len(others))
+    return rest
 
 
 def _by_target(reports: Iterable[_Report]) -> dict[Target, list[_Report]]:

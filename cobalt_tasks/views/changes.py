@@ -18,6 +18,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes, notes
 from cobalt_tasks.hosts.names import names_of
 from cobalt_tasks.hosts.search import find, of_changes
+from cobalt_tasks.views.text import iso
 
 MOST: Final = 10_000
 """Changes that one call returns."""
@@ -28,6 +29,7 @@ _PAGE: Final = 1_000
 _COUNTED: Final = {
     ChangeKind.NETWORKS_SCANNED: ("first scan", " of networks"),
     ChangeKind.LOCATIONS_UPDATED: ("new location database", ""),
+    ChangeKind.RECOGNITION_UPDATED: ("update", " of recognition"),
     ChangeKind.PEER_COUNTRY_NEW: ("new peer country", ""),
 }
 _PORTS_PRINTED: Final = 10
@@ -35,6 +37,7 @@ _RUNS: Final = "{port} runs {new} now, before {old}"
 _WORDS: Final = {
     ChangeKind.NETWORKS_SCANNED: "first scan of its networks: {hosts} with {open_ports}",
     ChangeKind.LOCATIONS_UPDATED: "{new} places {hosts} elsewhere",
+    ChangeKind.RECOGNITION_UPDATED: "{new} describe the same answers of {hosts} otherwise",
     ChangeKind.HOST_FOUND: "new host{with_ports}",
     ChangeKind.PORT_OPENED: "{port} is open now",
     ChangeKind.PORT_CLOSED: "{port} is closed now",
@@ -244,4 +247,4 @@ def _number(number: int, noun: str) -> str:
 
 
 def _day(moment: float) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M")
+    return (iso(moment) or "")[:16].replace("T", " ")

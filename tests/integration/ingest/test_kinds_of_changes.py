@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 
 from cobalt_tasks.core import own_networks
 from cobalt_tasks.core.durations import DAY, MINUTE
-from cobalt_tasks.core.records import Facts, Hostname, Job, Location, Outcome, Sighting, State, Verdict
+from cobalt_tasks.core.records import Banner, Facts, Hostname, Job, Location, Outcome, Sighting, State, Verdict
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes, expirations, facts, notes
@@ -70,6 +70,35 @@ def test_a_host_that_moves(known: Database) -> None:
     write(known, locations=[place("DE", built=1.7e9)])
     write(known, locations=[place("ES", built=1.7e9 + 1)])
     assert rows(known)[2:] == [("locations updated", "", 0, None, "mmdb of 2023-11-14")]
+
+
+def answer(text: str, product: str, at: float, port: int = 443) -> Banner:
+    """Return what a port of the host answered, and the product that it was recognised as."""
+    return Banner(
+        address=HOST, protocol="tcp", port=port, source="probe", observed_at=at, text=text, raw=text.encode(),
+        service="ssh", product=product,
+    )  # fmt: skip
+
+
+def test_newer_recognisers_are_one_change(known: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers described otherwise after an update are one change for all; another answer is one by itself.
+
+    Break: `_answered_at`, or the comparison with `recognition.changed_at`.
+    """
+    monkeypatch.setattr("cobalt_tasks.core.recognition.changed_at", lambda: NOW - 2 * MINUTE)
+    ports = (443, 8443, 9443)
+    write(known, banners=[answer("hello", "old", NOW - 3 * MINUTE, port) for port in ports])
+    before = len(rows(known))
+    write(known, banners=[answer("hello", "new", NOW - MINUTE), answer("welcome", "new", NOW - MINUTE, 8443)])
+    write(known, banners=[answer("hello", "new", NOW - MINUTE, 9443)])
+    found = rows(known)[before:]
+    assert [row[:3] for row in found] == [("recognition updated", "", 0), ("product changed", HOST, 8443)]
+    # Both readings are newer than the recognisers.
+    write(known, banners=[answer("hello", "other", NOW)])
+    assert rows(known)[-1] == ("product changed", HOST, 443, "ssh new", "ssh other")
+    with known.reading() as connection:
+        page = changes.page(connection, 500, kinds=("recognition updated",))
+    assert [row["details"] for row in page] == [{"hosts": 2}]
 
 
 def finished(database: Database, kind: str, code: str, *names: str, port: int = 0) -> None:

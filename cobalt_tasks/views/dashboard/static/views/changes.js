@@ -9,7 +9,7 @@ const DAY = 86400;
 const KINDS = [
   "networks scanned", "host found", "port opened", "port closed", "port reopened", "service changed", "product changed", "version changed",
   "certificate changed", "certificate renewed", "certificate expiring", "name added", "name gone", "location changed", "network changed",
-  "locations updated", "score changed", "new peer country",
+  "locations updated", "recognition updated", "score changed", "new peer country",
 ];
 
 export const title = () => "Changes";
