@@ -93,7 +93,6 @@ def change(change_id: int, because: str, until: str | None, by: str | None) -> N
 def _note(  # the parts of a note
     about: str, kind: str, address: str, subject: str, because: str, until: str | None, by: str | None
 ) -> "Note":
-    import getpass
     import time
 
     from cobalt_tasks.hosts.notes import Note
@@ -106,7 +105,18 @@ def _note(  # the parts of a note
         address=address,
         subject=subject,
         reason=because,
-        author=by or getpass.getuser(),
+        author=by or _user(),
         created_at=now,
         expires_at=views.until(until, now),
     )
+
+
+def _user() -> str:
+    import getpass
+    import os
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run as a user that it does not know.
+        return f"uid {os.getuid()}"

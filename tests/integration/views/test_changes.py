@@ -1,10 +1,12 @@
 """What changed, on the command line and over the API: filters, `--since last`, what is accepted, and how to resume."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 from cobalt_tasks.cli import cobalt
@@ -119,3 +121,22 @@ def test_what_is_accepted_is_shown_until_it_is_over(
         assert [each["holds"] for each in get(f"{url}/api/notes?all=true").json()["items"]] == [False]
     assert "a lab" not in run("changes")
     assert "nothing is accepted" in run("notes", "list")
+
+
+def test_a_note_for_ever_and_by_no_known_user(
+    sqlite_database: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A time beyond the calendar is shown as a number; a user without a name is one by its number.
+
+    Break: format the time with strftime, or ask for the user's name alone.
+    """
+
+    def unknown() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", unknown)
+    write(sqlite_database, (ChangeKind.PORT_OPENED, 22))
+    run("accept", "change", "1", "--because", "a lab", "--until", "999999w")
+    assert "[accepted, until " in run("changes")
+    (note,) = rows(run("notes", "list", "--json"))
+    assert note["author"] == f"uid {os.getuid()}"
