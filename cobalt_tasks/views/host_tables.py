@@ -48,6 +48,13 @@ def port_row(port: Mapping[str, Any]) -> list[str]:
     return [f"{port['port']}/{port['protocol']}", service, (port["banner"] or "").partition("\n")[0]]
 
 
+def state(port: Mapping[str, Any]) -> str:
+    """Return whether a port is open, and since when it is not."""
+    if port["closed_since"] is not None:
+        return f"closed since {day(port['closed_since'])}"
+    return "open" if port["unconfirmed_since"] is None else f"not confirmed since {day(port['unconfirmed_since'])}"
+
+
 def _list_row(host: Mapping[str, Any]) -> list[object]:
     ports, names = [service(port) for port in host["ports"]], host["names"]
     score = host["score"]
@@ -69,7 +76,8 @@ def _sections(host: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[Column], 
         (Column("Points", cut=False, right=True), Column("Rule", cut=False), Column("Why"), _FROM),
         [_evidence_row(row) for row in host["evidence"]],
     )
-    yield "Ports", (_PORT, Column("Service"), Column("Banner")), [port_row(port) for port in host["ports"]]
+    ports = [[number, state(port), *rest] for port in host["ports"] for number, *rest in [port_row(port)]]
+    yield "Ports", (_PORT, Column("State", cut=False), Column("Service"), Column("Banner")), ports
     yield "Banners", (_PORT, _FROM, Column("Text")), [_banner_row(banner) for banner in host["banners"]]
     yield (
         "Certificates",

@@ -14,7 +14,10 @@ from cobalt_tasks.hosts.search.find import Key
 
 Row = dict[str, Any]
 
-_PORT: Final = (*("address", "protocol", "port", "service", "product", "version", "banner", "first_seen", "last_seen"),)
+_PORT: Final = (
+    *("address", "protocol", "port", "service", "product", "version", "banner"),
+    *("unconfirmed_since", "closed_since", "seen_in_traffic", "first_seen", "last_seen"),
+)
 _SEEN: Final = ("address", "protocol", "port", "source", "first_seen", "last_seen")
 _CERTIFICATE: Final = ("fingerprint", "subject", "issuer", "serial", "not_before", "not_after", "self_signed", "names")
 

@@ -148,7 +148,7 @@ class PortOfHost(ServicePort):
     unconfirmed_since: float | None
     closed_since: float | None
     banner: str | None
-    details: str | None
+    details: NotRequired[str | None]
     seen_in_traffic: bool
     first_seen: float
     last_seen: float
@@ -223,13 +223,10 @@ class JobPage(TypedDict):
     next: int | None
 
 
-class PortRow(ServicePort):
-    """One port of one host."""
+class PortRow(PortOfHost):
+    """One port of one host, without its details."""
 
     address: str
-    banner: str | None
-    first_seen: float
-    last_seen: float
 
 
 class PortPage(TypedDict):

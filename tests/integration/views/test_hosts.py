@@ -144,6 +144,20 @@ def test_command(sqlite_database: Database, settings: Settings, fill: Fill) -> N
     assert isinstance(wrong.exception, ConfigurationError)
 
 
+def test_a_port_that_is_closed_is_shown_as_such(sqlite_database: Database, settings: Settings, fill: Fill) -> None:
+    """On the host and in a search for ports: since when it is closed or not confirmed. Break: `state` in host_tables."""
+    fill(sqlite_database)
+    for closed, words in ((None, "not confirmed since 2026-11-01"), (1793577600.0, "closed since 2026-11-02")):
+        values = {"unconfirmed_since": 1793491200.0, "closed_since": closed}
+        sqlite_database.write(lambda c, values=values: c.execute(update(models.ports).values(values)))
+        shown = CliRunner().invoke(command, ["198.51.100.7"]).stdout.splitlines()
+        assert any(line.split("\t")[:2] == ["22/tcp", words] for line in shown)
+        found = CliRunner().invoke(cobalt, ["search", "--in", "ports", "port:22 state:closed,unconfirmed"]).stdout
+        assert words in found
+    as_json = CliRunner().invoke(cobalt, ["search", "--in", "ports", "port:22 state:closed", "--json"]).stdout
+    assert rows(as_json)[0]["closed_since"] == "2026-11-02T00:00:00.000Z"
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
