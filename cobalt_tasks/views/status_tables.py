@@ -12,6 +12,12 @@ from cobalt_tasks.views.text import ago, day
 
 NEXT_STEP: Final = "nothing was read yet: cobalt ingest FILE reads a scan or a capture, cobalt up --demo shows a lab"
 
+_SCREEN: Final = 80
+"""Columns of a screen that the status fits."""
+
+_NEVER_CUT: Final = ("input", "known")
+"""Numbers that belong together."""
+
 _REASONS_SHOWN: Final = 3
 _SOURCES_SHOWN: Final = 15
 _LATE_SECONDS: Final = 30.0
@@ -29,19 +35,22 @@ def print_summary(status: SystemStatus, output: Output | None = None) -> None:
     """Print a status on one screen. status: what to print; output: where, None for standard output."""
     output = output or Output()
     reasons = status.health.reasons
+    is_narrow = output.width < _SCREEN
+    # A whole screen has one line for most; a narrow one is scrolled.
+    show, whole = (output.words, None) if is_narrow else (output.line, _NEVER_CUT)
     for reason in reasons[:_REASONS_SHOWN]:
-        output.line(reason.text, "bold red" if reason.stops else "yellow")
+        show(reason.text, "bold red" if reason.stops else "yellow")
     if len(reasons) > _REASONS_SHOWN:
         output.line(f"and {len(reasons) - _REASONS_SHOWN} more: cobalt status --all", "yellow")
     for note in status.health.notes[:1]:
         output.line(note, "dim")
     if not reasons:
         output.line("All is well.", "green")
-    output.facts(_facts(status))
+    output.facts(_facts(status), whole=whole)
     output.line()
     output.table(*work(status))
     output.line()
-    output.facts([("providers", _providers_in_words(status)), ("workers", _workers_in_words(status))])
+    output.facts([("providers", _providers_in_words(status)), ("workers", _workers_in_words(status))], whole=whole)
 
 
 def print_all(status: SystemStatus) -> None:
@@ -80,7 +89,7 @@ def _facts(status: SystemStatus, *, is_long: bool = False) -> Iterable[tuple[str
     yield "scores", _scoring(status)
     if status.certificates_expired or status.certificates_expiring:
         soon = f"{status.certificates_expiring:,} certificates expire within 30 days"
-        yield "expiry", f"{soon}, {status.certificates_expired:,} have expired: cobalt certificates"
+        yield "expiry", f"{soon}, {status.certificates_expired:,} expired: cobalt certificates"
     if status.journals:
         yield "journals", summary(status.journals)
     yield from _databases(status, is_long=is_long)

@@ -2,7 +2,7 @@
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import IO, Final, NamedTuple, Self
 
@@ -119,10 +119,13 @@ class Output:
         if not rows:
             self.note(note)
 
-    def facts(self, pairs: Iterable[tuple[str, object]], indent: str = "") -> None:
-        """Print a name and a value a line; on a terminal cut to its width.
+    def facts(
+        self, pairs: Iterable[tuple[str, object]], indent: str = "", *, whole: Collection[str] | None = None
+    ) -> None:
+        """Print names and values; on a terminal values are broken between words, or cut to one line each.
 
-        pairs: the names and values; indent: on a terminal, what stands before each line.
+        pairs: the names and values; indent: on a terminal, what stands before each line; whole: the names of those that
+        are not cut, None for all.
         """
         known = list(pairs)
         if not self.is_terminal:
@@ -132,10 +135,13 @@ class Output:
         width = max((len(name) for name, _ in known), default=0)
         for name, value in known:
             start = f"{indent}{name:{width}}{_GAP}"
-            line = Text(start, style="dim").append_text(_shown(value))
-            if line.cell_len > self.width:
-                line = Text(start, style="dim").append(fitted(line.plain[len(start) :], self.width - len(start)))
-            self._console.print(line, soft_wrap=True)
+            shown, room = _shown(value), max(1, self.width - len(start))
+            is_cut = whole is not None and name not in whole
+            parts = [Text(fitted(shown.plain, room), shown.style)] if is_cut else shown.wrap(self._console, room)
+            for part in parts:
+                part.rstrip()
+                self._console.print(Text(start, style="dim").append_text(part), soft_wrap=True)
+                start = " " * len(start)
 
     def _tsv(self, row: Row) -> None:
         cells = (each.value if isinstance(each, Cell) else each for each in row)

@@ -1,6 +1,7 @@
 """Tables on a terminal and in a pipe."""
 
 import io
+import re
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from rich.cells import cell_len
 
 from cobalt_tasks.views import documents
 from cobalt_tasks.views.tables import Cell, Column, Output, drawn
+from cobalt_tasks.views.text import printable
 
 ADDRESS = "2001:db8:1234:5678:9abc:def0:1234:5678"
 COLUMNS = (Column("Address", cut=False), Column("Risk", cut=False, right=True), Column("Place"), Column("Names"))
@@ -58,6 +60,25 @@ def test_columns_that_do_not_fit_are_left_out(width: int, number: int) -> None:
     numbers = row.split()[1:]
     assert set(numbers) <= {f"{number:,}"}
     assert (len(numbers) < 5) == head.endswith("…")
+
+
+@given(st.text(max_size=300), st.integers(20, 120))
+def test_a_fact_is_whole_on_any_terminal(value: str, width: int) -> None:
+    """A value that is too long is broken between words, and each line fits; where one line is wanted, it ends with ….
+
+    Break: cut it.
+    """
+    for whole in (None, ["one"]):
+        output, kept = Output.held(width, 24)
+        output.facts([("known", value), ("one", 1)], whole=whole)
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", kept.getvalue()).rstrip("\n").split("\n")
+        assert all(cell_len(line) <= width for line in lines)
+        assert lines[-1] == "one    1"
+        if whole:
+            assert len(lines) == 2
+        else:
+            shown = "".join(line[7:] for line in lines[:-1])
+            assert "".join(shown.split()) == "".join(printable(value).split())
 
 
 def test_a_pipe_gets_tab_separated_values(capsys: pytest.CaptureFixture[str]) -> None:
