@@ -85,7 +85,7 @@ test-recog: setup-dev  ## recog's own examples (RECOG_XML=FOLDER with its xml fi
 	@[ -n "$(RECOG_XML)" ] || { echo "name the folder of recog's fingerprints: make test-recog RECOG_XML=recog/xml"; exit 2; }
 	@RECOG_XML=$(RECOG_XML) $(BIN)/python -m pytest tests/recog
 
-.PHONY: screenshots test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-export bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation bench-page
+.PHONY: screenshots test-recog reference formats-table protocols-table fuzz fuzz-share mutate bench-export bench-scale bench-ingest bench-jobs bench-latency bench-probes bench-lookups bench-geolocation bench-page bench-year
 reference: setup-dev  ## write commands, endpoints and metrics into docs/reference.md
 	@$(BIN)/python tools/reference.py
 
@@ -150,6 +150,10 @@ bench-ingest: setup-dev  ## ingest beside a bare program, a feeder's waits, memo
 	@$(BIN)/python benchmarks/ingest_feeder.py
 	@$(BIN)/python benchmarks/ingest_memory.py
 	@$(BIN)/python benchmarks/scoring.py
+
+bench-year: setup-dev  ## daily scans with a clock of their own: size, queries, and that equal facts write no change (ARGS="--days 365 --prefix 16")
+	@tools/faketime.sh
+	@PYTHONPATH=. $(BIN)/python benchmarks/year.py $(ARGS)
 
 bench-geolocation: setup-dev  ## local look-ups, the command, a second reader of the same files, and the free budget of ip-api
 	@tools/postgres.sh

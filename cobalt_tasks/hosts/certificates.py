@@ -187,11 +187,19 @@ def _is_shown(certificate: FromClause, search: Search | None, *, replaced: bool)
         # Wrapped, so that no planner takes the index of a term for that of the fingerprint.
         chosen = chosen.where(case((compiler.condition(search.asked, shown, search.target), 1), else_=0) == 1)
     if not replaced:
-        closed = select(literal(1)).where(_same_port(ports, shown), ports.c.closed_since.is_not(None))
-        chosen = chosen.where(_absent(closed.correlate(shown)), _absent(_successor(shown, certificate, literal(1))))
+        chosen = chosen.where(is_in_use(shown, certificate))
     # Not EXISTS: a planner may turn it into a join of whole tables.
     one = chosen.correlate(certificate).limit(1).scalar_subquery()
     return func.coalesce(one, 0) == 1
+
+
+def is_in_use(shown: FromClause, certificate: FromClause) -> ColumnElement[bool]:
+    """Return the condition that a port shows a certificate still: the port is open, and no newer one took its place.
+
+    shown: where it was seen; certificate: itself.
+    """
+    closed = select(literal(1)).where(_same_port(ports, shown), ports.c.closed_since.is_not(None))
+    return and_(_absent(closed.correlate(shown)), _absent(_successor(shown, certificate, literal(1))))
 
 
 def _absent(chosen: Select[Any]) -> ColumnElement[bool]:

@@ -1,11 +1,13 @@
 """Results of searches as tables."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cobalt_tasks.hosts.search.facets import Facets
+from cobalt_tasks.views.host_tables import state
 from cobalt_tasks.views.tables import Cell, Column, Output
-from cobalt_tasks.views.text import iso
+from cobalt_tasks.views.text import ago, iso
 
 Row = Mapping[str, Any]
 
@@ -20,7 +22,8 @@ def print_facets(found: Facets) -> None:
     """Print the most frequent values of each field, and how many rows match."""
     output = Output()
     least = "" if found.total.exact else "at least "
-    output.note(f"{least}{found.total.count:,} match")
+    when = "" if found.counted_at is None else f", counted {ago(max(0.0, time.time() - found.counted_at))} ago"
+    output.note(f"{least}{found.total.count:,} match{when}")
     rows = [
         [name, each.value, Cell(each.count, "", f"{least}{each.count:,}")]
         for name, values in found.facets.items()
@@ -31,7 +34,7 @@ def print_facets(found: Facets) -> None:
 
 def _port(row: Row) -> Sequence[object]:
     what = " ".join(each for each in (row["service"], row["product"], row["version"]) if each)
-    return [row["address"], f"{row['port']}/{row['protocol']}", what, iso(row["last_seen"])]
+    return [row["address"], f"{row['port']}/{row['protocol']}", state(row), what, iso(row["last_seen"])]
 
 
 def _connection(row: Row) -> Sequence[object]:
@@ -46,7 +49,7 @@ def _certificate(row: Row) -> Sequence[object]:
 
 _ADDRESS, _PORT = Column("Address", cut=False), Column("Port", cut=False)
 _SHOWN: Mapping[str, tuple[Sequence[Column], Callable[[Row], Sequence[object]]]] = {
-    "ports": ((_ADDRESS, _PORT, Column("Service"), Column("Last seen")), _port),
+    "ports": ((_ADDRESS, _PORT, Column("State"), Column("Service"), Column("Last seen")), _port),
     "connections": (
         (Column("Arrived"), Column("From", cut=False), Column("To", cut=False), Column("Name"), Column("Process")),
         _connection,

@@ -64,8 +64,8 @@ def stream(database: Database, table: str, asked: Asked | None = None, order: Ho
     Args:
         database: the ledger.
         table: one of `TABLES`.
-        asked: only the rows that match, from `read_query`; rows of a search come in its order. None: all rows.
-        order: of hosts; None: that of the search, or of the key for all rows.
+        asked: only the rows that match, from `read_query`. None: all rows.
+        order: of hosts; None: by address, which never changes while they are read.
 
     Rows that come or change meanwhile may or may not be in it; none is in it twice, and none that stays is left out. In an
     `order`, a host that moves meanwhile may be left out, or be in it twice if its score falls.
@@ -96,7 +96,7 @@ class _PageReader:
         marks = (column.label(f"key_{number}") for number, column in enumerate(exported.key))
         self._chosen: Select[Any] = chosen.add_columns(*marks)
 
-    def pages(self, asked: Asked | None, order: HostOrder = HostOrder.LAST_SEEN) -> Iterator[Page]:
+    def pages(self, asked: Asked | None, order: HostOrder = HostOrder.ADDRESS) -> Iterator[Page]:
         """Yield pages of the rows that match (`asked` None: of all rows), those of hosts in an `order`."""
         if asked is None:
             return self._all()

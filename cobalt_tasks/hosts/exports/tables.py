@@ -23,6 +23,7 @@ from cobalt_tasks.db.tables import (
     sightings,
     sources,
 )
+from cobalt_tasks.hosts.certificates import is_in_use
 from cobalt_tasks.hosts.exports.columns import ColumnKind, ExportColumn
 from cobalt_tasks.hosts.queries import LOCATION
 from cobalt_tasks.hosts.search.fields import Searchable
@@ -131,6 +132,7 @@ def _certificates(_dialect: str) -> Select[Any]:
     return select(
         *(sightings.c[name] for name in seen),
         *(certificates.c[name] for name in (*known, *strength)),
+        is_in_use(sightings, certificates).label("in_use"),
         sightings.c.details,
         certificates.c.der,
         certificates.c.der.label("pem"),

@@ -47,10 +47,14 @@ class FacetValue(Struct, frozen=True, kw_only=True):
 
 
 class Facets(Struct, frozen=True, kw_only=True):
-    """The most frequent values of each field, and the rows that match."""
+    """The most frequent values of each field, and the rows that match.
+
+    `counted_at`: when the upkeep counted all of it (epoch seconds); None: now.
+    """
 
     total: Count
     facets: dict[str, list[FacetValue]]
+    counted_at: float | None = None
 
 
 def fields(names: Sequence[str], target: Searchable) -> list[Field]:
@@ -86,8 +90,9 @@ def facets(connection: Connection, search: Search, wanted: Sequence[Field]) -> F
         facets_of_all.find(connection, search.target, [each.name for each in wanted]) if search.is_everything else None
     )
     if kept is not None:
-        number_of_rows, values = kept
+        number_of_rows, values, counted_at = kept
         return Facets(
+            counted_at=counted_at,
             total=Count(count=number_of_rows, exact=True),
             facets={
                 name: [FacetValue(value=value, count=number) for value, number in _most_frequent(each)]

@@ -37,8 +37,8 @@ class FacetsOfAll(Recounting):
         super().__init__(_count_all, _age)
 
 
-def find(connection: Connection, target: Searchable, names: Sequence[str]) -> tuple[int, Counts] | None:
-    """Return (rows, values by field), as they were counted last; None where a field was not counted yet.
+def find(connection: Connection, target: Searchable, names: Sequence[str]) -> tuple[int, Counts, float] | None:
+    """Return (rows, values by field, when), as they were counted last; None where a field was not counted yet.
 
     Args:
         connection: to the ledger.
@@ -46,16 +46,17 @@ def find(connection: Connection, target: Searchable, names: Sequence[str]) -> tu
         names: the fields.
 
     """
-    columns = (facet_counts.c.field, facet_counts.c.value, facet_counts.c.number)
+    columns = (facet_counts.c.field, facet_counts.c.value, facet_counts.c.number, facet_counts.c.counted_at)
     chosen = select(*columns).where(facet_counts.c.target == target, facet_counts.c.field.in_(["", *names]))
     found: Counts = {}
-    for field, value, number in connection.execute(chosen):
+    counted_at = 0.0
+    for field, value, number, counted_at in connection.execute(chosen):  # noqa: B007  # of all rows the same
         found.setdefault(field, []).append((value, number))
     if set(found) != {"", *names}:
         return None
     total = found.pop("")[0][1]
     # A field without values has one row, without a number.
-    return total, {name: [each for each in values if each[1]] for name, values in found.items()}
+    return total, {name: [each for each in values if each[1]] for name, values in found.items()}, counted_at
 
 
 def _age(database: Database) -> float | None:

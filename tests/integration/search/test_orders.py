@@ -1,7 +1,10 @@
 """Hosts by score, and facets of everything, on both databases."""
 
+import time
+
+import msgspec
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, insert, select, text, update
 
 from cobalt_tasks.core.addresses import sort_key
 from cobalt_tasks.db import counts
@@ -87,11 +90,12 @@ def test_a_facet_counts_what_its_value_finds(ledger: Database) -> None:
 
 
 def test_facets_of_everything_are_counted_by_the_upkeep(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are what counting all rows gives, closed ports left out, and the total is that of all rows.
+    """They are what counting all rows gives, closed ports left out, with the total of all rows, and when that was.
 
     Break: the condition on closed ports in facets_of_all, or one of the conditions on addresses.
     """
     _repeat_facts(ledger)
+    began = time.time()
     monkeypatch.setattr(facets_of_all, "_HOSTS_AT_ONCE", 7)
     for table in (models.hosts, models.ports):
         with ledger.writing() as connection:
@@ -111,7 +115,10 @@ def test_facets_of_everything_are_counted_by_the_upkeep(ledger: Database, monkey
     for target, wanted in names.items():
         with ledger.reading() as connection:
             assert facets_of_all.find(connection, target, wanted) is not None
-        assert views.facets(ledger, everything[target], wanted) == counted[target]
+        kept = views.facets(ledger, everything[target], wanted)
+        assert counted[target].counted_at is None
+        assert kept == msgspec.structs.replace(counted[target], counted_at=kept.counted_at)
+        assert began - 1 <= kept.counted_at <= time.time() + 1
 
 
 def test_exports_have_the_order_of_a_list(ledger: Database) -> None:
@@ -122,3 +129,21 @@ def test_exports_have_the_order_of_a_list(ledger: Database) -> None:
             listed = views.page(ledger, search, 500, order=order)["items"]
             exported = stream(ledger, "hosts", search if query else None, order).rows
             assert [row["address"] for row in exported] == [row["address"] for row in listed]
+
+
+def test_an_export_has_each_host_that_moves_meanwhile(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that is seen again while hosts that match are exported is among them. Break: export in the order of a list."""
+    monkeypatch.setattr("cobalt_tasks.hosts.search.orders._KEYS_AT_ONCE", 10)
+    host = {"first_seen": 1.0, "discovered": True}
+    rows = [{**host, "address": f"10.0.0.{number}", "last_seen": float(number)} for number in range(1, 101)]
+    database.write(lambda c: c.execute(insert(models.hosts), rows))
+    exported = stream(database, "hosts", find.read(database, "net:10.0.0.0/8", Searchable.HOSTS)).rows
+    addresses = [next(exported)["address"]]
+    for number in (2, 50, 98):
+        this = models.hosts.c.address == f"10.0.0.{number}"
+        seen = time.time() + number
+        database.write(
+            lambda c, this=this, seen=seen: c.execute(update(models.hosts).where(this).values(last_seen=seen))
+        )
+    addresses += [row["address"] for row in exported]
+    assert sorted(addresses) == sorted(row["address"] for row in rows)

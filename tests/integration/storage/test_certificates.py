@@ -14,6 +14,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import certificates as table
 from cobalt_tasks.db.tables import hosts, ports
 from cobalt_tasks.hosts import certificates, facts
+from cobalt_tasks.hosts.exports import stream
 from cobalt_tasks.hosts.search import find
 from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views import certificates as views
@@ -110,16 +111,27 @@ def test_renewals_are_recognised(
 
 
 def test_a_certificate_counts_until_its_last_port_has_another(database: Database) -> None:
-    """Renewed on one of two ports, it is still one that expires; once the other port is closed, it is not."""
+    """Renewed on one of two ports, it is still one that expires; once the other port is closed, it is not.
+
+    An export has for each port whether it shows it still. Break: `is_in_use`.
+    """
+
+    def exported() -> dict[tuple[int, int], bool]:
+        return {
+            (row["port"], int(row["fingerprint"], 16)): row["in_use"] for row in stream(database, "certificates").rows
+        }
+
     write(database, [certificate(1, 10), certificate(2, 90)], [seen(1, 9), seen(1, 9, port=8443), seen(2, 1)])
     row = listed(database, expiring="30d")[1]
     assert [port["replaced_by"] for port in row["ports"]] == [f"{2:064x}", None]
+    assert exported() == {(443, 1): False, (443, 2): True, (8443, 1): True}
     known = {"address": "192.0.2.1", "protocol": "tcp", "first_seen": NOW, "last_seen": NOW}
     with database.writing() as connection:
         connection.execute(insert(hosts).values(address="192.0.2.1", first_seen=NOW, last_seen=NOW, discovered=True))
         connection.execute(insert(ports).values(port=8443, **known))
         connection.execute(update(ports).values(closed_since=NOW))
     assert listed(database, expiring="30d") == {}
+    assert exported() == {(443, 1): False, (443, 2): True, (8443, 1): False}
 
 
 def test_pages_have_every_certificate_once(database: Database) -> None:

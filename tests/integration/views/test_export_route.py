@@ -19,6 +19,8 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import changes
 from cobalt_tasks.views.dashboard.routes.export import AT_ONCE
 from cobalt_tasks.views.exports.registry import FORMATS
+from tests.integration.storage.test_certificates import certificate, seen
+from tests.integration.storage.test_certificates import write as write_certificates
 from tests.integration.views.conftest import get
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -29,7 +31,7 @@ HOSTS = 20_000
 
 @pytest.fixture
 def many(sqlite_database: Database) -> Database:
-    """20,000 hosts, every fourth of them in Germany, with findings of two rules, and two changes."""
+    """20,000 hosts, every fourth of them in Germany, with findings of two rules, two changes, and a certificate that is renewed."""
     now = time.time()
     addresses = [f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}" for number in range(HOSTS)]
     hosts = [{"address": each, "first_seen": 1.0, "last_seen": now, "discovered": True} for each in addresses]
@@ -55,6 +57,7 @@ def many(sqlite_database: Database) -> Database:
         for kind in (ChangeKind.PORT_CLOSED, ChangeKind.PORT_OPENED)
     ]
     sqlite_database.write(changes.write, new)
+    write_certificates(sqlite_database, [certificate(1, 10), certificate(2, 90)], [seen(1, 9), seen(2, 1)])
     return sqlite_database
 
 
@@ -69,6 +72,7 @@ def test_an_export_is_what_the_list_shows(many: Database, sqlite_settings: Setti
         closed = get(f"{url}/api/export?table=changes&format=ndjson&kind=port closed")
         later = get(f"{url}/api/export?table=changes&format=ndjson&since={time.time() + 60}")
         weak = get(f"{url}/api/export?table=findings&format=ndjson&rule=weak_key&q=finding:weak_key")
+        used = get(f"{url}/api/export?table=certificates&format=ndjson&in_use=true")
         listed = get(f"{url}/api/export/formats").json()["items"]
         for form in listed:
             whole = get(f"{url}/api/export?table={form['tables'][0]}&format={form['name']}&q=net:198.18.0.0/28")
@@ -82,6 +86,7 @@ def test_an_export_is_what_the_list_shows(many: Database, sqlite_settings: Setti
     assert [json.loads(line)["kind"] for line in closed.text.splitlines()] == ["port closed"]
     assert later.text == ""
     assert [json.loads(line)["rule"] for line in weak.text.splitlines()] == ["weak_key"]
+    assert [int(json.loads(line)["fingerprint"], 16) for line in used.text.splitlines()] == [2]
     assert [each["name"] for each in listed] == list(FORMATS)
 
 

@@ -32,6 +32,7 @@ Columns = Annotated[
     str, Query(max_length=1000, description="Only these, such as address,score; only where a format is of columns.")
 ]
 
+InUse = Annotated[bool, Query(description="Only where a port is open and has no newer certificate instead.")]
 Order = Annotated[HostOrder | None, Query(description="Of hosts, as /api/hosts has it: by score, only those above 0.")]
 
 
@@ -50,11 +51,12 @@ def add_export(app: FastAPI) -> None:
         since: Since = None,
         kind: Kinds = (),
         rule: Rule = None,
+        in_use: InUse = False,  # noqa: FBT002
         order: Order = None,
     ) -> Response:
         """Return all rows of a table that match as a file, as `cobalt export` writes it, piece by piece.
 
-        `since` and `kind` narrow changes alone, `rule` findings alone. An export that fails half-way ends without its last chunk, which clients
+        `since` and `kind` narrow changes alone, `rule` findings, `in_use` certificates. An export that fails half-way ends without its last chunk, which clients
         report. More than 4 at once are refused with 503.
         """
         names = [name.strip() for name in columns.split(",") if name.strip()]
@@ -62,7 +64,7 @@ def add_export(app: FastAPI) -> None:
         def open_pieces() -> Iterator[Any]:
             database, home = request.app.state.live.database, request.app.state.home
             asked = read_query(database, table, q, home)
-            rows = _narrowed(stream(database, table, asked, order), since, kind, rule)
+            rows = _narrowed(stream(database, table, asked, order), since, kind, rule, in_use=in_use)
             chosen = FORMATS[form]
             return chosen.chunks(rows.only(names) if names and chosen.is_tabular else rows, ExportOptions(home=home))
 
@@ -87,14 +89,15 @@ def add_export(app: FastAPI) -> None:
         return json_answer({"items": items})
 
 
-def _narrowed(rows: TableRows, since: float | None, kinds: Kinds, rule: str | None) -> TableRows:
-    """Return only the changes, or findings, that are wanted; rows of other tables stay.
+def _narrowed(rows: TableRows, since: float | None, kinds: Kinds, rule: str | None, *, in_use: bool) -> TableRows:
+    """Return only the changes, findings or certificates that are wanted; rows of other tables stay.
 
     Args:
         rows: of any table.
         since: only changes recorded at this time (epoch seconds) or later; None: all.
         kinds: only these kinds of changes; empty: all.
         rule: only findings of this rule; None: all.
+        in_use: only certificates where a port shows them still.
 
     """
     if rows.table == "changes" and since is not None:
@@ -103,6 +106,8 @@ def _narrowed(rows: TableRows, since: float | None, kinds: Kinds, rule: str | No
         rows = rows.where("kind", set(kinds).__contains__)
     if rows.table == "findings" and rule is not None:
         rows = rows.where("rule", rule.__eq__)
+    if rows.table == "certificates" and in_use:
+        rows = rows.where("in_use", bool)
     return rows
 
 

@@ -20,9 +20,9 @@ const TITLES = {
 
 /**
  * Return `{aside, load(query, narrowed)}`: the values are counted in what `narrowed` finds, and their links narrow `query`.
- * `load` calls back `onTotal({count, exact})`, null where it is not known.
+ * `load` calls back `onTotal({count, exact})`, null where it is not known. `now()`: the server's time.
  */
-export function startFacets(target, fields, hrefOf, onTotal) {
+export function startFacets(target, fields, hrefOf, onTotal, now) {
   const aside = make("aside", "facets");
   aside.setAttribute("aria-label", "Narrow down");
   let known = null;
@@ -51,7 +51,10 @@ export function startFacets(target, fields, hrefOf, onTotal) {
   // Also where only the order or the columns are others: they stand in the links.
   function show() {
     const { answer, query } = known;
-    if (answer) aside.replaceChildren(...fields.flatMap((field) => group(field, answer.facets[field] ?? [], query, answer.total.exact)));
+    if (!answer) return;
+    // Those of all rows are counted now and then.
+    const counted = answer.counted_at === null ? [] : [make("p", "quiet small", `Counted ${words.length(now() - answer.counted_at)} ago`)];
+    aside.replaceChildren(...counted, ...fields.flatMap((field) => group(field, answer.facets[field] ?? [], query, answer.total.exact)));
   }
 
   function group(field, values, query, exact) {

@@ -89,7 +89,7 @@ export function startTable(container, first, tools, options) {
   const columnChoice = make("details", "columns-choice", make("summary", "", "Columns"), ...columns.slice(1).map(columnBox));
   const pages = make("nav", "pages", steps, rowChoice, columnChoice, extras, exports);
   pages.setAttribute("aria-label", "Pages");
-  const facets = options.facets?.length ? startFacets(options.target, options.facets, (q) => to({ q }), showTotal) : null;
+  const facets = options.facets?.length ? startFacets(options.target, options.facets, (q) => to({ q }), showTotal, tools.serverNow) : null;
   const panel = make("section", "panel", make("header", "", heading, note), make("p", "about quiet", options.about), box || filters.length ? form : null, box?.error, table, pages);
   container.append(make("div", facets ? "list with-facets" : "list", panel, facets ? facets.aside : null));
 

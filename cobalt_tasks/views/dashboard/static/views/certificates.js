@@ -36,7 +36,7 @@ export function mount(container, state, tools) {
       replaced: within === "used" ? "false" : null,
     }),
     narrowed: ({ within }) => LIMITS[within] ?? [],
-    exported: () => ({ table: "certificates" }),
+    exported: ({ within }) => ({ table: "certificates", in_use: within === "all" ? null : "true" }),
     key: (each) => each.fingerprint,
     none: "No certificate in use expires in this time.",
     noMatch: "No certificate in use expires in this time.",
