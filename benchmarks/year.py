@@ -69,7 +69,7 @@ def scan_daily(home: Path, network: IPv4Network, days: int, share: float) -> Non
     seconds = []
     for day in range(days):
         if day:
-            known ^= set(chance.sample(every, int(len(known) * share)))
+            known ^= set(chance.sample(every, max(1, int(len(known) * share))))
         ago = (days - 1 - day) * DAY
         clock.step(-ago)
         scan = write_scan(home / "daily.txt", known, int(time.time() - ago))
