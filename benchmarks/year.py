@@ -4,7 +4,7 @@
 
 Each day is a masscan file of one network with a clock of its own (libfaketime), read by `cobalt ingest --covers`: a tenth of
 the addresses are hosts with three open ports each, and a share of the ports changes from day to day. Then the ledger's size
-is printed, and what the queries take that people ask such a year. Last, a scan of as many ports as `--equal` says is read
+is printed, and what the queries take that people ask such a year. Last, a scan of `--equal` ports is read
 twice: the second time it may write no change. Exits with 1 where a query takes 100 ms or a change too many is written.
 """
 

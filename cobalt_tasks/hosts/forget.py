@@ -72,7 +72,7 @@ _ADDRESS: Final = re.compile(r"[0-9A-Fa-f]*[.:][0-9A-Fa-f.:]+")
 
 
 def forget_network(database: Database, network: Network) -> Counter[str]:
-    """Delete the hosts of a network, all that is known about them, their connections, and what rejects and alerts say of them.
+    """Delete the hosts of a network, all that is known about them, their connections, and what names them in rejects and alerts.
 
     Args:
         database: the ledger.

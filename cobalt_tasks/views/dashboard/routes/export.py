@@ -56,20 +56,19 @@ def add_export(app: FastAPI) -> None:
     ) -> Response:
         """Return all rows of a table that match as a file, as `cobalt export` writes it, piece by piece.
 
-        `since` and `kind` narrow changes alone, `rule` findings, `in_use` certificates. An export that fails half-way ends without its last chunk, which clients
-        report. More than 4 at once are refused with 503.
+        `since` and `kind` narrow changes alone, `rule` findings, `in_use` certificates. An export that fails half-way ends
+        without its last chunk, which clients report. More than 4 at once are refused with 503.
         """
         names = [name.strip() for name in columns.split(",") if name.strip()]
+        chosen = FORMATS[form]
 
         def open_pieces() -> Iterator[Any]:
             database, home = request.app.state.live.database, request.app.state.home
             asked = read_query(database, table, q, home)
             rows = _narrowed(stream(database, table, asked, order), since, kind, rule, in_use=in_use)
-            chosen = FORMATS[form]
             return chosen.chunks(rows.only(names) if names and chosen.is_tabular else rows, ExportOptions(home=home))
 
-        file = f"cobalt-{table}{FORMATS[form].extension}"
-        return await exports.start(open_pieces, FORMATS[form].media_type, file)
+        return await exports.start(open_pieces, chosen.media_type, f"cobalt-{table}{chosen.extension}")
 
     @app.get("/api/export/formats", tags=["exports"])
     @answers(FormatList)
