@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+from msgspec import structs
+
 from cobalt_tasks.core import x509
 from cobalt_tasks.core.addresses import is_public
 from cobalt_tasks.core.changes import ScanPart
@@ -55,6 +57,8 @@ class Batch:
         in_traffic: ports that only traffic shows, as (address, protocol, port).
         own: hosts in own networks, whose first sight in traffic is a change too.
         scans: what scans show beside open ports, in the order of the input.
+        written_at: when the lines that are being read were written, as far as what they are wrapped in shows; else
+            `arrived_at`.
         evidence: banners that report something about a port without naming its service (a page's title).
 
     """
@@ -82,12 +86,13 @@ class Batch:
         "sightings",
         "source_id",
         "tool",
+        "written_at",
     )
 
     def __init__(self, source_id: int, arrived_at: float, tool: str = "") -> None:
         """Start empty; `source_id`, `arrived_at` and `tool` are attributes."""
         self.source_id = source_id
-        self.arrived_at = arrived_at
+        self.arrived_at = self.written_at = arrived_at
         self.tool = tool
         self.observations: Rows = []
         self.identified: dict[int, IdentifiedConnection] = {}
@@ -118,7 +123,7 @@ class Batch:
 
     def observe(self, seen: Observation) -> None:
         """Add a connection seen in traffic; lines with the same identity become one."""
-        observed_at = self.arrived_at if seen.observed_at is None else seen.observed_at
+        observed_at = self.written_at if seen.observed_at is None else seen.observed_at
         if seen.identity is not None:
             line = identified(seen, observed_at)
             if (known := self.identified.setdefault(key_of(self.tool, seen), line)) is not line:
@@ -143,6 +148,8 @@ class Batch:
 
     def discover(self, found: Discovery) -> None:
         """Add an open port, or a banner read there."""
+        if found.observed_at is None and self.written_at != self.arrived_at:
+            found = structs.replace(found, observed_at=self.written_at)
         key = ""
         if found.banner is not None or found.service is not None or found.details is not None:
             key = _discovery_key(found)
@@ -172,7 +179,7 @@ class Batch:
         if it does not; when: epoch seconds, None for the arrival.
         """
         if isinstance(mac, str) and (checked := mac_address(mac)):
-            at = min(self.arrived_at if when is None else when, self.arrived_at)
+            at = self._not_later(when)
             name = printable(vendor[:_LONGEST_VENDOR].encode()) if isinstance(vendor, str) and vendor else None
             found = HardwareAddress(address=address, mac=checked, source=self.tool, observed_at=at, vendor=name)
             self.hardware_addresses.append(found)
@@ -272,7 +279,7 @@ class Batch:
         self.ignored += records
 
     def _not_later(self, when: float | None) -> float:
-        return self.arrived_at if when is None else min(when, self.arrived_at)
+        return min(self.written_at if when is None else when, self.arrived_at)
 
 
 def _discovery_key(found: Discovery) -> str:

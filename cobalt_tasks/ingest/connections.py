@@ -24,8 +24,10 @@ _LONGEST: Final = 16 * 1024
 _MOST: Final = 32
 """Entries of a list in the details."""
 
-_GUESS: Final = "direction"
-"""The key of the details that explains how a line that did not know distinguished the ends."""
+BY_PORT: Final = "by port"
+"""What `direction` in the details is where the tool did not report which end spoke first: the lower port is the server's."""
+
+_GUESS: Final = ("direction", BY_PORT)
 
 Details = dict[str, Any]
 
@@ -115,8 +117,8 @@ def _joined(*, better: IdentifiedConnection, worse: IdentifiedConnection) -> str
     if worse.details is None or worse.details == better.details:
         return better.details
     old, new = _read(worse.details), _read(better.details)
-    if better.authority > Authority.PACKET and _GUESS not in new:
-        old.pop(_GUESS, None)
+    if better.authority > Authority.PACKET and _GUESS in old.items() and _GUESS[0] not in new:
+        del old[_GUESS[0]]
     both = _merged(new, old)
     encoded = msgspec.json.encode(both, order="sorted")
     if len(encoded) > _LONGEST:

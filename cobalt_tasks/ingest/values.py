@@ -26,6 +26,9 @@ _ALIASES: Final = {"ipv6-icmp": "icmp6", "icmpv6": "icmp6", "icmp-v6": "icmp6", 
 _PROTOCOLS: Final = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp6", 132: "sctp"}
 """IANA's protocol numbers, as far as captures show them."""
 
+_NO_PROTOCOL: Final = 256
+"""The number is one byte of the IP header."""
+
 _BYTE: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _is_ipv4: Final = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}").fullmatch
 """Matches the one spelling of IPv4 addresses: what matches needs no parsing."""
@@ -122,7 +125,7 @@ def named_port(value: Any, name: str) -> int:
 
 
 def protocol(value: Any) -> str:
-    """Return a protocol's name in lower case, from its name or IANA number.
+    """Return a protocol's name in lower case, from its name or IANA number, which may be text.
 
     Raises:
         RefusedError: it is neither.
@@ -130,7 +133,7 @@ def protocol(value: Any) -> str:
     """
     if isinstance(value, str) and (name := _protocol_named(value)):
         return name
-    if type(value) is int and 0 <= value <= 255:  # noqa: PLR2004  # one byte of the IP header
+    if type(value) is int and 0 <= value < _NO_PROTOCOL:
         return _PROTOCOLS.get(value, f"ip-{value}")
     raise RefusedError(f"protocol is none: {str(value)[:32]!r}")
 
@@ -138,11 +141,11 @@ def protocol(value: Any) -> str:
 @lru_cache(256)
 def _protocol_named(name: str) -> str | None:
     lowered = name.lower()
+    if lowered.isascii() and lowered.isdigit():
+        number = int(lowered) if len(lowered) <= 3 else _NO_PROTOCOL  # noqa: PLR2004  # digits of one byte
+        return _PROTOCOLS.get(number, f"ip-{number}") if number < _NO_PROTOCOL else None
     return _ALIASES.get(lowered, lowered) if _PROTOCOL.fullmatch(lowered) else None
 
-
-BY_PORT: Final = "by port"
-"""What `direction` in the details is where the tool did not report which end spoke first: the lower port is the server's."""
 
 _is_group: Final = re.compile(r"(?:22[4-9]|23\d)\.|255\.255\.255\.255|ff[0-9a-f]{2}:", re.IGNORECASE).match
 """Matches addresses of many receivers: multicast and broadcast."""

@@ -4,8 +4,9 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats import json_text, wrapped
 
-BLANK = b" \t\r\n\v\f"
+BLANK = json_text.BLANK
 
 
 class Format(ABC):
@@ -21,6 +22,7 @@ class Format(ABC):
         closes_at_end: whether the ports that it reports closed are closed once the input has its end; formats that know
             where a scan ends do that themselves.
         longest: bytes of a record; a longer one is rejected, and skipped without being held.
+        unwraps: whether its lines may be wrapped in the objects of a log shipper (`wrapped.py`).
         port: the port that was scanned, as the user names it, for input that does not.
 
     """
@@ -32,6 +34,7 @@ class Format(ABC):
     is_traffic: ClassVar[bool] = False
     closes_at_end: ClassVar[bool] = False
     longest: ClassVar[int] = 1 << 20
+    unwraps: ClassVar[bool] = False
     port: int | None = None
 
     @classmethod
@@ -78,16 +81,20 @@ class LineFormat(Format):
     """
 
     edges: ClassVar[bytes] = BLANK
+    unwraps: ClassVar[bool] = True
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
         """Read each line of `data`, which starts at byte `position`, into `batch`; blank ones are none."""
-        for line in data.split(b"\n"):
-            if line.strip(BLANK):
-                try:
-                    self.line(line.strip(self.edges), batch)
-                except RefusedError as refused:
-                    batch.reject(position, str(refused), line)
-            position += len(line) + 1
+        for at, line in wrapped.lines(data, position, batch):
+            self.one(line, at, batch)
+
+    def one(self, line: bytes, position: int, batch: Batch) -> None:
+        """Read one `line` at byte `position` into `batch`; a blank one is none."""
+        if line.strip(BLANK):
+            try:
+                self.line(line.strip(self.edges), batch)
+            except RefusedError as refused:
+                batch.reject(position, str(refused), line)
 
     @abstractmethod
     def line(self, line: bytes, batch: Batch) -> None:

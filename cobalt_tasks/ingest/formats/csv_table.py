@@ -98,11 +98,10 @@ class CsvTable(LineFormat):
             super().parse(data, position, batch)
             return
         for at, row in _rows(data):
-            if row.strip(BLANK):
-                try:
-                    self.line(row.strip(self.edges), batch)
-                except RefusedError as refused:
-                    batch.reject(position + at, str(refused), row)
+            if row.startswith(b"{"):
+                super().parse(row, position + at, batch)
+            else:
+                self.one(row, position + at, batch)
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read the header, or one row, from a `line` into `batch`."""
@@ -124,7 +123,7 @@ class CsvTable(LineFormat):
 
     @classmethod
     def _header(cls, line: bytes) -> Columns | None:
-        if len(line) > 4096 or not line.strip(BLANK):  # noqa: PLR2004  # longer than any header
+        if len(line) > 4096 or not line.strip(BLANK) or line.startswith(b"{"):  # noqa: PLR2004  # longer than any header
             return None
         for separator in cls.separators:
             if separator.encode() in line.strip(BLANK):

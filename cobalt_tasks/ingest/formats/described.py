@@ -49,7 +49,7 @@ def add(batch: Batch, server: tuple[str, str, int], description: CertificateDesc
     key = description.fingerprint.lower().replace(":", "") if isinstance(description.fingerprint, str) else ""
     if not _is_sha256(key):
         return
-    at = batch.arrived_at if when is None else min(when, batch.arrived_at)
+    at = batch.written_at if when is None else min(when, batch.arrived_at)
     seen = Sighting(address=address, protocol=protocol, port=port, fingerprint=key, source=batch.tool, observed_at=at)
     batch.sightings.append(seen)
     start, end = map(values.timestamp_or_none, (description.not_before, description.not_after))

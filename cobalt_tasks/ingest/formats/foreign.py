@@ -42,8 +42,8 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is the short log of alerts, which is not read; Suricata's eve.json has the same and more",
     ),
     (
-        re.compile(rb"Plugin ID,CVE,|IP,Hostname,Port,Port Protocol,"),
-        "it is a report as CSV, which is not read; export it as .nessus, or as XML",
+        re.compile(rb"IP,Hostname,Port,Port Protocol,"),
+        "it is a report of OpenVAS as CSV, which is not read; export it as XML",
     ),
     (re.compile(rb"IP,Port,Timestamp,Data,"), "it is Shodan's CSV, which is not read; use its JSON: shodan download"),
     (
@@ -65,8 +65,8 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is a log of p0f, which is not read; a packet capture or Zeek's logs are",
     ),
     (
-        re.compile(rb".*(?:%(?:ASA|FTD)-\d-\d{6}: |\bdevid=\"?FG|,TRAFFIC,)|#Software: Microsoft Windows Firewall"),
-        "it is a log of a firewall that is not read; iptables, nftables, UFW, pfSense and flow logs are",
+        re.compile(rb".*(?:%(?:ASA|FTD)-\d-\d{6}: |,TRAFFIC,)|#Software: Microsoft Windows Firewall"),
+        "it is a log of a firewall that is not read; CEF and LEEF, which most can send, are, and the logs of iptables, nftables, UFW, pfSense and FortiGate",
     ),
     (
         re.compile(rb"Flow Record:"),

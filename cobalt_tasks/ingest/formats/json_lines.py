@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats import wrapped
 from cobalt_tasks.ingest.formats.base import BLANK, KnownLineFormat
 from cobalt_tasks.ingest.formats.json_text import (
     UNREADABLE,
@@ -85,10 +86,14 @@ class JsonFormat(KnownLineFormat):
         """
 
     def _read(self, record: Record, line: bytes, position: int, batch: Batch) -> None:
+        inner = unwrapped(record)
+        if inner is not record and (when := wrapped.time_of(record)) is not None:
+            batch.written_at = min(when, batch.arrived_at)
         try:
-            self.record(unwrapped(record), batch)
+            self.record(inner, batch)
         except RefusedError as refused:
             batch.reject(position, str(refused), line)
+        batch.written_at = batch.arrived_at
 
     def _apart(self, line: bytes, reason: str, position: int, batch: Batch) -> None:
         """Read the objects of a line that is not one object: elements of an array, joined ones, one behind a prefix."""

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cobalt_tasks.ingest.formats.base import BLANK
+BLANK: Final = b" \t\r\n\v\f"
 
 Record = dict[str, Any]
 
@@ -20,8 +20,11 @@ decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _starts_with_key: Final = re.compile(rb'\n[ \t]*"').search
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
-_WRAPPERS: Final = ("log", "MESSAGE", "message", "_raw", "_source", "result")
-"""Keys below which Docker, the journal, log shippers and exports of Elasticsearch and Splunk keep the line itself."""
+WRAPPERS: Final = (
+    *("log", "MESSAGE", "message", "_raw", "_source", "result", "line", "textPayload", "short_message", "logEvents"),
+    *("events", "event"),
+)
+"""Keys below which Docker, the journal, log shippers, clouds and exports of Elasticsearch and Splunk keep the line itself."""
 
 _ANSWER: Final = re.compile(
     rb'\s*\{(?:[^\[\]]{0,4096},)?\s*"hits"\s*:\s*\{(?:[^\[\]]{0,1024},)?\s*"hits"\s*:\s*\[(?=\s*\{)'
@@ -116,16 +119,18 @@ def is_between(line: bytes) -> bool:
 def unwrapped(record: Record) -> Record:
     """Return the object that a log shipper kept below one of its keys, as text or as an object; the record itself without one."""
     for _ in range(_MOST_WRAPPED):
-        if record.keys().isdisjoint(_WRAPPERS):
+        if record.keys().isdisjoint(WRAPPERS):
             break
-        text = next((record[name] for name in _WRAPPERS if name in record), None)
+        name, text = next((name, record[name]) for name in WRAPPERS if name in record)
         if isinstance(text, dict) and ("_raw" in text or ("_source" in record and "layers" not in text)):
             record = text
             continue
-        if not isinstance(text, str) or not text.lstrip().startswith("{"):
+        start = text.find("{") if isinstance(text, str) else -1
+        # A text that is about something may have an object in it; a line may have one behind its prefix.
+        if start < 0 or (name == "message" and text[:start].strip()):
             break
         try:
-            record = decode(text.encode())
+            record = decode(text[start:].encode())
         except (*UNREADABLE, UnicodeEncodeError):
             break
     return record

@@ -1,9 +1,10 @@
 """Finds out which format an input has, from its start."""
 
 import codecs
+from collections.abc import Sequence
 from typing import Final
 
-from cobalt_tasks.ingest.formats import foreign
+from cobalt_tasks.ingest.formats import foreign, wrapped
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.json_text import is_spread
 from cobalt_tasks.ingest.formats.registry import of_family
@@ -33,7 +34,12 @@ def recognise(sample: bytes, family: str | None = None) -> type[Format] | None:
 
     """
     sample = _enough(sample[:SAMPLE].removeprefix(BYTE_ORDER_MARK))
-    scores = {each: each.score(sample) for each in of_family(family)}
+    formats = of_family(family)
+    return _best(sample, formats) or _best(wrapped.plain(sample), [each for each in formats if each.unwraps])
+
+
+def _best(sample: bytes, formats: Sequence[type[Format]]) -> type[Format] | None:
+    scores = {each: each.score(sample) for each in formats if sample}
     best = max(scores, key=lambda each: scores[each], default=None)
     return best if best and scores[best] > 0 else None
 

@@ -19,6 +19,8 @@ from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.capture import Capture
 from cobalt_tasks.ingest.formats.censys import Censys
 from cobalt_tasks.ingest.formats.cowrie import Cowrie
+from cobalt_tasks.ingest.formats.firewalls.events import Cef, Leef
+from cobalt_tasks.ingest.formats.firewalls.fortigate import FortiGate
 from cobalt_tasks.ingest.formats.firewalls.linux import FirewallLog
 from cobalt_tasks.ingest.formats.firewalls.pfsense import PfsenseLog
 from cobalt_tasks.ingest.formats.flows.argus import ArgusCsv
@@ -45,6 +47,7 @@ from cobalt_tasks.ingest.formats.projectdiscovery.naabu import NaabuCsv, NaabuJs
 from cobalt_tasks.ingest.formats.projectdiscovery.nuclei import Nuclei
 from cobalt_tasks.ingest.formats.projectdiscovery.tlsx import Tlsx
 from cobalt_tasks.ingest.formats.reports.nessus import Nessus
+from cobalt_tasks.ingest.formats.reports.nessus_csv import NessusCsv
 from cobalt_tasks.ingest.formats.reports.openvas import OpenVas
 from cobalt_tasks.ingest.formats.rustscan import Rustscan
 from cobalt_tasks.ingest.formats.shodan import Shodan
@@ -84,6 +87,7 @@ FORMATS: Final[Sequence[type[Format]]] = (
     Shodan,
     Censys,
     Nessus,
+    NessusCsv,
     OpenVas,
     ArpScan,
     Tlsx,
@@ -114,6 +118,9 @@ FORMATS: Final[Sequence[type[Format]]] = (
     Cowrie,
     FirewallLog,
     PfsenseLog,
+    Cef,
+    Leef,
+    FortiGate,
     IscLeases,
     KeaLeases,
     DnsmasqLeases,

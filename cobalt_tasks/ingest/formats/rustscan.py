@@ -7,7 +7,7 @@ from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats.base import BLANK
-from cobalt_tasks.ingest.formats.nmap.normal import NmapNormal
+from cobalt_tasks.ingest.formats.nmap.normal import HEADER, Host, NmapNormal
 
 _OPEN: Final = re.compile(r"(?:\x1b\[[\d;]*m)*Open (?:\x1b\[[\d;]*m)*(\S+?):(\d+)(?:\x1b\[[\d;]*m)*")
 _LIST: Final = re.compile(r"(\S+) -> \[([\d, ]+)\]")
@@ -25,6 +25,7 @@ class Rustscan(NmapNormal):
         """Start without a port."""
         super().__init__()
         self._open: list[tuple[str, int]] = []
+        self._hosts: set[str] = set()
 
     @classmethod
     def score(cls, sample: bytes) -> int:
@@ -51,11 +52,15 @@ class Rustscan(NmapNormal):
         elif listed := _LIST.fullmatch(text):
             pairs = [(listed[1], port.strip()) for port in listed[2].split(",") if port.strip()]
         else:
+            if self._host is None and HEADER.match(text) and len(self._hosts) == 1:
+                # nmap's lines about the host were left out.
+                self._host = Host(next(iter(self._hosts)), self._scan.when)
             super()._line(text, batch)
             if self._scan.when is not None:
                 self._flush_open(batch)
             return
         self._open += [(values.address(host, "address"), values.port(port, "port")) for host, port in pairs]
+        self._hosts = {host for host, _ in self._open}
 
     def _flush_open(self, batch: Batch) -> None:
         """Add the ports of RustScan's own lines: they have no time, the line of nmap that follows them has."""

@@ -55,8 +55,8 @@ def test_utf_16_without_a_mark(order: str) -> None:
         (b"\nFlow Record: \n  src addr = 192.0.2.1\n", "-o csv"),
         (b"05/13/2026-06:52:29.000000  [**] [1:2:7] x [**] {TCP} 192.0.2.1:80 -> 192.0.2.2:47592\n", "eve.json"),
         (
-            b"Plugin ID,CVE,CVSS v2.0 Base Score,Risk,Host,Protocol,Port,Name\n10287,,,None,192.0.2.1,tcp,22,x\n",
-            ".nessus",
+            b"IP,Hostname,Port,Port Protocol,CVSS,Severity,Solution Type\n192.0.2.1,,443,tcp,5.0,Medium,x\n",
+            "as XML",
         ),
         (b"Aug 11 16:05:52 fw %ASA-6-302013: Built outbound TCP for x:192.0.2.1/443\n", "pfSense"),
         (b"#Version: 1.5\n#Software: Microsoft Windows Firewall\n", "pfSense"),

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.connections import BY_PORT
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.firewalls.log_time import time_of, without_time
 
@@ -64,7 +65,7 @@ class FirewallLog(KnownLineFormat):
         source_port, target_port = pairs.get("SPT", 0), pairs.get("DPT", 0)
         is_back = not is_first and values.is_answer(source_port, target_port, pairs["DST"])
         if not is_first and source_port and target_port:
-            kept["direction"] = values.BY_PORT
+            kept["direction"] = BY_PORT
         kept |= {"flags": flags} if flags else {}
         ends = [(pairs["SRC"], source_port), (pairs["DST"], target_port)]
         (source, source_port), (target, target_port) = ends[::-1] if is_back else ends
@@ -74,7 +75,7 @@ class FirewallLog(KnownLineFormat):
                 src_port=values.port(source_port, "SPT"),
                 dst_ip=values.address(target, "DST"),
                 dst_port=values.port(target_port, "DPT"),
-                protocol=values.protocol(int(protocol) if protocol.isdecimal() and len(protocol) < 4 else protocol),  # noqa: PLR2004
+                protocol=values.protocol(protocol),
                 observed_at=time_of(text, batch.arrived_at),
                 authority=Authority.FLOW if is_first else Authority.PACKET,
                 details=values.details({name: value for name, value in kept.items() if value}),

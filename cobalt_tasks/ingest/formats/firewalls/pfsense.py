@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.connections import BY_PORT
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 from cobalt_tasks.ingest.formats.firewalls.log_time import time_of
 
@@ -69,7 +70,7 @@ class PfsenseLog(KnownLineFormat):
             kept["rest"] = rest[:_MOST]
         is_back = not is_first and values.is_answer(ports[0], ports[1], packet.get("target"))
         if not is_first and ports[0]:
-            kept["direction"] = values.BY_PORT
+            kept["direction"] = BY_PORT
         if flags:
             kept["flags"] = flags
         ends = [(packet.get("source"), ports[0]), (packet.get("target"), ports[1])]

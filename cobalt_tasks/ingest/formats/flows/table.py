@@ -6,6 +6,7 @@ from typing import Any, Final
 from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
+from cobalt_tasks.ingest.connections import BY_PORT
 
 _DAY: Final = 86400
 _CARRIED: Final = {"rtp": "udp", "rtcp": "udp", "udt": "udp"}
@@ -25,6 +26,7 @@ def add(  # noqa: PLR0913  # what a flow consists of
     is_directed: bool,
     is_back: bool = False,
     is_one_way: bool = False,
+    identity: str | None = None,
 ) -> None:
     """Add one flow.
 
@@ -36,6 +38,7 @@ def add(  # noqa: PLR0913  # what a flow consists of
         is_directed: whether it is known which end spoke first. If not, the lower port is the server's.
         is_back: whether that is the target.
         is_one_way: whether a flow is one direction of a connection: the two are joined, whatever else is known.
+        identity: what else names the connection, None if nothing does.
 
     Raises:
         RefusedError: one of the values is none.
@@ -44,10 +47,12 @@ def add(  # noqa: PLR0913  # what a flow consists of
     protocol, ends = _ends(record, columns)
     note = {"icmp": record.get(columns["target_port"])} if protocol.startswith("icmp") else {}
     if not is_directed:
-        note |= {"direction": values.BY_PORT} if ends[0][1] and ends[1][1] else {}
+        note |= {"direction": BY_PORT} if ends[0][1] and ends[1][1] else {}
         is_back = values.is_from_server(ends[0][1], ends[1][1], ends[1][0])
     (source, source_port), (target, target_port) = ends[::-1] if is_back else ends
-    at = batch.arrived_at if start is None else start
+    at = batch.written_at if start is None else start
+    if identity is None and (is_one_way or not is_directed):
+        identity = f"{protocol} {int(at // _DAY)}"
     batch.observe(
         Observation(
             src_ip=source,
@@ -56,7 +61,7 @@ def add(  # noqa: PLR0913  # what a flow consists of
             dst_port=target_port,
             protocol=protocol,
             observed_at=start,
-            identity=None if is_directed and not is_one_way else f"{protocol} {int(at // _DAY)}",
+            identity=identity,
             authority=Authority.FLOW if is_directed else Authority.PACKET,
             details=_details(record, columns, note, start),
         )
@@ -76,7 +81,7 @@ def _ends(record: Mapping[str, Any], columns: Mapping[str, str]) -> tuple[str, l
 
     record: its cells by column; columns: the column of each core value.
     """
-    protocol = values.protocol(_number(record.get(columns["protocol"], "ip")))
+    protocol = values.protocol(record.get(columns["protocol"], "ip"))
     protocol = _CARRIED.get(protocol, protocol)
     ends = [
         (
@@ -94,10 +99,6 @@ def _details(
     used = set(columns.values()) - ({columns.get("start")} if start is None else set())
     kept = {name: value for name, value in record.items() if name not in used} | dict(note)
     return values.rest(kept, ())
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 3 else value  # noqa: PLR2004
 
 
 def _port(value: Any, name: str) -> int:

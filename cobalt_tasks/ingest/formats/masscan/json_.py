@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats import wrapped
 from cobalt_tasks.ingest.formats.base import BLANK, KnownLineFormat
 from cobalt_tasks.ingest.formats.json_text import UNREADABLE, explain, is_spread, lines, whole
 from cobalt_tasks.ingest.formats.masscan import lines as masscan_lines
@@ -95,18 +96,17 @@ class MasscanJson(KnownLineFormat):
             for at, text in lines(data):
                 self.parse(text, position + at, batch)
             return
-        for line in data.split(b"\n"):
+        for at, line in wrapped.lines(data, position, batch):
             if stripped := line.strip(_SEPARATORS):
                 try:
                     self.line(stripped if stripped.startswith(b"{") else line, batch)
                 except RefusedError as refused:
                     pieces = _pieces(stripped)
                     if len(pieces) == 1:
-                        batch.reject(position, str(refused), line)
+                        batch.reject(at, str(refused), line)
                     else:
                         # None of the pieces can be taken apart further.
-                        self.parse(b"\n".join(pieces), position, batch)
-            position += len(line) + 1
+                        self.parse(b"\n".join(pieces), at, batch)
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one record, or one `line` of what masscan prints for people (--interactive), into `batch`."""

@@ -31,6 +31,9 @@ _NEXT: Final = re.compile(rb", ?(?=\d+/[a-z|]+/\w+/)")
 _PROBED: Final = re.compile(rb"# Nmap .* as: .*\s-(?:sV|A)(?:\s|$)")
 """The first line of a scan that asks for versions: a name that stands only for the number of its port has a `?` then."""
 
+_PROTOCOLS: Final = b"Protocols: "
+"""What -sO found: protocols of IP, where other scans have ports."""
+
 _STARTED: Final = re.compile(rb"# (?:Nmap|Masscan) \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})")
 _DONE: Final = re.compile(rb"# (?:Nmap|Masscan) (?:done|run completed) at ")
 _IGNORED: Final = re.compile(rb"\tIgnored State: (\S+) \(\d+\)(?:\t|$)")
@@ -88,6 +91,11 @@ class _Grepable(KnownLineFormat):
                     batch.discover(each)
             self._about(address, at, rest, batch)
             self.covered(address, at, rest, batch)
+        elif rest.startswith(_PROTOCOLS):
+            listed = rest[len(_PROTOCOLS) :].split(b"\t", 1)[0].split(b",")
+            protocols = [values.protocol(_word(each.split(b"/")[0])) for each in listed if b"/open/" in each]
+            details = values.details({"protocols": protocols} if protocols else {})
+            batch.discover(Discovery(address=address, protocol="ip", port=0, observed_at=at, details=details))
         elif rest.startswith(b"Status: Up"):
             batch.name(address, _word(name or b""), "ptr", at)
             batch.discover(Discovery(address=address, protocol="ip", port=0, observed_at=at))
@@ -199,7 +207,7 @@ class NmapGrepable(_Grepable):
     tool: ClassVar = "nmap"
     summary: ClassVar = "-oG"
     comment: ClassVar = re.compile(rb"# Nmap \S+ scan initiated .*-o[GA]")
-    sign: ClassVar = re.compile(rb"Host: \S+(?: \([^)]*\))?\s+(?:Ports|Status): ")
+    sign: ClassVar = re.compile(rb"Host: \S+(?: \([^)]*\))?\s+(?:Ports|Protocols|Status): ")
 
     @classmethod
     def is_whole(cls, tail: bytes) -> bool:

@@ -8,6 +8,7 @@ import msgspec
 from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats import wrapped
 from cobalt_tasks.ingest.formats.base import BLANK, Format
 from cobalt_tasks.ingest.formats.encoding import certificates_of
 from cobalt_tasks.ingest.formats.nmap import coverage
@@ -33,13 +34,18 @@ _TARGET: Final = re.compile(
 
 _REASON: Final = re.compile(r"([a-z][a-z-]*)(?: ttl (\d{1,3}))?(?:\s+(.*))?$")
 _PORT: Final = re.compile(r"(\d+)/(\w+)\s+([a-z|]+)\s+(\S+)(.*)$")
-_HEADER: Final = re.compile(r"PORT\s+STATE\s+SERVICE")
+_PROTOCOL: Final = re.compile(r"(\d{1,3})\s+open\s")
+_SPOKEN: Final = "PROTOCOL "
+"""The start of the columns of -sO."""
+
+_HEARD: Final = re.compile(r"Host is up.* latency\)\.")
+HEADER: Final = re.compile(r"PORT\s+STATE\s+SERVICE")
 _DISCOVERED: Final = re.compile(r"Discovered open port (\d+)/(\w+) on (\S+)(?:\s+|$)")
 _MAC: Final = re.compile(r"MAC Address: (\S+)(?: \((.*)\))?$")
 _ABOUT: Final = re.compile(
     r"(Device type|Running|Running \(JUST GUESSING\)|OS CPE|OS details|Aggressive OS guesses|Service Info|Network Distance"
     r"|Uptime guess|Other addresses for [^:]*|rDNS record for [^:]*|Not shown|TCP Sequence Prediction|Too many fingerprints"
-    r"[^:]*|No exact OS matches[^:]*|Host script results|IP ID Sequence Generation): ?(.*)$"
+    r"[^:]*|Host script results|IP ID Sequence Generation): ?(.*)$"
 )
 _TIME: Final = re.compile(
     r"(?:# Nmap \S+ scan initiated (\w{3} \w{3} [ \d]\d [\d:]{8} \d{4})|Starting [Nn]map .* at (\d{4}-\d\d-\d\d \d\d:\d\d) (\S+)"
@@ -54,14 +60,16 @@ _LAST_LINES: Final = 3
 _HIGHEST_TTL: Final = 255
 
 
-class _Host:
+class Host:
     """One host, while its lines are read."""
 
     def __init__(self, address: str, when: float | None) -> None:
+        """Start without a port; `address` is canonical, `when` epoch seconds, None for the arrival."""
         self.address = address
         self.when = when
         self.is_up = True
         self.is_skipped = False
+        self.is_heard = False
         self.is_rest_closed = False
         self.closed: list[tuple[str, int]] = []
         self.about: dict[str, Any] = {}
@@ -77,11 +85,12 @@ class NmapNormal(Format):
     tool: ClassVar = "nmap"
     summary: ClassVar = "what it prints, -oN, and the .nmap file of -oA"
     longest: ClassVar[int] = 16 << 20
+    unwraps: ClassVar[bool] = True
 
     def __init__(self) -> None:
         """Start without a scan."""
         self._scan = ScanNotes()
-        self._host: _Host | None = None
+        self._host: Host | None = None
         self._columns = ""
 
     @classmethod
@@ -131,14 +140,13 @@ class NmapNormal(Format):
 
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
         """Read the lines of `data`, which starts at byte `position`, into `batch`."""
-        for line in data.split(b"\n"):
+        for at, line in wrapped.lines(data, position, batch):
             text = line.rpartition(b"\r")[2] if not line.endswith(b"\r") else line
             if text.strip(BLANK):
                 try:
                     self._line(text.decode("utf-8", "replace").strip("\r\t "), batch)
                 except RefusedError as refused:
-                    batch.reject(position, str(refused), line)
-            position += len(line) + 1
+                    batch.reject(at, str(refused), line)
         self._flush(batch)
 
     def _line(self, text: str, batch: Batch) -> None:
@@ -163,6 +171,8 @@ class NmapNormal(Format):
             scan.covers, scan.ended = self._scan.covers, True
         elif self._host is not None:
             self._about_host(self._host, text, batch)
+        elif _PORT.match(text):
+            raise RefusedError("no host before it")
 
     def _discovered(self, text: str, batch: Batch) -> None:
         """Add the port of a line of -v, or the several ports of one that was copied from a terminal as it was filled up."""
@@ -177,7 +187,7 @@ class NmapNormal(Format):
         name, address, alone = found.groups()
         if not values.is_address(address or alone):
             raise RefusedError(f"{(address or alone)[:64]} is a name and no address")
-        self._host = _Host(values.address(address or alone, "address"), self._scan.when)
+        self._host = Host(values.address(address or alone, "address"), self._scan.when)
         self._columns = ""
         self._host.is_up = "[host down" not in text
         self._host.is_rest_closed = _ONLY_CLOSED.match(text) is not None
@@ -194,10 +204,13 @@ class NmapNormal(Format):
         else:
             self._host.when = seconds
 
-    def _about_host(self, host: _Host, text: str, batch: Batch) -> None:
+    def _about_host(self, host: Host, text: str, batch: Batch) -> None:
         host.is_rest_closed = host.is_rest_closed or _ONLY_CLOSED.match(text) is not None
-        if _HEADER.match(text):
+        host.is_heard = host.is_heard or _HEARD.match(text) is not None
+        if HEADER.match(text) or text.startswith(_SPOKEN):
             self._columns = text
+        elif self._columns.startswith(_SPOKEN) and (found := _PROTOCOL.match(text)):
+            host.about.setdefault("protocols", []).append(values.protocol(found[1]))
         elif text.startswith(("|", "SF")):
             (host.ports[-1][2] if host.ports and not host.scripts else host.scripts).append(text)
         elif text == "Host script results:":
@@ -213,7 +226,7 @@ class NmapNormal(Format):
             if found[1].startswith("rDNS record for"):
                 batch.name(host.address, found[2], "ptr", host.when)
 
-    def _port(self, host: _Host, found: re.Match[str]) -> None:
+    def _port(self, host: Host, found: re.Match[str]) -> None:
         number, protocol, state, service, rest = found.groups()
         if state not in _STATES:
             raise RefusedError(f"state is none: {state[:32]!r}")
@@ -275,7 +288,9 @@ class NmapNormal(Format):
         kept = {**host.about, **({"scripts": scripts} if scripts else {})}
         batch.hardware(host.address, kept.get("mac"), kept.get("vendor"), host.when)
         kept.pop("not_shown", None)
-        if kept or not host.ports:
+        # With -Pn each host counts as up; one that refused has answered.
+        is_up = (host.is_heard or host.closed) and all(found is None for found, _, _ in host.ports)
+        if kept or is_up or not host.ports:
             up = Discovery(address=host.address, protocol="ip", port=0, observed_at=host.when)
             batch.discover(_with(up, kept))
 

@@ -17,7 +17,7 @@ from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.encoding import certificates_of
 from cobalt_tasks.ingest.formats.masscan.banner import from_escapes
 from cobalt_tasks.ingest.formats.nmap.services import secured
-from cobalt_tasks.ingest.formats.nmap.xml_details import host_details, port_details
+from cobalt_tasks.ingest.formats.nmap.xml_details import PROTOCOLS, host_details, port_details
 
 _END: Final = b"</host>"
 _DONE: Final = b"</runstats>"
@@ -27,8 +27,9 @@ _OF_SCAN: Final = re.compile(rb"<(nmaprun|scaninfo|finished)\s([^>]*)>")
 _ATTRIBUTE: Final = re.compile(rb"(\w+)=[\"']([^\"']*)[\"']")
 _FAILED: Final = re.compile(rb"<finished\s[^>]*exit=[\"'](?!success)")
 _SCANNED: Final = frozenset({"tcp", "udp", "sctp"})
+_CLOSED: Final = "closed"
 _OPEN: Final = frozenset({"open", "up"})
-_STATES: Final = _OPEN | {"closed", "filtered", "unfiltered", "open|filtered", "closed|filtered", "unknown"}
+_STATES: Final = _OPEN | {_CLOSED, "filtered", "unfiltered", "open|filtered", "closed|filtered", "unknown"}
 
 
 class _Scan(msgspec.Struct, omit_defaults=True):
@@ -113,8 +114,8 @@ class _XmlHosts(Format):
         when = values.timestamp(host.get("endtime") or host.get("starttime") or self._scan.start)
         for each in host.findall("hostnames/hostname"):
             batch.name(address, each.get("name"), "ptr" if each.get("type") == "PTR" else self.tool, when)
-        ports = host.findall("ports/port")
-        self._about(host, address, when, batch, has_ports=bool(ports))
+        ports = [each for each in host.findall("ports/port") if each.get("protocol") != PROTOCOLS]
+        self._about(host, address, when, batch, {_state(each) for each in ports})
         for port in ports:
             try:
                 self._port(port, address, when, batch)
@@ -123,17 +124,19 @@ class _XmlHosts(Format):
         self.covered(host, address, when, batch)
 
     def _about(  # what is known of the host so far
-        self, host: ET.Element, address: str, when: float | None, batch: Batch, *, has_ports: bool
+        self, host: ET.Element, address: str, when: float | None, batch: Batch, states: set[str]
     ) -> None:
-        """Add the host itself: that it is up, its MAC address, its system, the output of scripts."""
+        """Add the host itself: that it is up, its MAC address, its system, the output of scripts; `states` are its ports'."""
         status = host.find("status")
         if status is not None and status.get("state") != "up":
-            if not has_ports:
+            if not states:
                 batch.ignore()
             return
+        # With -Pn each host counts as up; one that refused has answered.
+        is_heard = status is not None and (_CLOSED in states or status.get("reason") != "user-set")
         details = host_details(host)
         batch.hardware(address, details.get("mac"), details.get("vendor"), when)
-        if details or not has_ports:
+        if details or not states or (is_heard and states.isdisjoint(_OPEN)):
             batch.discover(
                 Discovery(
                     address=address,
@@ -147,15 +150,14 @@ class _XmlHosts(Format):
             )
 
     def _port(self, port: ET.Element, address: str, when: float | None, batch: Batch) -> None:
-        state = port.find("state")
-        said = "open" if state is None else state.get("state", "")
+        state, said = port.find("state"), _state(port)
         if said not in _STATES:
             raise RefusedError(f"state is none: {said[:32]!r}")
         protocol = values.protocol(port.get("protocol"))
         number = values.port(port.get("portid"), "portid")
         if said not in _OPEN:
             batch.ignore()
-            if said == "closed":
+            if said == _CLOSED:
                 batch.close(address, protocol, number, when)
             return
         service = port.find("service")
@@ -236,6 +238,11 @@ class MasscanXml(_XmlHosts):
     summary: ClassVar = "-oX"
     closes_at_end: ClassVar = True
     scanner: ClassVar = re.compile(rb"<nmaprun\s[^>]*scanner=[\"']masscan[\"']")
+
+
+def _state(port: ET.Element) -> str:
+    state = port.find("state")
+    return "open" if state is None else state.get("state", "")
 
 
 def _service(service: ET.Element | None) -> tuple[str | None, str | None, str | None, bytes | None]:

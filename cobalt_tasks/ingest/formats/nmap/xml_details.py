@@ -3,9 +3,15 @@
 import xml.etree.ElementTree as ET
 from typing import Any, Final
 
+from cobalt_tasks.ingest import values
+
 _LONGEST: Final = 1024
 _MOST: Final = 32
 _SERVICE: Final = ("extrainfo", "ostype", "devicetype", "hostname", "servicefp", "rpcnum", "lowver", "highver", "proto")
+
+
+PROTOCOLS: Final = "ip"
+"""The protocol of the elements of -sO: what stands where a port is, is a protocol of IP."""
 
 
 def host_details(host: ET.Element) -> dict[str, Any]:
@@ -22,6 +28,8 @@ def host_details(host: ET.Element) -> dict[str, Any]:
     found["os_class"] = [_attributes(each, "type", "vendor", "osfamily", "osgen", "accuracy") for each in classes]
     found["cpe"] = sorted({each.text for each in host.findall("os/osmatch/osclass/cpe") if each.text})[:_MOST]
     found["route"] = [_attributes(each, "ttl", "ipaddr", "host", "rtt") for each in host.findall("trace/hop")[:_MOST]]
+    spoken = host.findall(f"ports/port[@protocol='{PROTOCOLS}']/state[@state='open']/..")
+    found["protocols"] = [values.protocol(each.get("portid")) for each in spoken]
     if (uptime := host.find("uptime")) is not None:
         found["last_boot"] = uptime.get("lastboot")
     if (distance := host.find("distance")) is not None:

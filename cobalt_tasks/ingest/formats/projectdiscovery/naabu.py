@@ -108,7 +108,7 @@ def _add(record: dict[str, Any], batch: Batch) -> None:
     given = record.get("port")
     if isinstance(given, dict):
         kind = given.get("Protocol", 0)
-        number, protocol = given.get("Port"), "udp" if kind == _UDP else "tcp"
+        number, protocol = given.get("Port"), "udp" if kind in (_UDP, "udp") else "tcp"
     else:
         number, protocol = given, record.get("protocol") or "tcp"
         if isinstance(given, str) and (old := _OLD_PORT.fullmatch(given)):

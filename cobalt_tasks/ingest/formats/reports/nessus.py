@@ -83,7 +83,7 @@ class Nessus(XmlElements):
                 port=port,
                 observed_at=when,
                 service=service,
-                banner=_banner(outputs) if service else None,
+                banner=banner_of(outputs) if service else None,
                 details=values.details(
                     {
                         **({"cpe": cpe} if cpe else {}),
@@ -97,7 +97,7 @@ class Nessus(XmlElements):
                 batch.certificate(address, protocol, port, der, when)
 
 
-def _banner(outputs: list[str]) -> bytes | None:
+def banner_of(outputs: list[str]) -> bytes | None:
     """Return the words of the server in the output of the plugins that show them; None without any."""
     for text in outputs:
         if found := _SSH.search(text):

@@ -55,7 +55,7 @@ class Conntrack(KnownLineFormat):
             (reply if name in original else original).setdefault(name, value)
         bounds = {name: values.asctime(written) for name, written in _BOUND.findall(rest)}
         when = bounds.get("start") or (None if time is None else values.timestamp(time))
-        at = batch.arrived_at if when is None else when
+        at = batch.written_at if when is None else when
         about: dict[str, Any] = {"state": state, "event": event, "marks": _MARK.findall(rest) or None}
         about |= {f"icmp_{name}": original.get(name) for name in ("type", "code")}
         about |= {name: original.get(name, reply.get(name)) for name in _KEPT} | {"end": bounds.get("stop")}
@@ -80,7 +80,7 @@ class Conntrack(KnownLineFormat):
                 src_port=values.port(original.get("sport", 0), "sport"),
                 dst_ip=values.address(original.get("dst"), "dst"),
                 dst_port=values.port(original.get("dport", 0), "dport"),
-                protocol=values.protocol(int(number) if protocol == "unknown" and len(number) < 4 else protocol),  # noqa: PLR2004
+                protocol=values.protocol(number if protocol == "unknown" else protocol),
                 observed_at=when,
                 identity=values.text(identity, _LONGEST),
                 authority=Authority.FLOW,

@@ -7,7 +7,7 @@ from cobalt_tasks.ingest.batch import Batch, RefusedError
 from cobalt_tasks.ingest.formats.sockets.table import CONNECTED, SocketTable
 
 _UNIX: Final = re.compile(
-    r"(?:[0-9a-f]{8,16}\s+(?:[0-9a-f]{1,8}\s+)?)?(tcp|udp|sctp|udplite)([46]{1,2}|lite)?\s+(\d+)\s+(\d+)\s+(\S+)\s+(\S+)(?:\s+(.*))?",
+    r"(?:[0-9a-f]{8,16}\s+(?:[0-9a-f]{1,8}\s+)?)?(tcp|udp|sctp|udplite)([46]{1,2}|lite)?\s+(?:(\d+)\s+(\d+)\s+(?:\d+\s+)?)?(\S+)\s+(\S+)(?:\s+(.*))?",
     re.IGNORECASE,
 )
 _WINDOWS: Final = re.compile(r"(TCP|UDP)\s+(\S+)\s+(\S+)(?:\s+([^\W\d]\w*))?(?:\s+(\d+))?(?:\s+\w+)?")
@@ -21,6 +21,11 @@ _OWNER: Final = re.compile(r"\[[^\]]+\]|[\w. -]{1,64}")
 """The service and the program that -b of Windows prints below a socket."""
 
 _PROCESS: Final = re.compile(r"\b(\d+)/(\S.*)$")
+_OF_MACOS: Final = re.compile(
+    r"(?:\d+\s+){4}(\S.{0,63}?):(\d+)\s+[0-9a-f]{5}\s|(?:\d+\s+){2}(?P<pid>\d+)\s+\d+\s+0x[0-9a-f]{4}\s"
+)
+"""The process in what -v of macOS prints behind the state, with its name or without."""
+
 _LISTEN: Final = frozenset({"LISTEN", "LISTENING", "ABH\u00d6REN", "\u00c9COUTE", "ESCUCHANDO"})
 _ANY: Final = frozenset({"*", "0"})
 _DIGITS: Final = 9
@@ -42,10 +47,10 @@ class Netstat(SocketTable):
     def recognises(cls, line: bytes) -> bool:
         """Recognise a socket of any of the systems."""
         text = line.decode("utf-8", "replace")
-        unix = _UNIX.fullmatch(text)
+        windows = _WINDOWS.fullmatch(text)
+        unix = _UNIX.fullmatch(text) if windows is None else None
         if unix is not None:
             return _end(unix[5]) is not None
-        windows = _WINDOWS.fullmatch(text)
         solaris = _SOLARIS.fullmatch(text)
         ends = windows.group(2, 3) if windows else solaris.group(1, 2) if solaris else (None, None)
         return all(each is not None and _end(each) is not None for each in ends)
@@ -53,16 +58,15 @@ class Netstat(SocketTable):
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one socket, a `line`, into `batch`."""
         text = line.decode("utf-8", "replace")
-        if unix := _UNIX.fullmatch(text):
+        if windows := _WINDOWS.fullmatch(text):
+            protocol, local, peer = windows[1].lower(), _end(windows[2]), _end(windows[3])
+            state, process, pid = windows[4] or "", None, windows[5]
+        elif unix := _UNIX.fullmatch(text):
             if _is_cut(unix[5], unix.start(6) - unix.end(5)) or _is_cut(unix[6], unix.start(7) - unix.end(6)):
                 raise RefusedError("an address fills its column and may be cut: use netstat -anW")
             protocol, local, peer, rest = unix[1].lower(), _end(unix[5]), _end(unix[6]), unix[7] or ""
             state, _, rest = rest.partition(" ")
-            owner = _PROCESS.search(f"{state} {rest}")
-            process, pid = (owner[2].strip(), owner[1]) if owner else (None, None)
-        elif windows := _WINDOWS.fullmatch(text):
-            protocol, local, peer = windows[1].lower(), _end(windows[2]), _end(windows[3])
-            state, process, pid = windows[4] or "", None, windows[5]
+            process, pid = _owner(unix[7] or "")
         elif solaris := _SOLARIS.fullmatch(text):
             protocol, local, peer, state, process, pid = (
                 "tcp",
@@ -92,6 +96,14 @@ class Netstat(SocketTable):
         self.connect(batch, protocol=protocol, local=local, peer=peer, process=process, details=known)
 
 
+def _owner(rest: str) -> tuple[str | None, str | None]:
+    """Return name and number of the process that has a socket, from what stands behind its addresses."""
+    if owner := _PROCESS.search(rest):
+        return owner[2].strip(), owner[1]
+    shown = _OF_MACOS.search(rest)
+    return (shown[1], shown[2] or shown["pid"]) if shown else (None, None)
+
+
 def _is_cut(text: str, gap: int) -> bool:
     """Return whether an address, with its port, may have been cut: it fills its column, and all of IPv4 fits into most.
 
@@ -111,4 +123,5 @@ def _end(text: str) -> tuple[str, str] | None:
     host, colon, port = text.rpartition(":")
     if not colon or "." in port:
         host, colon, port = text.rpartition(".")
-    return (host, port) if colon and host else None
+    # conntrack has pairs there.
+    return (host, port) if colon and host and "=" not in host else None

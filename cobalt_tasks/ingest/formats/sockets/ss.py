@@ -4,6 +4,7 @@ import re
 from typing import ClassVar, Final
 
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats.base import BLANK
 from cobalt_tasks.ingest.formats.sockets.table import CONNECTED, SocketTable
 
 _LINE: Final = re.compile(
@@ -15,12 +16,17 @@ _OTHER: Final = re.compile(r"(?:u_\w+|nl|p_raw|p_dgr|v_str|v_dgr|tipc|xdp|\?\?\?
 _STATELESS: Final = re.compile(r"(?:(tcp|udp|sctp|dccp|mptcp)\s+)?\d+\s+\d+\s+(\S+):(\S+)\s+(\S+):(\S+)(?:\s+(.*))?")
 """`ss state established` leaves the column of the state out."""
 
-_INSIDE: Final = re.compile(
-    r"(?:\S+ )?(?:\S+ )?(?:cubic|bbr|reno|wscale:|rto:|rtt:|mss:|cwnd:|skmem:|bytes_|ato:|sack\b)"
+_BELOW: Final = re.compile(
+    rb"\n(?=[ \t]+[a-z_]\w*\b(?![ \t]+(?:[A-Z]{2}|\d+[ \t]+\d+[ \t]))|[ \t]*(?:users|timer|skmem|ino|uid|sk|fwmark|cgroup):)"
 )
-"""What -i, -m and -e print below a socket."""
+"""The end of a line below which more stands about its socket: what -i, -m, -e and -o print, and what a terminal was too narrow for."""
+
+_INSIDE: Final = re.compile(r"[a-z_]+:\S|(?:ts|sack|cubic|bbr|reno|send|pacing_rate)\b")
+"""The same, where it stands by itself."""
 
 _PROCESS: Final = re.compile(r'users:\(\("((?:[^"\\]|\\.)*)"(?:,pid=(\d{1,9}))?')
+_USERS: Final = re.compile(r"\s*users:\(\S*\)\)")
+_LONGEST: Final = 512
 _HEADERS: Final = (b"Netid ", b"State ", b"Recv-Q ")
 _LISTENING: Final = frozenset({"LISTEN", "UNCONN"})
 _ANY_STATE: Final = ""
@@ -41,6 +47,27 @@ class Ss(SocketTable):
         """Recognise the header, or a socket."""
         found = _LINE.fullmatch(line.decode("utf-8", "replace"))
         return _is_header(line) or (found is not None and found[2] in _STATES)
+
+    @classmethod
+    def score(cls, sample: bytes) -> int:
+        """Count the sockets; with the header it is surely of this format: without a state they look as netstat's."""
+        return super().score(sample) + 1000 * any(_is_header(line.strip(BLANK)) for line in sample.split(b"\n"))
+
+    def split(self, data: bytes) -> int:
+        """Cut where the last socket starts, if more stands below others."""
+        end = super().split(data)
+        if _BELOW.search(data) is None:
+            return end
+        at = end - 1
+        while at > 0:
+            at = data.rfind(b"\n", 0, at)
+            if at >= 0 and _BELOW.match(data, at) is None:
+                return at + 1
+        return 0
+
+    def parse(self, data: bytes, position: int, batch: Batch) -> None:
+        """Read each socket of `data`, which starts at byte `position`, into `batch`, with what stands below it."""
+        super().parse(_BELOW.sub(b" ", data), position, batch)
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one socket, a `line`, into `batch`."""
@@ -79,6 +106,7 @@ class Ss(SocketTable):
             details={
                 **({"state": state} if state != _ANY_STATE else {}),
                 **({"pid": int(process[2])} if process and process[2] else {}),
+                **({"more": more} if (more := " ".join(_USERS.sub("", rest or "").split())[:_LONGEST]) else {}),
             },
         )
 

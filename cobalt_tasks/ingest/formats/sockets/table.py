@@ -6,6 +6,7 @@ from typing import Any, Final
 from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.connections import BY_PORT
 from cobalt_tasks.ingest.formats.base import KnownLineFormat
 
 CONNECTED: Final = frozenset({
@@ -80,7 +81,7 @@ class SocketTable(KnownLineFormat):
         is_unlisted = ours[1] < _PRIVILEGED <= theirs[1]
         if not is_server and (not self._listening or is_unlisted):
             is_server = values.is_from_server(ours[1], theirs[1], theirs[0])
-            note = {"direction": values.BY_PORT}
+            note = {"direction": BY_PORT}
         source, target = (theirs, ours) if is_server else (ours, theirs)
         batch.observe(
             Observation(

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.connections import BY_PORT
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
 from cobalt_tasks.ingest.formats.suricata import facts
@@ -128,7 +129,7 @@ def _ends(kind: str, event: Record) -> tuple[Ends, Authority, Record]:
         return (packet if direction == "to_server" else back), Authority.LOG, {}
     ends = back if values.is_from_server(packet[1], packet[3], packet[2]) else packet
     authority = Authority.PACKET if kind in _ABOUT_PACKETS else Authority.LOG
-    return ends, authority, {"direction": values.BY_PORT}
+    return ends, authority, {"direction": BY_PORT}
 
 
 def _details(kind: str, event: Record) -> Record:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from cobalt_tasks.core.records import Authority, Observation
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.connections import BY_PORT
 from cobalt_tasks.ingest.formats import names
 from cobalt_tasks.ingest.formats.nmap.services import local_time
 
@@ -136,7 +137,7 @@ def _direction(
     address, port = target
     if source_port is None or not port:
         return False, Authority.PACKET, {}
-    return values.is_from_server(source_port, port, address), Authority.PACKET, {"direction": values.BY_PORT}
+    return values.is_from_server(source_port, port, address), Authority.PACKET, {"direction": BY_PORT}
 
 
 def _flags(fields: Fields) -> int:

@@ -29,7 +29,7 @@ def show(record: Record, batch: Batch, server: tuple[str, str, int], when: float
     key = _first(record.get("cert_chain_fps")) or _of_file(_first(record.get("cert_chain_fuids")))
     if key:
         address, protocol, port = server
-        at = batch.arrived_at if when is None else min(when, batch.arrived_at)
+        at = batch.written_at if when is None else min(when, batch.arrived_at)
         seen = Sighting(
             address=address, protocol=protocol, port=port, fingerprint=key, source=batch.tool, observed_at=at
         )

@@ -41,6 +41,9 @@ _TCP: Final = frozenset({
 _BY_PORT: Final = frozenset({"kerberos", "dns"})
 """The same, of what runs on both."""
 
+_FLOWS: Final = frozenset({"conn", "quic"})
+"""Logs of which the first line is that of the connection: TLS inside QUIC has a line in ssl.log too, which knows no protocol."""
+
 _TUNNELS: Final = ("Tunnel::TEREDO", "Tunnel::VXLAN", "Tunnel::GENEVE", "Tunnel::GTPv1", "Tunnel::AYIYA")
 """Types of tunnels in UDP."""
 
@@ -191,7 +194,7 @@ def _connection(path: str, record: Record, batch: Batch) -> None:
             observed_at=when,
             identity=values.text(record.get("uid"), _LONGEST_IDENTITY),
             # A log that does not know the protocol decides before none that does.
-            authority=Authority.FLOW if path == "conn" else Authority.PACKET if protocol == "ip" else Authority.LOG,
+            authority=Authority.FLOW if path in _FLOWS else Authority.PACKET if protocol == "ip" else Authority.LOG,
             details=values.details(details),
         ),
     )
@@ -244,6 +247,10 @@ def _facts(path: str, record: Record, batch: Batch, server: tuple[str, str, int]
             batch.name(address, names.without_port(record["host"]), "zeek", when)
     elif "answers" in record:
         names.answers(batch, record.get("query"), record["answers"], when)
+    elif path == "dhcp":
+        # Before version 2.6 it is a log of connections.
+        if values.is_address(assigned := str(record.get("assigned_ip"))):
+            batch.hardware(values.address(assigned, "assigned_ip"), record.get("mac"), None, when)
     elif path == "ntlm":
         batch.name(address, record.get("server_dns_computer_name"), "zeek", when)
     elif path == "ssh" and isinstance(words := record.get("server"), str) and words.startswith("SSH-"):

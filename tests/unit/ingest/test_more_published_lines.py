@@ -1,0 +1,329 @@
+"""What more published files of tools taught: sockets, connections, Zeek's logs, reports and scans in forms met there."""
+
+import pytest
+
+from cobalt_tasks.ingest import values
+from cobalt_tasks.ingest.batch import RefusedError
+from cobalt_tasks.ingest.formats import recognise
+from tests.support.reading import about, connections, details, lines, names, ports, read, services
+from tests.support.rows import connection_rows
+
+TCP = ("192.0.2.5", 48122, "203.0.113.80", 5432, "tcp")
+SS = "State Recv-Q Send-Q Local Address:Port  Peer Address:Port Process\n"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        '    users:(("psql",pid=7268,fd=3)) timer:(keepalive,118min,0) uid:1000 ino:1343 sk:ff <->\n',
+        'users:(("psql",pid=7268,fd=3))\n\t skmem:(r0,rb369280,t0,tb87040,f0,w0,o0,bl0,d0)\n',
+        '\t cubic wscale:8,8 rto:6\n rcvmss:536 advmss:4096\n pacing_rate 32.6Gbps\n users:(("psql",pid=7268,fd=3))\n',
+    ],
+)
+def test_what_ss_prints_below_a_socket_belongs_to_it(below: str) -> None:
+    """With -i, -m, -e and -o, or where a terminal was narrow: the process is there, and the rest is kept.
+
+    Break: `_BELOW` in sockets/ss.py.
+    """
+    batch = read(
+        f"{SS}ESTAB 0 0 192.0.2.5:48122 203.0.113.80:5432\n{below}ESTAB 0 0 192.0.2.5:40000 203.0.113.80:443\n"
+    )
+    assert connections(batch) == [TCP, ("192.0.2.5", 40000, "203.0.113.80", 443, "tcp")]
+    assert [row[8] for row in connection_rows(batch)] == ["psql", None]
+    found, other = details(batch)
+    assert found["pid"] == 7268
+    assert "users" not in found.get("more", "")
+    assert other == {"state": "ESTAB", "direction": "by port"}
+    assert (batch.ignored, batch.rejects) == (0, [])
+
+
+def test_what_ss_prints_behind_a_socket_is_kept() -> None:
+    """Timers, owners, counts."""
+    batch = read(
+        f'{SS}ESTAB 0 0 192.0.2.5:48122 203.0.113.80:5432 users:(("psql",pid=1,fd=3)) timer:(on,2sec,0) uid:33\n'
+    )
+    assert details(batch)[0]["more"] == "timer:(on,2sec,0) uid:33"
+
+
+def test_sockets_of_ss_without_a_state_are_not_of_netstat() -> None:
+    """`ss state established` has no such column: its header decides.
+
+    Break: `Ss.score`.
+    """
+    text = "Netid Recv-Q Send-Q Local Address:Port Peer Address:Port Process\n" + (
+        "tcp   0      0      192.0.2.5:48122    203.0.113.80:5432 timer:(keepalive,1.595ms,0)\n" * 2
+    )
+    batch = read(text, "ss")
+    assert connections(batch) == [TCP, TCP]
+    assert batch.rejects == []
+
+
+def test_connections_over_udp_alone_are_conntrack_s() -> None:
+    """Without a state between, the lines look as netstat's do.
+
+    Break: `_end` in sockets/netstat.py.
+    """
+    line = "udp      17 27 src=192.0.2.5 dst=203.0.113.53 sport=37282 dport=53 src=203.0.113.53 dst=192.0.2.5 sport=53 dport=37282"
+    batch = read(f"{line} [ASSURED] mark=0 use=1\n", "conntrack")
+    assert connections(batch) == [("192.0.2.5", 37282, "203.0.113.53", 53, "udp")]
+
+
+def test_netstat_with_the_counts_of_a_connection() -> None:
+    """-T of FreeBSD has three numbers and no state; UDP has none of them."""
+    text = (
+        "Active Internet connections (including servers)\n"
+        "Proto Rexmit OOORcv 0-win  Local Address          Foreign Address\n"
+        "tcp4       0      0      0 *.22                   *.*\n"
+        "tcp4       3      1      0 192.0.2.5.22           192.0.2.9.50000\n"
+        "tcp4       0      0      0 192.0.2.5.48122        203.0.113.80.5432\n"
+        "udp4                       *.514                  *.*\n"
+        "udp4                       192.0.2.5.123          203.0.113.12.123\n"
+    )
+    batch = read(text, "netstat")
+    assert connections(batch) == [
+        ("192.0.2.9", 50000, "192.0.2.5", 22, "tcp"),
+        TCP,
+        ("192.0.2.5", 123, "203.0.113.12", 123, "udp"),
+    ]
+    assert (batch.ignored, batch.rejects) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("rest", "process", "pid"),
+    [
+        (
+            "ESTABLISHED         1022            0  407872  146988             node:46708  00102 00000104 01",
+            "node",
+            46708,
+        ),
+        ("ESTABLISHED 1022 0  407872  146988  Google Chrome He:812    00102 00000104 01", "Google Chrome He", 812),
+        ("ESTABLISHED 131072 131072    812      0 0x0102 0x00000100", None, 812),
+        ("ESTABLISHED", None, None),
+    ],
+)
+def test_the_process_in_netstat_of_macos(rest: str, process: str | None, pid: int | None) -> None:
+    """Behind the state and the sizes of buffers, with -v: its name since 2024, its number alone before.
+
+    Break: `_OF_MACOS` in sockets/netstat.py.
+    """
+    batch = read(f"tcp4       0      0  192.0.2.5.48122        203.0.113.80.5432       {rest}\n", "netstat")
+    assert [row[8] for row in connection_rows(batch)] == [process]
+    assert details(batch)[0].get("pid") == pid
+
+
+def zeek(path: str, fields: str, *rows: str, types: str = "") -> str:
+    """Return a log of Zeek as its own tests have it; blanks stand for tabs."""
+    head = "### BTest baseline data generated by btest-diff. Do not edit.\n#separator \\x09\n"
+    names_of_types = f"#types\t{types}\n".replace(" ", "\t") if types else ""
+    body = "".join(row.replace(" ", "\t") + "\n" for row in rows)
+    columns = fields.replace(" ", "\t")
+    return f"{head}#path\t{path}\n#open XXXX-XX-XX-XX-XX-XX\n#fields\t{columns}\n{names_of_types}{body}#close XXXX\n"
+
+
+ENDS = "ts uid id.orig_h id.orig_p id.resp_h id.resp_p"
+
+
+def test_logs_of_zeek_s_own_tests() -> None:
+    """Their header has blanks beside its tabs, values have blanks, and their times are masked.
+
+    Break: `_FREE` and `_MASKED` in zeek/tsv.py.
+    """
+    text = zeek("ldap", f"{ENDS} opcode", "XXXXXXXXXX.XXXXXX C1 192.0.2.5 25936 192.0.2.6 3268 bind_simple")
+    batch = read(text.replace("bind_simple", "bind simple"), "zeek-tsv")
+    assert connections(batch) == [("192.0.2.5", 25936, "192.0.2.6", 3268, "tcp")]
+    assert details(batch) == [{"opcode": "bind simple"}]
+
+
+def test_bytes_that_zeek_escapes() -> None:
+    """A separator inside a value, and what is no ASCII; what cannot be shown stays as it is.
+
+    Break: `_plain` in zeek/tsv.py.
+    """
+    row = r"1.0 C1 192.0.2.5 389 192.0.2.6 3268 CN=x\x2cOU=y,z caf\xc3\xa9\x00\xff"
+    types = "time string addr port addr port vector[string] string"
+    batch = read(zeek("ldap", f"{ENDS} objects note", row, types=types), "zeek-tsv")
+    assert details(batch) == [{"objects": ["CN=x,OU=y", "z"], "note": r"caf\xc3\xa9\x00\xff"}]
+    batch = read(zeek("ldap", f"{ENDS} objects note", row.replace(r"\x00\xff", ""), types=types), "zeek-tsv")
+    assert details(batch)[0]["note"] == "caf\u00e9"
+
+
+def test_leases_of_old_versions_of_zeek() -> None:
+    """Their dhcp.log has connections: the MAC address is that of the host that got the address."""
+    text = zeek("dhcp", f"{ENDS} mac assigned_ip", "1.0 C1 192.0.2.7 68 192.0.2.1 67 00:00:5e:00:53:01 192.0.2.7")
+    assert [(each.address, each.mac) for each in read(text).hardware_addresses] == [("192.0.2.7", "00:00:5e:00:53:01")]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_tls_inside_quic_is_over_udp(order: int) -> None:
+    """ssl.log does not know that; quic.log of the same connection does, in either order.
+
+    Break: `_FLOWS` in zeek/logs.py.
+    """
+    ends = {"uid": "C1", "id.orig_h": "192.0.2.5", "id.orig_p": 50000, "id.resp_h": "203.0.113.80", "id.resp_p": 443}
+    ssl = {"_path": "ssl", "ts": 1.0, **ends, "version": "TLSv13", "server_name": "www.example.com"}
+    quic = {"_path": "quic", "ts": 1.0, **ends, "client_initial_dcid": "95"}
+    assert connections(read(lines(*[ssl, quic][::order]))) == [("192.0.2.5", 50000, "203.0.113.80", 443, "udp")]
+
+
+def test_the_direction_that_zeek_has_for_ssh_stays() -> None:
+    """It is a fact, and no guess of ours about which end is the client.
+
+    Break: `_joined` in connections.py.
+    """
+    ends = {"uid": "C1", "id.orig_h": "192.0.2.5", "id.orig_p": 50000, "id.resp_h": "192.0.2.6", "id.resp_p": 22}
+    conn = {"_path": "conn", "ts": 1.0, **ends, "proto": "tcp", "conn_state": "SF"}
+    ssh = {"_path": "ssh", "ts": 1.1, **ends, "auth_attempts": 1, "direction": "INBOUND"}
+    assert details(read(lines(ssh, conn)))[0]["direction"] == "INBOUND"
+
+
+def test_ports_of_nmap_behind_rustscan_without_their_host() -> None:
+    """In notes, the lines between are left out: with one host it is clear whose they are.
+
+    Break: `Rustscan._line`.
+    """
+    nmap = "PORT STATE SERVICE REASON VERSION\n22/tcp open ssh syn-ack OpenSSH 7.6p1 Ubuntu 4 (Ubuntu Linux)\n"
+    text = f"Open 192.0.2.5:22\nOpen 192.0.2.5:80\n[~] Starting Script(s)\n\n{nmap}"
+    batch = read(text, "rustscan")
+    assert services(batch) == {("192.0.2.5", 22): ("ssh", "OpenSSH", "7.6p1 Ubuntu 4")}
+    assert set(ports(batch)) == {("192.0.2.5", "tcp", 22), ("192.0.2.5", "tcp", 80)}
+
+
+def test_a_port_of_nmap_without_a_host_is_refused() -> None:
+    """It was dropped without a word.
+
+    Break: the last lines of `NmapNormal._line`.
+    """
+    text = "Starting Nmap 7.94 ( https://nmap.org ) at 2026-05-12 10:00 UTC\n22/tcp open ssh\n"
+    assert [row[2] for row in read(text, "nmap-normal").rejects] == ["no host before it"]
+
+
+def test_naabu_with_the_name_of_a_protocol_below_the_port() -> None:
+    """Programs around naabu write its name where 2.1.2 wrote its number."""
+    text = lines({"ip": "192.0.2.5", "port": {"Port": 161, "Protocol": "udp"}})
+    assert ports(read(text, "naabu-json")) == [("192.0.2.5", "udp", 161)]
+
+
+NESSUS = "Plugin ID,CVE,CVSS,Risk,Host,Protocol,Port,Name,Plugin Output,DNS Name,MAC Address\n"
+
+
+def test_the_report_of_nessus_as_csv() -> None:
+    """A host that answered, ports of findings, and what the plugins print of the services."""
+    text = NESSUS + (
+        '10180,,,None,192.0.2.5,tcp,0,Ping the remote host,"It is\nup",www.example.com,00:00:5e:00:53:01\n'
+        '10267,,,None,192.0.2.5,tcp,22,SSH Server Type,"\nSSH version : SSH-2.0-OpenSSH_7.4\n",,\n'
+        '22964,,,None,192.0.2.5,tcp,443,Service Detection,"A web server is running on this port through TLSv1.",,\n'
+        "11356,CVE-1999-0554,7.5,High,192.0.2.5,udp,2049,NFS,,,\n"
+    )
+    batch = read(text, "nessus-csv")
+    assert [each[1:] for each in ports(batch)] == [("ip", 0), ("tcp", 22), ("tcp", 443), ("udp", 2049)]
+    assert services(batch) == {
+        ("192.0.2.5", 22): ("ssh", "OpenSSH", "7.4"),
+        ("192.0.2.5", 443): ("https", None, None),
+    }
+    assert names(batch) == {("192.0.2.5", "www.example.com")}
+    assert [each.mac for each in batch.hardware_addresses] == ["00:00:5e:00:53:01"]
+    assert about(batch)[3] == {}
+
+
+def test_a_report_of_nessus_with_names_for_hosts() -> None:
+    """Where Tenable writes the address in a column of its own, it counts; a name alone is about no host."""
+    text = "Plugin ID,Host,Port,IP Address\n1,www.example.com,443,192.0.2.5\n1,www.example.com,443,\n"
+    batch = read(text, "nessus-csv")
+    assert ports(batch) == [("192.0.2.5", "tcp", 443)]
+    assert [row[2] for row in batch.rejects] == ["Host is a name and no address: 'www.example.com'"]
+
+
+def test_a_prefix_with_a_time_of_nine_digits() -> None:
+    """`docker logs -t` and Kubernetes write it before each line, whatever the line is."""
+    for start in ("", "stdout F "):
+        text = f"2026-05-12T10:00:00.123456789Z {start}Discovered open port 443/tcp on 192.0.2.10\n".encode()
+        assert recognise(text) is not None
+        assert [int(row[5]) for row in read(text, "masscan-text").discoveries] == [1_778_580_000]
+
+
+HOST = "Nmap scan report for 192.0.2.5\nHost is up (0.0012s latency).\n"
+STARTED = "# Nmap 7.93 scan initiated Tue May 12 10:00:00 2026 as: nmap -oA x 192.0.2.5\n"
+XML = (
+    '<nmaprun scanner="nmap" start="1778580000"><host endtime="1778580009"><status state="up" reason="REASON"/>'
+    '<address addr="192.0.2.5" addrtype="ipv4"/><ports>PORTS</ports></host>'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (
+            STARTED
+            + "Host: 192.0.2.5 ()\tProtocols: 1/open/icmp/, 2/open|filtered/igmp/, 6/open/tcp/, 103/open/pim/\n",
+            "nmap-grepable",
+        ),
+        (
+            (
+                f"{STARTED}{HOST}\nPROTOCOL STATE         SERVICE\n1        open          icmp\n2        open|filtered igmp\n"
+                "6        open          tcp\n103      open          pim\n"
+            ),
+            "nmap-normal",
+        ),
+        (
+            XML.replace("REASON", "echo-reply").replace(
+                "PORTS",
+                "".join(
+                    f'<port protocol="ip" portid="{number}"><state state="{state}"/></port>'
+                    for number, state in ((1, "open"), (2, "open|filtered"), (6, "open"), (103, "open"))
+                ),
+            ),
+            "nmap-xml",
+        ),
+    ],
+    ids=["grepable", "normal", "xml"],
+)
+def test_a_scan_of_protocols_finds_no_ports(text: str, name: str) -> None:
+    """With -sO, numbers of IP's protocols stand where ports do: the host is up, and what it speaks is a detail of it.
+
+    Break: `_PROTOCOLS` in nmap/grepable.py, `_PROTOCOL` in nmap/normal.py, `PROTOCOLS` in nmap/xml_details.py.
+    """
+    batch = read(text, name)
+    assert ports(batch) == [("192.0.2.5", "ip", 0)]
+    assert about(batch) == [{"protocols": ["icmp", "tcp", "ip-103"]}]
+    assert batch.rejects == []
+
+
+CLOSED = '<port protocol="tcp" portid="80"><state state="closed"/></port>'
+
+
+@pytest.mark.parametrize(
+    ("text", "is_known"),
+    [
+        (f"{STARTED}{HOST}PORT   STATE  SERVICE\n80/tcp closed http\n", True),
+        (f"{STARTED}{HOST}PORT   STATE         SERVICE\n53/udp open|filtered domain\n", True),
+        (
+            f"{STARTED}{HOST}PORT   STATE    SERVICE\n80/tcp filtered http\n".replace(" (0.0012s latency)", ""),
+            False,
+        ),
+        (XML.replace("REASON", "user-set").replace("PORTS", CLOSED), True),
+        (XML.replace("REASON", "arp-response").replace("PORTS", CLOSED.replace("closed", "filtered")), True),
+        (XML.replace("REASON", "user-set").replace("PORTS", CLOSED.replace("closed", "filtered")), False),
+    ],
+)
+def test_a_host_without_an_open_port_is_a_host(text: str, is_known: bool) -> None:
+    """It answered; but with -Pn nmap says of each that it is up.
+
+    Break: `is_heard` in nmap/normal.py and nmap/xml_.py.
+    """
+    assert ports(read(text)) == ([("192.0.2.5", "ip", 0)] if is_known else [])
+
+
+def test_the_number_of_a_protocol_may_be_text() -> None:
+    """Whatever writes it: it was kept as a name.
+
+    Break: `values._protocol_named`.
+    """
+    assert [values.protocol(each) for each in ("6", "17", "58", "103", 103)] == [
+        "tcp",
+        "udp",
+        "icmp6",
+        "ip-103",
+        "ip-103",
+    ]
+    with pytest.raises(RefusedError):
+        values.protocol("256")
