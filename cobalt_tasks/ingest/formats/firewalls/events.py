@@ -167,7 +167,7 @@ def _is_transport(value: str) -> bool:
 
 
 def _time(flow: Pairs, arrived_at: float) -> float | None:
-    """Take the time out of what an event has of its connection: its start before its receipt; None without one.
+    """Remove the time from what an event has of its connection, and return it: its start before its receipt; None without one.
 
     flow: its values; arrived_at: epoch seconds: some times have no year.
     """

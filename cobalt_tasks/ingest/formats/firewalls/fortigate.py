@@ -37,7 +37,7 @@ def _text(value: str) -> str:
 
 
 def _time(pairs: Pairs) -> float | None:
-    """Take out when an event was written; versions before 6 have local time alone, and perhaps its zone."""
+    """Remove when an event was written, and return it; versions before 6 have local time alone, and perhaps its zone."""
     day, clock, event = (pairs.pop(each, "") for each in ("date", "time", "eventtime"))
     when = values.timestamp_or_none(event or None)
     return local_time(f"{day} {clock}", "%Y-%m-%d %H:%M:%S", pairs.get("tz", "")) if when is None else when
