@@ -30,5 +30,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     )
 
 
-PROTOCOL = Protocol(name="amqp1", recognise=recognise, name_in_tls="amqps", words=lambda _: _SASL)
-"""It has no port of its own: a broker that is asked in the version before answers with this one's header."""
+PROTOCOL = Protocol(
+    name="amqp1", recognise=recognise, name_in_tls="amqps", ports=(5672,), tls_ports=(5671,), words=lambda _: _SASL
+)
+"""Most brokers that are asked in the version before answer with this one's header; some hang up."""

@@ -20,6 +20,7 @@ _PRODUCTS = (
     ("NSD", re.compile(rb"^NSD ([0-9][\w.]*)")),
     ("Knot DNS", re.compile(rb"^Knot DNS ([0-9][\w.]*)")),
     ("CoreDNS", re.compile(rb"^CoreDNS-([0-9][\w.]*)")),
+    ("gdnsd", re.compile(rb"^gdnsd\b")),
     ("Microsoft DNS", re.compile(rb"^Microsoft DNS ([0-9][\w.]*)")),
     ("ISC BIND", re.compile(rb"^(?:BIND )?(9\.[0-9][\w.]*)")),
 )

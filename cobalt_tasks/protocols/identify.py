@@ -50,16 +50,19 @@ _TLS: Final = "tls"
 ALPN_REFUSED: Final = "TLSV1_ALERT_NO_APPLICATION_PROTOCOL"
 """How a server refuses a client that offers no protocol inside TLS: most often it speaks HTTP/2 alone."""
 
-WEB_ALPN: Final = ("h2", "http/1.1")
+HTTP2_ALPN: Final = ("h2",)
+WEB_ALPN: Final = (*HTTP2_ALPN, "http/1.1")
 
 _ECHO: Final = "echo"
 """A server that sends back what it receives (RFC 862), which must not be taken for a speaker of what it was sent."""
 
 _HTTP: Final = "http"
+_HTTP2: Final = "http2"
 _GENERIC: Final = frozenset({_HTTP, _TLS})
 _ENOUGH_SILENCE: Final = 2
 """Protocols whose words were met with silence, HTTP among them, after which those that reject HTTP are not tried."""
 
+_HUNG_UP: Final = frozenset({ConnectionStatus.CLOSED, ConnectionStatus.RESET})
 _HOPELESS: Final = frozenset({ConnectionStatus.EXHAUSTED, ConnectionStatus.TIMEOUT, ConnectionStatus.UNREACHABLE})
 
 
@@ -126,7 +129,7 @@ class _Search:
         self._best: Result | None = None
         self._handshake = StepResult()
         """The reply to the TLS handshake of the present connection."""
-        self._alpn: tuple[str, ...] = ()
+        self._alpn = self._offered = tuple[str, ...]()
         self._silent: set[str] = set()
         """Names of protocols whose words were met with silence on a connection that stayed open."""
 
@@ -148,6 +151,8 @@ class _Search:
         known = yield from self._understand(heard, None)
         if known and _is_tls(known) and not self._in_tls:
             return (yield from self._speak([registry.BY_NAME[_TLS]], is_used=True))
+        if self._in_tls and not heard.data and heard.status in _HUNG_UP:
+            return (yield from self._speak([registry.BY_NAME[_HTTP2]], is_used=True))
         if heard.data or heard.status is not ConnectionStatus.OPEN:
             return heard.status
         return (yield from self._speak(words))
@@ -229,7 +234,7 @@ class _Search:
         """Do the handshake, and find out what speaks inside."""
         self._handshake = yield StartTls(self._target.name, wait=wait)
         if self._handshake.reason == ALPN_REFUSED and (yield Connect()).status is ConnectionStatus.OPEN:
-            self._alpn = WEB_ALPN
+            self._alpn = self._offered = WEB_ALPN
             self._handshake = yield StartTls(self._target.name, wait=wait, alpn=self._alpn)
         if not self._in_tls:
             return self._handshake.status
@@ -238,9 +243,12 @@ class _Search:
         return (yield from self._converse())
 
     def _reconnect(self, protocol: Protocol | None = None) -> Steps[ConnectionStatus]:
+        if protocol:
+            # Some servers speak HTTP/2 only with those that ask for it inside TLS (RFC 9113 3.2).
+            self._offered = HTTP2_ALPN if protocol.name == _HTTP2 else self._alpn
         reply = yield Connect(any_port=protocol is not None and protocol.answers_elsewhere)
         if self._in_tls and reply.status is ConnectionStatus.OPEN:
-            reply = yield StartTls(self._target.name, alpn=self._alpn)
+            reply = yield StartTls(self._target.name, alpn=self._offered)
         return reply.status
 
     def _understand(self, reply: StepResult, spoken: Protocol | None) -> Steps[Fingerprint | None]:

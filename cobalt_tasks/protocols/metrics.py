@@ -32,15 +32,22 @@ _PRODUCTS: Final = {
     b"grafana": "Grafana",
     b"coredns": "CoreDNS",
     b"kubernetes": "Kubernetes",
+    b"pushgateway": "Prometheus Pushgateway",
+    b"blackbox_exporter": "Prometheus blackbox exporter",
+    b"snmp_exporter": "Prometheus SNMP exporter",
+    b"process_exporter": "Prometheus process exporter",
 }
+_PUBLISHERS: Final = frozenset(_PRODUCTS.values())
+_LINK: Final = b'href="metrics"'
 
 
-def are_worthwhile(page: bytes, *, is_named: bool, is_found: bool) -> bool:
+def are_worthwhile(page: bytes, product: str | None, *, is_found: bool) -> bool:
     """Return whether a server is asked for its metrics.
 
-    page: its answer for `/`; is_named: that shows a product; is_found: the server has a page there.
+    page: its answer for `/`; product: what that shows, None for nothing; is_found: the server has a page there.
     """
-    return PATH.encode() in page or not (is_named or is_found)
+    is_linked = PATH.encode() in page or _LINK in page
+    return is_linked or product in _PUBLISHERS or not (product or is_found)
 
 
 def program_in(head: bytes, body: bytes) -> tuple[str, str | None] | None:

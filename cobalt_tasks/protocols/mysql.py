@@ -3,7 +3,7 @@
 import re
 
 from cobalt_tasks.protocols.base import Protocol, Send, Steps, Target
-from cobalt_tasks.protocols.fingerprint import Fingerprint, clean
+from cobalt_tasks.protocols.fingerprint import Fingerprint, clean, first_product
 
 _HANDSHAKE = re.compile(rb"...\x00\x0a([\x20-\x7e]{1,100})\x00", re.DOTALL)
 _REFUSAL = re.compile(
@@ -24,23 +24,44 @@ _AFTER_VERSION = 14
 _MARIADB = re.compile(rb"(?:5\.5\.5-)?([0-9][^-]*)-MariaDB")
 """MariaDB 10 and 11 put 5.5.5- in front, for the sake of old replicas."""
 
+_OTHERS = (
+    ("Sphinx", re.compile(rb"^([0-9][\d.]{0,20})-(?:id64-)?(?:release|dev|beta) \([0-9a-f]{6,12}\)$")),
+    ("Manticore Search", re.compile(rb"^([0-9][\d.]{0,20}) [0-9a-f]{6,12}@[0-9]{6}\b")),
+    ("TiDB", re.compile(rb"-TiDB-v?([0-9][\w.]{0,20})")),
+    ("OceanBase", re.compile(rb"-OceanBase(?:_CE)?-v?([0-9][\w.]{0,20})")),
+    ("ClickHouse", re.compile(rb"^([0-9][\d.]{0,20})-ClickHouse\b")),
+    ("Apache ShardingSphere-Proxy", re.compile(rb"-ShardingSphere-Proxy ([0-9][\w.]{0,20})")),
+    ("Mycat", re.compile(rb"-mycat-([0-9][\d.]{0,20})")),
+    ("Vitess", re.compile(rb"-Vitess\b()")),
+)
+"""Servers that speak MySQL's protocol, by what they put into the version; most have MySQL's number in front of their own."""
+
 
 def recognise(raw: bytes) -> Fingerprint | None:
     """A server that refuses this client's address still shows what it is."""
     if found := _HANDSHAKE.match(raw):
         capabilities = raw[found.end() + _AFTER_VERSION : found.end() + _AFTER_VERSION + 1]
+        product, version = _program(found[1])
         offers_tls = bool(capabilities) and bool(capabilities[0] & _CLIENT_SSL)
-        if _MAXSCALE.search(found[1]):
-            # A proxy, which shows the version of the servers behind it.
-            return Fingerprint("mysql", "MaxScale", offers_tls=offers_tls)
-        if percona := _PERCONA.match(found[1]):
-            return Fingerprint("mysql", "Percona Server", clean(percona[1]), offers_tls=offers_tls)
-        if mariadb := _MARIADB.match(found[1]):
-            return Fingerprint("mysql", "MariaDB", clean(mariadb[1]), offers_tls=offers_tls)
-        return Fingerprint("mysql", "MySQL", clean(found[1].split(b"-", 1)[0]), offers_tls=offers_tls)
+        return Fingerprint("mysql", product, version, offers_tls=offers_tls)
     if found := _REFUSAL.match(raw):
         return Fingerprint("mysql", found[1].decode() if found[1] in (b"MySQL", b"MariaDB") else None)
     return None
+
+
+def _program(shown: bytes) -> tuple[str | None, str | None]:
+    """Return the program that shows a version, and its own version. shown: what the handshake has."""
+    if _MAXSCALE.search(shown):
+        # A proxy, which shows the version of the servers behind it.
+        return "MaxScale", None
+    for name, pattern in (("Percona Server", _PERCONA), ("MariaDB", _MARIADB)):
+        if found := pattern.match(shown):
+            return name, clean(found[1])
+    product, version = first_product(shown, _OTHERS)
+    if product or not shown[:1].isdigit():
+        # A version without a number is no MySQL's.
+        return product, version
+    return "MySQL", clean(shown.split(b"-", 1)[0])
 
 
 def starttls(_: Target) -> Steps[bool]:

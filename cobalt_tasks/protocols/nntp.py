@@ -9,6 +9,7 @@ _GREETING = re.compile(rb"(?:200|201|400|480|502) ([^\r\n]{0,500})")
 _PRODUCTS = (
     ("INN", re.compile(rb"\b(?:InterNetNews|INN)[^\r\n0-9]{0,60}([0-9][\w.]*)")),
     ("INN", re.compile(rb"\bInterNetNews\b")),
+    ("Cyrus", re.compile(rb"\bCyrus NNTP v?([0-9][\w.]*)")),
     ("Leafnode", re.compile(rb"\bLeafnode NNTP Daemon, version ([0-9][\w.]*)", re.IGNORECASE)),
     ("Microsoft NNTP Service", re.compile(rb"\bNNTP Service ([0-9][\w.]*)")),
 )

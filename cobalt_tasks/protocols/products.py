@@ -8,6 +8,8 @@ from cobalt_tasks.protocols.fingerprint import clean
 _PART: Final = re.compile(rb"\(([^()]{0,200})\)|([A-Za-z][^\s/();,\[\]]{0,100})(?:/([^\s();,\[\]]{1,100}))?")
 _BARE_VERSION: Final = re.compile(rb"[ \t]{0,4}\(?v?([0-9]{1,9}\.[0-9][\w.+~-]{0,60})")
 
+_LETTER: Final = re.compile(r"[vV][0-9]")
+
 _LONGEST: Final = 300
 _MOST_WORDS: Final = 5
 
@@ -72,8 +74,17 @@ def product_of(value: bytes) -> tuple[str | None, str | None]:
         return clean(sdk[1]), clean(sdk[2])
     upnp = _UPNP.search(value)
     used = _USED.match(value)
-    found = _first_product(value, upnp.end() if upnp else used.end() if used else 0)
-    return found if found[0] or not used else _first_product(value, 0)
+    name, version = _first_product(value, upnp.end() if upnp else used.end() if used else 0)
+    if not name and used:
+        name, version = _first_product(value, 0)
+    return name, _number(version)
+
+
+def _number(version: str | None) -> str | None:
+    """Return a version without the letter in front of it; None for a word without digits."""
+    if version is None or not any(map(str.isdigit, version)):
+        return None
+    return version[1:] if _LETTER.match(version) else version
 
 
 def _first_product(value: bytes, start: int) -> tuple[str | None, str | None]:

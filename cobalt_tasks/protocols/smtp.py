@@ -18,6 +18,7 @@ _PRODUCTS = (
     ("Haraka", re.compile(rb"\bHaraka(?:/([0-9][\w.]*))?")),
     ("nullmailer", re.compile(rb"^nullmailer-smtpd\b")),
     ("aiosmtpd", re.compile(rb"\bPython SMTP ([0-9][\w.]*)")),
+    ("Dovecot", re.compile(rb"\bDovecot\b")),
     ("MailEnable", re.compile(rb"\bMailEnable Service, Version: ([0-9.]+)")),
 )
 
@@ -70,8 +71,15 @@ def confirm(target: Target, raw: bytes) -> Steps[Fingerprint | None]:
         reply = yield Send(f"HELO {target.greeting_name}\r\n".encode(), is_complete=lambda data: data.endswith(b"\n"))
     if not reply.data.startswith(b"250"):
         return None
-    product, _ = first_product(reply.data, _IN_EHLO)
-    return Fingerprint("smtp", product, names=dotted_name(raw[4:]), offers_tls=b"STARTTLS" in reply.data.upper())
+    product, version = first_product(raw, _PRODUCTS)
+    return Fingerprint(
+        "smtp",
+        product or first_product(reply.data, _IN_EHLO)[0],
+        version,
+        dotted_name(raw[4:]),
+        offers_tls=b"STARTTLS" in reply.data.upper(),
+        os=system_of(raw[4:]),
+    )
 
 
 PROTOCOL = Protocol(

@@ -10,7 +10,7 @@ from cobalt_tasks.protocols.products import system_of
 from cobalt_tasks.protocols.ssh_keys import exchange
 
 _IDENTIFICATION = re.compile(rb"^SSH-[0-9.]{1,8}-([^\s]{1,200})([^\r\n]{0,200})", re.MULTILINE)
-_VERSIONED = re.compile(rb"([A-Za-z][A-Za-z0-9._ -]*?)(?:[_-](?=[0-9])|(?<=[A-Za-z])(?=[0-9]{1,4}\.[0-9]))(.*)")
+_VERSIONED = re.compile(rb"([A-Za-z][A-Za-z0-9._ -]*?)(?:[_/-]v?(?=[0-9])|(?<=[A-Za-z])(?=[0-9]{1,4}\.[0-9]))(.*)")
 _ON_WINDOWS = b"OpenSSH_for_Windows"
 _NAME = re.compile(rb"[A-Za-z][A-Za-z ]{1,60}(?<! )")
 
@@ -31,7 +31,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
         return Fingerprint("ssh", clean(name[0]) if name else None, clean(version), os=system)
     parts = _VERSIONED.fullmatch(found[1])
     if not parts:
-        return Fingerprint("ssh", clean(found[1]), os=system)
+        return Fingerprint("ssh", clean(found[1].rstrip(b"/_-")), os=system)
     return Fingerprint("ssh", clean(parts[1]), clean(parts[2]), os=system)
 
 

@@ -14,6 +14,7 @@ from cobalt_tasks.protocols.products import product_of, system_of
 from cobalt_tasks.protocols.web_products import LIBRARIES, RENAMED, WEB_PRODUCTS
 
 _STATUS = re.compile(rb"HTTP/[0-9.]{1,4} [0-9]{3}\b")
+_INTERIM = re.compile(rb"HTTP/1\.[01] 1(?!01)[0-9]{2}\b")
 _HEADER = re.compile(rb"^([A-Za-z][A-Za-z0-9-]{0,60}):[ \t]*([^\r\n]{0,2000})", re.MULTILINE)
 _TITLE = re.compile(rb"<title[^>]{0,100}>([^<]{1,300})", re.IGNORECASE)
 _GENERATOR = re.compile(rb"<meta name=[\"']generator[\"'] content=[\"']([^\"'<>]{1,100})", re.IGNORECASE)
@@ -41,6 +42,7 @@ def recognise(raw: bytes) -> Fingerprint | None:
     """The product is what the Server header or the page shows; names are hosts it redirects to."""
     if not _STATUS.match(raw):
         return None
+    raw = final(raw)
     end = _HEAD_END.search(raw)
     head, body = (raw[: end.start()], raw[end.end() :]) if end else (raw, b"")
     fields = {name.lower().decode(): value.strip() for name, value in _HEADER.findall(head)}
@@ -53,11 +55,19 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return _fingerprint(raw, {**fields, "body": body})
 
 
+def final(raw: bytes) -> bytes:
+    """Return an answer without those that go before it: `100 Continue`, `103 Early Hints` (RFC 9110 15.2)."""
+    while _INTERIM.match(raw) and (end := _HEAD_END.search(raw)) and _STATUS.match(raw, end.end()):
+        raw = raw[end.end() :]
+    return raw
+
+
 def _fingerprint(raw: bytes, fields: Mapping[str, bytes]) -> Fingerprint:
     server = fields.get("server", b"")
     product, version = product_of(server)
-    if product and product.lower() in RENAMED:
-        product, is_own = RENAMED[product.lower()]
+    token = clean(server.split(b" ", 1)[0].lower())
+    if product and (named := RENAMED.get(token or "") or RENAMED.get(product.lower())):
+        product, is_own = named
         version = version if is_own else None
     page = _page(fields)
     if page and (product is None or product in LIBRARIES or page[0] == product):
@@ -111,9 +121,9 @@ def ask_more(target: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprin
         if (yield Connect()).status is not ConnectionStatus.OPEN:
             return None
         step = Send(request(target, path, encoding), is_complete=is_complete)
-        return (yield step if limit is None else replace(step, limit=limit, is_evidence=False)).data
+        return final((yield step if limit is None else replace(step, limit=limit, is_evidence=False)).data)
 
-    return look_further(raw, known, fetch)
+    return look_further(final(raw), known, fetch)
 
 
 def look_further(page: bytes, known: Fingerprint, fetch: Fetch) -> Steps[Fingerprint | None]:
@@ -150,7 +160,7 @@ def _metrics(page: bytes, shown: Fingerprint, fetch: Fetch) -> Steps[Fingerprint
     page: the port's answer; shown: what that showed; fetch: as `Fetch` describes it.
     """
     is_found = bool(_FOUND.match(page))
-    if not metrics.are_worthwhile(page, is_named=bool(shown.product), is_found=is_found):
+    if not metrics.are_worthwhile(page, shown.product, is_found=is_found):
         return None
     if (reply := (yield from fetch(metrics.PATH, metrics.ENCODING, metrics.LIMIT))) is None:
         return None
@@ -191,6 +201,7 @@ def host_of(target: Target) -> str:
 
 def is_complete(raw: bytes) -> bool:
     """Return whether an answer is all there: its head, and the length it announces."""
+    raw = final(raw)
     head = _HEAD_END.search(raw)
     if not head:
         return False

@@ -30,5 +30,7 @@ PROTOCOL = Protocol(
     recognise=recognise,
     ports=tuple(range(6000, 6010)),
     words=lambda _: _SETUP,
+    likelihood=54,
+    rejects_http=True,
     aliases=("x11:access", "x-window"),
 )

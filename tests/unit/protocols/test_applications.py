@@ -2,6 +2,7 @@
 
 import pytest
 
+from cobalt_tasks.protocols import recognise, web
 from cobalt_tasks.protocols.base import Target
 from cobalt_tasks.protocols.identify import identify
 from tests.support.peers import Peer
@@ -26,6 +27,11 @@ NOTHING = b"HTTP/1.1 404 Not Found\r\n\r\n"
         ),
         ("X-Powered-By: Express", "<title>JSON Server</title>", ("JSON Server", None)),
         ("X-Syncthing-Version: v1.19.2", "", ("Syncthing", "1.19.2")),
+        ("Server: BaseHTTP/0.6 Python/3.11.2", '<link rel="icon" href="/static/hgicon.png"', ("Mercurial", None)),
+        # A library inside another program is not that program, and a word is no version.
+        ("Server: h2o/dnsdist", "", ("dnsdist", None)),
+        ("Server: h2o/unknown", "", ("h2o", None)),
+        ("Server: rclone/v1.60.1-DEV", "", ("rclone", "1.60.1-DEV")),
         # A page of none that is known: the server is all that is sure.
         ("Server: waitress", "<title>My shop</title>", ("waitress", None)),
         ("Server: Cheroot/11.1.2", "", ("Cheroot", "11.1.2")),
@@ -38,6 +44,19 @@ def test_the_application_is_the_product(head: str, page: str, found: tuple[str, 
     answer = f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n{page}".encode()
     shown = Peer({b"GET / ": answer, b"GET ": NOTHING}).run(identify(Target("192.0.2.1", 8080))).fingerprint
     assert (shown.product, shown.version) == found
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
+def test_answers_before_the_last_one_are_left_out(status: str) -> None:
+    """However many they are: the last one names the program, and is whole with its length. Break: web.final."""
+    early = f"HTTP/1.1 {status}\r\nLink: </style.css>; rel=preload\r\n\r\n".encode()
+    last = b"HTTP/1.1 200 OK\r\nServer: Test/1.25\r\nContent-Length: 4\r\n\r\npage"
+    shown = Peer({b"GET / ": 20 * early + last, b"GET ": NOTHING}).run(identify(Target("192.0.2.1", 8080))).fingerprint
+    assert (shown.product, shown.version, shown.extras["status"]) == ("Test", "1.25", "200")
+    assert web.is_complete(early + last)
+    assert not web.is_complete(early)
+    only = recognise(20 * early)
+    assert (only.service, only.extras["status"]) == ("http", status[:3])
 
 
 def test_a_redirect_of_a_library_is_followed() -> None:

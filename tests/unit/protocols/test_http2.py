@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cobalt_tasks.protocols import favicon, hpack, http2
-from cobalt_tasks.protocols.base import Target
-from cobalt_tasks.protocols.identify import identify
+from cobalt_tasks.protocols.base import ConnectionStatus, StartTls, Step, StepResult, Target
+from cobalt_tasks.protocols.identify import HTTP2_ALPN, identify
 from tests.support.peers import Answer, Peer
 
 SETTINGS = bytes.fromhex("000006 04 00 00000000 000300000064")
@@ -102,6 +102,24 @@ def test_a_server_of_http_2_alone_is_asked_in_it(*, shows_settings: bool) -> Non
     result = Peer(answer).run(identify(Target("192.0.2.1", 8080)))
     assert (result.service, result.fingerprint.product, result.fingerprint.info) == ("http", "Test", "Page")
     result = Peer(inside=Peer(answer)).run(identify(Target("192.0.2.1", 8443)))
+    assert (result.service, result.fingerprint.product) == ("https", "Test")
+
+
+class OnlyForHttp2(Peer):
+    """A server that hangs up inside TLS on clients that do not ask for HTTP/2 there."""
+
+    def _take(self, step: Step) -> StepResult:
+        reply = super()._take(step)
+        if isinstance(step, StartTls) and not set(HTTP2_ALPN) & set(step.alpn):
+            self._status = ConnectionStatus.CLOSED
+        return reply
+
+
+def test_a_server_that_hangs_up_on_others_inside_tls_is_asked_in_http_2() -> None:
+    """Also where it hangs up before anything was sent. Break: _HUNG_UP in identify."""
+    answer = frame(1, 4, OK + SERVER) + frame(0, 1, PAGE)
+    inside = Peer(lambda asked: SETTINGS + answer if asked.startswith(b"PRI") else None)
+    result = OnlyForHttp2({b"GET ": None}, inside=inside).run(identify(Target("192.0.2.1", 31337)))
     assert (result.service, result.fingerprint.product) == ("https", "Test")
 
 
