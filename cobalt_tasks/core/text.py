@@ -13,6 +13,9 @@ _LONGEST_MAC: Final = 18
 _MAC_SEPARATORS: Final = str.maketrans("", "", ":-.")
 _is_mac: Final = re.compile(r"[0-9a-f]{12}").fullmatch
 
+_ODD: Final = re.compile(r"[^ -~\n\t]")
+"""What is looked at: all but the printable characters of ASCII and the ends of lines."""
+
 _TOP: Final = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LOCALHOST: Final = "localhost"
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
@@ -24,7 +27,7 @@ def printable(raw: bytes) -> str:
     The text holds no NUL, no control and no direction-changing character, and has no trailing whitespace.
     """
     text = raw[:LONGEST].decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-    return "".join(map(_shown, text)).rstrip()
+    return _ODD.sub(_shown, text).rstrip()
 
 
 def hostname(text: str, *, wildcard: bool = False) -> str | None:
@@ -61,7 +64,8 @@ def mac_address(text: str) -> str | None:
     return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
-def _shown(character: str) -> str:
-    if character.isprintable() or character in "\n\t":
+def _shown(found: re.Match[str]) -> str:
+    character = found[0]
+    if character.isprintable():
         return character
     return "".join(f"\\x{byte:02x}" for byte in character.encode())
