@@ -11,8 +11,8 @@ from typing import Final
 
 from cobalt_tasks.protocols.base import ConnectionStatus, StartTls
 from workers.handshake_bytes import NoRoomError
-from workers.handshakes import HANDSHAKES, SILENT_HOSTS
 from workers.inbox import status_of
+from workers.tcp_handshakes import HANDSHAKES, SILENT_HOSTS
 from workers.tcp_socket import StreamInbox, TcpSocket
 from workers.tls import BEFORE_1_3, HANDSHAKE, TOO_LONG, UNKNOWN_VERSION, TlsHandshake, chain_of, context_for
 

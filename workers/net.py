@@ -17,9 +17,9 @@ from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Send, StartTl
 from cobalt_tasks.protocols.dns_messages import Labels, RecordType
 from workers.connection import Connection
 from workers.datagrams import Datagrams
-from workers.handshakes import SILENT_HOSTS
 from workers.pace import Pace
 from workers.resolvers import DnsAnswer, Resolvers
+from workers.tcp_handshakes import SILENT_HOSTS
 from workers.tls import lenient_context
 
 __all__ = ["ConnectionStatus", "Net"]

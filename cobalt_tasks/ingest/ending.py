@@ -5,7 +5,7 @@ from typing import Final
 
 from cobalt_tasks.core.coverage import ScanCoverage
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts import covered
+from cobalt_tasks.hosts import covered_ports
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.store.sources import Source
 
@@ -37,12 +37,12 @@ def settle(  # noqa: PLR0913  # what an ending consists of
     if source.rejected:
         is_whole = False
     if chosen.closes_at_end and is_whole:
-        covered.close_reported(database, source.id)
+        covered_ports.close_reported(database, source.id)
     if not covers:
         return
     if not is_whole:
         reason = f"{source.rejected:,} of its records were rejected" if source.rejected else "the scan was cut"
         report(f"{source.name}: {reason}: {_NOTHING_CLOSED}")
         return
-    done = covered.apply(database, source.id, covers, now)
+    done = covered_ports.apply(database, source.id, covers, now)
     report(f"{source.name}: of the ports it covers {done.closed:,} are closed, {done.unconfirmed:,} are not confirmed")

@@ -12,7 +12,7 @@ from cobalt_tasks.core.errors import OutOfTimeError
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import notes
-from cobalt_tasks.threat import corrected, first_scores, host_scores, unscored
+from cobalt_tasks.threat import corrected_hosts, first_scores, host_scores, unscored
 from cobalt_tasks.threat import store as findings
 from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.threat.rules import Rules
@@ -139,7 +139,7 @@ def _page(database: Database, rules: Rules, most: int) -> int | None:
         ids = unscored.settled_observations(connection, observed, most)
         end, changed = unscored.settled_jobs(connection, ended, most // _OBSERVATIONS_FOR_A_JOB)
         queued, hosts = unscored.queued(connection, most // _OBSERVATIONS_FOR_A_JOB)
-        moved = corrected.read(connection, rules, most // _OBSERVATIONS_FOR_A_CORRECTION)
+        moved = corrected_hosts.read(connection, rules, most // _OBSERVATIONS_FOR_A_CORRECTION)
         if ids.upto == observed and end == ended and not queued and not moved.queued:
             return None
         changed |= hosts | moved.hosts
@@ -164,7 +164,7 @@ def _move(connection: Connection, observed: int, ended: float, changed: Sequence
     cursors.move(connection, unscored.OBSERVED, observed)
     cursors.move_to_moment(connection, unscored.ENDED, ended)
     unscored.remove(connection, changed)
-    corrected.remove(connection, moved)
+    corrected_hosts.remove(connection, moved)
 
 
 def _traffic(connection: Connection, rules: Rules, ids: Span) -> list[Finding]:

@@ -13,7 +13,7 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import connections as traffic
 from cobalt_tasks.hosts import parts as host_parts
 from cobalt_tasks.hosts import queries as host_queries
-from cobalt_tasks.views import unchecked
+from cobalt_tasks.views import not_checked
 from cobalt_tasks.views.page_marks import marked, unmarked
 
 _CONNECTIONS_SHOWN = 50
@@ -68,7 +68,7 @@ def host(
         totals = host_parts.totals(connection, address)
         recent = traffic.connections_of(connection, address, _CONNECTIONS_SHOWN)
     whole = {name: each.rows for name, each in lists.items()}
-    not_checked = unchecked.of_host({**known, **whole}, settings)
+    missing = not_checked.of_host({**known, **whole}, settings)
     shown = {name: rows[: page.limit] for name, rows in whole.items()}
     following = {
         name: f"/api/hosts/{address}/{name}?after={marked(lists[name].keys[len(rows) - 1])}"
@@ -80,7 +80,7 @@ def host(
         **shown,
         "own_network": _own_network(address, settings),
         "connections": recent,
-        "not_checked": not_checked,
+        "not_checked": missing,
         "totals": totals,
         "next": following,
     }

@@ -14,7 +14,7 @@ from cobalt_tasks.protocols import registry
 from cobalt_tasks.protocols.base import Connect, ConnectionStatus, Protocol, StartTls, StepResult, Steps, Target
 from cobalt_tasks.protocols.details import details_of
 from cobalt_tasks.protocols.identify import Result, identify
-from workers import shown
+from workers import shown_certificates
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
 
@@ -46,7 +46,7 @@ async def probe(job: Job, net: Net) -> Outcome:
         return _unanswered(job, result)
     outcome = _answered(job, result)
     # To find out what the port accepts is the certificate job's.
-    certificates = [] if target.scan_tls else await shown.read([(_shown(result), target.name), *others])
+    certificates = [] if target.scan_tls else await shown_certificates.read([(_shown(result), target.name), *others])
     return _with_certificates(outcome, certificates) if certificates else outcome
 
 
@@ -71,10 +71,12 @@ def _handshake(name: str) -> Steps[StepResult]:
     return (yield StartTls(name))
 
 
-def _with_certificates(outcome: Outcome, certificates: Sequence[shown.Shown]) -> Outcome:
+def _with_certificates(outcome: Outcome, certificates: Sequence[shown_certificates.Shown]) -> Outcome:
     facts = outcome.facts or Facts()
-    facts.extend(shown.facts_of(outcome.job, certificates))
-    return replace(outcome, facts=facts, follow_ups=(), settles={_CERTIFICATE: shown.fresh_for(certificates)})
+    facts.extend(shown_certificates.facts_of(outcome.job, certificates))
+    return replace(
+        outcome, facts=facts, follow_ups=(), settles={_CERTIFICATE: shown_certificates.fresh_for(certificates)}
+    )
 
 
 def _why_unsupported(job: Job) -> str:

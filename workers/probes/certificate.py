@@ -10,7 +10,7 @@ from cobalt_tasks.core.records import Job, Outcome, Verdict
 from cobalt_tasks.protocols.base import ConnectionStatus, StepResult
 from cobalt_tasks.protocols.secure import open_tls
 from cobalt_tasks.protocols.tls_scan import Accepted, scan
-from workers import shown
+from workers import shown_certificates
 from workers.net import Net
 from workers.probes.unanswered import out_of_scope, unreached
 from workers.tls import TOO_LONG
@@ -65,7 +65,7 @@ async def _outcome(job: Job, shown_to: Sequence[tuple[StepResult, str | None]], 
     first = next((reply for reply in replies if reply.certificate), None)
     if first is None:
         return _refused(job, next((reply for reply in replies if reply.tls), replies[-1]))
-    certificates = await shown.read(shown_to, accepted)
+    certificates = await shown_certificates.read(shown_to, accepted)
     if not certificates:
         return _failed(job, "unreadable", f"{len(first.certificate or b'')} bytes that are no X.509 certificate")
     return Outcome(
@@ -73,8 +73,8 @@ async def _outcome(job: Job, shown_to: Sequence[tuple[StepResult, str | None]], 
         verdict=Verdict.DONE,
         code="open",
         detail=first.tls,
-        fresh_for=shown.fresh_for(certificates),
-        facts=shown.facts_of(job, certificates),
+        fresh_for=shown_certificates.fresh_for(certificates),
+        facts=shown_certificates.facts_of(job, certificates),
     )
 
 

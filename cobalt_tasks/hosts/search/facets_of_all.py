@@ -14,9 +14,9 @@ from cobalt_tasks.db import counts
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import facet_counts, hosts, ports
 from cobalt_tasks.hosts.recounting import Recounting, spans
-from cobalt_tasks.hosts.search.closed import is_not_closed, is_of_no_closed_port
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Home, Searchable
 from cobalt_tasks.hosts.search.rows import HOMES, TARGETS, holder
+from cobalt_tasks.hosts.search.without_closed import is_not_closed, is_of_no_closed_port
 
 _HOSTS_AT_ONCE: Final = 5000
 _MOST_FACTS: Final = 2_000_000

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.records import Discovery, FactRank
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats import described
+from cobalt_tasks.ingest.formats import described_certificates
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
 from cobalt_tasks.ingest.formats.nmap.services import secured
@@ -72,7 +72,7 @@ class Censys(JsonFormat):
         for said, discovery in zip(services, found, strict=True):
             batch.discover(discovery)
             server = (address, discovery.protocol, discovery.port)
-            described.add(batch, server, _certificate(said), discovery.observed_at)
+            described_certificates.add(batch, server, _certificate(said), discovery.observed_at)
         for name in _names(record):
             batch.name(address, name, self.tool, when)
 
@@ -131,13 +131,13 @@ def _software(several: Any) -> Record:
     return next((each for each in found if each.get("product") and each.get("part") in (None, "a", "")), {})
 
 
-def _certificate(said: Record) -> described.CertificateDescription:
+def _certificate(said: Record) -> described_certificates.CertificateDescription:
     leaf = part(said, "tls", "certificates", "leaf_data") or said.get("cert") or {}
     parsed = part(leaf, "parsed") or leaf
     validity = part(parsed, "validity_period") or part(parsed, "validity") or {}
     fingerprint = said.get("certificate") or part(leaf, "fingerprint_sha256") or part(leaf, "fingerprint")
     fingerprint = fingerprint or part(said, "tls", "fingerprint_sha256")
-    return described.CertificateDescription(
+    return described_certificates.CertificateDescription(
         fingerprint=fingerprint or part(said, "tls", "certificates", "leaf_fp_sha_256"),
         subject=part(parsed, "subject_dn"),
         issuer=part(parsed, "issuer_dn"),

@@ -17,7 +17,7 @@ from cobalt_tasks.db.bulk import among
 from cobalt_tasks.db.tables import identities, observations
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.connections import IdentifiedConnection
-from cobalt_tasks.threat import corrected
+from cobalt_tasks.threat import corrected_hosts
 
 _AT_ONCE: Final = 500
 """Known connections that are read and joined at once."""
@@ -131,6 +131,6 @@ def _join(connection: Connection, known: Sequence[tuple[Row[Any], Row[Any], Iden
             better.append({"identity": identity.key, "authority": int(joined.authority)})
     if changes:
         connection.execute(update(observations).where(observations.c.id == bindparam("row")), changes)
-    corrected.queue(connection, moved)
+    corrected_hosts.queue(connection, moved)
     if better:
         connection.execute(update(identities).where(identities.c.key == bindparam("identity")), better)

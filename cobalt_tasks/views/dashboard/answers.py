@@ -5,8 +5,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 from cobalt_tasks.core.own_networks import Description
 from cobalt_tasks.threat.zones import Zone
 from cobalt_tasks.views.dashboard.payload import Component, Health
+from cobalt_tasks.views.not_checked import Unchecked
 from cobalt_tasks.views.status import Queue, SystemStatus, WorkerState
-from cobalt_tasks.views.unchecked import Unchecked
 
 
 class Problem(TypedDict):

@@ -13,7 +13,8 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.views import hosts
 from cobalt_tasks.views.dashboard.description import described
-from cobalt_tasks.views.dashboard.heads import Heads
+from cobalt_tasks.views.dashboard.etags_and_compression import Wire
+from cobalt_tasks.views.dashboard.head_requests import Heads
 from cobalt_tasks.views.dashboard.live import Live
 from cobalt_tasks.views.dashboard.pages import add_pages
 from cobalt_tasks.views.dashboard.routes.certificates import add_certificates
@@ -35,7 +36,6 @@ from cobalt_tasks.views.dashboard.security import (
     SecurityHeaders,
 )
 from cobalt_tasks.views.dashboard.stream import Streams
-from cobalt_tasks.views.dashboard.wire import Wire
 
 _DESCRIPTION = (
     "Everything Cobalt knows, read-only. Times are seconds since the Unix epoch, UTC, if nothing else is stated."

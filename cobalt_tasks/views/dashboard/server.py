@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from cobalt_tasks.core.errors import ConfigurationError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.views.dashboard.app import create_app
-from cobalt_tasks.views.dashboard.protocol import DeadlineProtocol
+from cobalt_tasks.views.dashboard.http_deadlines import DeadlineProtocol
 from cobalt_tasks.views.dashboard.stream import Streams
 
 _STOP_SECONDS = 3

@@ -8,7 +8,7 @@ from cobalt_tasks.db.tables import findings as table
 from cobalt_tasks.db.tables import ports
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.store import write_batch
-from cobalt_tasks.threat import corrected, scoring
+from cobalt_tasks.threat import corrected_hosts, scoring
 from cobalt_tasks.threat import rules as threat
 from tests.support.evidence import PAST, see
 
@@ -66,10 +66,10 @@ def test_a_corrected_direction_moves_the_findings(database: Database, rules: thr
 def test_corrected_hosts_are_read_by_the_size_of_a_page(database: Database, rules: threat.Rules) -> None:
     """The smallest page reads the connections of few of those that wait: were they all very busy, none would ever end.
 
-    Break: a number of hosts in corrected.read that does not go by the page.
+    Break: a number of hosts in corrected_hosts.read that does not go by the page.
     """
     with database.writing() as connection:
-        corrected.queue(connection, [f"192.0.2.{number}" for number in range(1, 21)])
+        corrected_hosts.queue(connection, [f"192.0.2.{number}" for number in range(1, 21)])
     assert scoring._page(database, rules, 1_000) == 2
     assert scoring.keep_up(database, rules) == 18
     assert scoring.keep_up(database, rules) == 0

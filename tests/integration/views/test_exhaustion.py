@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from cobalt_tasks.core.settings import Settings
-from cobalt_tasks.views.dashboard import protocol, stream
+from cobalt_tasks.views.dashboard import http_deadlines, stream
 
 Serving = Callable[[Settings], Any]
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n"
@@ -58,7 +58,7 @@ def test_a_request_must_come_in_time(
     sqlite_settings: Settings, serving: Serving, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     """No first byte, half a header, half a body, half of a second request: the connection is ended."""
-    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.5)
+    monkeypatch.setattr(http_deadlines, "REQUEST_SECONDS", 0.5)
     with serving(sqlite_settings) as url:
         assert is_ended(connect(url, sent))
 
@@ -67,7 +67,7 @@ def test_a_client_that_drips_is_ended_too(
     sqlite_settings: Settings, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte now and then does not move the deadline (slowloris)."""
-    monkeypatch.setattr(protocol, "REQUEST_SECONDS", 1.0)
+    monkeypatch.setattr(http_deadlines, "REQUEST_SECONDS", 1.0)
     with serving(sqlite_settings) as url, connect(url, GET % b"/") as connection:
         for _ in range(200):
             try:
@@ -83,7 +83,7 @@ def test_a_stream_that_is_not_read_is_ended(
     sqlite_settings: Settings, serving: Serving, monkeypatch: pytest.MonkeyPatch, connect_many: Callable[[], None]
 ) -> None:
     """A client that reads nothing of its stream loses it, and the room it took is free again."""
-    monkeypatch.setattr(protocol, "STALL_SECONDS", 0.5)
+    monkeypatch.setattr(http_deadlines, "STALL_SECONDS", 0.5)
     monkeypatch.setattr(stream, "EVERY_SECONDS", 0.001)
     monkeypatch.setattr(stream, "MOST", 1)
     connect_many()
@@ -125,7 +125,7 @@ def test_health_answers_beside_a_flood_of_connections(
     sqlite_settings: Settings, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twice as many idle connections as there may be: those that wait longest go, and a new one is answered."""
-    monkeypatch.setattr(protocol, "CONNECTIONS", 50)
+    monkeypatch.setattr(http_deadlines, "CONNECTIONS", 50)
     with serving(sqlite_settings) as url:
         held = [connect(url, GET % b"/") for _ in range(100)]
         assert health(url) == "ACTIVE"

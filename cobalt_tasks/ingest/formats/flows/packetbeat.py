@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.addresses import canonical
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.formats import described, names
-from cobalt_tasks.ingest.formats.described import CertificateDescription
+from cobalt_tasks.ingest.formats import described_certificates, names
+from cobalt_tasks.ingest.formats.described_certificates import CertificateDescription
 from cobalt_tasks.ingest.formats.flows import table
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
@@ -118,4 +118,6 @@ def _certificate(shown: Record, batch: Batch, server: tuple[str, Any], when: flo
         not_after=shown.get("not_after"),
         names=part(shown, "x509", "alternative_names"),
     )
-    described.add(batch, (server[0], "tcp", values.port(server[1] or 0, "destination.port")), description, when)
+    described_certificates.add(
+        batch, (server[0], "tcp", values.port(server[1] or 0, "destination.port")), description, when
+    )

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
-from cobalt_tasks.ingest.formats import described
+from cobalt_tasks.ingest.formats import described_certificates
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.names import host_of
 from cobalt_tasks.ingest.formats.projectdiscovery.tlsx import of_tls
@@ -57,7 +57,7 @@ class Httpx(JsonFormat):
             ),
         )
         if isinstance(tls := record.get("tls") or record.get("tls-grab"), dict):
-            described.add(batch, (address, "tcp", port), of_tls(tls), when)
+            described_certificates.add(batch, (address, "tcp", port), of_tls(tls), when)
         batch.name(address, host_of(record.get("location")), "redirect", when)
         batch.name(address, host_of(record.get("url")) or record.get("input"), self.tool, when)
 

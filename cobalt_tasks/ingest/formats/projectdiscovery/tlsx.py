@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Final
 from cobalt_tasks.core.records import Discovery
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
-from cobalt_tasks.ingest.formats import described
+from cobalt_tasks.ingest.formats import described_certificates
 from cobalt_tasks.ingest.formats.encoding import certificates_of
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
 from cobalt_tasks.ingest.formats.json_text import part
@@ -56,13 +56,13 @@ class Tlsx(JsonFormat):
         if isinstance(pem := record.get("certificate"), str) and (found := certificates_of(pem)):
             batch.certificate(address, "tcp", port, found[0], when)
         else:
-            described.add(batch, (address, "tcp", port), of_tls(record), when)
+            described_certificates.add(batch, (address, "tcp", port), of_tls(record), when)
 
 
-def of_tls(record: Any) -> described.CertificateDescription:
+def of_tls(record: Any) -> described_certificates.CertificateDescription:
     """Return what a record of tlsx, or the same part of one of httpx, has of a certificate."""
     common, names = part(record, "subject_cn"), part(record, "subject_an")
-    return described.CertificateDescription(
+    return described_certificates.CertificateDescription(
         fingerprint=part(record, "fingerprint_hash", "sha256"),
         subject=part(record, "subject_dn") or (f"CN={common}" if common else None),
         issuer=part(record, "issuer_dn") or (f"CN={part(record, 'issuer_cn')}" if part(record, "issuer_cn") else None),

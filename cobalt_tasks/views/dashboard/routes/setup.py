@@ -14,7 +14,7 @@ from cobalt_tasks.views import health
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, json_answer
-from cobalt_tasks.views.in_force import InForce, in_words
+from cobalt_tasks.views.settings_in_words import InForce, in_words
 
 
 class NetworkRow(TypedDict):

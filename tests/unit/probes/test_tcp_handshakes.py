@@ -2,7 +2,7 @@
 
 import math
 
-from workers.handshakes import PORTS_TRIED, Handshakes, SilentHosts
+from workers.tcp_handshakes import PORTS_TRIED, Handshakes, SilentHosts
 
 HOST = "192.0.2.1"
 
