@@ -236,7 +236,7 @@ def checks(database: Database, settings: Settings, address: str) -> dict[str, st
 
 def test_what_was_not_looked_at_is_named(database: Database, live_settings: Settings) -> None:
     """A host only seen in traffic has every fact and rule not checked, each with its reason, in the command and the
-    document. Break: any line of unchecked._rules.
+    document. Break: any line of not_checked._rules.
     """
     with database.writing() as connection:
         row = {"first_seen": 1.0, "last_seen": 1.0, "discovered": False}

@@ -87,7 +87,7 @@ def test_who_has_the_answer_gets_none_of_it_again(
 
 
 def test_a_stream_is_neither_compressed_nor_held_back(sqlite_settings: Settings, serving: Serving) -> None:
-    """Its first event arrives as it is, though the client would accept gzip. Break: _STREAM in wire.py."""
+    """Its first event arrives as it is, though the client would accept gzip. Break: _STREAM in etags_and_compression.py."""
     with serving(sqlite_settings) as url:
         where = urlsplit(url)
         with socket.create_connection((where.hostname or "", where.port or 80), PATIENCE) as connection:
