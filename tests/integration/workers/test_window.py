@@ -158,8 +158,9 @@ def test_what_waits_for_its_host_is_not_due_and_is_not_forgotten(ledger: Ledger,
     assert len(waiting) == 12 - 8
 
 
-def test_what_was_lost_runs_with_few_others(ledger: Ledger, make: Make) -> None:
+def test_what_was_lost_runs_with_few_others(ledger: Ledger, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """A window does not add suspects to what runs, nor others to suspects. Break: `_BESIDE_OTHERS`, or has_lone."""
+    monkeypatch.setattr("workers.window._DISPATCH_SECONDS", PATIENCE)
     ids = create(ledger, *banners([f"127.8.0.{n}" for n in range(1, 61)]))
     with ledger.database.writing() as connection:
         lost = {"outcome": "worker lost", "not_before": 0.0}
@@ -174,6 +175,7 @@ def test_what_was_lost_runs_with_few_others(ledger: Ledger, make: Make) -> None:
 
 def test_a_window_stops_for_a_more_urgent_message(ledger: Ledger, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of another kind that this worker takes too. Break: levels_before_others."""
+    monkeypatch.setattr("workers.window._DISPATCH_SECONDS", PATIENCE)
     monkeypatch.setattr(queues, "_consumed", ["domain", "banner", "control"])
     refresh = create(ledger, *banners([f"127.8.0.{n}" for n in range(1, 11)], urgency=Urgency.REFRESH))
     own = make()
