@@ -96,17 +96,25 @@ class MasscanJson(KnownLineFormat):
             for at, text in lines(data):
                 self.parse(text, position + at, batch)
             return
-        for at, line in wrapped.lines(data, position, batch):
+        for line in data.split(b"\n"):
             if stripped := line.strip(_SEPARATORS):
                 try:
                     self.line(stripped if stripped.startswith(b"{") else line, batch)
                 except RefusedError as refused:
-                    pieces = _pieces(stripped)
-                    if len(pieces) == 1:
-                        batch.reject(at, str(refused), line)
-                    else:
-                        # None of the pieces can be taken apart further.
-                        self.parse(b"\n".join(pieces), at, batch)
+                    self._inside(line, str(refused), position, batch)
+            position += len(line) + 1
+
+    def _inside(self, line: bytes, reason: str, position: int, batch: Batch) -> None:
+        """Read what is inside of a line that is no record: what it wraps, or several records; else it is refused for `reason`."""
+        for at, text in wrapped.lines(line, position, batch):
+            pieces = _pieces(line.strip(_SEPARATORS))
+            if text != line:
+                self.parse(text, at, batch)
+            elif len(pieces) == 1:
+                batch.reject(position, reason, line)
+            else:
+                # None of the pieces can be taken apart further.
+                self.parse(b"\n".join(pieces), position, batch)
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one record, or one `line` of what masscan prints for people (--interactive), into `batch`."""
