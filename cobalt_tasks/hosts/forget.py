@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -51,6 +52,8 @@ from cobalt_tasks.db.tables import (
 )
 
 _HOSTS_AT_ONCE: Final = 100
+_MOST_ADDRESSES: Final = 1 << 16
+_ADDRESSES_AT_ONCE: Final = 1_024
 _ROWS_AT_ONCE: Final = 2_000
 _LOOKED_THROUGH: Final = 20_000
 
@@ -95,6 +98,11 @@ def forget_network(database: Database, network: Network) -> Counter[str]:
         while removed := database.write(_forget_connections, some):
             gone["observations"] += removed
         gone += database.write(_forget_hosts, some)
+    if network.num_addresses <= _MOST_ADDRESSES:
+        # What was looked up without a host, as by `cobalt geolocate --ip`.
+        addresses = map(str, network)
+        while some := list(islice(addresses, _ADDRESSES_AT_ONCE)):
+            gone += database.write(_forget_hosts, some)
     gone += _forget_unseen_certificates(database)
     gone += database.write(_forget_first_scans, network)
     return gone + _forget_rejects(database, network) + _forget_alerts(database, network)

@@ -29,7 +29,7 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     walk = _behind(select(found.c.address_key, found.c.address), found.c.address_key, after)
     if asked is None:
         return fetch(connection, walk.limit(limit))
-    first = _behind(select(found), found.c.address_key, after).limit(_WALKED).subquery()
+    first = rows(after).limit(_WALKED).subquery()
     chosen = select(first.c.address_key, first.c.address).where(compiler.condition(asked, first, Searchable.HOSTS))
     page = fetch(connection, chosen.order_by(first.c.address_key).limit(limit))
     if len(page) == limit:
@@ -44,6 +44,12 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     )
     # An expression: for the column itself a planner would walk through the index of the order.
     return fetch(connection, _behind(matching, found.c.address_key.op("||")(literal("")), after).limit(limit))
+
+
+def rows(after: Key | None) -> Select[Any]:
+    """Return hosts in this order, behind the key `after` (None: from the first)."""
+    found = hosts.alias()
+    return _behind(select(found), found.c.address_key, after)
 
 
 def _behind(chosen: Select[Any], mark: Any, after: Key | None) -> Select[Any]:

@@ -51,6 +51,16 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     )
 
 
+def rows(after: Key | None) -> Select[Any]:
+    """Return hosts with their scores in this order, behind the key `after` (None: from the first)."""
+    found = hosts.alias()
+    return (
+        _ranked(after)
+        .join(found, found.c.address == scores.c.address)
+        .add_columns(*(column for column in found.c if column.name != "address"))
+    )
+
+
 def _ranked(after: Key | None) -> Select[Any]:
     ranked = select(*_KEY).where(scores.c.score > 0)
     if after is not None:

@@ -125,13 +125,13 @@ def keys(connection: Connection, search: Search, limit: int, after: Key | None =
     """Return the keys of up to `limit` rows that match `search`, in order, behind the key `after` (None: from the first)."""
     asked = search.asked
     if asked is None:
-        return fetch(connection, _walk(search, after).limit(limit))
+        return fetch(connection, walk(search, after).limit(limit))
     asked, few = rarest_first(connection, asked, search)
     chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     if chosen is None:
-        return fetch(connection, _walk(search, after, asked).limit(limit))
+        return fetch(connection, walk(search, after, asked).limit(limit))
     for walked in _WALKED if few >= _FEW else ():
-        first = _walk(search, after, columns=None).limit(walked).subquery()
+        first = walk(search, after, columns=None).limit(walked).subquery()
         some = select(*(first.c[name] for name in TARGETS[search.target].order))
         some = some.where(compiler.condition(asked, first, search.target))
         found = fetch(connection, _sorted(some, first, search, None).limit(limit))
@@ -166,10 +166,18 @@ def is_rare(connection: Connection, search: Search) -> bool:
     return search.asked is not None and rarest_first(connection, search.asked, search)[1] < _FEW
 
 
-def _walk(
+def walk(
     search: Search, after: Key | None, asked: Condition | None = None, columns: Sequence[str] | None = ()
 ) -> Select[Any]:
-    """Return a select of rows in order; of their keys only, or of all columns (`columns` None)."""
+    """Return a select of rows in order.
+
+    Args:
+        search: for which rows.
+        after: the key behind which they lie; None: from the first.
+        asked: only those that meet this condition; None: all.
+        columns: None for all columns, else their keys only.
+
+    """
     found = HOMES[TARGETS[search.target].home]()
     names = TARGETS[search.target].order
     chosen = select(*found.c) if columns is None else select(*(found.c[name] for name in names))

@@ -1,6 +1,8 @@
 """Hosts by score, and facets of everything, on both databases."""
 
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,7 +13,7 @@ from cobalt_tasks.db import counts
 from cobalt_tasks.db import tables as models
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.exports import stream
-from cobalt_tasks.hosts.search import facets_of_all, find
+from cobalt_tasks.hosts.search import facets_of_all, find, orders
 from cobalt_tasks.hosts.search.fields import FIELDS, Searchable
 from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import search as views
@@ -147,3 +149,40 @@ def test_an_export_has_each_host_that_moves_meanwhile(database: Database, monkey
         )
     addresses += [row["address"] for row in exported]
     assert sorted(addresses) == sorted(row["address"] for row in rows)
+
+
+def test_an_export_has_the_rows_of_its_query_however_they_are_found(
+    ledger: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gathered by an index or looked at one by one: the same rows in the same order, each once.
+
+    Where gathering is slow, it is done for the first part alone. Break: `last` of `_walked`, or the rates in `all_keys`.
+    """
+    queries = [
+        (Searchable.HOSTS, each, order) for each in ("port:22", "-service:http", "seen:<9y") for order in HostOrder
+    ]
+    queries += [(Searchable.PORTS, "country:DE,NL", HostOrder.ADDRESS)]
+    queries += [
+        (Searchable.CONNECTIONS, "port:443", HostOrder.ADDRESS),
+        (Searchable.CERTIFICATES, "seen:<9y", HostOrder.ADDRESS),
+    ]
+    gather, now = orders._gathered, [0.0]
+    monkeypatch.setattr(orders, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    for target, query, order in queries:
+        search = find.read(ledger, query, target)
+        monkeypatch.setattr(orders, "_KEYS_AT_ONCE", 100_000)
+        monkeypatch.setattr(orders, "_gathered", gather)
+        (whole,) = orders.all_keys(ledger, search, order)
+        monkeypatch.setattr(orders, "_KEYS_AT_ONCE", 7)
+        monkeypatch.setattr(orders, "_LOOKED_AT", 40)
+        gathers = []
+
+        def slow(*arguments: Any, gathers: list[object] = gathers) -> Any:
+            gathers.append(arguments)
+            now[0] += 100.0
+            return gather(*arguments)
+
+        monkeypatch.setattr(orders, "_gathered", slow)
+        assert [key for part in orders.all_keys(ledger, search, order) for key in part] == whole
+        # Where the parts that are looked at hold no match, there may be a second one.
+        assert len(gathers) <= max(1, len(whole) // 14)

@@ -28,6 +28,8 @@ def ledger(database: Database) -> Database:
     with database.writing() as connection:
         counts = {"read": 9, "accepted": 5, "rejected": 3, "created_at": 0.0, "updated_at": 0.0}
         connection.execute(insert(tables.sources), {"id": 1, "name": "scan.json", **counts})
+        # Looked up without a host: cobalt geolocate --ip.
+        connection.execute(insert(tables.locations).values(address="10.0.1.250", provider="mmdb", fetched_at=0.0))
         lines = [b"src=10.0.1.7 is odd", b"2001:db8:a::a said no", b"10.0.1.70", b"nothing"]
         reject = {"source_id": 1, "position": 0, "reason": "no JSON", "arrived_at": 0.0}
         connection.execute(insert(tables.rejects), [{"line": line, **reject} for line in lines])
