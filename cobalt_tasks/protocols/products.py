@@ -67,9 +67,12 @@ def product_of(value: bytes) -> tuple[str | None, str | None]:
     """Return the product a header value names, and its version: the first that is no operating system and no standard.
 
     Words that follow each other without a version are one name: `Apache Tomcat/9.0`, `Wing FTP Server`. A language or a
-    library is the product only if nothing else is named: `Python/3.11 aiohttp/3.9`.
+    library is the product only if nothing else is named: `Python/3.11 aiohttp/3.9`. A value with characters that are not shown,
+    or that turn the direction of writing, names nothing.
     """
     value = value[:_LONGEST]
+    if not _is_shown(value):
+        return None, None
     if sdk := _SDK.search(value):
         return clean(sdk[1]), clean(sdk[2])
     upnp = _UPNP.search(value)
@@ -78,6 +81,15 @@ def product_of(value: bytes) -> tuple[str | None, str | None]:
     if not name and used:
         name, version = _first_product(value, 0)
     return name, _number(version)
+
+
+def _is_shown(value: bytes) -> bool:
+    """Return whether all of a header value can be read. It is UTF-8, or Latin-1 as HTTP has had it (RFC 9110 5.5)."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = value.decode("latin-1")
+    return text.replace("\t", " ").isprintable()
 
 
 def _number(version: str | None) -> str | None:

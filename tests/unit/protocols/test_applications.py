@@ -46,6 +46,38 @@ def test_the_application_is_the_product(head: str, page: str, found: tuple[str, 
     assert (shown.product, shown.version) == found
 
 
+@pytest.mark.parametrize(
+    "hidden", [b"\x00", b"\x1b[31m", b"\x9b31m", "\u202e".encode(), "\u2066".encode(), "\u200f".encode()]
+)
+def test_a_header_with_hidden_characters_names_nothing(hidden: bytes) -> None:
+    """Controls, and marks that turn the direction of writing, are no part of a name. Break: isprintable in product_of."""
+    for server in (b"ng" + hidden + b"inx/1.25", b"nginx/1." + hidden + b"25"):
+        shown = recognise(b"HTTP/1.1 200 OK\r\nServer: " + server + b"\r\n\r\n")
+        assert (shown.service, shown.product, shown.version) == ("http", None, None)
+        assert shown.extras["server"].isprintable()
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://169.254.169.254/latest/meta-data/",
+        "//169.254.169.254/latest/",
+        "https://internal.example.com/",
+        "/\\169.254.169.254/",
+        "/x\rHost: internal.example.com",
+        "gopher://127.0.0.1:6379/_INFO",
+    ],
+)
+def test_redirects_lead_nowhere_else(location: str) -> None:
+    """Every request goes to the host that was asked, for a path of its own."""
+    moved = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\n\r\n".encode()
+    peer = Peer({b"GET ": moved})
+    peer.run(identify(Target("192.0.2.1", 8080)))
+    heads = [sent.split(b"\r\n") for sent in peer.sent]
+    assert all(head[0].startswith(b"GET /") and not head[0].startswith(b"GET //") for head in heads)
+    assert all([line for line in head if line.startswith(b"Host: ")] == [b"Host: 192.0.2.1:8080"] for head in heads)
+
+
 @pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
 def test_answers_before_the_last_one_are_left_out(status: str) -> None:
     """However many they are: the last one names the program, and is whole with its length. Break: web.final."""

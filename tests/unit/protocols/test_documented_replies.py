@@ -97,3 +97,13 @@ def test_what_is_nearly_a_date_or_a_ring_is_nothing() -> None:
     ring = bytes(range(0x21, 0x7F))
     assert recognise(ring[:72] + b"\r\n").service == "chargen"
     assert recognise(ring[:40] + ring[41:73] + b"\r\n").service is None
+
+
+def test_a_version_that_is_no_version() -> None:
+    """The numbers of a version are short, and all there."""
+    greeting = (
+        b'{"QMP": {"version": {"qemu": {"micro": 1, "minor": 2, "major": %s}, "package": ""}, "capabilities": []}}'
+    )
+    assert recognise(greeting % b"9").version == "9.2.1"
+    assert recognise(greeting % b"99999999999").version is None
+    assert recognise(greeting.replace(b'"micro": 1, ', b"") % b"9").version is None
