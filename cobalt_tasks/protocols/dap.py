@@ -18,4 +18,4 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("dap", "debugpy", clean(found[1])) if found else Fingerprint("dap")
 
 
-PROTOCOL = Protocol(name="dap", recognise=recognise, ports=(5678,), greets=True)
+PROTOCOL = Protocol(name="dap", recognise=recognise, greets=True)

@@ -54,7 +54,7 @@ def _text(raw: bytes) -> tuple[bytes, bytes]:
 PROTOCOL = Protocol(
     name="jdwp",
     recognise=recognise,
-    ports=(5005, 8787),
+    ports=(5005,),
     words=lambda _: _HANDSHAKE + _COMMAND,
     is_complete=lambda raw: bool(_reply(raw)),
     likelihood=50,

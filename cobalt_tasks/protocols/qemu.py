@@ -23,4 +23,4 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("qemu-monitor", "QEMU", clean(version), info="QMP", cpe="qemu:qemu")
 
 
-PROTOCOL = Protocol(name="qemu-monitor", recognise=recognise, ports=(4444,), greets=True, aliases=("qmp",))
+PROTOCOL = Protocol(name="qemu-monitor", recognise=recognise, greets=True, aliases=("qmp",))

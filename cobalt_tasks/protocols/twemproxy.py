@@ -17,4 +17,4 @@ def recognise(raw: bytes) -> Fingerprint | None:
     return Fingerprint("twemproxy", "twemproxy", clean(found[1])) if found else None
 
 
-PROTOCOL = Protocol(name="twemproxy", recognise=recognise, ports=(22222,), greets=True)
+PROTOCOL = Protocol(name="twemproxy", recognise=recognise, greets=True)

@@ -33,4 +33,4 @@ def ask_more(_: Target, raw: bytes, known: Fingerprint) -> Steps[Fingerprint | N
     return recognise(raw + reply.data) or known
 
 
-PROTOCOL = Protocol(name="zmtp", recognise=recognise, ports=(5555,), greets=True, ask_more=ask_more)
+PROTOCOL = Protocol(name="zmtp", recognise=recognise, greets=True, ask_more=ask_more)

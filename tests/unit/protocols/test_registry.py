@@ -86,3 +86,11 @@ def test_the_page_of_protocols_is_up_to_date() -> None:
     command = [sys.executable, "tools/protocols_table.py", "--check"]
     ran = subprocess.run(command, cwd=Path(__file__).parents[3], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, f"run make protocols-table\n{ran.stderr}"
+
+
+@pytest.mark.parametrize("name", ["qemu-monitor", "dap", "zmtp", "twemproxy"])
+def test_what_greets_on_no_port_of_its_own_keeps_no_port_waiting(name: str) -> None:
+    """Such servers are recognised by their greeting on any port; on a port of theirs, others would be listened to for longer."""
+    protocol = registry.BY_NAME[name]
+    assert protocol.greets
+    assert protocol.ports == ()
