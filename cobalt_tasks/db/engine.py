@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, m
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import Double
 
@@ -44,6 +45,7 @@ _STEPS_BETWEEN_LOOKS = 10_000
 _LIMITED = "cobalt_limited"
 _CANCELED, _INTERRUPTED = "57014", "SQLITE_INTERRUPT"
 _READ_ONLY = "cobalt_read_only"
+_POOL = "pool"
 _RETRYABLE = frozenset({"40001", "40P01", "23505"})
 """PostgreSQL's serialization failure and deadlock; and a unique key that another transaction took after we had looked."""
 
@@ -104,6 +106,9 @@ class Database:
             raise ConfigurationError(message) from None
         self._limit = _Limit()
         event.listen(self.engine, "begin", self._limit.apply, insert=True)
+        self._pools = _Pools()
+        event.listen(self.engine, "connect", self._pools.mark)
+        event.listen(self.engine, "checkin", self._pools.close_late)
         # A command that ends without disposing leaves no connection open behind it.
         weakref.finalize(self, self.engine.dispose)
 
@@ -160,8 +165,24 @@ class Database:
                 connection.cursor().execute(f"PRAGMA cache_size=-{_LITTLE_CACHE_KIB}")
 
     def dispose(self) -> None:
-        """Close every connection."""
+        """Close every connection; one that another thread still uses is closed when that is done with it."""
+        self._pools.number += 1
         self.engine.dispose()
+
+
+class _Pools:
+    """Tells the connections of the pool there is from those of a pool that was disposed of, which nothing would close."""
+
+    number = 0
+
+    def mark(self, _connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        """Note of a new connection which pool it is of."""
+        record.info[_POOL] = self.number
+
+    def close_late(self, _connection: DBAPIConnection | None, record: ConnectionPoolEntry) -> None:
+        """Close a connection that comes back to a pool that is gone."""
+        if record.info.get(_POOL, self.number) != self.number:
+            record.invalidate()
 
 
 class _Limit(threading.local):
