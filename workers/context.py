@@ -99,7 +99,18 @@ def _end_within_seconds(**_: object) -> None:
     pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = round(tries)
 
 
+@cache
+def _worker() -> int:
+    """Return the process of the worker: what this is called in first, before any child is made."""
+    return os.getpid()
+
+
+@signals.celeryd_after_setup.connect
+def _be_the_worker(**_: object) -> None:
+    _worker()
+
+
 @signals.worker_process_init.connect
 def _die_with_parent(**_: object) -> None:
     """Make a pool child end with its worker, even one that was killed: an orphan would hold its leases for nothing."""
-    machine.end_with_parent()
+    machine.end_with_parent(_worker())

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -68,7 +69,7 @@ class Child:
                 cwd=self._home,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=end_with_parent,  # noqa: PLW1509  # this process has one thread
+                preexec_fn=partial(end_with_parent, os.getpid()),  # noqa: PLW1509  # this process has one thread
             )
         self._started_at = time.monotonic()
         self._restart_at = None
