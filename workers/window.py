@@ -40,7 +40,9 @@ REFILL_SECONDS: Final = 15.0
 _END_SECONDS: Final = SOFT_LIMIT_SECONDS - 2.0
 """When the last job of a window has to end, after its start."""
 
-_CLAIMED_AT_ONCE: Final = 128
+_CLAIMED_AT_ONCE: Final = 512
+"""Jobs that one transaction claims at most: what it costs whatever it claims is a third of it with 128."""
+
 _STARTED_AT_ONCE: Final = 16
 _START_PAUSE: Final = 0.005
 
@@ -92,7 +94,7 @@ class Window:
         self._open: dict[str, int] = {}
         self._news = asyncio.Event()
         self._written = asyncio.Event()
-        self._took = 0.0
+        self._took = self._wrote_at = 0.0
         self._pace: Pace | None = None
         self._is_dry = False
         self._looked_at = self._dispatched_at = self._start
@@ -140,7 +142,7 @@ class Window:
     async def _wait(self) -> None:
         """Wait until something has ended, or it is time to look for due jobs again."""
         # The ledger is busy for half of the time at most: what ends meanwhile is written together.
-        await asyncio.sleep(min(self._took, _LONGEST_PAUSE))
+        await asyncio.sleep(min(self._wrote_at + self._took - time.monotonic(), _LONGEST_PAUSE))
         if not self._ended:
             self._news.clear()
             with suppress(TimeoutError):
@@ -160,7 +162,8 @@ class Window:
         written, self._written = self._written, asyncio.Event()
         before = time.monotonic()
         found = await asyncio.get_running_loop().run_in_executor(self._ledger, self._write, ended, room, named)
-        self._took = time.monotonic() - before
+        self._wrote_at = time.monotonic()
+        self._took = self._wrote_at - before
         written.set()
         self.following |= found.following
         for token, outcomes in ended.items():
@@ -183,7 +186,7 @@ class Window:
         if self._is_dry and not is_asked and now < self._looked_at + _POLL_SECONDS:
             return 0
         self._looked_at = now
-        return min(_CLAIMED_AT_ONCE if self._probes.kind.is_active else _OTHERS, self._most_at_once())
+        return min(_CLAIMED_AT_ONCE, self._most_at_once())
 
     def _most_at_once(self) -> int:
         room = self._most - len(self._running)

@@ -111,8 +111,8 @@ class ClockWatch:
 def end_with_parent(parent: int) -> None:
     """Have the kernel kill this process when its parent ends, also by kill -9: no orphan keeps a port, a lock or a lease.
 
-    Call it in the child; `parent` is the process that made it. One that has ended by now ends this process at once: the
-    kernel would watch whoever took it in. It does nothing but on Linux.
+    Call it in the child; `parent` is the process that made it. Where that has ended by now, this process ends at once: it
+    has another parent already. It does nothing but on Linux.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -171,7 +171,7 @@ class Database:
 
 
 class _Pools:
-    """Tells the connections of the pool there is from those of a pool that was disposed of, which nothing would close."""
+    """Closes connections of a pool that was disposed of as they come back: nothing else would."""
 
     number = 0
 
