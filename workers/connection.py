@@ -68,15 +68,15 @@ class Connection:
 
         address: IPv4 or IPv6, no host name; port: 1 to 65535.
         """
-        if SILENT_HOSTS.is_silent(address):
+        started = self._loop.time()
+        if started >= self._deadline or SILENT_HOSTS.is_silent(address):
             self._failed = ConnectionStatus.TIMEOUT
             return
-        started = self._loop.time()
         try:
             await self._socket.connect(address, port, min(self._deadline, started + HANDSHAKES.longest))
         except OSError as error:
             self._failed = status_of(error)
-            if self._failed is ConnectionStatus.TIMEOUT and started < self._deadline:
+            if self._failed is ConnectionStatus.TIMEOUT:
                 SILENT_HOSTS.timed_out(address)
             elif self._failed in _ANSWERS:
                 SILENT_HOSTS.answered(address)
