@@ -42,7 +42,7 @@ def line(authority: Authority = Authority.LOG, at: float = START, reverse: bool 
 
 
 LINES = (
-    line(Authority.PACKET, START + 5, reverse=True, direction="by the lower port", alert=[{"signature": "one"}]),
+    line(Authority.PACKET, START + 5, reverse=True, direction="by port", alert=[{"signature": "one"}]),
     line(Authority.LOG, START + 1, sni="www.example.com", version="TLS 1.2", bytes=5),
     line(Authority.FLOW, START, service="tls", version="1.1", bytes=300),
     line(Authority.PACKET, START + 7, alert=[{"signature": "two"}]),
