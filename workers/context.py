@@ -113,4 +113,6 @@ def _be_the_worker(**_: object) -> None:
 @signals.worker_process_init.connect
 def _die_with_parent(**_: object) -> None:
     """Make a pool child end with its worker, even one that was killed: an orphan would hold its leases for nothing."""
-    machine.end_with_parent(_worker())
+    # A pool of threads, or none, has no child.
+    if _worker() != os.getpid():
+        machine.end_with_parent(_worker())
