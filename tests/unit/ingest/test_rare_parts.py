@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from cobalt_tasks.ingest.batch import Batch
-from tests.support.reading import Row, about, connections, lines, names, ports, read, services
+from tests.support.reading import Row, about, connections, details, lines, names, ports, read, services
 from tests.support.scans import certificate
 
 # nmap ----------------------------------------------------------------------------------------------------------------
@@ -197,4 +197,44 @@ def test_a_certificate_that_is_not_known_well_enough_is_none(odd: Row) -> None:
     """Without a time or a name of its own it could be no row; the line counts as one that has no connection."""
     batch = read(lines({**X509, **odd}))
     assert batch.certificates == batch.rejects == []
+    assert batch.ignored == 1
+
+
+# Others --------------------------------------------------------------------------------------------------------------
+
+TLSX: Row = {
+    "timestamp": "2026-05-05T10:11:12Z",
+    "host": "www.example.com",
+    "port": "443",
+    "probe_status": True,
+    "tls_version": "tls13",
+    "cipher": "TLS_AES_128_GCM_SHA256",
+}
+
+
+def test_a_name_alone_is_no_host_of_tlsx() -> None:
+    """An early tlsx wrote no address: the line is rejected with what to do."""
+    assert "a newer tlsx writes both" in reasons(read(lines(TLSX)))[0]
+
+
+def test_the_certificate_that_tlsx_wrote_is_read() -> None:
+    """With `-cert`: from its bytes, not from the words about it."""
+    der = certificate()
+    pem = f"-----BEGIN CERTIFICATE-----\n{base64.encodebytes(der).decode()}-----END CERTIFICATE-----\n"
+    batch = read(lines({**TLSX, "ip": "192.0.2.9", "certificate": pem}))
+    assert [each.der for each in batch.certificates] == [der]
+    assert ports(batch) == [("192.0.2.9", "tcp", 443)]
+
+
+def test_a_packet_without_a_prefix_has_no_rule() -> None:
+    """The firewall's `--log-prefix` is what names one."""
+    packet = "IN=eth0 OUT= SRC=192.0.2.2 DST=203.0.113.80 PROTO=TCP SPT=40000 DPT=443 SYN URGP=0\n"
+    batch = read(f"May  5 10:11:12 gw kernel: {packet}May  5 10:11:12 gw kernel: [UFW BLOCK] {packet}")
+    assert [each.get("rule") for each in details(batch)] == [None, "UFW BLOCK"]
+
+
+def test_a_host_of_shodan_without_ports_is_ignored() -> None:
+    """It was seen, and nothing is known of it."""
+    batch = read(lines({"ip_str": "192.0.2.9", "ports": [], "hostnames": [], "last_update": "2026-05-05T10:11:12"}))
+    assert (ports(batch), batch.rejects) == ([], [])
     assert batch.ignored == 1
