@@ -6,6 +6,7 @@ import pytest
 
 from cobalt_tasks.ingest.batch import Batch
 from tests.support.reading import Row, about, connections, details, lines, names, ports, read, services
+from tests.support.records import rows
 from tests.support.scans import certificate
 
 # nmap ----------------------------------------------------------------------------------------------------------------
@@ -238,3 +239,22 @@ def test_a_host_of_shodan_without_ports_is_ignored() -> None:
     batch = read(lines({"ip_str": "192.0.2.9", "ports": [], "hostnames": [], "last_update": "2026-05-05T10:11:12"}))
     assert (ports(batch), batch.rejects) == ([], [])
     assert batch.ignored == 1
+
+
+@pytest.mark.parametrize("head", ["CEF:0|a|b|1|2|c|3|", "LEEF:1.0|a|b|1|2|", "LEEF:2.0|a|b|1|2|^|"])
+def test_an_event_without_pairs_is_ignored(head: str) -> None:
+    """Nothing is known of its ends; the event behind it counts. It ended the reading once.
+
+    Break: `strict` in `_pairs` of firewalls/events.py.
+    """
+    whole = "src=192.0.2.2\tspt=40000\tsrcPort=40000\tdst=203.0.113.80\tdpt=443\tdstPort=443\tproto=TCP"
+    batch = read(f"{head}{whole}\n{head}\n{head}no pair\n".replace("\t", "^" if "^" in head else " "))
+    assert connections(batch) == [("192.0.2.2", 40000, "203.0.113.80", 443, "tcp")]
+    assert (batch.ignored, batch.rejects) == (2, [])
+
+
+def test_a_session_has_no_nul() -> None:
+    """PostgreSQL's texts hold none. Break: `values.text` for the identity in flows/table.py."""
+    pairs = 'src=192.0.2.2 spt=40000 dst=203.0.113.80 dpt=443 proto=TCP externalId=7\x00"'
+    batch = read(f"CEF:0|a|b|1|2|c|3|{pairs}\n")
+    assert "\x00" not in str(rows(batch))

@@ -139,7 +139,8 @@ def _pairs(text: str) -> Pairs:
     """Return the pairs of a text; a value goes to the next key, whatever blanks it has."""
     keys = list(_KEY.finditer(text))
     ends = [*(each.start() for each in keys[1:]), len(text)]
-    return {key[1]: _plain(text[key.end() : end].strip()) for key, end in zip(keys, ends, strict=True)}
+    # Without a key there is an end and no pair.
+    return {key[1]: _plain(text[key.end() : end].strip()) for key, end in zip(keys, ends, strict=False)}
 
 
 def _plain(text: str) -> str:

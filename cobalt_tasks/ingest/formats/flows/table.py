@@ -61,7 +61,7 @@ def add(  # noqa: PLR0913  # what a flow consists of
             dst_port=target_port,
             protocol=protocol,
             observed_at=start,
-            identity=identity,
+            identity=values.text(identity),
             authority=Authority.FLOW if is_directed else Authority.PACKET,
             details=_details(record, columns, note, start),
         )
