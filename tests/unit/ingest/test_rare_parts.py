@@ -163,6 +163,19 @@ def test_a_service_inside_tls_is_named_by_both(several: object, service: str | N
     assert services(batch).get(("192.0.2.9", 99), (None,))[0] == service
 
 
+def test_a_column_that_a_log_declares_twice_is_read_once() -> None:
+    """The last cell counts. A set that was declared twice ended the reading.
+
+    Break: `_sets` in zeek/tsv.py.
+    """
+    names_of = ("ts", "host", "port_num", "port_proto", "service", "service")
+    head = "#separator \\x09\n#path\tknown_services\n#fields\t" + "\t".join(names_of)
+    batch = read(
+        f"{head}\n#types\ttime\taddr\tport\tenum\tset[string]\tset[string]\n1.5\t192.0.2.9\t22\ttcp\tHTTP\tSSH\n"
+    )
+    assert services(batch)["192.0.2.9", 22][0] == "ssh"
+
+
 X509: Row = {
     "_path": "x509",
     "ts": 1_700_000_000.5,

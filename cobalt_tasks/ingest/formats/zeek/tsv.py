@@ -47,7 +47,7 @@ class ZeekTsv(LineFormat):
     def __init__(self) -> None:
         """Start without a header."""
         self._header = _Header()
-        self._sets: list[str] = []
+        self._sets: set[str] = set()
 
     @classmethod
     def score(cls, sample: bytes) -> int:
@@ -94,7 +94,8 @@ class ZeekTsv(LineFormat):
     def _read_header(self, text: str) -> None:
         self._read_declaration(text)
         pairs = zip(self._header.fields, self._header.types, strict=False)
-        self._sets = [name for name, kind in pairs if kind.startswith(_SETS)]
+        # A name may stand there twice.
+        self._sets = {name for name, kind in pairs if kind.startswith(_SETS)}
 
     def _read_declaration(self, text: str) -> None:
         if text.startswith("#separator"):
