@@ -11,10 +11,10 @@ from cobalt_tasks.views import changes as views
 from cobalt_tasks.views import notes as views_of_notes
 from cobalt_tasks.views.dashboard.answers import ChangePage, NoteList
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, Limit, address_of, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import IN_DECIMALS, IN_DIGITS, Limit, address_of, json_answer
 
 Since = Annotated[
-    float | None, IN_DIGITS, Query(ge=0, le=1e11, description="Only changes recorded since, in epoch seconds.")
+    float | None, IN_DECIMALS, Query(ge=0, le=1e11, description="Only changes recorded since, in epoch seconds.")
 ]
 Host = Annotated[str | None, Query(max_length=64, description="Only changes of this host.")]
 Before = Annotated[

@@ -8,7 +8,7 @@ from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views.dashboard import answers as documents
 from cobalt_tasks.views.dashboard import lists, payload
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, Before, Limit, json_answer, live_of
+from cobalt_tasks.views.dashboard.routes.parts import IN_DECIMALS, Before, Limit, json_answer, live_of
 from cobalt_tasks.views.dashboard.routes.search import Mark, OptionalText, found_page
 
 
@@ -24,7 +24,7 @@ def add_connections(app: FastAPI) -> None:
         after: Mark = None,
         before: Before = None,
         seconds: Annotated[
-            float | None, IN_DIGITS, Query(gt=0, le=86400, description="Only what arrived of late.")
+            float | None, IN_DECIMALS, Query(gt=0, le=86400, description="Only what arrived of late.")
         ] = None,
     ) -> Response:
         """Return connections, the newest first, with what is known of their far ends by now.

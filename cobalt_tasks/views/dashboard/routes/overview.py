@@ -11,15 +11,15 @@ from cobalt_tasks.hosts.map_cells import Box
 from cobalt_tasks.views import overview as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import OverviewAnswer, TrafficAnswer
-from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import IN_DECIMALS, IN_DIGITS, json_answer
 
 _MOST_SPANS = 1500
 
-South = Annotated[float, IN_DIGITS, Query(ge=-90, le=90, description="Degrees, as the other three sides.")]
-West = Annotated[float, IN_DIGITS, Query(ge=-180, le=180)]
+South = Annotated[float, IN_DECIMALS, Query(ge=-90, le=90, description="Degrees, as the other three sides.")]
+West = Annotated[float, IN_DECIMALS, Query(ge=-180, le=180)]
 Zoom = Annotated[int, IN_DIGITS, Query(ge=0, le=6, description="0: clusters of 11 degrees; each level halves them.")]
-Hours = Annotated[float, IN_DIGITS, Query(gt=0, le=24 * 366, description="Of how many hours up to now.")]
-Moment = Annotated[float | None, IN_DIGITS, Query(ge=0, le=1e11, description="Epoch seconds.")]
+Hours = Annotated[float, IN_DECIMALS, Query(gt=0, le=24 * 366, description="Of how many hours up to now.")]
+Moment = Annotated[float | None, IN_DECIMALS, Query(ge=0, le=1e11, description="Epoch seconds.")]
 
 
 def add_overview(app: FastAPI) -> None:

@@ -10,18 +10,26 @@ from pydantic import BeforeValidator
 from cobalt_tasks.core.addresses import canonical
 from cobalt_tasks.views.dashboard.live import Live
 
+_WHOLE: Final = re.compile(r"-?[0-9]+")
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-def _require_digits(value: object) -> object:
-    """Refuse what Python reads as a number and the description does not allow: spaces, a plus, underscores, infinity."""
-    if isinstance(value, str) and not _NUMBER.fullmatch(value):
-        raise ValueError("write a number in digits")
-    return value
+def _written_as(form: re.Pattern[str]) -> BeforeValidator:
+    """Refuse what Python reads as a number and the description does not allow: spaces, a plus, underscores, infinity, 5.0."""
+
+    def require(value: object) -> object:
+        if isinstance(value, str) and not form.fullmatch(value):
+            raise ValueError("write a number in digits")
+        return value
+
+    return BeforeValidator(require)
 
 
-IN_DIGITS: Final = BeforeValidator(_require_digits)
-"""Part of the type of each parameter that is a number."""
+IN_DIGITS: Final = _written_as(_WHOLE)
+"""Part of the type of each parameter that is a whole number."""
+
+IN_DECIMALS: Final = _written_as(_NUMBER)
+"""Part of the type of each other parameter that is a number."""
 
 Limit = Annotated[int, IN_DIGITS, Query(ge=1, le=500, description="Rows at most.")]
 Before = Annotated[
