@@ -12,7 +12,7 @@ from cobalt_tasks.hosts.search.fields import Searchable
 from cobalt_tasks.views import certificates as views
 from cobalt_tasks.views.dashboard.answers import CertificatePage
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.routes.parts import Limit, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import Limit, json_answer, live_of
 from cobalt_tasks.views.dashboard.routes.search import Mark, Text
 
 Expiring = Annotated[
@@ -44,7 +44,7 @@ def add_certificates(app: FastAPI) -> None:
         has its sources, when they saw the certificate there, and the fingerprint of the one that replaced it. Of more than
         50 ports, 50 are listed.
         """
-        database = request.app.state.live.database
+        database = live_of(request).database
         search = find.read(database, q, Searchable.CERTIFICATES, request.app.state.home)
         try:
             chosen = views.wanted(search, expiring=expiring, expired=expired, replaced=replaced)
@@ -62,7 +62,7 @@ def add_certificates(app: FastAPI) -> None:
         ] = "pem",
     ) -> Response:
         """Return a certificate itself, as a file."""
-        with request.app.state.live.database.reading() as connection:
+        with live_of(request).database.reading() as connection:
             der = stored.der_of(connection, fingerprint)
         if not der:
             raise HTTPException(404, "the ledger holds no certificate with this fingerprint")

@@ -11,7 +11,7 @@ from cobalt_tasks.views import changes as views
 from cobalt_tasks.views import notes as views_of_notes
 from cobalt_tasks.views.dashboard.answers import ChangePage, NoteList
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.routes.parts import IN_DECIMALS, IN_DIGITS, Limit, address_of, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import IN_DECIMALS, IN_DIGITS, Limit, address_of, json_answer, live_of
 
 Since = Annotated[
     float | None, IN_DECIMALS, Query(ge=0, le=1e11, description="Only changes recorded since, in epoch seconds.")
@@ -40,7 +40,7 @@ def add_changes(app: FastAPI) -> None:
     @answers(NoteList)
     def accepted(request: Request, host: Host = None, everything: Everything = False) -> Response:  # noqa: FBT002  # FastAPI passes it by name
         """Return the findings and changes that the user accepts, with reason, author and times, the newest first."""
-        database = request.app.state.live.database
+        database = live_of(request).database
         known = views_of_notes.listed(database, None if host is None else address_of(host), everything=everything)
         return json_answer({"items": [views_of_notes.as_document(each) for each in known]})
 
@@ -67,5 +67,5 @@ def add_changes(app: FastAPI) -> None:
         except ConfigurationError as error:
             raise HTTPException(422, str(error)) from None
         state = request.app.state
-        page = views.page(state.live.database, limit, chosen, state.home, before=before, after=after)
+        page = views.page(live_of(request).database, limit, chosen, state.home, before=before, after=after)
         return json_answer(page)

@@ -16,7 +16,7 @@ from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import FormatList
 from cobalt_tasks.views.dashboard.routes.changes import Kinds, Since
 from cobalt_tasks.views.dashboard.routes.findings import Rule
-from cobalt_tasks.views.dashboard.routes.parts import json_answer
+from cobalt_tasks.views.dashboard.routes.parts import json_answer, live_of
 from cobalt_tasks.views.dashboard.routes.search import Text
 from cobalt_tasks.views.exports.options import ExportOptions
 from cobalt_tasks.views.exports.registry import FORMATS
@@ -63,7 +63,7 @@ def add_export(app: FastAPI) -> None:
         chosen = FORMATS[form]
 
         def open_pieces() -> Iterator[Any]:
-            database, home = request.app.state.live.database, request.app.state.home
+            database, home = live_of(request).database, request.app.state.home
             asked = read_query(database, table, q, home)
             rows = _narrowed(stream(database, table, asked, order), since, kind, rule, in_use=in_use)
             return chosen.chunks(rows.only(names) if names and chosen.is_tabular else rows, ExportOptions(home=home))

@@ -10,7 +10,7 @@ from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import findings as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import FindingPage
-from cobalt_tasks.views.dashboard.routes.parts import Limit, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import Limit, json_answer, live_of
 from cobalt_tasks.views.dashboard.routes.search import Mark, Text
 
 Rule = Annotated[
@@ -40,7 +40,7 @@ def add_findings(app: FastAPI) -> None:
         """
         state = request.app.state
         by = HostOrder(order)
-        page = views.page(state.live.database, limit, state.home, query=q, rule=rule, mark=after, order=by)
+        page = views.page(live_of(request).database, limit, state.home, query=q, rule=rule, mark=after, order=by)
         return json_answer(page)
 
     @app.get("/api/findings/rules", tags=["lists"])
@@ -51,4 +51,4 @@ def add_findings(app: FastAPI) -> None:
         Exact up to 50,000 hosts that match, and for all hosts; else `exact` is false and there are more.
         """
         state = request.app.state
-        return json_answer(views.by_rule(state.live.database, q, state.home))
+        return json_answer(views.by_rule(live_of(request).database, q, state.home))

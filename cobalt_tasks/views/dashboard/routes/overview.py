@@ -11,7 +11,7 @@ from cobalt_tasks.hosts.map_cells import Box
 from cobalt_tasks.views import overview as views
 from cobalt_tasks.views.dashboard.description import answers
 from cobalt_tasks.views.dashboard.overview_answers import OverviewAnswer, TrafficAnswer
-from cobalt_tasks.views.dashboard.routes.parts import IN_DECIMALS, IN_DIGITS, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import IN_DECIMALS, IN_DIGITS, json_answer, live_of
 
 _MOST_SPANS = 1500
 
@@ -34,7 +34,7 @@ def add_overview(app: FastAPI) -> None:
         their reasons, what changed within the last `hours`, and the certificates that expire within 30 days.
         """
         state = request.app.state
-        return json_answer(views.short_lists(state.live.database, state.home, hours))
+        return json_answer(views.short_lists(live_of(request).database, state.home, hours))
 
 
 def _add_map(app: FastAPI) -> None:
@@ -59,7 +59,7 @@ def _add_map(app: FastAPI) -> None:
             raise HTTPException(422, "`south` must not be above `north`, nor `west` east of `east`")
         box = Box(south=south, west=west, north=north, east=east)
         state = request.app.state
-        return json_answer(views.world(state.live.database, state.home, box, zoom, hours))
+        return json_answer(views.world(live_of(request).database, state.home, box, zoom, hours))
 
 
 def _add_traffic(app: FastAPI) -> None:
@@ -85,4 +85,4 @@ def _add_traffic(app: FastAPI) -> None:
             raise HTTPException(422, f"these are more than {_MOST_SPANS} spans: ask for longer ones, or for less time")
         if span == "minute" and by != "protocol":
             raise HTTPException(422, "by country or site, connections are counted by hour and day")
-        return json_answer(views.traffic(request.app.state.live.database, span, since, until, by))
+        return json_answer(views.traffic(live_of(request).database, span, since, until, by))

@@ -15,7 +15,7 @@ from cobalt_tasks.hosts.search.orders import HostOrder
 from cobalt_tasks.views import search as views
 from cobalt_tasks.views.dashboard.answers import FieldList, PortPage, ValueList
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.routes.parts import Limit, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import Limit, json_answer, live_of
 from cobalt_tasks.views.page_marks import PageMarkError
 
 Text = Annotated[
@@ -139,5 +139,5 @@ def _read(request: Request, query: str, target: Searchable) -> Search:
 
 
 def _database(request: Request) -> Database:
-    database: Database = request.app.state.live.database
+    database: Database = live_of(request).database
     return database

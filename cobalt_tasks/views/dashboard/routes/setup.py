@@ -13,7 +13,7 @@ from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.views import health
 from cobalt_tasks.views.dashboard import lists
 from cobalt_tasks.views.dashboard.description import answers
-from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, json_answer
+from cobalt_tasks.views.dashboard.routes.parts import IN_DIGITS, json_answer, live_of
 from cobalt_tasks.views.settings_in_words import InForce, in_words
 
 
@@ -131,7 +131,7 @@ def add_setup(app: FastAPI, settings: Settings) -> None:
         `counts` has the messages of each state; a message in the state `dead` was not delivered in ten tries: `reason` is
         why. `next` is where the list goes on.
         """
-        with request.app.state.live.database.reading() as connection:
+        with live_of(request).database.reading() as connection:
             counts = outbox.counts(connection)
             rows = outbox.page(connection, limit, state, before)
         return json_answer({**_alerting(request), "counts": counts, **lists.page_of(rows, limit)})
