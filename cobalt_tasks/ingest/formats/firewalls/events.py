@@ -1,6 +1,7 @@
 """CEF (ArcSight) and LEEF (QRadar): events of firewalls and sensors, one a line, mostly behind the start of a line of syslog."""
 
 import re
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar, Final
 
@@ -61,9 +62,9 @@ class Events(KnownLineFormat):
         return cls.event(line.decode("utf-8", "replace")) is not None
 
     @classmethod
+    @abstractmethod
     def event(cls, text: str) -> tuple[Pairs, Pairs] | None:
         """Return (what the header has, the event's own pairs) of a line; None for another line."""
-        raise NotImplementedError
 
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one event, a `line`, into `batch`; other lines of the log are ignored."""
