@@ -106,6 +106,8 @@ def _without_recognition(
 
     connection: a transaction that writes; found: what differs; answered_at: of each port, from `_answered_at`.
     """
+    if not found:
+        return []
     since = recognition.changed_at()
     rest, others = [], set()
     for each in found:
