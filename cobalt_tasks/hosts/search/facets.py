@@ -20,11 +20,11 @@ from sqlalchemy import (
 )
 
 from cobalt_tasks.hosts.search import facets_of_all
+from cobalt_tasks.hosts.search.closed_ports import is_not_closed, is_of_no_closed_port
 from cobalt_tasks.hosts.search.fields import ALIASES, BY_NAME, FIELDS, Field, Home, Searchable
 from cobalt_tasks.hosts.search.find import Search, matching
 from cobalt_tasks.hosts.search.language import SearchError
 from cobalt_tasks.hosts.search.rows import HOMES, TARGETS, holder, linked, links
-from cobalt_tasks.hosts.search.without_closed import is_not_closed, is_of_no_closed_port
 
 EXACT: Final = 50_000
 """Matches up to which counts are exact; beyond it they are those of this many matches, and mean "at least"."""

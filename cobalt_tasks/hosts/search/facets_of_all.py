@@ -14,9 +14,9 @@ from cobalt_tasks.db import counts
 from cobalt_tasks.db.engine import Database, database_now
 from cobalt_tasks.db.tables import facet_counts, hosts, ports
 from cobalt_tasks.hosts.recounting import Recounting, spans
+from cobalt_tasks.hosts.search.closed_ports import is_not_closed, is_of_no_closed_port
 from cobalt_tasks.hosts.search.fields import FIELDS, Field, Home, Searchable
 from cobalt_tasks.hosts.search.rows import HOMES, TARGETS, holder
-from cobalt_tasks.hosts.search.without_closed import is_not_closed, is_of_no_closed_port
 
 _HOSTS_AT_ONCE: Final = 5000
 _MOST_FACTS: Final = 2_000_000
@@ -48,15 +48,15 @@ def find(connection: Connection, target: Searchable, names: Sequence[str]) -> tu
     """
     columns = (facet_counts.c.field, facet_counts.c.value, facet_counts.c.number, facet_counts.c.counted_at)
     chosen = select(*columns).where(facet_counts.c.target == target, facet_counts.c.field.in_(["", *names]))
+    rows = connection.execute(chosen).all()
     found: Counts = {}
-    counted_at = 0.0
-    for field, value, number, counted_at in connection.execute(chosen):  # noqa: B007  # of all rows the same
-        found.setdefault(field, []).append((value, number))
+    for row in rows:
+        found.setdefault(row.field, []).append((row.value, row.number))
     if set(found) != {"", *names}:
         return None
     total = found.pop("")[0][1]
     # A field without values has one row, without a number.
-    return total, {name: [each for each in values if each[1]] for name, values in found.items()}, counted_at
+    return total, {name: [each for each in values if each[1]] for name, values in found.items()}, rows[0].counted_at
 
 
 def _age(database: Database) -> float | None:

@@ -16,7 +16,7 @@ from cobalt_tasks.core.own_networks import Labels
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import observations, ports
 from cobalt_tasks.db.tables.base import NOT_TCP
-from cobalt_tasks.hosts.search import compiler, language, without_closed
+from cobalt_tasks.hosts.search import closed_ports, compiler, language
 from cobalt_tasks.hosts.search.compiler import AllOf, AnyOf, Condition, FactTest, NoneOf
 from cobalt_tasks.hosts.search.fields import Home, Searchable
 from cobalt_tasks.hosts.search.frequent_facts import meeting
@@ -50,12 +50,12 @@ class Search(Struct, frozen=True, kw_only=True):
     @property
     def any_state(self) -> bool:
         """Whether closed ports count: it asks for the state of ports."""
-        return without_closed.asks_for_state(self.asked)
+        return closed_ports.asks_for_state(self.asked)
 
     @property
     def is_everything(self) -> bool:
         """Whether it matches everything, but for closed ports."""
-        return self.asked == without_closed.without_closed(None, self.target)
+        return self.asked == closed_ports.without_closed(None, self.target)
 
 
 def read(
@@ -86,7 +86,7 @@ def read(
     context = Context(is_sqlite=database.is_sqlite, now=time.time(), labels=labels, has_protocol=has_protocol)
     asked = None if node is None else compiler.resolve(node, target, context)
     if not closed_too:
-        asked = without_closed.without_closed(asked, target)
+        asked = closed_ports.without_closed(asked, target)
     return Search(target=target, asked=asked, is_sqlite=database.is_sqlite)
 
 
@@ -237,7 +237,7 @@ def _count(connection: Connection, asked: FactTest, search: Search) -> int:
         chosen = compiler.candidates(asked, search.target, is_sqlite=search.is_sqlite)
     else:
         # Each test alone, by its own index: the rarest bounds how many pass all.
-        counts = [_count_facts(connection, asked, test) for test in asked.tests if test not in without_closed.TESTS]
+        counts = [_count_facts(connection, asked, test) for test in asked.tests if test not in closed_ports.TESTS]
         return min(counts, default=_FEW)
     return _FEW if chosen is None else _counted(connection, chosen)
 
