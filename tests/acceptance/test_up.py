@@ -58,6 +58,8 @@ def demo(make_cobalt: Callable[..., Cobalt]) -> Cobalt:
         cobalt = make_cobalt(home)
         process = cobalt.start("--demo", "--once")
         assert process.wait(DEMO_SECONDS) == 0, cobalt.output
+        # Here, before other tests run commands on what it left.
+        assert cobalt.processes() == []
 
     return make_cobalt(once.made("demo", run))
 
@@ -88,7 +90,6 @@ def test_the_demo_ends_with_every_job_final(demo: Cobalt) -> None:
         assert source["read"] == sum(source[part] for part in parts)
     assert [source["read"] for source in sorted(status["sources"], key=lambda each: each["name"])] == [29, 12]
     assert "Jobs" in demo.output
-    assert demo.processes() == []
 
 
 def test_the_demo_reads_the_labs_banners(demo: Cobalt) -> None:
