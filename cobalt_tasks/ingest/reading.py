@@ -7,7 +7,8 @@ from typing import Final
 from msgspec import Struct, json
 from sqlalchemy import Connection
 
-from cobalt_tasks.ingest import formats
+from cobalt_tasks.core.errors import CobaltError
+from cobalt_tasks.ingest import formats, own_faults
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.commit import Committer
 from cobalt_tasks.ingest.derive import Planner
@@ -25,6 +26,8 @@ part of it pages that many batches write again: half as long transactions cost a
 """
 
 _WAIT_SECONDS: Final = 0.5
+_MOST_FAULTS: Final = 100
+"""Records that faults of ours may refuse in one reading. More are no strange records: the reading ends with the next."""
 
 
 class ReadingState(Struct, omit_defaults=True):
@@ -64,20 +67,20 @@ class Reading:
         """
         self.source = source
         self._stream = stream
-        self._format = chosen()
-        self._format.port = port
+        self._chosen, self._port = chosen, port
         self._planner = planner
         self._committer = committer
         self._stopping = stopping
         self._moved = moved
         state = state_of(source)
-        self._format.state = state.format
+        self._format = self._fresh(state.format)
         self._skipping = state.skipping
         self._position = source.position
         self._buffer = b""
         self._head, self._tail = stream.around(source.position)
         self._piece = _LARGEST_PIECE // 4
         self._began = 0.0
+        self._faults = 0
 
     def run(self) -> Source:
         """Read to the end, or until asked to stop; return the source as the ledger has it."""
@@ -124,10 +127,48 @@ class Reading:
             self._store(whole)
 
     def _store(self, length: int) -> None:
-        data, self._buffer = self._buffer[:length], self._buffer[length:]
-        batch = self._planner.plan(self._parse(data))
-        self._write(batch, self._advance(data))
+        """Store the whole records in the first bytes. One that a fault of ours cannot read is refused, and ends nothing."""
+        while length:
+            piece = length
+            while not self._try_to_store(piece):
+                piece = self._half(piece)
+            length -= piece
         self._adjust_piece(time.monotonic() - self._began)
+
+    def _try_to_store(self, length: int) -> bool:
+        """Store some whole records, in one transaction; return False where a fault of ours kept one of several from it."""
+        before, source = (self._position, self._head, self._tail, self._buffer, self._format.state), self.source
+        data, self._buffer = self._buffer[:length], self._buffer[length:]
+        try:
+            batch = self._planner.plan(self._parse(data))
+            self._write(batch, self._advance(data))
+        except (CobaltError, MemoryError):
+            raise
+        except Exception as fault:
+            if self.source is not source:
+                # It is stored; what failed came after.
+                raise
+            self._position, self._head, self._tail, self._buffer, state = before
+            self._format = self._fresh(state)
+            if self._half(length) < length:
+                return False
+            batch = self._planner.plan(self._refuse(data, fault))
+            self._buffer = self._buffer[length:]
+            self._write(batch, self._advance(data))
+        return True
+
+    def _refuse(self, data: bytes, fault: Exception) -> Batch:
+        if self._faults == _MOST_FAULTS:
+            raise fault
+        self._faults += 1
+        batch = self._new_batch()
+        batch.reject(self._position, own_faults.reason(fault), data)
+        return batch
+
+    def _half(self, length: int) -> int:
+        """Return how long about half of the records in the first `length` bytes are; all of them where there is one."""
+        data = self._buffer[:length]
+        return self._format.split(data[: length // 2]) or self._format.resume(data) or length
 
     def _finish(self) -> None:
         """Store what is left without its end: as a partial line of a file, which may grow; for good from a pipe."""
@@ -138,7 +179,10 @@ class Reading:
             self._store(len(data))
             return
         state = self._format.state
-        batch = self._parse(data)
+        try:
+            batch = self._parse(data)
+        except Exception as fault:  # noqa: BLE001  # as in _try_to_store
+            batch = self._refuse(data, fault)
         if batch.records == 0:
             self._format.state = state
             return
@@ -173,6 +217,11 @@ class Reading:
         passed, rest = (data[:end], data[end:]) if end else (data, b"")
         self._write(self._new_batch(), self._advance(passed))
         return rest
+
+    def _fresh(self, state: str | None) -> Format:
+        made = self._chosen()
+        made.port, made.state = self._port, state
+        return made
 
     def _new_batch(self) -> Batch:
         return Batch(self.source.id, self._stream.arrival(self._position), self._format.tool)

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from cobalt_tasks.core.errors import BrokerUnavailableError
+from cobalt_tasks.core.errors import BrokerUnavailableError, CobaltError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.ingest import formats
@@ -56,9 +56,14 @@ def retry_rejects(
 def _again(database: Database, planner: Planner, parser: Format, refused: Rejected) -> set[str] | None:
     """Read one line again; return the kinds of jobs it made, or None when it is refused again."""
     batch = Batch(refused.source_id, refused.arrived_at, parser.tool)
-    parser.parse(refused.line, refused.position, batch)
-    if batch.rejects or not batch.records:
+    try:
+        parser.parse(refused.line, refused.position, batch)
+        if batch.rejects or not batch.records:
+            return None
+        planner.plan(batch)
+        database.write(lambda connection: write_batch.replace_reject(connection, refused, batch))
+    except (CobaltError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001  # the fault of ours that refused it the first time is still there
         return None
-    planner.plan(batch)
-    database.write(lambda connection: write_batch.replace_reject(connection, refused, batch))
     return {job.kind for job in batch.jobs}

@@ -205,6 +205,7 @@ def _countries(database: Database, home: Path, hours: float, now: float) -> dict
     codes = list(dict.fromkeys([*islice(by_hosts, _COUNTRIES), *(code for code, _ in met.most_common(_COUNTRIES))]))
     return {
         "exact": counted.total.exact,
+        "counted_at": counted.counted_at,
         "items": [
             {"country": code, "hosts": by_hosts.get(code), "connections": met[code]}
             for code in codes

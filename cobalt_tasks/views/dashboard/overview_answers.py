@@ -75,9 +75,10 @@ class CountryRow(TypedDict):
 
 
 class CountryList(TypedDict):
-    """The countries with most hosts and connections."""
+    """The countries with most hosts and connections. `counted_at`: when the hosts were counted, null for just now."""
 
     exact: bool
+    counted_at: float | None
     items: list[CountryRow]
     unknown_connections: int
     inside_connections: int

@@ -54,26 +54,27 @@ function showBehind(status) {
   keep(list("behind"), late, (each) => each.name, () => make("li", "name"), (item, each) => setText(item, each.text));
 }
 
-/** What /api/overview answers: countries, riskiest hosts, changes, certificates. */
 /** Show in the boxes of the live feed why nothing comes. */
 export function showFailure(reason) {
   for (const name of ["flowing", "behind", "broken"]) answer(name, "bad", reason);
 }
 
+/** Show what /api/overview answers: countries, riskiest hosts, changes, certificates. */
 export function fillLists(lists, hours) {
   if (lists.error) {
     for (const name of ["countries", "riskiest", "changed", "expiring"]) answer(name, "bad", lists.error);
     return;
   }
-  showCountries(lists.countries, hours);
+  showCountries(lists.countries, hours, lists.until);
   showRiskiest(lists.riskiest);
   showChanges(lists.changes, hours);
   showCertificates(lists.certificates, lists.until);
 }
 
-function showCountries({ items, exact, unknown_connections: unknown }, hours) {
+function showCountries({ items, exact, counted_at: counted, unknown_connections: unknown }, hours, until) {
   const more = unknown ? ` ${words.many(unknown, "connection")} in ${words.hours(hours)} went to addresses that are not located.` : "";
-  const text = items.length ? `Most hosts are in ${words.country(items[0].country)}.${exact ? "" : " At least so many:"}${more}` : `No host is located yet.${more}`;
+  const when = counted === null ? "" : `, counted ${words.length(until - counted)} ago`;
+  const text = items.length ? `Most hosts are in ${words.country(items[0].country)}${when}.${exact ? "" : " At least so many:"}${more}` : `No host is located yet${when}.${more}`;
   answer("countries", "", text);
   fillRows(document.querySelector('[data-rows="countries"]'), items.map((each) => ({
     key: each.country,

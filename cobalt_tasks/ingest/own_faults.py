@@ -1,0 +1,14 @@
+"""What a record is told that a fault in our own reading refused: enough to find and report it."""
+
+import traceback
+from pathlib import Path
+from typing import Final
+
+_OURS: Final = Path(__file__).parents[1]
+
+
+def reason(fault: Exception) -> str:
+    """Return in one line what went wrong and where, without the text of the `fault`, which may hold what was read."""
+    frames = [each for each in traceback.extract_tb(fault.__traceback__) if _OURS in Path(each.filename).parents]
+    where = f" in {Path(frames[-1].filename).relative_to(_OURS)}, line {frames[-1].lineno}" if frames else ""
+    return f"a fault of Cobalt, not of this record: {type(fault).__name__}{where}; please report it"
