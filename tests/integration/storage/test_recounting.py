@@ -18,11 +18,13 @@ class Watch:
     """Stands for time.monotonic, and for the counts: how often all was counted."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Start at some time; nothing was counted."""
         self.now, self.rounds = 1000.0, 0
         self.counted_at: float | None = None
         monkeypatch.setattr(recounting.time, "monotonic", lambda: self.now)
 
     def steps(self, _database: Database) -> Iterator[None]:
+        """Count all, in one step."""
         self.now += SPENT
         self.rounds += 1
         self.counted_at = self.now
@@ -36,6 +38,7 @@ class Watch:
         return self.rounds
 
     def age(self, _database: Database) -> float | None:
+        """How long ago that was."""
         return None if self.counted_at is None else self.now - self.counted_at
 
 
