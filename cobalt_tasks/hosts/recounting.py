@@ -74,7 +74,7 @@ class Recounting:
         return False
 
     def _is_due(self, database: Database) -> bool:
-        """Tell whether the pause is over that keeps to the share of a processor, here and in other processes."""
+        """Return whether the pause is over that keeps to the share of a processor, here and in other processes."""
         paused = math.inf if self._ended is None else time.monotonic() - self._ended
         least, usual = (max(FRESH_SECONDS, self._spent / share) for share in (_SHARE_WHEN_GROWN, _SHARE))
         if paused < least:

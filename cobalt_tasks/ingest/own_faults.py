@@ -1,4 +1,4 @@
-"""What a record is told that a fault in our own reading refused: enough to find and report it."""
+"""The reason of a record that a fault in our own reading refused: enough to find and report the fault."""
 
 import traceback
 from pathlib import Path
