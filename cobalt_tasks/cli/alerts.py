@@ -45,11 +45,18 @@ def check(since: str, as_json: bool) -> None:
     import time
 
     from cobalt_tasks.alerts import evaluate
+    from cobalt_tasks.core.errors import NoLedgerError
+    from cobalt_tasks.core.settings import load
     from cobalt_tasks.views.changes import moment
 
-    with _ledger() as (settings, database):
-        alerting = _alerting(settings)
-        found = evaluate.preview(database, settings.home, moment(since, time.time()))
+    alerting, after = _alerting(load()), moment(since, time.time())
+    warnings = list(alerting.warnings)
+    try:
+        with _ledger() as (settings, database):
+            found = evaluate.preview(database, settings.home, after)
+    except NoLedgerError:
+        found = {each.name: (0, []) for each in alerting.rules}
+        warnings.append("there is no ledger yet: cobalt up or cobalt ingest makes one")
     if as_json:
         from cobalt_tasks.views import documents
 
@@ -59,7 +66,7 @@ def check(since: str, as_json: bool) -> None:
             "receivers": receivers,
             "rules": rows,
             "expected": [each.name for each in alerting.expected],
-            "warnings": alerting.warnings,
+            "warnings": warnings,
         }
         documents.print_object(document)
         return
@@ -71,7 +78,7 @@ def check(since: str, as_json: bool) -> None:
             click.echo(f"  {printable(line)}")
     for expected in alerting.expected:
         click.echo(f"expected {printable(expected.name)}: {printable(expected.source)}")
-    for warning in alerting.warnings:
+    for warning in warnings:
         click.echo(f"warning: {printable(warning)}", err=True)
 
 

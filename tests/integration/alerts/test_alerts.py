@@ -304,3 +304,24 @@ def test_check_shows_what_rules_match(
         assert ended.value.code == 0
         assert capsys.readouterr().out == "soar: delivered\n"
     assert len(server.requests) == 1
+
+
+def test_check_reads_the_file_before_there_is_a_ledger(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who writes the file first sees whether it is right, and that nothing can match yet. Break: open the ledger first."""
+    monkeypatch.setenv("COBALT_DATABASE_URL", f"sqlite:///{home}/none.db")
+    file = home / "alerts.toml"
+    file.write_text('[receivers.siem]\nsyslog = "udp://127.0.0.1"\n[[rules]]\nname = "all"\nsend_to = ["siem"]\n')
+    file.chmod(0o600)
+    with pytest.raises(SystemExit) as ended:
+        main(["alerts", "check"])
+    printed = capsys.readouterr()
+    assert ended.value.code == 0
+    assert "rule all: 0 matches" in printed.out
+    assert "there is no ledger yet" in printed.err
+    file.write_text("[receivers.siem]\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["alerts", "check"])
+    assert ended.value.code == 2
+    assert "siem" in capsys.readouterr().err
