@@ -79,11 +79,16 @@ def _protocols(address: str, *above: str | None) -> list[str]:
     return [name.lower() for name in ("ipv6" if ":" in address else "ipv4", *above) if name]
 
 
+def _shortest(moment: str) -> str:
+    """Return a time in UTC without zeros at its end, as stix2 writes it: the id is made of its text."""
+    return moment if "." not in moment else f"{moment.rstrip('Z').rstrip('0').rstrip('.')}Z"
+
+
 def _of_connection(row: Row) -> Iterator[StixObject]:
     source, target = address_of(row["src_ip"]), address_of(row["dst_ip"])
     traffic = scalar(
         "network-traffic",
-        start=row["observed_at"],
+        start=_shortest(row["observed_at"]),
         src_ref=source["id"],
         dst_ref=target["id"],
         src_port=row["src_port"],

@@ -61,6 +61,22 @@ def test_stix2_validates_bundles(sqlite_database: Database, fill: Fill, table: s
     assert [each["id"] for each in again] == ids
 
 
+@pytest.mark.parametrize("seconds", [1.0, 1.5, 1.25, 1.125, 10.0])
+def test_traffic_has_the_id_of_its_library_whenever_it_began(
+    sqlite_database: Database, fill: Fill, seconds: float
+) -> None:
+    """The id is made of the time's text, and the library writes no zeros at its end. Break: `start` as other exports have it."""
+    fill(sqlite_database)
+    with sqlite_database.writing() as connection:
+        connection.execute(update(models.observations).values(observed_at=seconds))
+    bundle = json.loads(text_of(sqlite_database, "connections", "stix"))
+    found = [each for each in bundle["objects"] if each["type"] == "network-traffic"]
+    assert found
+    for each in found:
+        rest = {name: value for name, value in each.items() if name not in {"id", "type", "spec_version"}}
+        assert stix2.v21.NetworkTraffic(**rest).id == each["id"]
+
+
 def test_an_empty_bundle_is_valid(sqlite_database: Database) -> None:
     """A list of objects may not be empty: there is none then."""
     document = json.loads(text_of(sqlite_database, "hosts", "stix"))
