@@ -22,7 +22,8 @@ class Format(ABC):
         closes_at_end: whether the ports that it reports closed are closed once the input has its end; formats that know
             where a scan ends do that themselves.
         longest: bytes of a record; a longer one is rejected, and skipped without being held.
-        unwraps: whether its lines may be wrapped in the objects of a log shipper (`wrapped.py`).
+        unwraps: whether its lines may be wrapped in what log shippers write (`wrapped.py`).
+        keeps_times: whether the time of syslog before a line is a part of the line.
         port: the port that was scanned, as the user names it, for input that does not.
 
     """
@@ -35,6 +36,7 @@ class Format(ABC):
     closes_at_end: ClassVar[bool] = False
     longest: ClassVar[int] = 1 << 20
     unwraps: ClassVar[bool] = False
+    keeps_times: ClassVar[bool] = False
     port: int | None = None
 
     @classmethod
@@ -83,9 +85,13 @@ class LineFormat(Format):
     edges: ClassVar[bytes] = BLANK
     unwraps: ClassVar[bool] = True
 
+    def split(self, data: bytes) -> int:
+        """Cut after the last whole line; one may be an object of a log shipper over several."""
+        return wrapped.whole(data)
+
     def parse(self, data: bytes, position: int, batch: Batch) -> None:
         """Read each line of `data`, which starts at byte `position`, into `batch`; blank ones are none."""
-        for at, line in wrapped.lines(data, position, batch):
+        for at, line in wrapped.lines(data, position, batch, keeps_times=self.keeps_times):
             self.one(line, at, batch)
 
     def one(self, line: bytes, position: int, batch: Batch) -> None:

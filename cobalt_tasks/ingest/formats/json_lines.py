@@ -16,7 +16,6 @@ from cobalt_tasks.ingest.formats.json_text import (
     is_answer,
     is_between,
     lines,
-    unwrapped,
     whole,
 )
 
@@ -35,7 +34,7 @@ class JsonFormat(KnownLineFormat):
     @classmethod
     def score(cls, sample: bytes) -> int:
         """Count the objects of the sample that are surely of this format."""
-        return sum(map(cls.owns, records(sample)))
+        return sum(cls.owns(each) for record in records(sample) for each, _ in wrapped.objects(record, cls.owns))
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:
@@ -85,14 +84,20 @@ class JsonFormat(KnownLineFormat):
 
         """
 
-    def _read(self, record: Record, line: bytes, position: int, batch: Batch) -> None:
-        inner = unwrapped(record)
-        if inner is not record and (when := wrapped.time_of(record)) is not None:
-            batch.written_at = min(when, batch.arrived_at)
-        try:
-            self.record(inner, batch)
-        except RefusedError as refused:
-            batch.reject(position, str(refused), line)
+    def _read(self, record: Record, line: bytes, position: int, batch: Batch, before: bytes = b"") -> None:
+        """Read an object, or those that it wraps.
+
+        record: the object; line: its bytes, at byte `position`; batch: what it is added to; before: what stands before it.
+        """
+        known = wrapped.time_before(before, batch.arrived_at)
+        for inner, when in wrapped.objects(record, self.owns):
+            at = known if when is None else when
+            if at is not None:
+                batch.written_at = min(at, batch.arrived_at)
+            try:
+                self.record(inner, batch)
+            except RefusedError as refused:
+                batch.reject(position, str(refused), line)
         batch.written_at = batch.arrived_at
 
     def _apart(self, line: bytes, reason: str, position: int, batch: Batch) -> None:
@@ -112,7 +117,7 @@ class JsonFormat(KnownLineFormat):
                 if start:
                     self._read(decode(piece[start:]), piece[start:], position + at + start, batch)
             else:
-                self._read(record, piece, position + at, batch)
+                self._read(record, piece, position + at, batch, line[:at] if len(pieces) == 1 else b"")
 
     def _find(self, damaged: bytes) -> int:
         """Return where a whole record of this format starts behind one that was cut; 0 when there is no such."""
@@ -133,7 +138,7 @@ def records(sample: bytes) -> tuple[Record, ...]:
     for _, text in lines(sample):
         for piece in _pieces(text.strip(BLANK)):
             try:
-                found.append(unwrapped(decode(piece)))
+                found.append(decode(piece))
             except UNREADABLE:
                 continue
     return tuple(found)

@@ -20,12 +20,6 @@ decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 _starts_with_key: Final = re.compile(rb'\n[ \t]*"').search
 _TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}]')
-WRAPPERS: Final = (
-    *("log", "MESSAGE", "message", "_raw", "_source", "result", "line", "textPayload", "short_message", "logEvents"),
-    *("events", "event"),
-)
-"""Keys below which Docker, the journal, log shippers, clouds and exports of Elasticsearch and Splunk keep the line itself."""
-
 _ANSWER: Final = re.compile(
     rb'\s*\{(?:[^\[\]]{0,4096},)?\s*"hits"\s*:\s*\{(?:[^\[\]]{0,1024},)?\s*"hits"\s*:\s*\[(?=\s*\{)'
 ).match
@@ -39,8 +33,6 @@ _ENDS: Final = SEPARATORS + b"}"
 
 _LARGE: Final = 64 * 1024
 """Bytes without a newline from which they are taken for an array on one line."""
-
-_MOST_WRAPPED: Final = 4
 
 
 def explain(error: Exception) -> str:
@@ -114,26 +106,6 @@ def is_answer(line: bytes) -> bool:
 def is_between(line: bytes) -> bool:
     """Return whether a line is only what stands between the objects of an array, or behind them."""
     return not line.strip(_ENDS)
-
-
-def unwrapped(record: Record) -> Record:
-    """Return the object that a log shipper kept below one of its keys, as text or as an object; the record itself without one."""
-    for _ in range(_MOST_WRAPPED):
-        if record.keys().isdisjoint(WRAPPERS):
-            break
-        name, text = next((name, record[name]) for name in WRAPPERS if name in record)
-        if isinstance(text, dict) and ("_raw" in text or ("_source" in record and "layers" not in text)):
-            record = text
-            continue
-        start = text.find("{") if isinstance(text, str) else -1
-        # A text that is about something may have an object in it; a line may have one behind its prefix.
-        if start < 0 or (name == "message" and text[:start].strip()):
-            break
-        try:
-            record = decode(text[start:].encode())
-        except (*UNREADABLE, UnicodeEncodeError):
-            break
-    return record
 
 
 def _depth(line: bytes) -> int:

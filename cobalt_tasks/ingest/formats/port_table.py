@@ -9,6 +9,7 @@ from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.formats import foreign
 from cobalt_tasks.ingest.formats.csv_table import CsvTable
+from cobalt_tasks.ingest.formats.log_prefix import Prefix
 from cobalt_tasks.ingest.formats.nmap.services import service_name, version_parts
 
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -69,8 +70,12 @@ class PortTable(CsvTable):
 
     @classmethod
     def score(cls, sample: bytes) -> int:
-        """Recognise by the header, unless it is that of a report which is known to need another form."""
-        return 0 if foreign.advice(sample) else super().score(sample)
+        """Recognise by the header, unless it is that of a report which is known to need another form.
+
+        Behind the prefix of a log there may be a table of another format: it is taken off first.
+        """
+        is_other = foreign.advice(sample) or Prefix(sample, keeps_times=False).is_there
+        return 0 if is_other else super().score(sample)
 
     def row(self, record: dict[str, str], batch: Batch) -> None:
         """Read one port, a `record`, into `batch`."""

@@ -1,6 +1,7 @@
 """Finds out which format an input has, from its start."""
 
 import codecs
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,13 +36,22 @@ def recognise(sample: bytes, family: str | None = None) -> type[Format] | None:
     """
     sample = _enough(sample[:SAMPLE].removeprefix(BYTE_ORDER_MARK))
     formats = of_family(family)
-    return _best(sample, formats) or _best(wrapped.plain(sample), [each for each in formats if each.unwraps])
+    return _best(sample, formats) or _best_inside(sample, [each for each in formats if each.unwraps])
 
 
 def _best(sample: bytes, formats: Sequence[type[Format]]) -> type[Format] | None:
     scores = {each: each.score(sample) for each in formats if sample}
     best = max(scores, key=lambda each: scores[each], default=None)
     return best if best and scores[best] > 0 else None
+
+
+def _best_inside(sample: bytes, formats: Sequence[type[Format]]) -> type[Format] | None:
+    """Return the format that the lines in what log shippers wrote look most like."""
+    for keeps_times in (True, False):
+        inside = wrapped.plain(sample, time.time(), keeps_times=keeps_times)
+        if found := _best(inside, [each for each in formats if each.keeps_times is keeps_times]):
+            return found
+    return None
 
 
 def _enough(sample: bytes) -> bytes:

@@ -100,8 +100,9 @@ FORMATS: Final[Sequence[type[Format]]] = (
     ZeekTsv,
     ZeekJson,
     SuricataEve,
-    TsharkEk,
+    # What each of its records wraps looks like the form for Elasticsearch.
     TsharkJson,
+    TsharkEk,
     TsharkFields,
     TsharkText,
     Ss,

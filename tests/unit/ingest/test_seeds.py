@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ SEEDS = Path(__file__).parents[2] / "fuzz" / "seeds"
 JSON = [each for each in FORMATS if issubclass(each, JsonFormat)]
 TEXTS = [each for each in FORMATS if each.name != "masscan-binary"]
 CUTS = 6
+PREFIXED = re.compile(r"179[34]\d{6}\.\d+")
+"""The time in the prefixes below, in any zone."""
 
 
 def name_of(each: type[Format]) -> str:
@@ -103,12 +106,18 @@ def wrapped(objects: list[Any]) -> Iterator[tuple[str, bytes]]:
 
 @pytest.mark.parametrize("each", JSON, ids=name_of)
 def test_objects_however_they_are_kept(each: type[Format]) -> None:
-    """Arrays, several lines, joined, behind the prefixes of logs: the same format and the same rows."""
+    """Arrays, several lines, joined, behind the prefixes of logs: the same format and the same rows.
+
+    Only an object without a time of its own has that of its prefix.
+    """
     objects = list(records(seed(each)))
     whole = rows(read(each, "".join(json.dumps(one) + "\n" for one in objects).encode()))
     for name, data in wrapped(objects):
         assert recognise(data) is each, name
-        assert rows(read(each, data)) == whole, name
+        found = rows(read(each, data))
+        assert [PREFIXED.sub(str(NOW), str(part)) for part in found] == [
+            PREFIXED.sub(str(NOW), str(part)) for part in whole
+        ], name
 
 
 HOSTILE = (

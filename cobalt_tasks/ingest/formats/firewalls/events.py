@@ -55,6 +55,7 @@ class Events(KnownLineFormat):
     """An event with two ends is a connection: its source spoke first. Events of one session are one; others are ignored."""
 
     is_traffic: ClassVar = True
+    keeps_times: ClassVar = True
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

@@ -29,6 +29,7 @@ class FirewallLog(KnownLineFormat):
     tool: ClassVar = "iptables"
     summary: ClassVar = "lines of the kernel's log by iptables, nftables and UFW, in syslog, dmesg or the journal"
     is_traffic: ClassVar = True
+    keeps_times: ClassVar = True
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

@@ -36,6 +36,7 @@ class PfsenseLog(KnownLineFormat):
     tool: ClassVar = "pfsense"
     summary: ClassVar = "lines of filterlog, also of OPNsense"
     is_traffic: ClassVar = True
+    keeps_times: ClassVar = True
 
     @classmethod
     def recognises(cls, line: bytes) -> bool:

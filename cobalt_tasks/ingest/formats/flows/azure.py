@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Final
 
 from cobalt_tasks.ingest import values
 from cobalt_tasks.ingest.batch import Batch, RefusedError
+from cobalt_tasks.ingest.formats import wrapped
 from cobalt_tasks.ingest.formats.flows import table
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
-from cobalt_tasks.ingest.formats.json_text import SEPARATORS, part, unwrapped
+from cobalt_tasks.ingest.formats.json_text import SEPARATORS, part
 
 Record = dict[str, Any]
 
@@ -76,8 +77,9 @@ class AzureFlowLog(JsonFormat):
         if line.strip(SEPARATORS + b"}"):
             super()._apart(line, reason, position, batch)
 
-    def _read(self, record: Record, line: bytes, position: int, batch: Batch) -> None:  # noqa: ARG002  # a flow is refused alone
-        flows = [flow for each in _records(unwrapped(record)) for flow in _flows(each)]
+    def _read(self, record: Record, line: bytes, position: int, batch: Batch, before: bytes = b"") -> None:  # noqa: ARG002  # a flow is refused alone, and has a time
+        objects = wrapped.objects(record, self.owns)
+        flows = [flow for inner, _ in objects for each in _records(inner) for flow in _flows(each)]
         for text, about in flows:
             try:
                 _add(text, about, batch)

@@ -18,6 +18,9 @@ from cobalt_tasks.ingest.formats.json_text import UNREADABLE, explain, is_spread
 from cobalt_tasks.ingest.formats.masscan import lines as masscan_lines
 from cobalt_tasks.ingest.formats.masscan.banner import from_code_points, is_open
 
+_BETWEEN: Final = (b"", b"}")
+"""What is left of a line that holds no record: the second is the end of an answer of Elasticsearch."""
+
 _SEPARATORS: Final = BLANK + b",[]"
 _BARE_KEY: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|([A-Za-z_]\w*)(?=\s*:)')
 _TRAILER: Final = re.compile(rb'\{\s*"?finished"?\s*:\s*1\s*\}')
@@ -97,7 +100,7 @@ class MasscanJson(KnownLineFormat):
                 self.parse(text, position + at, batch)
             return
         for line in data.split(b"\n"):
-            if stripped := line.strip(_SEPARATORS):
+            if (stripped := line.strip(_SEPARATORS)) not in _BETWEEN:
                 try:
                     self.line(stripped if stripped.startswith(b"{") else line, batch)
                 except RefusedError as refused:

@@ -19,13 +19,26 @@ _MOST: Final = 64
 
 
 class OpenVas(XmlElements):
-    """Elements are results, with host and port, and hosts with what was found out about them."""
+    """Elements are ports, results with host and port, and hosts with what was found out about them."""
 
     name: ClassVar = "openvas"
     family: ClassVar = "openvas"
     tool: ClassVar = "openvas"
     summary: ClassVar = "the XML report of OpenVAS and Greenbone: hosts, ports and CPE; no findings"
-    tag: ClassVar = b"result|host"
+    tag: ClassVar = b"result|host|port|scan_start"
+
+    def __init__(self) -> None:
+        """Start before the time of the scan."""
+        self._started: float | None = None
+
+    @property
+    def state(self) -> str | None:
+        """When the scan started, in epoch seconds."""
+        return None if self._started is None else str(self._started)
+
+    @state.setter
+    def state(self, text: str | None) -> None:
+        self._started = float(text) if text else None
 
     @classmethod
     def score(cls, sample: bytes) -> int:
@@ -33,16 +46,27 @@ class OpenVas(XmlElements):
         return 1000 * (_ROOT.search(sample) is not None and any(sign in sample for sign in _SIGNS))
 
     def element(self, element: ET.Element, batch: Batch) -> None:
-        """Read one result or one host, an `element`, into `batch`."""
-        if element.tag == "host":
+        """Read one port, one result or one host, an `element`, into `batch`."""
+        if element.tag == "scan_start":
+            self._started = _time(element.text)
+        elif element.tag == "host":
             self._host(element, batch)
-            return
-        host, port = element.find("host"), _PORT.match((element.findtext("port") or "").strip())
-        address = (host.text or "").strip() if host is not None else ""
-        if port is None:
+        else:
+            self._port(element, batch)
+
+    def _port(self, element: ET.Element, batch: Batch) -> None:
+        host = element.find("host")
+        is_result = element.tag == "result"
+        # The port stands before the host, in reports of old versions behind it.
+        words = (
+            element.findtext("port") if is_result else (element.text or "").strip() or (host is not None and host.tail)
+        )
+        port = _PORT.match((words or "").strip())
+        if port is None or (host is None and not is_result):
             batch.ignore()
             return
-        when = _time(element.findtext("modification_time") or element.findtext("creation_time"))
+        address = (host.text or "").strip() if host is not None else ""
+        when = _time(element.findtext("modification_time") or element.findtext("creation_time")) or self._started
         number, protocol = (port[1], port[2]) if port[1] else (port[3], port[4])
         batch.discover(
             Discovery(
@@ -60,7 +84,7 @@ class OpenVas(XmlElements):
             # A mention of a host inside another element.
             batch.ignore()
             return
-        when = _time(element.findtext("end") or element.findtext("start"))
+        when = _time(element.findtext("end") or element.findtext("start")) or self._started
         kept: dict[str, Any] = {}
         for each in element.iterfind("detail"):
             name, value = each.findtext("name") or "", (each.findtext("value") or "").strip()
@@ -95,4 +119,5 @@ def _service(address: str, text: str, when: float | None, batch: Batch) -> None:
 
 
 def _time(text: str | None) -> float | None:
-    return values.timestamp_or_none(text.strip() if text else None)
+    stripped = text.strip() if text else None
+    return values.timestamp_or_none(stripped) or values.asctime(stripped or "")
