@@ -12,7 +12,17 @@ _UNIX: Final = re.compile(
 )
 _WINDOWS: Final = re.compile(r"(TCP|UDP)\s+(\S+)\s+(\S+)(?:\s+([^\W\d]\w*))?(?:\s+(\d+))?(?:\s+\w+)?")
 _HEADERS: Final = (
-    *("Active ", "Proto ", "Aktive ", "Connexions ", "Conexiones ", "Connessioni ", "Protocol ", "Registered "),
+    *(
+        "Active ",
+        "Proto ",
+        "Proto/ID ",
+        "Aktive ",
+        "Connexions ",
+        "Conexiones ",
+        "Connessioni ",
+        "Protocol ",
+        "Registered ",
+    ),
     *("Address ", "Socket ", "TCP:", "UDP:", "SCTP:", "Local Address", "Tcpcb ", "-----"),
 )
 _OTHER: Final = re.compile(r"(?:unix|raw6?|icm\S*|kctl|kevt|stream|dgram|[0-9a-f]{8,16}\s+(?:stream|dgram|seqpac))")

@@ -31,8 +31,9 @@ def add(event: Record, batch: Batch, server: Server, when: float | None) -> None
             _tls(event[name], batch, server, when)
     if "http" in event:
         _http(event["http"], batch, server, when)
-    if "dns" in event:
-        _dns(event["dns"], batch, when)
+    for name in ("dns", "mdns"):
+        if name in event:
+            _dns(event[name], batch, when)
     if "ssh" in event:
         _ssh(event["ssh"], batch, server, when)
     if "dhcp" in event:

@@ -66,9 +66,10 @@ class TsharkFields(LineFormat):
         if not columns.names:
             raise RefusedError("no header before it: use -E header=y")
         cells = _cells(line.decode("utf-8", "replace"), columns.separator)
-        if len(cells) == len(columns.names) + 1 and columns.separator == _COMMA and packets.TIME in columns.names:
+        times = [at for at, name in enumerate(columns.names) if name in packets.TIMES]
+        if len(cells) == len(columns.names) + 1 and columns.separator == _COMMA and times:
             # The only comma of a time: tshark quotes nothing unless it is asked to.
-            at = columns.names.index(packets.TIME)
+            at = times[0]
             cells[at : at + 2] = [_COMMA.join(cells[at : at + 2])]
         if len(cells) != len(columns.names):
             raise RefusedError(f"{len(cells)} cells for {len(columns.names)} columns")
@@ -78,7 +79,7 @@ class TsharkFields(LineFormat):
 
 
 def _is_text(name: str) -> bool:
-    return name == packets.TIME or name.startswith(_COLUMN)
+    return name in packets.TIMES or name.startswith(_COLUMN)
 
 
 def _with_columns(fields: packets.Fields) -> packets.Fields:

@@ -14,7 +14,9 @@ Fields = dict[str, list[str]]
 """The values of each field, by its name with underscores instead of dots; several layers have several."""
 
 ADDRESSES: Final = frozenset({"ip_src", "ip_dst", "ipv6_src", "ipv6_dst", "ip_addr", "ipv6_addr"})
-TIME: Final = "frame_time"
+TIMES: Final = ("frame_time", "frame_time_utc")
+"""For people: in the zone of who looks, and in UTC (since 4.2)."""
+
 _DATE: Final = re.compile(
     r"([A-Z][a-z]{2}) +(\d{1,2}), (\d{4}) (\d\d:\d\d:\d\d)(\.\d{1,9})?(?: ([A-Za-z+-][\w :()+-]{0,63}))?", re.ASCII
 )
@@ -98,8 +100,8 @@ def _with_ends(fields: Fields) -> Fields:
 
 
 def _time(fields: Fields) -> float | None:
-    """Return when a packet was captured, in epoch seconds; `frame.time` is for people, with a zone."""
-    written = _first(fields, TIME)
+    """Return when a packet was captured, in epoch seconds."""
+    written = _first(fields, *TIMES)
     if "frame_time_epoch" not in fields and written is not None and (found := _DATE.fullmatch(written.strip())):
         second = local_time(" ".join(found.group(1, 2, 3, 4)), "%b %d %Y %H:%M:%S", found[6] or "")
         return None if second is None else second + float(found[5] or 0)

@@ -74,7 +74,7 @@ def fields_of(time: str, source: str, target: str, protocol: str, info: str) -> 
         for flag in (ports[3] or "").lower().split(", "):
             fields[f"tcp_flags_{flag}"] = ["1"]
     if " " in time:
-        fields[packets.TIME] = [time]
+        fields[packets.TIMES[0]] = [time]
     elif _SECONDS.fullmatch(time) and float(time) > _EPOCH:
         fields["frame_time_epoch"] = [time]
     return fields

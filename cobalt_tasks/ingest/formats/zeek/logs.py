@@ -34,7 +34,7 @@ _TCP: Final = frozenset({
     *("ssl", "http", "ssh", "ftp", "smtp", "rdp", "irc", "mysql", "mqtt_connect", "mqtt_publish", "mqtt_subscribe"),
     *("socks", "smb_files", "smb_mapping", "dce_rpc", "ntlm", "rfb", "modbus", "dnp3", "ldap_search", "postgresql"),
     *("redis", "smb", "ldap", "opcua", "s7comm", "cotp", "enip", "cip", "iso", "telnet", "login", "http2", "pop3", "imap"),
-    *("xmpp", "gssapi", "finger", "ge", "omron", "spicy"),
+    *("xmpp", "gssapi", "finger", "ge", "omron", "spicy", "websocket"),
 })  # fmt: skip
 """The same, of what runs on TCP."""
 

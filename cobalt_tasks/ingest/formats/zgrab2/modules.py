@@ -61,12 +61,12 @@ class Zgrab2(JsonFormat):
         if not isinstance(modules, dict) or not modules:
             raise RefusedError("data holds no module")
         read = [self._module(address, name, said, record) for name, said in modules.items()]
-        for module, found in read:
+        for result, found in read:
             if found is None:
                 batch.ignore()
                 continue
             batch.discover(found)
-            self._facts(module, found, batch)
+            self._facts(result, found, batch)
         times = [found.observed_at for _, found in read if found is not None and found.observed_at is not None]
         batch.name(address, record.get("domain"), self.tool, max(times, default=None))
 
@@ -76,11 +76,11 @@ class Zgrab2(JsonFormat):
         name: str,
         said: Any,
         record: dict[str, Any],
-    ) -> tuple[dict[str, Any], Discovery | None]:
+    ) -> tuple[Any, Discovery | None]:
         status = part(said, "status")
         if not isinstance(status, str) or status not in _ANSWERED | _UNANSWERED:
             raise RefusedError(f"status of {name[:32]} is none: {str(status)[:32]!r}")
-        result = part(said, "result")
+        result = results.own(part(said, "result"))
         protocol = part(said, "protocol")
         service = protocol if isinstance(protocol, str) and protocol else name
         url_service, url_port = results.url(result)
@@ -95,11 +95,11 @@ class Zgrab2(JsonFormat):
         number = values.port(next((each for each in given if each is not None), None), "port")
         when = values.timestamp(part(said, "timestamp") or record.get("timestamp"))
         if status in _UNANSWERED:
-            return said, None
+            return result, None
         # A module that succeeded names the service, whether it has words to show for it or not.
         banner = results.banner(service, result) or (b"" if status == "success" else None)
         product, version = results.software(service, result)
-        return said, Discovery(
+        return result, Discovery(
             address=address,
             protocol="udp" if service in UDP else "tcp",
             port=number,
@@ -111,18 +111,14 @@ class Zgrab2(JsonFormat):
             details=results.details(result),
         )
 
-    def _facts(self, module: dict[str, Any], found: Discovery, batch: Batch) -> None:
-        result = part(module, "result")
+    def _facts(self, result: Any, found: Discovery, batch: Batch) -> None:
         for path in _CERTIFICATES:
             if isinstance(encoded := part(result, *path), str):
                 batch.certificate(
                     found.address, found.protocol, found.port, base64_or_nothing(encoded), found.observed_at
                 )
-        redirects = part(result, "redirect_response_chain")
-        responses = [part(result, "response"), *(redirects if isinstance(redirects, list) else [])]
-        for response in responses:
-            for location in _list(part(response, "headers", "location")):
-                batch.name(found.address, host_of(location), "redirect", found.observed_at)
+        for location in _list(part(result, "response", "headers", "location")):
+            batch.name(found.address, host_of(location), "redirect", found.observed_at)
 
 
 def _list(value: Any) -> list[Any]:

@@ -34,6 +34,16 @@ _LARGE: Final = frozenset(
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LONGEST: Final = 16 * 1024
 _LONGEST_WORD: Final = 128
+_MOST: Final = 32
+
+
+def own(result: Any) -> Any:
+    """Return a result whose response is the one of the port itself: at the end of redirects another host may have answered."""
+    chain = part(result, "redirect_response_chain")
+    if not isinstance(chain, list) or not chain:
+        return result
+    first, *others = chain
+    return {**result, "response": first, "redirect_response_chain": [*others, result.get("response")]}
 
 
 def banner(service: str, result: Any) -> bytes | None:
@@ -90,8 +100,7 @@ def url(result: Any) -> tuple[str | None, int | None]:
         return None, None
     port = host.rpartition(":")[2] if isinstance(host, str) and ":" in host.rpartition("]")[2] else ""
     number = int(port) if port.isascii() and port.isdigit() and len(port) <= 5 else _DEFAULT_PORTS[scheme]  # noqa: PLR2004
-    # What was met at the end of a redirect is no answer of this port.
-    return (scheme, number) if not part(result, "redirect_response_chain") else (None, None)
+    return scheme, number
 
 
 def details(result: Any) -> str | None:
@@ -116,6 +125,8 @@ def _small(value: Any, depth: int) -> Any:
             return None
         inner = {name: _small(each, depth + 1) for name, each in value.items() if name not in _LARGE | {"request"}}
         return {name: each for name, each in inner.items() if each not in (None, "", [], {})}
+    if isinstance(value, list):
+        value = [_small(each, depth + 1) for each in value[:_MOST]]
     return values.bounded(value, depth)
 
 

@@ -1,0 +1,98 @@
+"""Siblings of published inputs: what a neighbour of a known form holds is read as well."""
+
+import json
+
+import pytest
+
+from tests.support.reading import about, connections, details, lines, names, ports, read, services
+from tests.support.rows import connection_rows
+
+STARTED = 1_759_999_999
+
+
+@pytest.mark.parametrize("written", ["2025-10-09T08:53:19.5Z", "Oct  9, 2025 08:53:19.500000000 UTC"])
+def test_the_time_in_utc_that_tshark_writes(written: str) -> None:
+    """`frame.time_utc` is a time, whose comma is no separator.
+
+    Break: `TIMES` in tshark/packets.py.
+    """
+    for separator in ("\t", ","):
+        columns = ("frame.time_utc", "ip.src", "ip.dst", "tcp.dstport")
+        rows = (columns, (written, "192.0.2.2", "203.0.113.80", "443"))
+        batch = read("".join(separator.join(row) + "\n" for row in rows), "tshark-fields")
+        assert [row[1] for row in connection_rows(batch)] == [STARTED + 0.5]
+        assert batch.rejects == []
+
+
+def test_what_answers_at_the_end_of_redirects_is_another_port() -> None:
+    """The port's own answer is the first: its product, its names; the page behind it is kept in the details.
+
+    Break: `own` in zgrab2/results.py.
+    """
+    first = {
+        "status_line": "301 Moved Permanently",
+        "status_code": 301,
+        "headers": {"server": ["nginx/1.18.0"], "location": ["https://www.example.net/"]},
+        "request": {"url": {"scheme": "http", "host": "192.0.2.10", "path": "/"}},
+    }
+    last = {
+        "status_line": "200 OK",
+        "status_code": 200,
+        "headers": {"server": ["cloudflare"], "location": ["https://third.example.net/"]},
+        "request": {"url": {"scheme": "https", "host": "www.example.net:8443", "path": "/"}},
+    }
+    said = {"status": "success", "protocol": "http", "result": {"response": last, "redirect_response_chain": [first]}}
+    batch = read(lines({"ip": "192.0.2.10", "data": {"http": said}}), "zgrab2")
+    assert services(batch) == {("192.0.2.10", 80): ("http", "nginx", "1.18.0")}
+    assert names(batch) == {("192.0.2.10", "www.example.net")}
+    assert "cloudflare" in json.dumps(about(batch))
+
+
+def test_answers_of_mdns_name_addresses() -> None:
+    """Suricata 8 has them as events of their own.
+
+    Break: `mdns` in suricata/facts.py.
+    """
+    event = {
+        "timestamp": "2026-05-12T10:00:00.000000+0000",
+        "flow_id": 3,
+        "event_type": "mdns",
+        "src_ip": "192.0.2.88",
+        "src_port": 5353,
+        "dest_ip": "224.0.0.251",
+        "dest_port": 5353,
+        "proto": "UDP",
+        "mdns": {"type": "response", "answers": [{"rrname": "printer.local", "rrtype": "A", "rdata": "192.0.2.88"}]},
+    }
+    batch = read(lines(event), "suricata-eve")
+    assert names(batch) == {("192.0.2.88", "printer.local")}
+    assert connections(batch) == [("192.0.2.88", 5353, "224.0.0.251", 5353, "udp")]
+
+
+def test_the_second_table_of_macos_has_a_header_too() -> None:
+    """`netstat -an` prints Multipath's below the first.
+
+    Break: `_HEADERS` in sockets/netstat.py.
+    """
+    batch = read(
+        "Active Internet connections (including servers)\n"
+        "Proto Recv-Q Send-Q  Local Address          Foreign Address        (state)    \n"
+        "tcp4       0      0  192.0.2.5.62077        203.0.113.80.443       ESTABLISHED\n"
+        "Active Multipath Internet connections\n"
+        "Proto/ID  Flags      Local Address          Foreign Address        (state)    \n",
+        "netstat",
+    )
+    assert connections(batch) == [("192.0.2.5", 62077, "203.0.113.80", 443, "tcp")]
+    assert batch.rejects == []
+
+
+def test_websockets_of_zeek_run_on_tcp() -> None:
+    """The log has no column for the protocol.
+
+    Break: `_TCP` in zeek/logs.py.
+    """
+    ends = {"id.orig_h": "192.0.2.2", "id.orig_p": 50000, "id.resp_h": "203.0.113.80", "id.resp_p": 80}
+    batch = read(lines({"_path": "websocket", "ts": 1.5, "uid": "C1", **ends, "host": "www.example.com"}), "zeek-json")
+    assert connections(batch) == [("192.0.2.2", 50000, "203.0.113.80", 80, "tcp")]
+    assert details(batch)[0]["host"] == "www.example.com"
+    assert ports(batch) == []
