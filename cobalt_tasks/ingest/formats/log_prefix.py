@@ -45,7 +45,7 @@ class Prefix:
     """
 
     def __init__(self, data: bytes, *, keeps_times: bool) -> None:
-        """Look at the first lines.
+        """Learn it from the first lines.
 
         data: the lines; keeps_times: whether a time of syslog is a part of the line, for a format that reads it.
         """

@@ -79,14 +79,14 @@ def plain(sample: bytes, arrived_at: float, *, keeps_times: bool) -> bytes:
 
 
 def time_before(prefix: bytes, arrived_at: float) -> float | None:
-    """Return the time in a `prefix` of a line, in epoch seconds, None if there is none; `arrived_at` is in epoch seconds."""
+    """Return the time in a `prefix` of a line, in epoch seconds, None if it has no time; `arrived_at` is in epoch seconds."""
     return Prefix(prefix, keeps_times=False).cut(prefix, arrived_at)[1] if prefix else None
 
 
 def objects(record: Record, owns: Owns) -> list[tuple[Record, float | None]]:
     """Return the objects of a format in the object of a log shipper, and when each was written: the record itself where it is none.
 
-    record: the object; owns: tells whether an object is surely of the format.
+    record: the object; owns: whether an object is surely of the format.
     """
     if record.keys().isdisjoint(_WRAPPERS):
         return [(record, None)]
@@ -124,7 +124,7 @@ def _texts(line: bytes, prefix: Prefix, arrived_at: float) -> Texts:
 def _find(record: Record, owns: Owns | None, when: float | None, depth: int) -> list[tuple[Any, float | None]]:
     """Return what the object of a log shipper holds, and when each was written.
 
-    record: the object; owns: tells which objects are looked for, None for texts; when: epoch seconds, from what is around
+    record: the object; owns: whether an object is one that is looked for, None for texts; when: epoch seconds, from what is around
     it; depth: how deep it lies.
     """
     if owns is not None and owns(record):

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cobalt_tasks.ingest import values
 from tests.support.reading import about, connections, details, lines, names, ports, read, services
 from tests.support.rows import connection_rows
 
@@ -96,3 +97,36 @@ def test_websockets_of_zeek_run_on_tcp() -> None:
     assert connections(batch) == [("192.0.2.2", 50000, "203.0.113.80", 80, "tcp")]
     assert details(batch)[0]["host"] == "www.example.com"
     assert ports(batch) == []
+
+
+OPENVAS_OLD = """<get_reports_response status="200"><report id="a" format_id="b" extension="xml" content_type="text/xml"><report id="a">
+<scan_start>Thu Apr  7 16:04:40 2011</scan_start>
+<ports start="1" max="-1"><port><host>192.0.2.10</host>general/tcp<threat>High</threat></port>
+<port><host>192.0.2.10</host>ssh (22/tcp)<threat>Low</threat></port></ports>
+<results start="1" max="-1"><result id="x"><host>192.0.2.10</host><port>www (80/tcp)</port><nvt oid="1"/></result></results>
+</report></report></get_reports_response>
+"""
+OPENVAS_NEW = """<report id="a" format_id="b" extension="xml" content_type="text/xml"><report id="a"><gmp><version>22.4</version></gmp>
+<scan_start>2024-05-02T10:00:10Z</scan_start><ports start="1" max="-1"><count>2</count>
+<port>443/tcp<host>192.0.2.10</host><severity>5.0</severity><threat>Medium</threat></port>
+<port>general/tcp<host>192.0.2.10</host><severity>2.6</severity><threat>Low</threat></port></ports></report></report>
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "started"),
+    [
+        (OPENVAS_OLD, [("192.0.2.10", "tcp", 22), ("192.0.2.10", "tcp", 80)], "Thu Apr  7 16:04:40 2011"),
+        (OPENVAS_NEW, [("192.0.2.10", "tcp", 443)], "2024-05-02T10:00:10Z"),
+    ],
+)
+def test_ports_of_openvas_without_results(text: str, expected: list[tuple[str, str, int]], started: str) -> None:
+    """The list of ports of a report has all that were open, since the scan started; `general` is none.
+
+    Break: the tag `port`, or `_started` in reports/openvas.py.
+    """
+    batch = read(text, "openvas")
+    assert ports(batch) == expected
+    when = values.asctime(started) or values.timestamp(started)
+    assert {row[5] for row in batch.discoveries} == {when}
+    assert batch.rejects == []
