@@ -29,19 +29,20 @@ SCRIPTS = {
 """The script of each target."""
 
 
-def run(name: str, seconds: int) -> bool:
-    """Run one target on the beginnings of the samples that are its own; tell whether it held."""
+def run(name: str, seconds: int, seed: int) -> bool:
+    """Run one target on the beginnings of the samples that are its own; return whether it held. seed: 0 for one of chance."""
     with tempfile.TemporaryDirectory(prefix="cobalt-fuzz-") as corpus:
         for number, sample in enumerate(path for path in SAMPLES.glob("*/*") if path.is_file()):
             data = sample.read_bytes()
             if (found := recognise(data)) and found.name == name:
                 (Path(corpus) / str(number)).write_bytes(data[:_TRIM])
-        for seed in SEEDS.iterdir() if name == "recognise" else [SEEDS / name]:
-            if seed.exists():
-                shutil.copy(seed, corpus)
+        for input_ in SEEDS.iterdir() if name == "recognise" else [SEEDS / name]:
+            if input_.exists():
+                shutil.copy(input_, corpus)
         command = [sys.executable, str(HERE / SCRIPTS[name]), name.removeprefix("protocol:"), corpus]
         limits = [
             f"-max_total_time={seconds}",
+            f"-seed={seed}",
             "-timeout=10",
             "-rss_limit_mb=2048",
             f"-artifact_prefix={corpus}/found-",
@@ -62,13 +63,15 @@ def run(name: str, seconds: int) -> bool:
 
 
 def main() -> None:
-    """Run all, or those named after the number of seconds; `--minutes N` shares so many minutes among them."""
+    """Run all, or those named after the number of seconds; `--minutes N` shares so many minutes among them, and tries the
+    same inputs each time: a change is not to fail for what chance found in another file.
+    """
     share = sys.argv[1] == "--minutes"
     names = sys.argv[3 if share else 2 :] or list(SCRIPTS)
     processors = os.cpu_count() or 1
     seconds = max(1, int(float(sys.argv[2]) * 60 * processors / len(names)) - START) if share else int(sys.argv[1])
     with ThreadPoolExecutor(processors) as pool:
-        held = list(pool.map(lambda name: run(name, seconds), names))
+        held = list(pool.map(lambda name: run(name, seconds, seed=int(share)), names))
     sys.exit(not all(held))
 
 
