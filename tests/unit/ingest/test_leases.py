@@ -56,6 +56,13 @@ def test_times_of_iscs_other_form() -> None:
     assert "ends" not in about(batch)[0]
 
 
+@pytest.mark.parametrize("date", ["1012/12/19", "0001/01/01", "2024/13/19"])
+def test_a_date_that_no_lease_has_is_no_time(date: str) -> None:
+    """A time before 1970, or of no calendar, is left out, and the rest is read. Break: the bounds in isc._seconds."""
+    batch = read(ISC.replace("cltt 4 2024/12/19", f"cltt 4 {date}").replace("starts 4 2024/12/19", f"starts 4 {date}"))
+    assert hosts(batch) == [("192.168.1.20", MAC, NOW)]
+
+
 def test_addresses_of_one_client_of_ipv6() -> None:
     """One association has several; its name may have any bytes, also braces."""
     batch = read(

@@ -122,6 +122,7 @@ def _seconds(date: str, epoch: str) -> float | None:
     if epoch:
         return values.timestamp_or_none(epoch)
     try:
-        return datetime.strptime(" ".join(date.split()), "%Y/%m/%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+        seconds = datetime.strptime(" ".join(date.split()), "%Y/%m/%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
     except ValueError:
         return None
+    return values.timestamp_or_none(seconds)
