@@ -85,6 +85,15 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
         "it is a table of neighbours, which is not read; arp-scan -l | cobalt ingest - has the same hosts",
     ),
     (
+        re.compile(rb"https?://\S+ \[[^\]]*\]|\S+ \[(?:A|AAAA|CNAME|PTR|MX|NS|TXT)\] \[|\S+:\d+ \[(?:tls|ssl)\d"),
+        "it is the text for people of httpx, dnsx or tlsx; use their other form: -json",
+    ),
+    (
+        re.compile(rb"\[[\w:.-]+\] \[\w+\] \[(?:info|low|medium|high|critical|unknown)\] "),
+        "it is nuclei's text for people; use its other form: nuclei -jsonl",
+    ),
+    (re.compile(rb"p\d+$"), "it is lsof's form for programs (-F); use its table: lsof -nP -i"),
+    (
         re.compile(rb"StartTime +Flgs +Proto"),
         "it is argus's text for people; use its other form: ra -n -r FILE -c , | cobalt ingest -",
     ),
@@ -106,6 +115,7 @@ _LINES: Final[Sequence[tuple[re.Pattern[bytes], str]]] = (
     ),
     (re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----"), "certificates alone name no host; tlsx -json has both"),
 )
+_COLOUR: Final = re.compile(rb"\x1b\[[0-9;]*[A-Za-z]")
 _MOST_LINES: Final = 20
 _MOST_BYTES: Final = 64 * 1024
 
@@ -116,7 +126,8 @@ def advice(sample: bytes) -> str | None:
     for starts, message in _STARTS:
         if sample.startswith(starts) or stripped.startswith(starts):
             return message
-    lines = [line.strip() for line in sample[:_MOST_BYTES].split(b"\n", _MOST_LINES)[:_MOST_LINES] if line.strip()]
+    plain = _COLOUR.sub(b"", sample[:_MOST_BYTES])
+    lines = [line.strip() for line in plain.split(b"\n", _MOST_LINES)[:_MOST_LINES] if line.strip()]
     for pattern, message in _LINES:
         if any(pattern.match(line) for line in lines):
             return message

@@ -28,12 +28,13 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "port": ("port", "port number", "portnumber", "portid", "port id", "open port"),
     "protocol": ("protocol", "proto", "transport", "port protocol", "transport protocol"),
-    "service": ("service", "service name", "servicename"),
+    "service": ("service", "service name", "servicename", "scheme"),
     "product": ("product", "service product", "software"),
     "version": ("version", "service version", "software version", "product version"),
     "banner": ("banner", "service banner"),
+    "server": ("webserver", "web server", "server", "server header"),
     "state": ("state", "port state", "status", "port status"),
-    "name": ("hostname", "host name", "fqdn", "dns", "dns name", "domain", "host"),
+    "name": ("hostname", "host name", "fqdn", "dns", "dns name", "domain", "host", "input"),
     "mac": ("mac", "mac address", "macaddress"),
     "time": ("timestamp", "time", "date", "last seen", "lastseen", "seen", "scan time", "scan date"),
 }
@@ -91,6 +92,10 @@ class PortTable(CsvTable):
         when = values.timestamp_or_none(cells.get("time"))
         service, product, version = (cells.get(each) or None for each in ("service", "product", "version"))
         banner = cells.get("banner") or " ".join(each for each in (product, version) if each)
+        if server := cells.get("server"):
+            # The words of a web server, as httpx has them.
+            banner = banner or f"HTTP/1.1 200\r\nServer: {server}\r\n\r\n"
+            service = service or "http"
         if version and not product:
             # `OpenSSH 8.2` in one column.
             product, version, _ = version_parts(version)

@@ -62,6 +62,11 @@ def test_utf_16_without_a_mark(order: str) -> None:
         (b"#Version: 1.5\n#Software: Microsoft Windows Firewall\n", "pfSense"),
         (b"  sl  local_address rem_address   st\n   0: 0100007F:1F90 00000000:0000 0A\n", "ss -tunap"),
         (b'{"records":[{"flowTuples":["1542110377,10.0.0.4,13.67.143.118,44931,443,T,O,A,B"]}]}\n', "not recognised"),
+        (b"https://www.example.com \x1b[35m[\x1b[0m200\x1b[35m]\x1b[0m [Hi] [nginx]\n", "-json"),
+        (b"www.example.com [A] [203.0.113.80]\n", "-json"),
+        (b"www.example.com:443 [tls13] [TLS_AES_128_GCM_SHA256]\n", "-json"),
+        (b'[ssh-auth] [javascript] [info] 192.0.2.10:22 ["publickey"]\n', "-jsonl"),
+        (b"p700\ncsshd\nf3\nPTCP\nn*:22\nTST=LISTEN\n", "lsof -nP -i"),
         (b"1760000000.3\tCMdzit1AMNsmfAIiQc\t192.0.2.2\t5\t192.0.2.3\t4\ttcp\n", "zeek-cut -c"),
     ],
 )

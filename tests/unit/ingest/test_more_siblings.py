@@ -130,3 +130,60 @@ def test_ports_of_openvas_without_results(text: str, expected: list[tuple[str, s
     when = values.asctime(started) or values.timestamp(started)
     assert {row[5] for row in batch.discoveries} == {when}
     assert batch.rejects == []
+
+
+def test_what_httpx_has_in_csv() -> None:
+    """The web server of a table is a banner: its product and version are told from it, and the scheme names the service.
+
+    Break: `server` in port_table.py.
+    """
+    head = "timestamp,port,url,input,title,scheme,webserver,status_code,host\n"
+    row = "2026-05-12T10:00:00Z,443,https://www.example.com,www.example.com,Hi,https,nginx/1.18.0,200,192.0.2.10\n"
+    batch = read(head + row, "csv")
+    assert services(batch) == {("192.0.2.10", 443): ("https", "nginx", "1.18.0")}
+    assert names(batch) == {("192.0.2.10", "www.example.com")}
+
+
+def test_what_nmap_finds_of_protocols_in_the_grepable_form() -> None:
+    """-sO has no line of ports: it was taken for the form for people, and nothing came of it.
+
+    Break: `_GREPABLE` in nmap/normal.py.
+    """
+    batch = read(
+        "# Nmap 7.94 scan initiated Mon Nov 16 20:32:13 2020 as: nmap -sO -oG - 192.0.2.10\n"
+        "Host: 192.0.2.10 ()\tProtocols: 1/open//icmp/, 6/open//tcp/\tIgnored State: closed (254)\n"
+        "# Nmap done at Mon Nov 16 20:33:13 2020 -- 1 IP address (1 host up) scanned in 60.00 seconds\n",
+        "nmap-grepable",
+    )
+    assert about(batch) == [{"protocols": ["icmp", "tcp"]}]
+
+
+def test_words_of_tshark_above_the_transport() -> None:
+    """A name in them is the server's, and they are kept.
+
+    Break: `_SNI` in tshark/text.py.
+    """
+    batch = read(
+        "    1 2026-05-12 10:00:00.5  192.0.2.2 \u2192 203.0.113.80 TLSv1.2 583 Client Hello (SNI=www.example.com)\n"
+        "    2 2026-05-12 10:00:00.6  192.0.2.2 \u2192 192.0.2.53 DNS 75 Standard query 0x1234 A www.example.com\n",
+        "tshark-text",
+    )
+    assert names(batch) == {("203.0.113.80", "www.example.com")}
+    assert [each["_ws_col_info"] for each in details(batch)] == [
+        "Client Hello (SNI=www.example.com)",
+        "Standard query 0x1234 A www.example.com",
+    ]
+
+
+def test_the_name_that_a_user_of_nessus_gave() -> None:
+    """A target that was named is a name of its address.
+
+    Break: the last name in reports/nessus.py.
+    """
+    tags = '<tag name="host-ip">192.0.2.10</tag>'
+    batch = read(
+        '<NessusClientData_v2><Report name="x"><ReportHost name="www.example.com">'
+        f"<HostProperties>{tags}</HostProperties></ReportHost></Report></NessusClientData_v2>",
+        "nessus",
+    )
+    assert names(batch) == {("192.0.2.10", "www.example.com")}

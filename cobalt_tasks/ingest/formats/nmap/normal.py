@@ -21,7 +21,7 @@ _STARTS: Final = re.compile(
 )
 _DONE: Final = re.compile(rb"(?m)^(?:# )?Nmap (?:done|finished|run completed)(?: at|:| --).*\n")
 _ENDED: Final = re.compile(r"(?:# )?Nmap (?:done|finished|run completed)(?: at|:| --) ")
-_GREPABLE: Final = re.compile(rb"Host: \S+(?: \([^)\n]*\))?\s+(?:Ports|Status): ")
+_GREPABLE: Final = re.compile(rb"Host: \S+(?: \([^)\n]*\))?\s+(?:Ports|Protocols|Status): ")
 _ONLY_CLOSED: Final = re.compile(
     r"Not shown: \d+ closed (?:\w+ )?ports(?: \([^)]*\))?$|All \d+ scanned ports on .* are closed"
 )

@@ -62,6 +62,8 @@ class Nessus(XmlElements):
             self._port(address, port, protocol, when, items, batch)
         for name in ("host-fqdn", "host-rdns"):
             batch.name(address, about.get(name), "ptr", when)
+        # What the user named, where that is no address.
+        batch.name(address, element.get("name"), self.tool, when)
         for mac in about.get("mac-address", "").split()[:1]:
             batch.hardware(address, mac, None, when)
 

@@ -18,6 +18,7 @@ _PORTS: Final = re.compile(rf"(?:\[[^\]]*\] )*(\d+) +(?:{_ARROW}|>) +(\d+)(?: \[
 _COLUMNS: Final = ["No.", "Time", "Source", "Destination", "Protocol", "Length", "Info"]
 _TIME: Final = re.compile(r"\d+\.\d+|[\d-]+ [\d:.]+")
 _SECONDS: Final = re.compile(r"\d{1,12}\.\d{1,9}", re.ASCII)
+_SNI: Final = re.compile(r"\(SNI=([^\s)]{1,253})\)")
 _TRANSPORTS: Final = frozenset({"tcp", "udp", "sctp"})
 _NUMBERS: Final = {"tcp": "6", "udp": "17", "sctp": "132", "icmp": "1", "icmpv6": "58"}
 _EPOCH: Final = 1e8
@@ -62,6 +63,8 @@ def fields_of(time: str, source: str, target: str, protocol: str, info: str) -> 
     """
     family = "ipv6" if ":" in source else "ip"
     fields: packets.Fields = {f"{family}_src": [source], f"{family}_dst": [target], "_ws_col_protocol": [protocol]}
+    if named := _SNI.search(info):
+        fields["tls_handshake_extensions_server_name"] = [named[1]]
     name = protocol.lower()
     ports = _PORTS.match(info)
     if ports and name not in _NUMBERS:
@@ -69,6 +72,9 @@ def fields_of(time: str, source: str, target: str, protocol: str, info: str) -> 
         name = "tcp" if "Seq=" in info else "udp"
     if name in _NUMBERS:
         fields["ip_proto"] = [_NUMBERS[name]]
+    if info and name not in _TRANSPORTS:
+        # Words about what is above the transport; those about packets of TCP differ in each.
+        fields["_ws_col_info"] = [info]
     if ports and name in _TRANSPORTS:
         fields[f"{name}_srcport"], fields[f"{name}_dstport"] = [ports[1]], [ports[2]]
         for flag in (ports[3] or "").lower().split(", "):
