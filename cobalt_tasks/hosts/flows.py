@@ -167,10 +167,13 @@ def _site_and_peer(source: str, target: str, sites: dict[str, str], public: set[
 
 
 def _countries(connection: Connection, addresses: list[str]) -> dict[str, str]:
+    if not addresses:
+        return {}
+    # Without a condition on the country: PostgreSQL would look for it in the whole index of countries.
     chosen = select(locations.c.address, locations.c.country_code).where(
-        one_of(connection, locations.c.address, addresses), locations.c.country_code.is_not(None)
+        one_of(connection, locations.c.address, addresses)
     )
-    return {row.address: row.country_code for row in connection.execute(chosen)} if addresses else {}
+    return {row.address: row.country_code for row in connection.execute(chosen) if row.country_code is not None}
 
 
 def _add(connection: Connection, before: int, upto: int, sums: Sums) -> None:

@@ -88,10 +88,10 @@ def _write(connection: Connection, found: dict[Pair, None]) -> int:
     """Write the countries that are new to a site, of (site, peer)."""
     peers = sorted({peer for _, peer in found})
     columns = (locations.c.address, locations.c.country_code, locations.c.country_name)
-    chosen = select(*columns).where(
-        one_of(connection, locations.c.address, peers), locations.c.country_code.is_not(None)
-    )
-    places = {row.address: row for row in connection.execute(chosen)} if peers else {}
+    # Without a condition on the country: PostgreSQL would look for it in the whole index of countries.
+    chosen = select(*columns).where(one_of(connection, locations.c.address, peers))
+    found_places = connection.execute(chosen) if peers else ()
+    places = {row.address: row for row in found_places if row.country_code is not None}
     kind, now = ChangeKind.PEER_COUNTRY_NEW, time.time()
     new = []
     for site, peer in sorted(found):
