@@ -9,7 +9,7 @@ from cobalt_tasks.db import connection_ids
 from cobalt_tasks.db.tables import locations, observations, scores
 from cobalt_tasks.hosts import stats
 
-_LOOKED_THROUGH = 50_000
+_LOOKED_THROUGH = 20_000
 _RADIUS_KM = 50
 _ZONES = 10
 _COUNTRIES_SHOWN = 3
@@ -32,7 +32,7 @@ class Zone(Struct, frozen=True, kw_only=True):
 def zones(connection: Connection, since: float, limit: int = _ZONES) -> list[Zone]:
     """Return up to `limit` zones of connections that arrived after `since` (epoch seconds), highest score first.
 
-    A host without any finding makes no zone, one on the equator or the prime meridian does. At most the newest 50,000
+    A host without any finding makes no zone, one on the equator or the prime meridian does. At most the newest 20,000
     connections are looked at.
     """
     newest = connection.execute(select(func.max(observations.c.id))).scalar()
