@@ -65,6 +65,11 @@ class _Grepable(KnownLineFormat):
         """Recognise the comment that the tool writes first, or a line as it writes them."""
         return cls.comment.match(line) is not None or cls.sign.match(line) is not None
 
+    @classmethod
+    def is_whole(cls, tail: bytes) -> bool:
+        """Return whether `tail`, the last bytes of the input, has the tool's last comment."""
+        return _DONE.match(tail.rstrip().rpartition(b"\n")[2]) is not None
+
     def line(self, line: bytes, batch: Batch) -> None:
         """Read one host's line."""
         if line.startswith(b"#"):
@@ -193,11 +198,6 @@ class MasscanGrepable(_Grepable):
     sign: ClassVar = re.compile(rb"Timestamp: \d+\tHost: |Host: \S+ \(\)\tPort(?:: |s: \d+/\w+/\w+//[^/]*//$)")
     """Old versions have no time stamp; nmap's entries end in one slash more."""
 
-    @classmethod
-    def is_whole(cls, tail: bytes) -> bool:
-        """Return whether `tail`, the last bytes of the input, has masscan's last comment."""
-        return _DONE.match(tail.rstrip().rpartition(b"\n")[2]) is not None
-
 
 class NmapGrepable(_Grepable):
     """Written by nmap -oG."""
@@ -208,11 +208,6 @@ class NmapGrepable(_Grepable):
     summary: ClassVar = "-oG"
     comment: ClassVar = re.compile(rb"# Nmap \S+ scan initiated .*-o[GA]")
     sign: ClassVar = re.compile(rb"Host: \S+(?: \([^)]*\))?\s+(?:Ports|Protocols|Status): ")
-
-    @classmethod
-    def is_whole(cls, tail: bytes) -> bool:
-        """Return whether `tail`, the last bytes of the input, has nmap's last comment."""
-        return _DONE.match(tail.rstrip().rpartition(b"\n")[2]) is not None
 
     def covered(self, address: str, when: float | None, rest: bytes, batch: Batch) -> None:
         """Note a host with its ports: `address`, `when` (epoch seconds or None), `rest` of its line, in `batch`."""
