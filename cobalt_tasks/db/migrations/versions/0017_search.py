@@ -38,6 +38,7 @@ FOLDED = (
     ("certificates", "issuer"),
     ("observations", "process"),
 )
+# As db/tables/search.py has them for new ledgers: what a migration does must not change with the tables.
 FTS = (
     (
         "CREATE VIRTUAL TABLE search_index USING fts5(body, content='search_texts', content_rowid='id', "
