@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
-WHOLE: Final = 94.0
+WHOLE: Final = 94.5
 """The least percent of lines and branches of the whole program."""
 BRANCHES: Final[Mapping[str, float]] = {
     "cobalt_tasks/jobs": 96.5,
-    "cobalt_tasks/ingest": 94.0,
+    "cobalt_tasks/ingest": 94.8,
     "cobalt_tasks/core/addresses.py": 100.0,
     "cobalt_tasks/core/special_networks.py": 100.0,
     "cobalt_tasks/core/own_networks.py": 100.0,
