@@ -125,12 +125,11 @@ def collect(database: Database, settings: Settings) -> SystemStatus:
         DatabaseUnavailableError: the database does not answer.
 
     """
-    # Workers answer while the ledger is read, and PostgreSQL counts beside: of the three, people wait for the slowest.
-    with ThreadPoolExecutor(2, thread_name_prefix="status") as threads:
-        asked = threads.submit(ask_live, settings, wait_for_all=False)
-        counted = threads.submit(count, database)
-        ledger = health.read_ledger(database)
-    live, counts = asked.result(), counted.result()
+    # Workers answer while the ledger is read: one that does not is waited for.
+    with ThreadPoolExecutor(1, thread_name_prefix="live") as thread:
+        asked = thread.submit(ask_live, settings, wait_for_all=False)
+        ledger, counts = health.read_ledger(database), count(database)
+    live = asked.result()
     facts = health.collect(ledger, settings, live.answered, live.trouble)
     return assemble(database, settings, counts, live, health.judge(facts))
 
