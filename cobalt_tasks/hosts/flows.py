@@ -17,10 +17,11 @@ from cobalt_tasks.core.catalog import BY_NAME, GEOLOCATION
 from cobalt_tasks.core.durations import DAY, HOUR
 from cobalt_tasks.core.own_networks import OwnNetworks
 from cobalt_tasks.db import cursors
-from cobalt_tasks.db.bulk import insert_into, one_of, whole
+from cobalt_tasks.db.bulk import insert_into, whole
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.tables import flow_counts, locations, observations
+from cobalt_tasks.db.tables import flow_counts, observations
 from cobalt_tasks.hosts import stats, time_spans
+from cobalt_tasks.hosts.locations import countries
 from cobalt_tasks.threat import unscored
 
 _SPANS: Final = ("hour", "day")
@@ -148,7 +149,8 @@ def _count(connection: Connection, own: OwnNetworks, ids: unscored.Span) -> Sums
     public = {address for address in addresses if is_public(address)}
     sums: Sums = Counter()
     ends_of = [(row[0], *_site_and_peer(row[1], row[2], sites, public), row[3]) for row in rows]
-    codes = _countries(connection, sorted({peer for _, _, peer, _ in ends_of}))
+    places = countries(connection, sorted({peer for _, _, peer, _ in ends_of}))
+    codes = {address: row.country_code for address, row in places.items()}
     for hour_, site, peer, number in ends_of:
         code = codes.get(peer) or (UNKNOWN if peer in public else INSIDE)
         sums[int(hour_ * HOUR), site, code] += number
@@ -164,16 +166,6 @@ def _site_and_peer(source: str, target: str, sites: dict[str, str], public: set[
         return sites[source], target
     # Incoming; or between two that have no place.
     return sites[target], source
-
-
-def _countries(connection: Connection, addresses: list[str]) -> dict[str, str]:
-    if not addresses:
-        return {}
-    # Without a condition on the country: PostgreSQL would look for it in the whole index of countries.
-    chosen = select(locations.c.address, locations.c.country_code).where(
-        one_of(connection, locations.c.address, addresses)
-    )
-    return {row.address: row.country_code for row in connection.execute(chosen) if row.country_code is not None}
 
 
 def _add(connection: Connection, before: int, upto: int, sums: Sums) -> None:

@@ -41,6 +41,16 @@ def write(connection: Connection, facts: Sequence[Location]) -> list[Change]:
     return found
 
 
+def countries(connection: Connection, addresses: Sequence[str]) -> dict[str, Any]:
+    """Return the rows (address, country_code, country_name) of those `addresses` whose country is known, by address."""
+    if not addresses:
+        return {}
+    columns = (locations.c.address, locations.c.country_code, locations.c.country_name)
+    # Without a condition on the country: PostgreSQL would look for it in the whole index of countries.
+    chosen = select(*columns).where(one_of(connection, locations.c.address, addresses))
+    return {row.address: row for row in connection.execute(chosen) if row.country_code is not None}
+
+
 def _before(connection: Connection, addresses: Sequence[str]) -> dict[str, Any]:
     names = ("address", "provider", "database_built", *_PLACE, "asn", "organisation")
     chosen = select(*(locations.c[name] for name in names)).join(hosts, hosts.c.address == locations.c.address)

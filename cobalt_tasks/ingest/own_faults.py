@@ -1,8 +1,13 @@
-"""The reason of a record that a fault in our own reading refused: enough to find and report the fault."""
+"""Faults in our own reading that refuse a record: which these are, and the reason, enough to find and report one."""
 
 import traceback
 from pathlib import Path
 from typing import Final
+
+from cobalt_tasks.core.errors import CobaltError
+
+NOT_OF_A_RECORD: Final = (CobaltError, MemoryError)
+"""What ends the reading whatever the record is."""
 
 _OURS: Final = Path(__file__).parents[1]
 

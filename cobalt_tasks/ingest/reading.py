@@ -7,7 +7,6 @@ from typing import Final
 from msgspec import Struct, json
 from sqlalchemy import Connection
 
-from cobalt_tasks.core.errors import CobaltError
 from cobalt_tasks.ingest import formats, own_faults
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.commit import Committer
@@ -142,7 +141,7 @@ class Reading:
         try:
             batch = self._planner.plan(self._parse(data))
             self._write(batch, self._advance(data))
-        except (CobaltError, MemoryError):
+        except own_faults.NOT_OF_A_RECORD:
             raise
         except Exception as fault:
             if self.source is not source:
@@ -181,6 +180,8 @@ class Reading:
         state = self._format.state
         try:
             batch = self._parse(data)
+        except own_faults.NOT_OF_A_RECORD:
+            raise
         except Exception as fault:  # noqa: BLE001  # as in _try_to_store
             batch = self._refuse(data, fault)
         if batch.records == 0:

@@ -2,10 +2,10 @@
 
 from contextlib import suppress
 
-from cobalt_tasks.core.errors import BrokerUnavailableError, CobaltError
+from cobalt_tasks.core.errors import BrokerUnavailableError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.ingest import formats
+from cobalt_tasks.ingest import formats, own_faults
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.derive import Planner
 from cobalt_tasks.ingest.formats.base import Format
@@ -62,7 +62,7 @@ def _again(database: Database, planner: Planner, parser: Format, refused: Reject
             return None
         planner.plan(batch)
         database.write(lambda connection: write_batch.replace_reject(connection, refused, batch))
-    except (CobaltError, MemoryError):
+    except own_faults.NOT_OF_A_RECORD:
         raise
     except Exception:  # noqa: BLE001  # the fault of ours that refused it the first time is still there
         return None

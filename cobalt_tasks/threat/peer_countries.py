@@ -13,10 +13,10 @@ from cobalt_tasks.core.changes import Change, ChangeKind
 from cobalt_tasks.core.durations import DAY
 from cobalt_tasks.core.own_networks import OwnNetworks
 from cobalt_tasks.db import cursors
-from cobalt_tasks.db.bulk import one_of
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.tables import locations, milestones, observations
 from cobalt_tasks.hosts import changes
+from cobalt_tasks.hosts.locations import countries
 from cobalt_tasks.hosts.milestones import reach
 from cobalt_tasks.threat import unscored
 
@@ -87,11 +87,7 @@ def _of_sites(own: OwnNetworks, pairs: Iterable[Pair]) -> dict[Pair, None]:
 def _write(connection: Connection, found: dict[Pair, None]) -> int:
     """Write the countries that are new to a site, of (site, peer)."""
     peers = sorted({peer for _, peer in found})
-    columns = (locations.c.address, locations.c.country_code, locations.c.country_name)
-    # Without a condition on the country: PostgreSQL would look for it in the whole index of countries.
-    chosen = select(*columns).where(one_of(connection, locations.c.address, peers))
-    found_places = connection.execute(chosen) if peers else ()
-    places = {row.address: row for row in found_places if row.country_code is not None}
+    places = countries(connection, peers)
     kind, now = ChangeKind.PEER_COUNTRY_NEW, time.time()
     new = []
     for site, peer in sorted(found):

@@ -12,6 +12,18 @@ from tests.support.rows import connection_rows
 NOW = 1_800_000_000.0
 Row = dict[str, Any]
 
+EVE_FLOW: Row = {
+    "timestamp": "2026-05-12T10:00:00.000000+0000",
+    "event_type": "flow",
+    "flow_id": 1,
+    "src_ip": "192.0.2.2",
+    "src_port": 4444,
+    "dest_ip": "203.0.113.53",
+    "dest_port": 53,
+    "proto": "UDP",
+}
+"""A connection as Suricata writes it."""
+
 
 def read(text: str | bytes, name: str | None = None) -> Batch:
     """Read an input as the format it is recognised as, which is `name` if that is given."""

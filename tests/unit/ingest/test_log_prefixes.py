@@ -7,7 +7,7 @@ import pytest
 
 from cobalt_tasks.ingest.formats import FORMATS, named, recognise
 from cobalt_tasks.ingest.formats.base import Format
-from tests.support.reading import NOW, Batch, connections, lines, ports, read
+from tests.support.reading import EVE_FLOW, NOW, Batch, connections, lines, ports, read
 from tests.support.rows import connection_rows
 from tests.unit.ingest.test_wrapped_lines import ISO, PACKET, PACKET_SEEN, SECONDS, SEEDS, facts, is_line_by_line
 
@@ -169,29 +169,17 @@ def test_wrappers_over_several_lines(text: str, form: str) -> None:
         assert (times, batch.rejects, batch.ignored) == ([SECONDS, SECONDS], [], 0)
 
 
-EVENT = {
-    "timestamp": "2026-05-12T10:00:00.000000+0000",
-    "event_type": "flow",
-    "flow_id": 1,
-    "src_ip": "192.0.2.2",
-    "src_port": 4444,
-    "dest_ip": "203.0.113.53",
-    "dest_port": 53,
-    "proto": "UDP",
-}
-
-
 @pytest.mark.parametrize(
     "record",
     [
-        {"time": SECONDS, "host": "x", "sourcetype": "suricata", "event": EVENT},
-        {"insertId": "x", "jsonPayload": EVENT, "timestamp": ISO},
-        {"@timestamp": ISO, "json": EVENT, "agent": {"type": "filebeat"}},
-        {"message": "ET SCAN {x", "event": {"original": json.dumps(EVENT), "kind": "alert"}, "source": {"port": 1}},
-        {"message": "ET SCAN", "event.original": json.dumps(EVENT)},
-        {"timestamp": ISO, "rule": {}, "full_log": json.dumps(EVENT), "data": {"flow_id": "1.0"}},
-        {"events": [{"timestamp": SECONDS * 1000, "message": json.dumps(EVENT)}]},
-        {"_source": {"message": json.dumps(EVENT), "event": {"kind": "event"}}},
+        {"time": SECONDS, "host": "x", "sourcetype": "suricata", "event": EVE_FLOW},
+        {"insertId": "x", "jsonPayload": EVE_FLOW, "timestamp": ISO},
+        {"@timestamp": ISO, "json": EVE_FLOW, "agent": {"type": "filebeat"}},
+        {"message": "ET SCAN {x", "event": {"original": json.dumps(EVE_FLOW), "kind": "alert"}, "source": {"port": 1}},
+        {"message": "ET SCAN", "event.original": json.dumps(EVE_FLOW)},
+        {"timestamp": ISO, "rule": {}, "full_log": json.dumps(EVE_FLOW), "data": {"flow_id": "1.0"}},
+        {"events": [{"timestamp": SECONDS * 1000, "message": json.dumps(EVE_FLOW)}]},
+        {"_source": {"message": json.dumps(EVE_FLOW), "event": {"kind": "event"}}},
     ],
     ids=["splunk", "gcp", "filebeat", "elastic", "flat", "wazuh", "cloudwatch", "elasticsearch"],
 )
@@ -207,5 +195,5 @@ def test_objects_in_the_objects_of_log_shippers(record: dict[str, Any]) -> None:
 
 def test_several_objects_in_one_wrapper() -> None:
     """Each is a record, as each line of text is."""
-    events = [{"timestamp": SECONDS * 1000, "message": json.dumps({**EVENT, "flow_id": each})} for each in range(3)]
+    events = [{"timestamp": SECONDS * 1000, "message": json.dumps({**EVE_FLOW, "flow_id": each})} for each in range(3)]
     assert len(connections(read(lines({"logGroup": "a", "logEvents": events}), "suricata-eve"))) == 3

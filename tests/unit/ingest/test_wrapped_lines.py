@@ -9,7 +9,7 @@ import pytest
 from cobalt_tasks.ingest.formats import FORMATS, recognise
 from cobalt_tasks.ingest.formats.base import Format
 from cobalt_tasks.ingest.formats.json_lines import JsonFormat
-from tests.support.reading import connections, lines, ports, read
+from tests.support.reading import EVE_FLOW, connections, lines, ports, read
 from tests.support.rows import connection_rows
 
 SEEDS = Path(__file__).parents[2] / "fuzz" / "seeds"
@@ -102,17 +102,7 @@ def test_several_lines_in_one_wrapper() -> None:
 def test_an_object_behind_a_prefix_in_a_wrapper() -> None:
     """Docker wraps what a container writes for syslog: the object behind its start is read.
 
-    Break: `json_text.unwrapped`.
+    Break: `wrapped.objects`.
     """
-    event = {
-        "timestamp": "2026-05-12T10:00:00.000000+0000",
-        "event_type": "flow",
-        "flow_id": 1,
-        "src_ip": "192.0.2.2",
-        "src_port": 4444,
-        "dest_ip": "203.0.113.53",
-        "dest_port": 53,
-        "proto": "UDP",
-    }
-    batch = read(lines({"log": f"May 12 10:00:00 sensor suricata[12]: {json.dumps(event)}\n"}), "suricata-eve")
+    batch = read(lines({"log": f"May 12 10:00:00 sensor suricata[12]: {json.dumps(EVE_FLOW)}\n"}), "suricata-eve")
     assert connections(batch) == [("192.0.2.2", 4444, "203.0.113.53", 53, "udp")]
