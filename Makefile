@@ -61,7 +61,7 @@ test: test-programs  ## the test suite; installs PostgreSQL and PgBouncer where 
 test-long: test-programs  ## the tests that take minutes, and ten times as many examples of each property
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "long or hypothesis" --hypothesis-profile=cobalt-long $(ARGS)
 
-test-changes: test-programs  ## 20 generations of scans with 10,000 changes, ingest killed throughout (half an hour)
+test-changes: test-programs  ## cobalt chaos while 20 generations of scans with 10,000 changes are read (a quarter of an hour)
 	@GENERATIONS=20 $(BIN)/python -m pytest -n 2 tests/chaos/test_changes.py $(ARGS)
 
 test-wheel: setup-dev  ## the suite against the built wheel, in a folder without the source (ARGS=tests/unit)

@@ -109,9 +109,9 @@ class Stack:
         argv = [sys.executable, "-m", relay.__name__, *routes]
         self._add(Command(name="relay", argv=argv, longest_pause=1.0))
 
-    def produce(self, files: Sequence[str]) -> Child:
-        """Start an ingest of some files."""
-        argv = [sys.executable, "-m", "cobalt_tasks", "ingest", "auto", *files]
+    def produce(self, files: Sequence[str], options: Sequence[str] = ()) -> Child:
+        """Start an ingest of some files, with options of `cobalt ingest`."""
+        argv = [sys.executable, "-m", "cobalt_tasks", "ingest", "auto", *options, *files]
         return self._add(Command(name="producer", argv=argv, restart=False))
 
     def process(self, name: str) -> psutil.Process | None:

@@ -1,4 +1,4 @@
-"""Reports of scans in the formats of nmap and masscan, whole, cut or failed."""
+"""Reports of scans in the formats of nmap, masscan, naabu and zmap, whole, cut or failed."""
 
 import random
 import time
@@ -27,18 +27,32 @@ class Scan:
         """Whether the format itself reports which hosts were scanned to their end."""
         return self.form.startswith("nmap")
 
+    @property
+    def coverage(self) -> str:
+        """What `--covers` names."""
+        return f"{','.join(f'{each}.0/24' for each in self.networks)}:{self.covered[0]}-{self.covered[1]}"
+
     def hosts(self) -> list[str]:
         """Return the hosts that it lists."""
         return sorted({address for address, _ in (*self.open, *self.closed)})
 
 
-FORMS = ("nmap-xml", "nmap-grepable", "nmap-normal", "masscan-list", "masscan-json", "masscan-xml", "masscan-grepable")
+LISTS = ("naabu-json", "zmap-csv")
+"""Formats that list open ports, and nothing else."""
+
+FORMS = (
+    *("nmap-xml", "nmap-grepable", "nmap-normal"),
+    *("masscan-list", "masscan-json", "masscan-xml", "masscan-grepable"),
+    *LISTS,
+)
 
 
 def written(scan: Scan, draw: random.Random) -> str:
     """Return the report of a scan in its format; one that did not end well is cut, or failed."""
     if scan.form.startswith("nmap"):
         return NMAP[scan.form](scan, draw)
+    if scan.form in LISTS:
+        return LISTED[scan.form](scan)
     states = [(target, "open") for target in scan.open] + [(target, "closed") for target in scan.closed]
     draw.shuffle(states)
     return MASSCAN[scan.form](scan, states)
@@ -144,3 +158,22 @@ MASSCAN = {
     "masscan-xml": masscan_xml,
     "masscan-grepable": masscan_grepable,
 }
+
+
+def naabu_json(scan: Scan) -> str:
+    """Return what naabu -json writes."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(scan.at))
+    lines = "".join(
+        f'{{"host":"{address}","ip":"{address}","timestamp":"{at}","port":{port},"protocol":"tcp","tls":false}}\n'
+        for address, port in scan.open
+    )
+    return lines + ("" if scan.ended else '{"host":"198.18.0.1","ip":"198.1')
+
+
+def zmap_csv(scan: Scan) -> str:
+    """Return zmap's CSV with the columns that -f names."""
+    lines = "".join(f"{address},{port},synack,1,{scan.at}\n" for address, port in scan.open)
+    return f"saddr,sport,classification,success,timestamp_ts\n{lines}" + ("" if scan.ended else "198.18.0.1")
+
+
+LISTED = {"naabu-json": naabu_json, "zmap-csv": zmap_csv}
