@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, func, select, text
 from cobalt_tasks.core.catalog import BY_NAME
 from cobalt_tasks.core.records import State
 from cobalt_tasks.db.tables import counts, jobs
-from cobalt_tasks.db.triggers import COVERED, UNSTARTED
+from cobalt_tasks.db.triggers import COVERED, LOCATED, UNSTARTED
 
 _FOLDED_ABOVE = 500
 """Rows of slots that may stay: one for each backend and name."""
@@ -35,6 +35,11 @@ def unstarted(connection: Connection) -> int:
 def covered(connection: Connection) -> int:
     """Return how many hosts have a row of geolocation in `freshness`: see `triggers.py`."""
     return _number(connection, COVERED)
+
+
+def located(connection: Connection) -> int:
+    """Return how many hosts have a country or coordinates."""
+    return _number(connection, LOCATED)
 
 
 def jobs_by_kind_and_state(connection: Connection) -> dict[tuple[str, str], int]:

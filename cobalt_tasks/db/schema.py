@@ -10,7 +10,7 @@ from cobalt_tasks.core.errors import ConfigurationError, NoLedgerError
 from cobalt_tasks.core.settings import Settings
 from cobalt_tasks.db.engine import Database
 
-HEAD = "0032"
+HEAD = "0033"
 """The newest migration; a test holds it against the folder."""
 
 log = logging.getLogger(__name__)

@@ -14,9 +14,14 @@ whatever becomes of the jobs; a row for each new job would slow input down.
 COVERED = "covered geolocation"
 """The name of a count: rows of geolocation in `freshness`, the hosts whose first job has ceased to be pending."""
 
+LOCATED = "located hosts"
+"""The name of a count: rows of `locations` with a country or coordinates. A look-up that found nothing leaves one without."""
+
 _TABLES = ("observations", "hosts", "ports")
 _KEY = "kind, address, protocol, port"
 _PENDING = "{0}.state = 'pending' AND {0}.kind = 'geolocation'"
+
+_LOCATED = "({0}.country_code IS NOT NULL OR {0}.latitude IS NOT NULL)"
 
 _SQLITE_ADD = (
     "INSERT INTO counts (name, slot, number) {values} "
@@ -69,11 +74,25 @@ def _sqlite() -> Iterator[str]:
             f"CREATE TRIGGER count_freshness_{verb.lower()} AFTER {verb} ON freshness WHEN {row}.kind = 'geolocation' "
             f"BEGIN {_sqlite_add(repr(COVERED), change)}; END"
         )
+    yield from _sqlite_located()
     yield f"CREATE TRIGGER count_jobs_delete AFTER DELETE ON jobs BEGIN {old}; END"
     yield f"CREATE TRIGGER cover_jobs_delete AFTER DELETE ON jobs WHEN {first} BEGIN {started}; END"
 
 
-def _sqlite_add(name: str, change: int) -> str:
+def _sqlite_located() -> Iterator[str]:
+    new, old = _LOCATED.format("new"), _LOCATED.format("old")
+    for verb, condition, change in (
+        ("INSERT", new, "1"),
+        ("DELETE", old, "-1"),
+        ("UPDATE", f"{new} <> {old}", f"{new} - {old}"),
+    ):
+        yield (
+            f"CREATE TRIGGER count_locations_{verb.lower()} AFTER {verb} ON locations WHEN {condition} "
+            f"BEGIN {_sqlite_add(repr(LOCATED), change)}; END"
+        )
+
+
+def _sqlite_add(name: str, change: int | str) -> str:
     return _SQLITE_ADD.format(values=f"VALUES ({name}, 0, {change})")
 
 
@@ -85,6 +104,12 @@ def _postgresql() -> Iterator[str]:
     for verb, rows, change in (("INSERT", "new_rows", 1), ("DELETE", "old_rows", -1)):
         covered = f"{_rows(COVERED, rows, change)} WHERE kind = 'geolocation'"
         yield from _function(f"count_freshness_{verb.lower()}", "freshness", verb, covered)
+    new, old = (
+        f"{_rows(LOCATED, rows, change)} WHERE {_LOCATED.format(rows)}"
+        for rows, change in (("new_rows", 1), ("old_rows", -1))
+    )
+    for verb, located in (("INSERT", new), ("DELETE", old), ("UPDATE", f"{old} UNION ALL {new}")):
+        yield from _function(f"count_locations_{verb.lower()}", "locations", verb, located)
     old = "SELECT 'jobs ' || kind || ' ' || state AS name, -1 AS change FROM old_rows"
     new = "SELECT 'jobs ' || kind || ' ' || state AS name, 1 AS change FROM new_rows"
     made, gone = (

@@ -198,11 +198,7 @@ def coverage(connection: Connection) -> Coverage:
 
     An address that is not public gets no such work and does not count; a failed look-up does.
     """
-    # Two parts, of which the index alone answers the large one.
-    with_country = select(func.count()).where(locations.c.country_code.is_not(None)).scalar_subquery()
-    is_rest = and_(locations.c.country_code.is_(None), locations.c.latitude.is_not(None))
-    rest = select(func.count()).where(is_rest).scalar_subquery()
-    located_hosts = sum(connection.execute(select(with_country, rest)).one())
+    located_hosts = counts.located(connection)
     all_hosts = counts.covered(connection) + counts.unstarted(connection)
     share = located_hosts / all_hosts if all_hosts else 0.0
     return Coverage(hosts=all_hosts, located=located_hosts, coverage=share)

@@ -3,12 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Connection, delete, func, select, text
+from msgspec.structs import replace
+from sqlalchemy import Connection, delete, func, or_, select, text
 
-from cobalt_tasks.core.records import Banner, Facts, NewJob, Observation, State
+from cobalt_tasks.core.records import Banner, Facts, Location, NewJob, Observation, State
 from cobalt_tasks.db import counts, tables
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.hosts import stats
+from cobalt_tasks.hosts import locations, stats
 from cobalt_tasks.ingest.batch import Batch
 from cobalt_tasks.ingest.store import write_batch
 from cobalt_tasks.jobs import admin as job_admin
@@ -31,6 +32,9 @@ def true_counts(database: Database) -> tuple[dict[str, int], dict[tuple[str, str
         )
         covered = select(func.count()).where(tables.freshness.c.kind == "geolocation")
         by_table["covered"] = connection.execute(covered).scalar_one()
+        places = (tables.locations.c.country_code, tables.locations.c.latitude)
+        located = select(func.count()).where(or_(*(place.is_not(None) for place in places)))
+        by_table["located"] = connection.execute(located).scalar_one()
         return by_table, {(kind, state): n for kind, state, n in connection.execute(grouped)}
 
 
@@ -41,7 +45,8 @@ def kept_counts(database: Database) -> tuple[dict[str, int], dict[tuple[str, str
             table.name: counts.table_size(connection, table)
             for table in (tables.observations, tables.hosts, tables.ports)
         }
-        return by_table | {"covered": counts.covered(connection)}, counts.jobs_by_kind_and_state(connection)
+        by_table |= {"covered": counts.covered(connection), "located": counts.located(connection)}
+        return by_table, counts.jobs_by_kind_and_state(connection)
 
 
 def test_kept_counts_are_exact_after_everything(database: Database) -> None:
@@ -160,6 +165,32 @@ def test_coverage_counts_hosts_whose_job_waits_or_was_started(database: Database
     assert covered() == started == 5
 
 
+def test_located_hosts_are_counted_as_they_come_and_go(database: Database) -> None:
+    """A country or coordinates count, once; a look-up that found neither does not, nor one that lost what was known."""
+
+    def locate(first: int, place: Location) -> None:
+        facts = [replace(place, address=address(number), provider="mmdb") for number in range(first, first + 10)]
+        with database.writing() as connection:
+            locations.write(connection, facts)
+
+    by_country, by_point, nowhere = Location(country_code="NL"), Location(latitude=52.1, longitude=5.1), Location()
+    for first, place, known in (
+        (0, by_country, 10),
+        (5, by_point, 15),
+        (10, by_country, 20),
+        (15, nowhere, 15),
+        (20, nowhere, 15),
+        (18, by_point, 25),
+    ):
+        locate(first, place)
+        assert kept_counts(database)[0]["located"] == known
+    with database.writing() as connection:
+        connection.execute(delete(tables.locations).where(tables.locations.c.address < address(12)))
+    assert kept_counts(database) == true_counts(database)
+    with database.reading() as connection:
+        assert stats.coverage(connection).located == counts.located(connection) > 0
+
+
 def test_no_trigger_watches_new_rows_of_input_on_sqlite(sqlite_database: Database) -> None:
     """Its mere presence costs a quarter of reading in. What is searched for is written later, by rounds of its own, and what
     is fresh as jobs end.
@@ -167,7 +198,7 @@ def test_no_trigger_watches_new_rows_of_input_on_sqlite(sqlite_database: Databas
     with sqlite_database.reading() as connection:
         found = connection.execute(text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
     assert len(found) > 3
-    later = ("ON search_texts", "ON freshness")
+    later = ("ON search_texts", "ON freshness", "ON locations")
     assert [each for each in found if "AFTER INSERT" in each and not any(table in each for table in later)] == []
 
 
