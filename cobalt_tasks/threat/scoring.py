@@ -175,15 +175,14 @@ def _traffic(connection: Connection, rules: Rules, ids: Span) -> list[Finding]:
 
 def _compare(connection: Connection, rules: Rules, traffic: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
     """Return (new, again): what changes a score, and what is only to be written as seen later, or by these rules."""
-    stored = findings.stored(connection, sorted({each.address for each in traffic}))
+    addresses, by = sorted({each.address for each in traffic}), {each.rule for each in traffic}
+    marks = findings.marks(connection, addresses, by)
     new, again = [], []
     for each in traffic:
-        before = stored.get(findings.key(each))
-        if before is None or before.finding.points != each.points:
+        before = marks.get(findings.key(each))
+        if before is None or before.points != each.points:
             new.append(each)
-        elif (
-            before.rule_version != rules.version or each.observed_at > before.finding.observed_at + _SEEN_AGAIN_SECONDS
-        ):
+        elif before.rule_version != rules.version or each.observed_at > before.observed_at + _SEEN_AGAIN_SECONDS:
             again.append(each)
     return new, again
 

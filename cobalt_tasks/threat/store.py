@@ -47,6 +47,14 @@ class StoredFinding(NamedTuple):
     rule_version: str
 
 
+class Mark(NamedTuple):
+    """What of a stored finding differs when a fact is seen again."""
+
+    points: float
+    observed_at: float
+    rule_version: str
+
+
 class Score(Struct, frozen=True, gc=False):
     """A host's score from 0 to 1, the version of the rules it was made by, and when; and when the host was scored first.
 
@@ -125,6 +133,18 @@ def stored(connection: Connection, of: Sequence[str]) -> dict[Key, StoredFinding
         ):
             each = Finding(**dict(zip(Finding.__struct_fields__, values, strict=True)))
             found[key(each)] = StoredFinding(each, made_by)
+    return found
+
+
+def marks(connection: Connection, of: Sequence[str], by: Collection[str]) -> dict[Key, Mark]:
+    """Return the marks of the stored findings of the hosts with the addresses `of` that the rules `by` made, by key."""
+    names = (*_KEY, *Mark._fields)
+    chosen = select(*(findings.c[name] for name in names)).where(findings.c.rule.in_(sorted(by)))
+    found: dict[Key, Mark] = {}
+    for some in _parts(of):
+        for row in connection.execute(chosen.where(one_of(connection, findings.c.address, some))).all():
+            address, rule, subject, *mark = row
+            found[address, rule, subject] = Mark(*mark)
     return found
 
 
