@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from cobalt_tasks.views.exports.registry import ExportFormat
 
 # Written out, so that --help needs no database library; a test holds them against the tables and formats there are.
-_TABLES = ("hosts", "ports", "connections", "jobs", "certificates", "hostnames", "changes", "findings")
+_TABLES = (
+    "hosts",
+    "ports",
+    "connections",
+    "jobs",
+    "certificates",
+    "hostnames",
+    "changes",
+    "findings",
+    "sources",
+    "rejects",
+)
 _FORMATS = (
     *("csv", "ndjson", "xlsx", "parquet", "geojson", "stix", "ecs", "zgrab2", "nmap-targets"),
     "pem",

@@ -19,6 +19,7 @@ from cobalt_tasks.db.tables import (
     locations,
     observations,
     ports,
+    rejects,
     scores,
     sightings,
     sources,
@@ -159,6 +160,19 @@ def _changes(_dialect: str) -> Select[Any]:
     )
 
 
+def _sources(_dialect: str) -> Select[Any]:
+    counters = ("read", "accepted", "duplicates", "rejected", "ignored")
+    names = ("id", "name", "generation", "format", *counters, "created_at", "updated_at")
+    return select(*(sources.c[name] for name in names))
+
+
+def _rejects(_dialect: str) -> Select[Any]:
+    """Where each refused record stood, and the reason; not the record."""
+    columns = (rejects.c[name] for name in ("id", "source_id", "position", "reason", "arrived_at"))
+    named = select(*columns, sources.c.name.label("source"))
+    return named.outerjoin(sources, sources.c.id == rejects.c.source_id)
+
+
 TABLES: Final[Mapping[str, ExportTable]] = {
     "hosts": ExportTable(select_rows=_hosts, key=[hosts.c.address], asked_of=Searchable.HOSTS),
     "ports": ExportTable(select_rows=_ports, key=list(ports.primary_key), asked_of=Searchable.PORTS),
@@ -172,6 +186,8 @@ TABLES: Final[Mapping[str, ExportTable]] = {
     "hostnames": ExportTable(select_rows=_hostnames, key=list(hostnames.primary_key), asked_of=Searchable.HOSTS),
     "changes": ExportTable(select_rows=_changes, key=[changes.c.id], is_of_changes=True),
     "findings": ExportTable(select_rows=_findings, key=list(findings.primary_key), asked_of=Searchable.HOSTS),
+    "sources": ExportTable(select_rows=_sources, key=[sources.c.id]),
+    "rejects": ExportTable(select_rows=_rejects, key=[rejects.c.id]),
 }  # fmt: skip
 """Name → what is exported."""
 
@@ -198,6 +214,7 @@ _TIMES: Final = frozenset(
         "not_before",
         "not_after",
         "created_at",
+        "updated_at",
         "sent_at",
         "started_at",
         "finished_at",

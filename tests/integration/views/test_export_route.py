@@ -57,6 +57,14 @@ def many(sqlite_database: Database) -> Database:
         for kind in (ChangeKind.PORT_CLOSED, ChangeKind.PORT_OPENED)
     ]
     sqlite_database.write(changes.write, new)
+    read = dict.fromkeys(("read", "accepted", "duplicates", "ignored"), 0)
+    times = {"created_at": now, "updated_at": now}
+    with sqlite_database.writing() as connection:
+        for number in (1, 2):
+            own = {"id": number, "name": f"source {number}", "generation": 1, "format": "capture", "position": 9}
+            connection.execute(insert(models.sources), [{**own, **read, **times, "rejected": number}])
+            refused = {"source_id": number, "reason": "=no JSON", "arrived_at": now, "line": b"x"}
+            connection.execute(insert(models.rejects), [{**refused, "position": place} for place in range(number)])
     write_certificates(sqlite_database, [certificate(1, 10), certificate(2, 90)], [seen(1, 9), seen(2, 1)])
     return sqlite_database
 
@@ -64,7 +72,7 @@ def many(sqlite_database: Database) -> Database:
 def test_an_export_is_what_the_list_shows(many: Database, sqlite_settings: Settings, serving: Serving) -> None:
     """All rows of a query with the columns that are shown, in every format; formulas stay text; filters narrow it too.
 
-    Break: `_narrowed` in export_route.
+    Break: `_narrowed` in routes/export.py.
     """
     with serving(sqlite_settings) as url:
         answer = get(f"{url}/api/export?q=country:DE&columns=address,organisation")
@@ -73,6 +81,8 @@ def test_an_export_is_what_the_list_shows(many: Database, sqlite_settings: Setti
         later = get(f"{url}/api/export?table=changes&format=ndjson&since={time.time() + 60}")
         weak = get(f"{url}/api/export?table=findings&format=ndjson&rule=weak_key&q=finding:weak_key")
         used = get(f"{url}/api/export?table=certificates&format=ndjson&in_use=true")
+        sources = get(f"{url}/api/export?table=sources&columns=name,rejected")
+        refused = get(f"{url}/api/export?table=rejects&format=ndjson&source=2")
         listed = get(f"{url}/api/export/formats").json()["items"]
         for form in listed:
             whole = get(f"{url}/api/export?table={form['tables'][0]}&format={form['name']}&q=net:198.18.0.0/28")
@@ -87,6 +97,11 @@ def test_an_export_is_what_the_list_shows(many: Database, sqlite_settings: Setti
     assert later.text == ""
     assert [json.loads(line)["rule"] for line in weak.text.splitlines()] == ["weak_key"]
     assert [int(json.loads(line)["fingerprint"], 16) for line in used.text.splitlines()] == [2]
+    assert sources.text.split() == ["name,rejected", "source", "1,1", "source", "2,2"]
+    assert [(row["source"], row["position"]) for row in map(json.loads, refused.text.splitlines())] == [
+        ("source 2", 0),
+        ("source 2", 1),
+    ]
     assert [each["name"] for each in listed] == list(FORMATS)
 
 

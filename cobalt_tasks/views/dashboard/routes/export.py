@@ -1,11 +1,12 @@
 """The route of exports: what a list shows, in any format, streamed."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Annotated, Any, Final
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from msgspec import Struct
 from starlette.types import Receive, Scope, Send
 
 from cobalt_tasks.core.errors import ConfigurationError
@@ -18,6 +19,7 @@ from cobalt_tasks.views.dashboard.routes.changes import Kinds, Since
 from cobalt_tasks.views.dashboard.routes.findings import Rule
 from cobalt_tasks.views.dashboard.routes.parts import json_answer, live_of
 from cobalt_tasks.views.dashboard.routes.search import Text
+from cobalt_tasks.views.dashboard.routes.sources import Source
 from cobalt_tasks.views.exports.options import ExportOptions
 from cobalt_tasks.views.exports.registry import FORMATS
 
@@ -52,11 +54,12 @@ def add_export(app: FastAPI) -> None:
         kind: Kinds = (),
         rule: Rule = None,
         in_use: InUse = False,  # noqa: FBT002
+        source: Source = None,
         order: Order = None,
     ) -> Response:
         """Return all rows of a table that match as a file, as `cobalt export` writes it, piece by piece.
 
-        `since` and `kind` narrow changes alone, `rule` findings, `in_use` certificates. An export that fails half-way ends
+        `since` and `kind` narrow changes alone, `rule` findings, `in_use` certificates, `source` rejects. An export that fails half-way ends
         without its last chunk, which clients report. More than 4 at once are refused with 503.
         """
         names = [name.strip() for name in columns.split(",") if name.strip()]
@@ -65,7 +68,8 @@ def add_export(app: FastAPI) -> None:
         def open_pieces() -> Iterator[Any]:
             database, home = live_of(request).database, request.app.state.home
             asked = read_query(database, table, q, home)
-            rows = _narrowed(stream(database, table, asked, order), since, kind, rule, in_use=in_use)
+            wanted = _Wanted(since=since, kinds=kind, rule=rule, in_use=in_use, source=source)
+            rows = _narrowed(stream(database, table, asked, order), wanted)
             return chosen.chunks(rows.only(names) if names and chosen.is_tabular else rows, ExportOptions(home=home))
 
         return await exports.start(open_pieces, chosen.media_type, f"cobalt-{table}{chosen.extension}")
@@ -88,25 +92,38 @@ def add_export(app: FastAPI) -> None:
         return json_answer({"items": items})
 
 
-def _narrowed(rows: TableRows, since: float | None, kinds: Kinds, rule: str | None, *, in_use: bool) -> TableRows:
-    """Return only the changes, findings or certificates that are wanted; rows of other tables stay.
+class _Wanted(Struct, frozen=True):
+    """Which rows of a table are wanted, None or empty: all.
 
-    Args:
-        rows: of any table.
-        since: only changes recorded at this time (epoch seconds) or later; None: all.
-        kinds: only these kinds of changes; empty: all.
-        rule: only findings of this rule; None: all.
+    Attributes:
+        since: changes recorded at this time (epoch seconds) or later.
+        kinds: of changes.
+        rule: that found a finding.
         in_use: only certificates where a port shows them still.
+        source: the id of the source of a refused record.
 
     """
+
+    since: float | None
+    kinds: Sequence[str]
+    rule: str | None
+    in_use: bool
+    source: int | None
+
+
+def _narrowed(rows: TableRows, wanted: _Wanted) -> TableRows:
+    """Return only the changes, findings, certificates or rejects that are wanted; rows of other tables stay."""
+    since, source = wanted.since, wanted.source
     if rows.table == "changes" and since is not None:
         rows = rows.where("recorded_at", lambda recorded: recorded >= since)
-    if rows.table == "changes" and kinds:
-        rows = rows.where("kind", set(kinds).__contains__)
-    if rows.table == "findings" and rule is not None:
-        rows = rows.where("rule", rule.__eq__)
-    if rows.table == "certificates" and in_use:
+    if rows.table == "changes" and wanted.kinds:
+        rows = rows.where("kind", set(wanted.kinds).__contains__)
+    if rows.table == "findings" and wanted.rule is not None:
+        rows = rows.where("rule", wanted.rule.__eq__)
+    if rows.table == "certificates" and wanted.in_use:
         rows = rows.where("in_use", bool)
+    if rows.table == "rejects" and source is not None:
+        rows = rows.where("source_id", source.__eq__)
     return rows
 
 

@@ -39,6 +39,7 @@ function allSources(container, state, tools) {
     path: "/api/sources",
     pageParameter: () => "before",
     order: "id",
+    exported: () => ({ table: "sources" }),
     seconds: 10,
     columns: [
       { id: "name", title: "Source", sort: "id", cell: (source) => ({ text: source.generation > 1 ? `${source.name} (generation ${source.generation})` : source.name, title: source.name, className: "name wide" }) },
@@ -67,6 +68,7 @@ function allSources(container, state, tools) {
 
 function refused(container, state, tools) {
   const source = state.query.get("rejects");
+  const only = /^\d+$/.test(source) ? source : null;
   const back = Object.assign(make("a", "", "‹ All sources"), { href: "/sources" });
   container.append(make("p", "back", back));
   return startTable(container, state, tools, {
@@ -77,7 +79,8 @@ function refused(container, state, tools) {
     pageParameter: () => "before",
     order: "id",
     seconds: 15,
-    request: () => ({ source: /^\d+$/.test(source) ? source : null }),
+    request: () => ({ source: only }),
+    exported: () => ({ table: "rejects", source: only }),
     columns: [
       {
         id: "arrived_at", title: "When", sort: "id", hint: "How long ago it was read",
