@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select, update
 
+from cobalt_tasks.alerts import evaluate
 from cobalt_tasks.chaos.faults import Faults
 from cobalt_tasks.chaos.stack import DatabaseName, Stack, running
 from cobalt_tasks.db.engine import Database
-from cobalt_tasks.db.tables import alerts
+from cobalt_tasks.db.tables import alerts, cursors
 from cobalt_tasks.db.tables import changes as changes_table
 from cobalt_tasks.hosts import changes
 from tests.support.scan_reports import Scan, written
@@ -103,7 +104,8 @@ def test_changes_are_those_of_the_model(kind: DatabaseName, tmp_path: Path, monk
     draw = random.Random(14)
     world, model, sources = World(draw), Model(), 0
     with webhook() as server, running(kind, keep=False) as (stack, _, _):
-        alert_of_everything(stack.folder, server)
+        database = Database(stack.url)
+        alert_of_everything(stack.folder, server, database)
         storm = Storm(stack, random.Random(15))
         for generation in range(GENERATIONS):
             for site in range(SITES):
@@ -117,7 +119,6 @@ def test_changes_are_those_of_the_model(kind: DatabaseName, tmp_path: Path, monk
                     model.read(scan, sources)
             world.step()
         storm.calm()
-        database = Database(stack.url)
         receive_all(database, server, storm.tick)
         found = facts(database)
         database.dispose()
@@ -128,17 +129,29 @@ def test_changes_are_those_of_the_model(kind: DatabaseName, tmp_path: Path, monk
     assert GENERATIONS < 20 or found.total() >= 10_000
 
 
-def alert_of_everything(home: Path, server: Webhook) -> None:
-    """Write a rule that sends every change to the webhook, which refuses and resets at times."""
+def alert_of_everything(home: Path, server: Webhook, database: Database) -> None:
+    """Write a rule that sends every change to the webhook, which refuses and resets at times; wait until it is in force.
+
+    Until its first evaluation, a clock that is set back makes what is recorded look older than the rule.
+    """
     file = home / "alerts.toml"
     file.touch(0o600)
     file.write_text(RULE.format(url=server.url))
     server.behaviour = at_times(7)
 
+    def is_in_force() -> bool:
+        with database.reading() as connection:
+            return (
+                connection.execute(select(cursors.c.name).where(cursors.c.name == evaluate.CURSOR)).first() is not None
+            )
+
+    wait_until(is_in_force, "the rule is in force")
+
 
 def receive_all(database: Database, server: Webhook, tick: Callable[[], None]) -> None:
     """Wait until each message that the ledger has is with the webhook; check that they are about each change once."""
     server.behaviour = lambda: 200
+    seen: list[int] = []
 
     def is_received() -> bool:
         tick()
@@ -147,9 +160,10 @@ def receive_all(database: Database, server: Webhook, tick: Callable[[], None]) -
             connection.execute(update(alerts).where(alerts.c.state == "pending").values(due_at=0.0))
             total = connection.execute(select(func.count()).select_from(changes_table)).scalar_one()
             sent = connection.execute(select(func.sum(alerts.c.count)).where(alerts.c.state == "sent")).scalar_one()
+        seen[:] = sent, total
         return sent == total
 
-    wait_until(is_received, "all alerts are sent", seconds=600)
+    wait_until(is_received, "all alerts are sent", seconds=600, seen=lambda: f"{seen[0]} of {seen[1]} changes are sent")
     with database.reading() as connection:
         counts = {row.key: row[1] for row in connection.execute(select(alerts.c.key, alerts.c.count))}
     assert {key: body["count"] for key, body in server.bodies.items()} == counts
