@@ -110,7 +110,7 @@ class Stack:
         self._add(Command(name="relay", argv=argv, longest_pause=1.0))
 
     def produce(self, files: Sequence[str], options: Sequence[str] = ()) -> Child:
-        """Start an ingest of some files, with options of `cobalt ingest`."""
+        """Start an ingest of some `files`, with `options` of the command."""
         argv = [sys.executable, "-m", "cobalt_tasks", "ingest", "auto", *options, *files]
         return self._add(Command(name="producer", argv=argv, restart=False))
 

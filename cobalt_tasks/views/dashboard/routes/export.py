@@ -21,7 +21,7 @@ from cobalt_tasks.views.dashboard.routes.parts import json_answer, live_of
 from cobalt_tasks.views.dashboard.routes.search import Text
 from cobalt_tasks.views.dashboard.routes.sources import Source
 from cobalt_tasks.views.exports.options import ExportOptions
-from cobalt_tasks.views.exports.registry import FORMATS
+from cobalt_tasks.views.exports.registry import FORMATS, ExportFormat
 
 AT_ONCE: Final = 4
 """Exports that run at once; one more is refused."""
@@ -78,18 +78,18 @@ def add_export(app: FastAPI) -> None:
     @answers(FormatList)
     def formats() -> Response:
         """Return the formats of exports: what reads each, the tables it holds, and whether columns can be chosen."""
-        items = [
-            {
-                "name": each.name,
-                "media_type": each.media_type,
-                "extension": each.extension,
-                "summary": each.summary,
-                "tables": list(each.tables),
-                "columns": each.is_tabular,
-            }
-            for each in FORMATS.values()
-        ]
-        return json_answer({"items": items})
+        return json_answer({"items": list(map(_described, FORMATS.values()))})
+
+
+def _described(form: ExportFormat) -> dict[str, Any]:
+    return {
+        "name": form.name,
+        "media_type": form.media_type,
+        "extension": form.extension,
+        "summary": form.summary,
+        "tables": list(form.tables),
+        "columns": form.is_tabular,
+    }
 
 
 class _Wanted(Struct, frozen=True):
