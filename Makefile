@@ -49,7 +49,6 @@ test-programs: setup-dev
 	@tools/postgres.sh
 	@tools/pgbouncer.sh
 	@tools/chromium.sh
-	@tools/axe.sh
 	@tools/faketime.sh
 	@tools/program.sh ip iproute2 "tests that count packets"
 	@tools/program.sh tshark tshark "tests of packet captures"
@@ -67,6 +66,7 @@ test-changes: test-programs  ## cobalt chaos while 20 generations of scans with 
 test-wheel: setup-dev  ## the suite against the built wheel, in a folder without the source (ARGS=tests/unit)
 	@tools/postgres.sh
 	@tools/pgbouncer.sh
+	@tools/chromium.sh
 	@$(FOREIGN)
 	@tools/test_wheel.sh -n 3 --dist loadfile $(ARGS)
 

@@ -17,14 +17,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import requests
+from playwright.sync_api import Page, expect
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cobalt_tasks.db.engine import Database  # noqa: E402
 from cobalt_tasks.db.schema import upgrade  # noqa: E402
-from tests.browser.conftest import Chromium  # noqa: E402
 from tests.conftest import free_port  # noqa: E402
+from tests.support.browser import MILLISECONDS, chromium  # noqa: E402
 from tests.support.waiting import PATIENCE, wait_until  # noqa: E402
 from tests.support.world import address, fill  # noqa: E402
 
@@ -38,13 +39,10 @@ _FEWER = bytes(round(value / 15) * 15 if value < _LIGHT else round(value / 5) * 
 """Fewer shades, which the eye does not miss at the edges of letters."""
 
 VIEWS = {
-    "overview": ("/", "document.querySelectorAll('.clusters g').length > 5 && document.querySelector('.spark rect')"),
-    "hosts": (
-        "/hosts",
-        "document.querySelectorAll('#host-rows tr').length > 5 && document.querySelector('.facets li')",
-    ),
-    "host": (f"/hosts/{HOST}", "document.querySelector('.evidence li')"),
-    "changes": ("/changes", "document.querySelectorAll('#change-rows tr').length > 5"),
+    "overview": ("/", (".clusters g >> nth=5", ".spark rect >> nth=0")),
+    "hosts": ("/hosts", ("#host-rows tr >> nth=5", ".facets li >> nth=0")),
+    "host": (f"/hosts/{HOST}", (".evidence li >> nth=0",)),
+    "changes": ("/changes", ("#change-rows tr >> nth=5",)),
 }
 """Each picture: the address of a view, and what is there once its data is."""
 
@@ -66,12 +64,10 @@ def main(folder: Path, width: int = WIDTH) -> None:
         upgrade(database)
         fill(database, home, HOSTS)
         database.dispose()
-        with _running() as server:
-            browser = Chromium(home / "profile")
-            try:
-                _take(browser, server, folder, width)
-            finally:
-                browser.close()
+        with _running() as server, chromium() as browser:
+            page = browser.new_page(base_url=server, viewport={"width": width, "height": HEIGHT})
+            page.set_default_timeout(MILLISECONDS)
+            _take(page, folder)
 
 
 @contextmanager
@@ -97,21 +93,19 @@ def _running() -> Iterator[str]:
         up.wait(PATIENCE)
 
 
-def _take(browser: Chromium, server: str, folder: Path, width: int) -> None:
-    page = browser.page(f"{server}/")
-    page.resize(width, HEIGHT)
+def _take(page: Page, folder: Path) -> None:
     for name, (path, loaded) in VIEWS.items():
-        page.go(server + path)
-        page.wait_for(f"!!({loaded}) && !document.querySelector('[aria-busy]')")
-        page.wait_for("document.querySelector('#link').textContent !== ''")
+        page.goto(path)
+        for part in loaded:
+            expect(page.locator(part)).to_be_attached()
+        expect(page.locator("[aria-busy]")).to_have_count(0)
+        expect(page.locator("#link")).not_to_be_empty()
         file = folder / f"{name}.png"
-        page.screenshot(file)
-        file.write_bytes(smaller(file.read_bytes()))
+        file.write_bytes(smaller(page.screenshot()))
         size = file.stat().st_size
         if size > LARGEST:
             raise SystemExit(f"{file} has {size} bytes, more than {LARGEST}")
         print(f"{file}: {size} bytes")
-    page.close()
 
 
 def smaller(png: bytes) -> bytes:

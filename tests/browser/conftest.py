@@ -1,161 +1,29 @@
-"""A real headless Chromium, driven through its DevTools protocol. Nothing of the page is imitated."""
+"""The page as `cobalt dashboard` serves it, in a real browser; clicks and keys are those of a mouse and a keyboard."""
 
-import base64
-import json
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from tempfile import mkdtemp
+from shutil import copy
 from typing import Any
 
 import pytest
 import requests
-import websocket
+from playwright.sync_api import Browser, Page
 
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.db.schema import upgrade
+from tests.conftest import free_port
+from tests.support import once
+from tests.support.browser import MILLISECONDS, Watch, chromium
 from tests.support.waiting import PATIENCE, wait_until
+from tests.support.world import fill
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-dev-shm-usage",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--remote-debugging-port=0",
-)
+HOSTS = 22_000
 
-
-class Chromium:
-    """One browser process with an empty profile."""
-
-    def __init__(self, profile: Path) -> None:
-        """Start it and wait until it listens."""
-        program = next((found for name in _NAMES if (found := shutil.which(name))), None)
-        assert program, "Chromium is needed for these tests: make test installs it"
-        self._process = subprocess.Popen(
-            [program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._port = self._wait_for_port(profile / "DevToolsActivePort")
-
-    def page(self, url: str) -> "Page":
-        """Open a page."""
-        target = requests.put(f"http://127.0.0.1:{self._port}/json/new?about:blank", timeout=PATIENCE).json()
-        page = Page(target["webSocketDebuggerUrl"])
-        page.go(url)
-        return page
-
-    def close(self) -> None:
-        """End it."""
-        self._process.terminate()
-        try:
-            self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(PATIENCE)
-
-    def _wait_for_port(self, file: Path) -> int:
-        def lines() -> list[str]:
-            assert self._process.poll() is None, "Chromium ended at once"
-            return file.read_text().splitlines() if file.exists() else []
-
-        return int(wait_until(lines, "Chromium listens")[0])
-
-
-class Page:
-    """One tab. What the page writes to its console, and what it throws, is in `messages`."""
-
-    def __init__(self, url: str) -> None:
-        """Connect to the tab."""
-        self._socket = websocket.create_connection(url, timeout=PATIENCE, suppress_origin=True)
-        self._last_id = 0
-        self.messages: list[str] = []
-        for domain in ("Page", "Runtime", "Log"):
-            self.send(f"{domain}.enable")
-
-    def send(self, method: str, **parameters: object) -> dict[str, Any]:
-        """Call a method of the protocol and return its result."""
-        self._last_id += 1
-        self._socket.send(json.dumps({"id": self._last_id, "method": method, "params": parameters}))
-        while True:
-            message = json.loads(self._socket.recv())
-            if message.get("id") == self._last_id:
-                assert "error" not in message, message
-                result: dict[str, Any] = message["result"]
-                return result
-            self._note(message)
-
-    def go(self, url: str) -> None:
-        """Load a URL and wait until it is there."""
-        self.send("Page.navigate", url=url)
-        self.wait_for(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
-
-    def show(self, path: str) -> None:
-        """Go to another view as a click on its link does, and wait until it is there."""
-        self.evaluate(
-            "document.body.append(Object.assign(document.createElement('a'), "
-            f"{{ href: {json.dumps(path)}, id: 'moved', hidden: true }})), document.querySelector('#moved').click(), "
-            "document.querySelector('#moved').remove()"
-        )
-        self.wait_for(
-            f"location.pathname + location.search === {json.dumps(path)} && !!document.querySelector('main h1')"
-        )
-
-    def evaluate(self, expression: str) -> Any:
-        """Return the value of a JavaScript expression on the page; a promise is waited for."""
-        result = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def wait_for(self, expression: str) -> Any:
-        """Return the value of an expression as soon as it is true."""
-        shown = partial(self.text, "body")
-        return wait_until(lambda: self.evaluate(expression), expression, seen=shown, every=0.1)
-
-    def text(self, selector: str) -> str:
-        """Return the text a person sees in an element."""
-        return str(self.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''"))
-
-    def shows(self, selector: str, text: str) -> None:
-        """Wait until an element shows a text: a part of the page may be drawn a moment after its neighbour."""
-        found = partial(self.text, selector)
-        wait_until(lambda: text in found(), f"{text} in {selector}", seen=found, every=0.1)
-
-    def resize(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Make the page as large as a screen, light or dark."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.send("Emulation.setEmulatedMedia", features=[scheme])
-
-    def screenshot(self, file: Path) -> None:
-        """Write what is seen as a PNG."""
-        file.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
-
-    def close(self) -> None:
-        """Leave the tab."""
-        self._socket.close()
-
-    def _note(self, message: dict[str, Any]) -> None:
-        match message.get("method"):
-            case "Runtime.exceptionThrown":
-                self.messages.append(json.dumps(message["params"]["exceptionDetails"]))
-            case "Log.entryAdded" if message["params"]["entry"]["level"] == "error":
-                self.messages.append(message["params"]["entry"]["text"])
-            case _:
-                pass
+OpenPage = Callable[..., Page]
 
 
 class Dashboard:
@@ -164,9 +32,7 @@ class Dashboard:
     def __init__(self, *options: str) -> None:
         """Start it on a free port, with more options, and wait until it answers."""
         self._options = options
-        with socket.socket() as listener:
-            listener.bind(("127.0.0.1", 0))
-            self._port = listener.getsockname()[1]
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}/"
         self.start()
 
@@ -185,20 +51,23 @@ class Dashboard:
 
         wait_until(answers, "cobalt dashboard answers")
 
-    def stop(self) -> int:
-        """Stop it as Ctrl-C does; return its exit code."""
-        self._process.send_signal(signal.SIGINT)
+    def stop(self, how: signal.Signals = signal.SIGINT) -> int:
+        """End it by a signal, usually that of Ctrl-C; return its exit code."""
+        self._process.send_signal(how)
         return self._process.wait(PATIENCE)
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
 
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Chromium]:
-    """One browser for all tests."""
-    profile = Path(mkdtemp(prefix="cobalt-chromium-"))
-    browser = Chromium(profile)
-    yield browser
-    browser.close()
-    shutil.rmtree(profile, ignore_errors=True)
+
+# Of this folder and not of the session: while it runs, no test in this process could use asyncio.
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """One browser for all tests of the page."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture
@@ -213,6 +82,23 @@ def ledger(home: Path, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture
+def world(ledger: Database, home: Path) -> Database:
+    """The ledger with 22,000 hosts in 14 countries, and a bit of everything."""
+
+    def make(folder: Path) -> None:
+        database = Database(f"sqlite:///{folder / 'world.db'}")
+        upgrade(database)
+        fill(database, folder, HOSTS)
+        database.dispose()
+
+    made = once.made("world", make)
+    ledger.dispose()
+    copy(made / "world.db", str(ledger.engine.url.database))
+    copy(made / "networks.toml", home)
+    return ledger
+
+
+@pytest.fixture
 def dashboard(ledger: Database) -> Iterator[Dashboard]:
     """`cobalt dashboard` as users start it, on a free port."""
     server = Dashboard()
@@ -221,8 +107,31 @@ def dashboard(ledger: Database) -> Iterator[Dashboard]:
 
 
 @pytest.fixture
-def page(chromium: Chromium, dashboard: Dashboard) -> Iterator[Page]:
-    """The page, opened in a new tab."""
-    tab = chromium.page(dashboard.url)
-    yield tab
-    tab.close()
+def watch() -> Iterator[Watch]:
+    """Sees to it that no page throws, opens a dialog, asks another host, or has an unexpected error in its console."""
+    watch = Watch()
+    yield watch
+    watch.check()
+
+
+# It has the dashboard, so that its tabs are closed before that ends.
+@pytest.fixture
+def open_page(browser: Browser, dashboard: Dashboard, watch: Watch) -> Iterator[OpenPage]:
+    """Opens the dashboard in a browser that was never used, with options of Playwright's `new_context`."""
+    with ExitStack() as opened:
+
+        def open_page(**options: Any) -> Page:
+            context = opened.enter_context(browser.new_context(base_url=dashboard.url, **options))
+            context.set_default_timeout(MILLISECONDS)
+            watch.follow(context, dashboard.url)
+            page = context.new_page()
+            page.goto("/")
+            return page
+
+        yield open_page
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """The page, opened."""
+    return open_page()

@@ -1,11 +1,12 @@
 """The page, in a real browser, on a real server and a real ledger."""
 
 import json
+import re
+import signal
 import time
-from pathlib import Path
-from typing import Any
 
 import pytest
+from playwright.sync_api import Locator, Page, expect
 from sqlalchemy import insert, update
 
 from cobalt_tasks.core.records import Banner, Facts, Hostname, Location, NewJob
@@ -16,6 +17,9 @@ from cobalt_tasks.jobs import creation
 from cobalt_tasks.threat import store
 from cobalt_tasks.threat.findings import Finding
 from cobalt_tasks.threat.rules import score
+from tests.browser.conftest import Dashboard
+from tests.support.browser import Watch, open_view, width_needed
+from tests.support.waiting import wait_until
 
 HOSTILE = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>\'"javascript:window.owned=1'
 
@@ -87,7 +91,7 @@ def poisoned(ledger: Database) -> str:
 
 
 def poison(ledger: Database, address: str) -> None:
-    """Let everything that others choose be hostile: names, organisation, place, banner, source, reject, process."""
+    """Let all that others choose be hostile: names, organisation, place, banner, certificate, source, reject, process."""
     now = time.time()
     known = Facts(
         hostnames=[Hostname(address=address, name=HOSTILE, source="ptr", observed_at=now, confirmed=True)],
@@ -104,6 +108,14 @@ def poison(ledger: Database, address: str) -> None:
             ),
         ],
     )  # fmt: skip
+    certificate = {
+        "fingerprint": "00", "der": b"", "subject": HOSTILE, "issuer": HOSTILE, "serial": "1", "not_before": now,
+        "not_after": now + 86400, "self_signed": False, "names": json.dumps([HOSTILE]),
+    }  # fmt: skip
+    sighting = {
+        "address": address, "protocol": "tcp", "port": 443, "fingerprint": "00", "source": "probe", "first_seen": now,
+        "last_seen": now,
+    }  # fmt: skip
     source = {"name": HOSTILE, "read": 1, "rejected": 1, "created_at": now, "updated_at": now}
     with ledger.writing() as connection:
         facts.write(connection, known)
@@ -112,126 +124,136 @@ def poison(ledger: Database, address: str) -> None:
         ).scalar_one()
         reject = {"source_id": source_id, "position": 0, "reason": HOSTILE, "line": b"", "arrived_at": now}
         connection.execute(insert(models.rejects), [reject])
+        connection.execute(insert(models.certificates), [certificate])
+        connection.execute(insert(models.sightings), [sighting])
 
 
-def test_connections_appear_while_one_watches(page: Any, ledger: Database) -> None:
+def test_connections_appear_while_one_watches(page: Page, ledger: Database) -> None:
     """An empty ledger says No Data; connections that arrive are shown, counted beyond the list, and Live."""
-    page.wait_for("document.querySelector('#age').textContent === 'No Data'")
-    page.wait_for("!document.querySelector('#connections-empty').hidden")
+    expect(page.locator("#age")).to_have_text("No Data")
+    expect(page.locator("#connections-empty")).to_be_visible()
     connect(ledger, [f"198.51.100.{n}" for n in range(250)])
-    page.wait_for("document.querySelectorAll('#connection-rows tr').length === 50")
-    page.wait_for("document.querySelector('[data-figure=recent]').textContent === '250'")
-    page.shows("#age", "Live")
-    page.shows("#link", "streaming")
-    page.shows("#connections-note", "250 in the last minute, the latest 50 shown")
-    page.shows("#connection-rows tr", "198.51.100.249")
-    assert page.evaluate("document.querySelector('#zones-panel').hidden")
-    assert page.evaluate("document.querySelector('#zones').children.length") == 0
-    page.show("/hosts")
-    page.wait_for("document.querySelectorAll('#host-rows tr').length === 100")
-    assert page.messages == []
+    expect(page.locator("#connection-rows tr")).to_have_count(50)
+    expect(page.locator("[data-figure=recent]")).to_have_text("250")
+    expect(page.locator("#age")).to_contain_text("Live")
+    expect(page.locator("#link")).to_contain_text("streaming")
+    expect(page.locator("#connections-note")).to_contain_text("250 in the last minute, the latest 50 shown")
+    expect(page.locator("#connection-rows tr").first).to_contain_text("198.51.100.249")
+    expect(page.locator("#zones-panel")).to_be_hidden()
+    expect(page.locator("#zones > *")).to_have_count(0)
+    open_view(page, "Hosts")
+    expect(page.locator("#host-rows tr")).to_have_count(100)
 
 
-def test_hostile_text_is_shown_and_runs_nothing(poisoned: str, page: Any) -> None:
+def test_hostile_text_is_shown_and_runs_nothing(poisoned: str, page: Page, watch: Watch) -> None:
     """Names, banners, evidence, countries, as hostile as they can be, are text in every view; so is a query.
 
     Invariant 9 of docs/architecture.md. Break: `textContent` in static/dom.js.
     """
     views = {
-        "/": ("#connection-rows", "#zone-rows"),
-        "/sources": ("#source-rows",),
-        "/sources?rejects=all": ("#reject-rows",),
-        "/findings": ("#finding-rows", "#rule-rows"),
-        "/connections": ("#connection-rows",),
-        "/hosts": ("#host-rows",),
+        "Overview": ("#connection-rows", "#zone-rows", "#zones title", "[data-list=riskiest]"),
+        "Sources": ("#source-rows",),
+        "Findings": ("#finding-rows", "#rule-rows"),
+        "Connections": ("#connection-rows",),
+        "Certificates": ("#certificate-rows",),
+        "Hosts": ("#host-rows", ".facets"),
     }
-    for path, selectors in views.items():
-        page.show(path)
+
+    def expect_text_alone(*selectors: str) -> None:
         for selector in selectors:
-            page.wait_for(f"document.querySelector('{selector}')?.textContent.includes({json.dumps(HOSTILE)})")
-        if path == "/":
-            assert HOSTILE in page.evaluate("document.querySelector('#zones title').textContent")
-        assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
-    page.evaluate("document.querySelector('#host-rows a').click()")
-    page.wait_for("!!document.querySelector('.evidence li')")
-    assert page.text("#host-title") == poisoned
-    assert page.text(".evidence li").count(HOSTILE) == 4, "rule, detail, source and version of the rules"
-    page.evaluate(f"history.pushState({{}}, '', '/hosts?' + new URLSearchParams({{ q: {json.dumps(HOSTILE)} }}))")
-    page.evaluate("location.reload()")
-    page.wait_for(f"document.querySelector('#host-filter [name=q]')?.value === {json.dumps(HOSTILE)}")
-    page.wait_for("document.querySelector('.query-error')?.hidden === false")
+            expect(page.locator(selector).filter(has_text=HOSTILE).first).to_be_attached()
+        expect(page.locator("main img, main script")).to_have_count(0)
+
+    for view, selectors in views.items():
+        open_view(page, view)
+        expect_text_alone(*selectors)
+    page.locator("#host-rows a").first.click()
+    expect(page.locator("#host-title")).to_have_text(poisoned)
+    expect_text_alone(*(f"#{each} + .scroll" for each in ("banners", "names", "certificates", "connections")))
+    expect_text_alone("#host-body dl", "#host-body .evidence")
+    evidence = page.locator(".evidence li").first.inner_text()
+    assert evidence.count(HOSTILE) == 4, "rule, detail, source and version of the rules"
+    page.goto("/sources?rejects=all")
+    expect_text_alone("#reject-rows")
+    watch.expect("422")
+    open_view(page, "Hosts")
+    box = page.get_by_role("combobox", name="Search")
+    box.press_sequentially(HOSTILE)
+    box.press("Enter")
+    expect(page.locator(".query-error")).to_be_visible()
+    expect_text_alone(".query-error")
+    page.reload()
+    expect(box).to_have_value(HOSTILE)
+    expect(page.locator(".query-error")).to_be_visible()
+    assert HOSTILE in page.title()
+    expect_text_alone(".query-error")
     assert page.evaluate("window.owned") is None
-    assert page.evaluate("document.querySelectorAll('main img, main script').length") == 0
-    page.messages = [each for each in page.messages if "422" not in each]
-    assert page.messages == []
 
 
-RISKS = """Object.fromEntries([...document.querySelectorAll('#host-rows tr')].map(
-    (row) => [row.children[0].innerText, row.children[1].innerText]))"""
+def scores(page: Page) -> dict[str, str]:
+    """Return the score that each row of the hosts shows."""
+    rows = page.locator("#host-rows")
+    return dict(zip(rows.locator("th").all_inner_texts(), rows.locator(".risk").all_inner_texts(), strict=True))
 
 
-def test_risk_is_shown_and_explained(risky: dict[str, float], page: Any) -> None:
+def test_risk_is_shown_and_explained(risky: dict[str, float], page: Page) -> None:
     """Lists show each host's score, and can begin with the riskiest; a host's evidence adds up to the score it has."""
-    page.wait_for("document.querySelectorAll('#connection-rows tr').length === 4")
-    shown = page.evaluate("[...document.querySelectorAll('#connection-rows .risk')].map((cell) => cell.innerText)")
-    assert shown == ["0", "0.10", "0.6125", "0.6125"]
-    page.show("/hosts")
-    page.wait_for("document.querySelectorAll('#host-rows tr').length === 3")
-    expected = {"198.51.100.7": "0.6125", "198.51.100.8": "0.10", "198.51.100.9": "0"}
-    assert page.evaluate(RISKS) == expected
-    page.evaluate("document.querySelector('th a[href*=\"sort=score\"]').click()")
-    page.wait_for("document.querySelectorAll('#host-rows tr').length === 2")
-    assert list(page.evaluate(RISKS)) == ["198.51.100.7", "198.51.100.8"]
-    page.evaluate("document.querySelector('#host-rows a').click()")
-    page.wait_for("!!document.querySelector('.evidence li')")
-    figures = page.evaluate("[...document.querySelectorAll('.evidence .figure')].map((figure) => figure.innerText)")
-    assert figures == ["+0.3125", "+0.30", "0", "0.6125"]
+    expect(page.locator("#connection-rows .risk")).to_have_text(["0", "0.10", "0.6125", "0.6125"])
+    open_view(page, "Hosts")
+    rows = page.locator("#host-rows tr")
+    expect(rows).to_have_count(3)
+    assert scores(page) == {"198.51.100.7": "0.6125", "198.51.100.8": "0.10", "198.51.100.9": "0"}
+    page.locator("thead").get_by_role("link", name="Score").click()
+    expect(rows).to_have_count(2)
+    assert list(scores(page)) == ["198.51.100.7", "198.51.100.8"]
+    rows.first.get_by_role("link").first.click()
+    evidence = page.locator(".evidence li")
+    expect(page.locator(".evidence .figure")).to_have_text(["+0.3125", "+0.30", "0", "0.6125"])
+    figures = page.locator(".evidence .figure").all_inner_texts()
     assert sum(map(float, figures[:-1])) == pytest.approx(risky["198.51.100.7"])
-    assert page.text("#host-body .badge") == "0.6125"
-    first, second = (page.text(f".evidence li:nth-child({number})") for number in (1, 2))
-    assert first.split("\n\n")[:2] == ["+0.3125", "Blocklist: is listed by Example DROP"]
+    expect(page.locator("#host-body .badge").first).to_have_text("0.6125")
+    assert evidence.first.inner_text().split("\n\n")[:2] == ["+0.3125", "Blocklist: is listed by Example DROP"]
     for words in ("Port that is often attacked: tcp/22 is open", "from scan", "seen ", "rules v1"):
-        assert words in second
-    page.shows(".evidence li:nth-child(3)", "0.30 by itself")
-    page.shows(".evidence .sum", "A rule counts once")
-    assert page.messages == []
+        expect(evidence.nth(1)).to_contain_text(words)
+    expect(evidence.nth(2)).to_contain_text("0.30 by itself")
+    expect(page.locator(".evidence .sum")).to_contain_text("A rule counts once")
 
 
-def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Any, ledger: Database) -> None:
+def test_nothing_against_a_host_is_said(risky: dict[str, float], page: Page, ledger: Database) -> None:
     """A host that nothing speaks against says so, and so does one that was not scored yet; so does a list of none."""
     connect(ledger, ["198.51.100.10"])
-    page.show("/hosts")
-    page.wait_for("document.querySelectorAll('#host-rows tr').length === 4")
-    assert page.evaluate(RISKS)["198.51.100.10"] == "–"
-    for row, said in (("198.51.100.10", "Not scored yet."), ("198.51.100.9", "No evidence was found")):
-        page.show(f"/hosts/{row}")
-        page.wait_for(f"document.querySelector('#host-body')?.innerText.includes('{said}')")
-        assert page.text("#host-title") == row
-        page.shows("#host-body", "no blocklist is configured")
-        assert page.text(".evidence") == ""
-    page.show("/hosts?q=country%3AJP&sort=score")
-    page.wait_for("document.querySelector('#host-empty')?.hidden === false")
-    assert page.text("#host-empty") == "No host matches."
+    for address, said in (("198.51.100.10", "Not scored yet."), ("198.51.100.9", "No evidence was found")):
+        open_view(page, "Hosts")
+        expect(page.locator("#host-rows tr")).to_have_count(4)
+        assert scores(page)["198.51.100.10"] == "–"
+        page.get_by_role("link", name=address, exact=True).click()
+        expect(page.locator("#host-title")).to_have_text(address)
+        expect(page.locator("#host-body")).to_contain_text(said)
+        expect(page.locator("#host-body")).to_contain_text("no blocklist is configured")
+        expect(page.locator(".evidence")).to_have_count(0)
+    page.goto("/hosts?q=country%3AJP&sort=score")
+    expect(page.locator("#host-empty")).to_have_text("No host matches.")
 
 
-def test_a_large_host_says_how_much_is_not_shown(page: Any, ledger: Database) -> None:
+def test_a_large_host_says_how_much_is_not_shown(page: Page, ledger: Database) -> None:
     """Of 250 ports a hundred are shown; the heading says so, and a button shows the rest."""
     connect(ledger, ["198.51.100.10"])
     seen = {"address": "198.51.100.10", "protocol": "tcp", "first_seen": 1.0, "last_seen": 1.0}
     with ledger.writing() as connection:
         connection.execute(insert(models.ports), [{**seen, "port": number} for number in range(250)])
-    page.show("/hosts/198.51.100.10")
-    page.wait_for("document.querySelector('#ports')?.innerText === 'Ports (100 of 250)'")
+    page.goto("/hosts/198.51.100.10")
+    more = page.locator("#ports ~ .more-rows").first.get_by_role("button", name="Show more")
+    expect(page.locator("#ports")).to_have_text("Ports (100 of 250)")
     for shown in ("Ports (200 of 250)", "Ports (250)"):
-        page.evaluate("document.querySelector('#ports ~ .more-rows button').click()")
-        page.wait_for(f"document.querySelector('#ports').innerText === '{shown}'")
-    rows = "document.querySelectorAll('#ports + .scroll tbody tr')"
-    assert page.evaluate(f"{rows}.length") == 250
-    assert page.evaluate(f"{rows}[249].innerText").startswith("249/tcp")
-    assert page.evaluate("document.querySelector('#ports ~ .more-rows button').hidden")
+        more.click()
+        expect(page.locator("#ports")).to_have_text(shown)
+    rows = page.locator("#ports + .scroll tbody tr")
+    expect(rows).to_have_count(250)
+    expect(rows.nth(249)).to_contain_text("249/tcp")
+    expect(page.locator("#ports ~ .more-rows button").first).to_be_hidden()
 
 
-CONTRAST = """(selector, property) => {
+CONTRAST = """(element, property) => {
     const light = (colour) => {
         const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((part) => {
             const value = part / 255;
@@ -240,91 +262,76 @@ CONTRAST = """(selector, property) => {
         return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
     };
     const [one, other] = [
-        light(getComputedStyle(document.querySelector(selector))[property]),
-        light(getComputedStyle(document.querySelector('.panel')).backgroundColor),
+        light(getComputedStyle(element)[property]),
+        light(getComputedStyle(document.querySelector(".panel")).backgroundColor),
     ];
     return Math.max(one, other) / Math.min(one, other);
 }"""
 
 
-def test_threat_zones_on_the_map_and_in_a_list(risky: dict[str, float], page: Any) -> None:
+def boxes(found: Locator) -> list[dict[str, float]]:
+    """Return where each element that was found is, and how large, in pixels."""
+    return found.evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().toJSON())")  # type: ignore[no-any-return]
+
+
+def test_threat_zones_on_the_map_and_in_a_list(risky: dict[str, float], page: Page) -> None:
     """Each zone is a ring, heavier where the score is higher, with the score beside it, and a row of the list.
 
     At any width and on either ground it can be read: ten pixels high, in a colour that contrasts (WCAG 2, 1.4.3).
     """
-    page.wait_for("document.querySelectorAll('#zone-rows tr').length === 2")
-    rows = page.evaluate(
-        "[...document.querySelectorAll('#zone-rows tr')].map((row) => [...row.children].map((cell) => cell.innerText))"
-    )
-    assert rows == [
-        ["Netherlands", "0.61", "2", "52.4°N 4.9°E, 50 km"],
-        ["New Zealand", "0.10", "1", "36.8°S 174.8°E, 50 km"],
-    ]
-    note = "3 hosts, 2 threat zones (rings, with their risk)"
-    page.wait_for(f"document.querySelector('#map-note').innerText === '{note}'")
+    rows = page.locator("#zone-rows tr")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(0).locator("th, td")).to_have_text(["Netherlands", "0.61", "2", "52.4°N 4.9°E, 50 km"])
+    expect(rows.nth(1).locator("th, td")).to_have_text(["New Zealand", "0.10", "1", "36.8°S 174.8°E, 50 km"])
+    expect(page.locator("#map-note")).to_have_text("3 hosts, 2 threat zones (rings, with their risk)")
+    labels, rings = page.locator("#zones text"), page.locator("#zones circle")
     for width, dark in ((1200, False), (1200, True), (360, True)):
-        page.resize(width, 800, dark=dark)
-        page.wait_for("document.querySelector('#zones text').getBoundingClientRect().height >= 10")
-        labels = page.evaluate("[...document.querySelectorAll('#zones text')].map((label) => label.textContent)")
-        assert labels == ["0.61", "0.10"]
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        wait_until(lambda: min(box["height"] for box in boxes(labels)) >= 10, "the labels are ten pixels high")
+        expect(labels).to_have_text(["0.61", "0.10"])
         for selector, part in (("#zones text", "fill"), (".risk.bad", "color"), (".risk.fair", "color")):
-            assert page.evaluate(f"({CONTRAST})('{selector}', '{part}')") >= 4.5
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        places = page.evaluate(
-            "[...document.querySelectorAll('#zones text')].map((label) => label.getBoundingClientRect().right)"
-        )
-        assert max(places) <= page.evaluate("document.querySelector('#map').getBoundingClientRect().right")
-    heavy, light = page.evaluate(
-        "[...document.querySelectorAll('#zones circle')].map((ring) => +getComputedStyle(ring).strokeWidth.replace('px', ''))"
-    )
+            assert page.locator(selector).first.evaluate(CONTRAST, part) >= 4.5
+        assert width_needed(page) <= width
+        (picture,) = boxes(page.locator("#map"))
+        assert max(box["right"] for box in boxes(labels)) <= picture["right"]
+    heavy, light = rings.evaluate_all("(all) => all.map((each) => parseFloat(getComputedStyle(each).strokeWidth))")
     assert heavy > light
-    assert page.evaluate(
-        "[...document.querySelectorAll('#zones circle')].every((ring) => ring.getBoundingClientRect().width >= 15)"
-    )
-    assert page.messages == []
+    assert min(box["width"] for box in boxes(rings)) >= 15
 
 
-def test_server_gone_is_said_and_forgiven(page: Any, ledger: Database, dashboard: Any) -> None:
-    """When the server stops, the page says so and keeps what it has; when it is back, the page goes on by itself."""
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_server_gone_is_said_and_forgiven(
+    page: Page, ledger: Database, dashboard: Dashboard, watch: Watch, how: signal.Signals
+) -> None:
+    """When the server stops or is killed, the page says so and keeps what it has; when it is back, it goes on by itself."""
     connect(ledger, ["198.51.100.7"])
-    page.wait_for("document.querySelectorAll('#connection-rows tr').length === 1")
-    assert dashboard.stop() == 0
-    page.wait_for("!document.querySelector('#trouble').hidden")
-    page.shows("#trouble", "does not answer")
-    page.shows("#trouble", "no longer kept up to date")
-    assert page.text("#overall") == "health unknown"
-    page.shows("#connection-rows", "198.51.100.7")
-    page.shows("#trouble", "(since ")
+    expect(page.locator("#connection-rows tr")).to_have_count(1)
+    watch.expect("net::ERR")
+    assert dashboard.stop(how) == (0 if how is signal.SIGINT else -how)
+    trouble = page.locator("#trouble")
+    for words in ("does not answer", "no longer kept up to date", "(since "):
+        expect(trouble).to_contain_text(words)
+    expect(trouble).to_be_visible()
+    expect(page.locator("#overall")).to_have_text("health unknown")
+    expect(page.locator("#connection-rows")).to_contain_text("198.51.100.7")
     dashboard.start()
-    page.wait_for("document.querySelector('#trouble').hidden")
-    assert page.text("#link") in {"streaming", "polling"}
+    expect(trouble).to_be_hidden()
+    expect(page.locator("#link")).to_have_text(re.compile("^(streaming|polling)$"))
 
 
-def test_phone_dark_and_docs(page: Any, ledger: Database, dashboard: Any, tmp_path: Path) -> None:
-    """At a phone's width nothing is cut off sideways; dark is dark; /docs lists every route and loads nothing from elsewhere."""
-    connect(ledger, [f"2001:db8:aaaa:bbbb:cccc:dddd:eeee:{n:x}" for n in range(20)])
-    page.wait_for("document.querySelectorAll('#connection-rows tr').length === 20")
-    page.resize(360, 800)
-    for link in ("/hosts", "/changes", "/system", "/"):
-        page.show(link)
-        page.wait_for("!document.querySelector('[aria-busy]')")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, link
-    page.resize(1200, 800, dark=True)
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(12, 17, 29)"
-    page.screenshot(tmp_path / "page.png")
-    assert (tmp_path / "page.png").stat().st_size > 10_000
-    page.go(f"{dashboard.url}docs")
-    page.wait_for("document.querySelectorAll('article').length >= 9")
-    shown = page.text("#operations")
-    for path in ("/api/data", "/api/hosts/{ip}", "/api/stream", "/metrics"):
-        assert path in shown
-    assert "last_seen | score" in shown
-    loaded = page.evaluate("performance.getEntriesByType('resource').map((entry) => new URL(entry.name).host)")
-    assert set(loaded) == {dashboard.url.split("/")[2]}
-    assert page.messages == []
+def test_dark_and_docs(page: Page, ledger: Database) -> None:
+    """Dark is dark; /docs lists every route, and loads nothing from elsewhere."""
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(12, 17, 29)")
+    assert len(page.screenshot()) > 10_000
+    page.goto("/docs")
+    expect(page.locator("article").nth(8)).to_be_visible()
+    for words in ("/api/data", "/api/hosts/{ip}", "/api/stream", "/metrics", "last_seen | score"):
+        expect(page.locator("#operations")).to_contain_text(words)
 
 
-def test_what_is_wrong_is_said_and_queues_are_judged_by_minutes(page: Any, ledger: Database) -> None:
+def test_what_is_wrong_is_said_and_queues_are_judged_by_minutes(page: Page, ledger: Database) -> None:
     """No Redis: the page says so beside the health. 60 jobs a moment old are normal, one that is two hours late is not.
 
     Break: `reasons` in showHealth; words.behind.
@@ -334,10 +341,8 @@ def test_what_is_wrong_is_said_and_queues_are_judged_by_minutes(page: Any, ledge
         creation.create(connection, [NewJob(kind="banner", address="192.0.2.1", protocol="tcp", port=22)])
         late = update(models.jobs).where(models.jobs.c.kind == "banner").values(not_before=time.time() - 7200)
         connection.execute(late)
-    page.show("/system")
-    page.wait_for("document.querySelector('#reasons')?.innerText.includes('Redis does not answer')")
-    levels = "Object.fromEntries([...document.querySelectorAll('#queues li')].map(q => [q.dataset.key, q.querySelector('.badge').innerText]))"
-    page.wait_for(f"(({levels}).domain ?? '') === 'normal'")
-    found = page.evaluate(levels)
-    assert (found["domain"], found["banner"], found["certificate"]) == ("normal", "overloaded", "good")
-    page.shows("#queues", "2 h behind")
+    open_view(page, "System")
+    expect(page.locator("#reasons")).to_contain_text("Redis does not answer")
+    for queue, level in (("domain", "normal"), ("banner", "overloaded"), ("certificate", "good")):
+        expect(page.locator(f"#queues [data-key={queue}] .badge")).to_have_text(level)
+    expect(page.locator("#queues")).to_contain_text("2 h behind")

@@ -1,7 +1,6 @@
 """`cobalt report`: one file that runs nothing, is bounded, and prints."""
 
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
@@ -19,12 +18,12 @@ from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import facts
 from cobalt_tasks.views.report import contents
 from cobalt_tasks.views.report.document import render
+from tests.support.browser import program
 from tests.support.recount import recount
 from tests.support.waiting import PATIENCE
 
 Fill = Callable[[Database], None]
 EVIL = "<script>alert(1)</script>"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 class Tags(HTMLParser):
@@ -153,10 +152,9 @@ def test_chromium_prints_it(sqlite_database: Database, sqlite_settings: Settings
     page, pdf = tmp_path / "report.html", tmp_path / "report.pdf"
     done = CliRunner().invoke(command, ["--since", "2026-01-01", "--output", str(page)])
     assert done.exit_code == 0, done.output
-    program = next(found for name in CHROMIUM if (found := shutil.which(name)))
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     target = [f"--print-to-pdf={pdf}", "--no-pdf-header-footer", page.as_uri()]
-    subprocess.run([program, *options, *target], capture_output=True, timeout=PATIENCE, check=True)
+    subprocess.run([program(), *options, *target], capture_output=True, timeout=PATIENCE, check=True)
     assert pdf.read_bytes().startswith(b"%PDF-")
     assert len(re.findall(rb"/Type\s*/Page\b", pdf.read_bytes())) >= 2
 
