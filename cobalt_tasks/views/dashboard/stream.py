@@ -72,7 +72,9 @@ class Streams:
             latest = await self._latest(document, seen)
             if latest is seen:
                 continue
-            yield latest.difference if latest.before is seen and latest.difference else latest.whole()
+            # A version has no `before` any more once the next one is made.
+            follows = seen is not None and latest.before is seen
+            yield latest.difference if follows and latest.difference else latest.whole()
             seen = latest
 
     async def _latest(self, document: Callable[[], object], seen: "StreamedDocument | None") -> "StreamedDocument":
