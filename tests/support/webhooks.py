@@ -36,10 +36,10 @@ class Webhook(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}/hook/t0k3n"
 
 
-def at_times(seed: int) -> Any:
-    """A behaviour that fails in a third of all requests, each time in another way."""
+def at_times(seed: int, good: int = 6) -> Any:
+    """A behaviour that fails at four of `good` and four requests, each time in another way."""
     chance = random.Random(seed)
-    return lambda: chance.choice([200, 200, 200, 200, 200, 200, 500, "reset", "late reset", "hang"])
+    return lambda: chance.choice([*[200] * good, 500, "reset", "late reset", "hang"])
 
 
 @contextmanager
