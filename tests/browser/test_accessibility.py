@@ -108,7 +108,7 @@ def test_no_view_keeps_people_out(few: None, page: Page, watch: Watch) -> None:
 def test_no_view_scrolls_sideways_on_a_phone(many: None, open_page: OpenPage, watch: Watch) -> None:
     """At 380 pixels, and at 360, every view with its data is no wider than the window, however long its words are.
 
-    Break: `overflow-x` of `.scroll` in page.css.
+    Break: `overflow` of `.scroll` in page.css.
     """
     watch.expect("422")
     page = open_page(viewport={"width": 380, "height": 800})
@@ -136,6 +136,8 @@ def test_all_can_be_done_with_keys(many: None, page: Page) -> None:
     Break: `.skip` in index.html, `container.focus` in page.js, `button` in map.js.
     """
     press, views = page.keyboard.press, page.get_by_role("navigation", name="Views").get_by_role("link")
+    # The focus follows from one view to the next: there has to be a first one.
+    expect(page.get_by_role("heading", name="Overview", level=1)).to_be_visible()
     press("Tab")
     skip = page.get_by_role("link", name="Skip to the content")
     expect(skip).to_be_focused()

@@ -224,6 +224,7 @@ def test_counts_beside_a_list_are_those_of_its_rows(many: list[str], page: Page,
     listed = page.locator("#host-rows th").all_inner_texts()
     assert [line.split(",")[0] for line in export(page)[1:]] == listed
     open_view(page, "Hosts")
+    expect(page.locator("[aria-busy]")).to_have_count(0)  # the facets of the other order are gone
     heading(page, "Address").click()
     expect(page.locator("[aria-sort=ascending]")).to_contain_text("Address")
     facets.get_by_role("link", name=product).click()
