@@ -20,6 +20,14 @@ export function dress(element, className) {
   if (element.className !== className) element.className = className;
 }
 
+/** Replace the children of an element, unless they are the same: one of them may have the focus, or be clicked just now. */
+export function refill(element, ...children) {
+  const wanted = [...make("div", "", ...children).childNodes];
+  const present = [...element.childNodes];
+  if (present.length === wanted.length && present.every((each, place) => each.isEqualNode(wanted[place]))) return;
+  element.replaceChildren(...wanted);
+}
+
 /**
  * Bring the children of `parent` in line with `items`, keeping those whose key stays, so that focus and selected
  * text survive: `build()` makes a child, `update(child, item)` fills it.

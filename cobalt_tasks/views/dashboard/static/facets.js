@@ -1,7 +1,7 @@
 // Facets: how the rows that match are spread over the values of some fields; each value narrows the query.
 
 import { ask } from "/static/api.js";
-import { anchor, make } from "/static/dom.js";
+import { anchor, make, refill, setText } from "/static/dom.js";
 import { both, term } from "/static/query.js";
 import * as words from "/static/words.js";
 
@@ -25,6 +25,9 @@ const TITLES = {
 export function startFacets(target, fields, hrefOf, onTotal, now) {
   const aside = make("aside", "facets");
   aside.setAttribute("aria-label", "Narrow down");
+  const note = make("p", "quiet small");
+  const groups = make("div");
+  aside.append(note, groups);
   let known = null;
   let asked = 0;
 
@@ -40,7 +43,8 @@ export function startFacets(target, fields, hrefOf, onTotal, now) {
       known = null;
       onTotal(null);
       // The list itself reports what is wrong with a query.
-      aside.replaceChildren(...(answer.status === 422 ? [] : [make("p", "quiet small", `No counts: ${answer.error}`)]));
+      showNote(answer.status === 422 ? "" : `No counts: ${answer.error}`);
+      groups.replaceChildren();
       return undefined;
     }
     onTotal(answer.total);
@@ -53,8 +57,13 @@ export function startFacets(target, fields, hrefOf, onTotal, now) {
     const { answer, query } = known;
     if (!answer) return;
     // Those of all rows are counted now and then.
-    const counted = answer.counted_at === null ? [] : [make("p", "quiet small", `Counted ${words.length(now() - answer.counted_at)} ago`)];
-    aside.replaceChildren(...counted, ...fields.flatMap((field) => group(field, answer.facets[field] ?? [], query, answer.total.exact)));
+    showNote(answer.counted_at === null ? "" : `Counted ${words.length(now() - answer.counted_at)} ago`);
+    refill(groups, ...fields.flatMap((field) => group(field, answer.facets[field] ?? [], query, answer.total.exact)));
+  }
+
+  function showNote(text) {
+    setText(note, text);
+    note.hidden = !text;
   }
 
   function group(field, values, query, exact) {

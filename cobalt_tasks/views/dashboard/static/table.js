@@ -5,7 +5,7 @@
 // the browser's history: "Previous" needs them.
 
 import { ask } from "/static/api.js";
-import { anchor, fillRows, make, scrolling, setText } from "/static/dom.js";
+import { anchor, fillRows, make, refill, scrolling, setText } from "/static/dom.js";
 import { startFacets } from "/static/facets.js";
 import { both } from "/static/query.js";
 import { href, isForBrowser } from "/static/router.js";
@@ -198,12 +198,12 @@ export function startTable(container, first, tools, options) {
       const next = to({ after: page.next, from: firstRow() + page.items.length });
       links.push(step("Next", next, [...back, [value("after"), value("from")]].slice(-MOST_PAGES_BACK)));
     }
-    steps.replaceChildren(...links);
+    refill(steps, ...links);
     const choices = ROWS.map((each) => (each === rows() ? make("strong", "", each) : anchor(each, to({ rows: each === DEFAULT_ROWS ? null : each }))));
-    rowChoice.replaceChildren("Rows ", ...choices.flatMap((link) => [link, " "]));
+    refill(rowChoice, "Rows ", ...choices.flatMap((link) => [link, " "]));
     const chosen = new Set(shown().map((column) => column.id));
     for (const check of columnChoice.querySelectorAll("input")) check.checked = chosen.has(check.name);
-    extras.replaceChildren(...(options.extras?.() ?? []));
+    refill(extras, ...(options.extras?.() ?? []));
     if (options.exported) showExports();
   }
 
@@ -239,7 +239,7 @@ export function startTable(container, first, tools, options) {
       link.title = `For ${each.summary}`;
       return link;
     });
-    exports.replaceChildren(...(links.length ? ["Export ", ...links.flatMap((link) => [link, " "])] : []));
+    refill(exports, ...(links.length ? ["Export ", ...links.flatMap((link) => [link, " "])] : []));
   }
 
   function columnBox(column) {

@@ -2,7 +2,7 @@
 // and the connections that arrive. `hours` (the time range) and `place` (of the map) stand in the address.
 
 import { ask } from "/static/api.js";
-import { anchor, byId, fillRows, fromTemplate, setText } from "/static/dom.js";
+import { anchor, byId, fillRows, fromTemplate, refill, setText } from "/static/dom.js";
 import { startMap } from "/static/map.js";
 import { both, term } from "/static/query.js";
 import { href, hostPath } from "/static/router.js";
@@ -93,7 +93,7 @@ function showRanges(hours, address) {
     if (Number(value) === hours) link.setAttribute("aria-current", "true");
     return link;
   });
-  byId("ranges").replaceChildren(...links);
+  refill(byId("ranges"), ...links);
   byId("range-form").elements.hours.value = hours;
 }
 

@@ -1,6 +1,6 @@
 // What the boxes of the overview answer, in words.
 
-import { anchor, dress, fillRows, keep, make, setText } from "/static/dom.js";
+import { anchor, dress, fillRows, keep, make, refill, setText } from "/static/dom.js";
 import { term } from "/static/query.js";
 import { href, hostPath } from "/static/router.js";
 import * as words from "/static/words.js";
@@ -88,7 +88,7 @@ function showCountries({ items, exact, counted_at: counted, unknown_connections:
 
 function showRiskiest(hosts) {
   answer("riskiest", hosts.length ? "" : "good", hosts.length ? "The highest scores, from 0 to 1, with their weightiest reasons:" : "No host has a finding that counts.");
-  list("riskiest").replaceChildren(...hosts.map((host) => {
+  refill(list("riskiest"), ...hosts.map((host) => {
     const risk = words.risk(host.score);
     const reasons = host.reasons.map((each) => `${words.rule(each.rule)}: ${each.detail}`);
     const rest = host.findings - host.reasons.length;
@@ -107,7 +107,7 @@ function showChanges(changes, hours) {
   if (changes.kinds.length > KINDS_SHOWN) kinds.push("others");
   const number = `${changes.exact ? "" : "More than "}${words.many(changes.total, "change")}`;
   answer("changed", "", changes.total ? `${number} ${since}: ${kinds.join(", ")}.` : `Nothing changed ${since}.`);
-  list("changed").replaceChildren(...changes.newest.map((each) => make("li", "name",
+  refill(list("changed"), ...changes.newest.map((each) => make("li", "name",
     each.address ? anchor(each.address, hostPath(each.address), "mono address") : "", " ", each.text, " ", make("span", "quiet small", words.moment(each.observed_at)))));
   const title = document.querySelector("#changed-title a");
   title.href = href("/changes", { days });
@@ -116,7 +116,7 @@ function showChanges(changes, hours) {
 function showCertificates(certificates, now) {
   const expired = certificates.filter((each) => each.not_after < now).length;
   answer("expiring", certificates.length ? "fair" : "good", certificates.length ? `Those in use that expire first${expired ? `, ${words.count(expired)} of them expired already` : ""}:` : "None that is in use expires within 30 days.");
-  list("expiring").replaceChildren(...certificates.map((each) => {
+  refill(list("expiring"), ...certificates.map((each) => {
     const days = Math.floor((each.not_after - now) / DAY);
     const when = days < 0 ? `expired ${words.many(-days, "day")} ago` : days === 0 ? "expires today" : `expires in ${words.many(days, "day")}`;
     const shown = each.ports.flatMap((port) => [" ", anchor(words.endpoint(port.address, port.port), hostPath(port.address), "mono address")]);
