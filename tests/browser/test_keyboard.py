@@ -24,6 +24,8 @@ def test_tab_goes_through_the_head_of_the_page_and_back(few: None, page: Page) -
     skip = page.get_by_role("link", name="Skip to the content")
     views, more = (page.get_by_role("navigation", name=name).get_by_role("link") for name in ("Views", "More"))
     expect(views).to_have_count(8)
+    # Without the links of a view, Tab leaves the page behind its head.
+    expect(page.locator("main").get_by_role("link").first).to_be_visible()
     head = [skip, *views.all(), page.locator("#age"), page.locator("#overall"), *more.all()]
     for link in head:
         page.keyboard.press("Tab")

