@@ -89,21 +89,31 @@ def recompute(
         describe: called with one line of text about progress through the connections.
 
     """
-    with database.reading() as connection:
-        end = unscored.last_settled(connection)
-    ids = Span(above=0, upto=0)
-    while ids.upto < end:
-        with database.reading() as connection:
-            ids = unscored.settled_observations(connection, ids.upto, _LARGEST_PAGE)
-            if ids.upto == ids.above:
-                break
-            new, again = _compare(connection, rules, _traffic(connection, rules, ids))
-        _add(database, rules, [*new, *again])
-        describe(f"connections looked through: {ids.upto / end:.0%}")
+    last = _look_through(database, rules, describe)
     for page, changed in _score_all(database, rules):
         yield from changed
         report(len(page))
-    database.write(cursors.move, unscored.OBSERVED, ids.upto)
+    database.write(cursors.move, unscored.OBSERVED, last)
+
+
+def _look_through(database: Database, rules: Rules, describe: Callable[[str], object]) -> int:
+    """Write the findings from all connections, those of a page while the next one is read; return the id of the last."""
+    with database.reading() as connection:
+        end = unscored.last_settled(connection)
+    ids = Span(above=0, upto=0)
+    with ThreadPoolExecutor(1, thread_name_prefix="findings") as writer:
+        writing = writer.submit(_add, database, rules, ())
+        while ids.upto < end:
+            with database.reading() as connection:
+                ids = unscored.settled_observations(connection, ids.upto, _LARGEST_PAGE)
+                if ids.upto == ids.above:
+                    break
+                new, again = _compare(connection, rules, _traffic(connection, rules, ids))
+            writing.result()
+            writing = writer.submit(_add, database, rules, [*new, *again])
+            describe(f"connections looked through: {ids.upto / end:.0%}")
+        writing.result()
+    return ids.upto
 
 
 def _score_all(database: Database, rules: Rules) -> Iterator[tuple[Sequence[str], list[host_scores.ScoreChange]]]:
