@@ -9,6 +9,7 @@ from itertools import islice
 from sqlalchemy import Connection
 
 from cobalt_tasks.core.errors import OutOfTimeError
+from cobalt_tasks.core.read_ahead import read_ahead
 from cobalt_tasks.db import cursors
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts import notes
@@ -89,31 +90,30 @@ def recompute(
         describe: called with one line of text about progress through the connections.
 
     """
-    last = _look_through(database, rules, describe)
+    with database.reading() as connection:
+        end = unscored.last_settled(connection)
+    last = 0
+    # Findings are written while the next page is read.
+    for ids, found in read_ahead(_looked_through(database, rules, end)):
+        _add(database, rules, found)
+        last = ids.upto
+        describe(f"connections looked through: {last / end:.0%}")
     for page, changed in _score_all(database, rules):
         yield from changed
         report(len(page))
     database.write(cursors.move, unscored.OBSERVED, last)
 
 
-def _look_through(database: Database, rules: Rules, describe: Callable[[str], object]) -> int:
-    """Write the findings from all connections, those of a page while the next one is read; return the id of the last."""
-    with database.reading() as connection:
-        end = unscored.last_settled(connection)
+def _looked_through(database: Database, rules: Rules, end: int) -> Iterator[tuple[Span, list[Finding]]]:
+    """Yield pages of connections, up to the one with the id `end`, with the findings from them that are to be written."""
     ids = Span(above=0, upto=0)
-    with ThreadPoolExecutor(1, thread_name_prefix="findings") as writer:
-        writing = writer.submit(_add, database, rules, ())
-        while ids.upto < end:
-            with database.reading() as connection:
-                ids = unscored.settled_observations(connection, ids.upto, _LARGEST_PAGE)
-                if ids.upto == ids.above:
-                    break
-                new, again = _compare(connection, rules, _traffic(connection, rules, ids))
-            writing.result()
-            writing = writer.submit(_add, database, rules, [*new, *again])
-            describe(f"connections looked through: {ids.upto / end:.0%}")
-        writing.result()
-    return ids.upto
+    while ids.upto < end:
+        with database.reading() as connection:
+            ids = unscored.settled_observations(connection, ids.upto, _LARGEST_PAGE)
+            if ids.upto == ids.above:
+                return
+            new, again = _compare(connection, rules, _traffic(connection, rules, ids))
+        yield ids, [*new, *again]
 
 
 def _score_all(database: Database, rules: Rules) -> Iterator[tuple[Sequence[str], list[host_scores.ScoreChange]]]:

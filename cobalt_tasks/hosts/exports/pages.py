@@ -1,7 +1,6 @@
 """Reads tables of exports page by page. Each page has a transaction of its own: a reader that pauses holds nothing open."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ from sqlalchemy import Column, ColumnElement, Connection, select, tuple_
 from sqlalchemy.sql.selectable import Select
 
 from cobalt_tasks.core.errors import ConfigurationError
+from cobalt_tasks.core.read_ahead import read_ahead
 from cobalt_tasks.db.bulk import encode, one_of, rows_of
 from cobalt_tasks.db.engine import Database
 from cobalt_tasks.hosts.exports.columns import Page, TableRows
@@ -78,9 +78,9 @@ def stream(database: Database, table: str, asked: Asked | None = None, order: Ho
     dialect = database.engine.dialect.name
     columns = exported.columns(dialect)
     if exported.asked_of is not Searchable.HOSTS or order is None:
-        return TableRows(database, table, columns, _read_ahead(_PageReader(database, exported).pages(asked)))
+        return TableRows(database, table, columns, read_ahead(_PageReader(database, exported).pages(asked)))
     search = asked if isinstance(asked, Search) else find.read(database, "", Searchable.HOSTS)
-    return TableRows(database, table, columns, _read_ahead(_PageReader(database, exported).pages(search, order)))
+    return TableRows(database, table, columns, read_ahead(_PageReader(database, exported).pages(search, order)))
 
 
 class _PageReader:
@@ -175,19 +175,6 @@ class _PageReader:
                 found.close()
                 return rows, False
         return rows, True
-
-
-def _read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
-    """Yield `pages`, each of which is read by a thread while the one before is in use: the database need not wait."""
-    thread = ThreadPoolExecutor(1, thread_name_prefix="export")
-    try:
-        coming = thread.submit(next, pages, None)
-        while (page := coming.result()) is not None:
-            coming = thread.submit(next, pages, None)
-            yield page
-    finally:
-        # Not waited for: a reader that left may be noticed by that very thread, when it collects garbage.
-        thread.shutdown(wait=False)
 
 
 def _last_key(connection: Connection, key: Sequence[Column[Any]], behind: Sequence[ColumnElement[bool]]) -> Key | None:
