@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from cobalt_tasks.db.tables import rejects, sources
 
@@ -13,6 +13,12 @@ _SOURCE: Final = (
     *("position", "created_at", "updated_at"),
 )
 _REJECT: Final = ("id", "source_id", "position", "reason", "arrived_at")
+
+
+def refused() -> Select[Any]:
+    """Return a select of refused records with the names of their sources; not the records themselves."""
+    columns = (rejects.c[name] for name in _REJECT)
+    return select(*columns, sources.c.name.label("source")).outerjoin(sources, sources.c.id == rejects.c.source_id)
 
 
 def source_page(connection: Connection, limit: int, before: int | None = None) -> list[Row]:
@@ -40,8 +46,7 @@ def reject_page(connection: Connection, limit: int, source: int | None = None, b
         before: only those with smaller ids; None: from the newest.
 
     """
-    columns = [rejects.c[name] for name in _REJECT]
-    chosen = select(*columns, sources.c.name.label("source")).outerjoin(sources, sources.c.id == rejects.c.source_id)
+    chosen = refused()
     if source is not None:
         chosen = chosen.where(rejects.c.source_id == source)
     if before is not None:

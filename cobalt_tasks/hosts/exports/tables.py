@@ -24,6 +24,7 @@ from cobalt_tasks.db.tables import (
     sightings,
     sources,
 )
+from cobalt_tasks.hosts import source_lists
 from cobalt_tasks.hosts.certificates import is_in_use
 from cobalt_tasks.hosts.exports.columns import ColumnKind, ExportColumn
 from cobalt_tasks.hosts.queries import LOCATION
@@ -167,10 +168,7 @@ def _sources(_dialect: str) -> Select[Any]:
 
 
 def _rejects(_dialect: str) -> Select[Any]:
-    """Where each refused record stood, and the reason; not the record."""
-    columns = (rejects.c[name] for name in ("id", "source_id", "position", "reason", "arrived_at"))
-    named = select(*columns, sources.c.name.label("source"))
-    return named.outerjoin(sources, sources.c.id == rejects.c.source_id)
+    return source_lists.refused()
 
 
 TABLES: Final[Mapping[str, ExportTable]] = {
