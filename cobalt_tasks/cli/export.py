@@ -16,16 +16,8 @@ if TYPE_CHECKING:
 
 # Written out, so that --help needs no database library; a test holds them against the tables and formats there are.
 _TABLES = (
-    "hosts",
-    "ports",
-    "connections",
-    "jobs",
-    "certificates",
-    "hostnames",
-    "changes",
-    "findings",
-    "sources",
-    "rejects",
+    *("hosts", "ports", "connections", "jobs", "certificates", "hostnames", "changes", "findings"),
+    *("sources", "rejects"),
 )
 _FORMATS = (
     *("csv", "ndjson", "xlsx", "parquet", "geojson", "stix", "ecs", "zgrab2", "nmap-targets"),

@@ -104,12 +104,7 @@ def _postgresql() -> Iterator[str]:
     for verb, rows, change in (("INSERT", "new_rows", 1), ("DELETE", "old_rows", -1)):
         covered = f"{_rows(COVERED, rows, change)} WHERE kind = 'geolocation'"
         yield from _function(f"count_freshness_{verb.lower()}", "freshness", verb, covered)
-    new, old = (
-        f"{_rows(LOCATED, rows, change)} WHERE {_LOCATED.format(rows)}"
-        for rows, change in (("new_rows", 1), ("old_rows", -1))
-    )
-    for verb, located in (("INSERT", new), ("DELETE", old), ("UPDATE", f"{old} UNION ALL {new}")):
-        yield from _function(f"count_locations_{verb.lower()}", "locations", verb, located)
+    yield from _postgresql_located()
     old = "SELECT 'jobs ' || kind || ' ' || state AS name, -1 AS change FROM old_rows"
     new = "SELECT 'jobs ' || kind || ' ' || state AS name, 1 AS change FROM new_rows"
     made, gone = (
@@ -128,6 +123,15 @@ def _postgresql() -> Iterator[str]:
     yield from _function("count_jobs_insert", "jobs", "INSERT", f"{new} UNION ALL {made}")
     yield from _function("count_jobs_update", "jobs", "UPDATE", f"{old} UNION ALL {new}", cover)
     yield from _function("count_jobs_delete", "jobs", "DELETE", f"{old} UNION ALL {gone}")
+
+
+def _postgresql_located() -> Iterator[str]:
+    new, old = (
+        f"{_rows(LOCATED, rows, change)} WHERE {_LOCATED.format(rows)}"
+        for rows, change in (("new_rows", 1), ("old_rows", -1))
+    )
+    for verb, changes in (("INSERT", new), ("DELETE", old), ("UPDATE", f"{old} UNION ALL {new}")):
+        yield from _function(f"count_locations_{verb.lower()}", "locations", verb, changes)
 
 
 def _rows(name: str, rows: str, change: int) -> str:
